@@ -1,0 +1,3 @@
+from web_terminal.cli.main import main
+
+main()

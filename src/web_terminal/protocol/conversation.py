@@ -1,0 +1,97 @@
+"""Which message is legal when: one table, read by both sides.
+
+Both sides feed every message they send and receive into a ``Conversation``; it moves the one state or refuses.
+Three rules are in the table and nowhere else. Before authentication only ``authenticate`` and ``close`` are heard.
+While an attach is answered nothing for a session may come, since there is none yet. Input that crosses
+``process_exited`` on the way is legal and without effect: the client could not have known.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from web_terminal.protocol import messages as m
+from web_terminal.protocol.errors import IllegalInState
+
+if TYPE_CHECKING:
+    import msgspec
+
+
+class State(Enum):
+    AUTHENTICATING = "authenticating"
+    READY = "ready"
+    ATTACHING = "attaching"
+    ATTACHED = "attached"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+class Side(Enum):
+    CLIENT = "client"
+    SERVER = "server"
+
+
+def _stay(state: State, *types: type[msgspec.Struct]) -> dict[tuple[State, type[msgspec.Struct]], State]:
+    return {(state, type_): state for type_ in types}
+
+
+_ALWAYS = (m.Pong, m.Echo, m.Error, m.ConnectionStatus)
+
+TABLE: dict[Side, dict[tuple[State, type[msgspec.Struct]], State]] = {
+    Side.CLIENT: {
+        **_stay(State.AUTHENTICATING, m.Authenticate),
+        **_stay(State.READY, m.Ping, m.Echo),
+        (State.READY, m.Attach): State.ATTACHING,
+        **_stay(State.ATTACHING, m.Ping, m.Echo),
+        **_stay(State.ATTACHED, m.Input, m.Command, m.Resize, m.Signal, m.Ack, m.Ping, m.Echo),
+        **_stay(State.ENDED, m.Input, m.Command, m.Resize, m.Signal, m.Ack, m.Ping, m.Echo),
+        (State.ENDED, m.Attach): State.ATTACHING,
+        **{(state, m.Close): State.CLOSED for state in State if state is not State.CLOSED},
+    },
+    Side.SERVER: {
+        **_stay(State.AUTHENTICATING, m.ConnectionStatus, m.Error),
+        (State.AUTHENTICATING, m.Authenticated): State.READY,
+        **_stay(State.READY, *_ALWAYS),
+        **_stay(State.ATTACHING, *_ALWAYS),
+        (State.ATTACHING, m.Attached): State.ATTACHED,
+        **_stay(
+            State.ATTACHED,
+            m.Output,
+            m.Gap,
+            m.ProcessStarted,
+            m.FlowControl,
+            m.ResourceUsage,
+            m.Resized,
+            *_ALWAYS,
+        ),
+        (State.ATTACHED, m.ProcessExited): State.ENDED,
+        **_stay(State.ENDED, *_ALWAYS),
+    },
+}
+
+
+def allowed(side: Side, state: State) -> tuple[str, ...]:
+    """Types that ``side`` may send in ``state``, as named on the wire."""
+    return tuple(sorted(m.kind_of(type_) for at, type_ in TABLE[side] if at is state))
+
+
+class Conversation:
+    """The state of one connection."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: State = State.AUTHENTICATING) -> None:
+        self.state = state
+
+    def hear(self, side: Side, message: msgspec.Struct) -> State:
+        """Move on a message that ``side`` sends, and give the new state.
+
+        Raises:
+            IllegalInState: the table has no such row; the state is unchanged.
+        """
+        next_state = TABLE[side].get((self.state, type(message)))
+        if next_state is None:
+            raise IllegalInState(m.kind(message), self.state.value, allowed(side, self.state))
+        self.state = next_state
+        return next_state
