@@ -1,0 +1,154 @@
+"""The record: what was measured, before any arithmetic.
+
+A *run* holds *trials*; a trial is one block of *samples* of one *cell* (benchmark, parameter, terminal) and carries
+what the machine did meanwhile. All times are integer nanoseconds of one monotonic clock in one process. A failed
+operation is a sample too, with its outcome; warm-up is kept and labelled.
+
+Knows nothing of statistics, benchmarks or terminals. The file format is documented in ``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = "web-terminal-bench/1"
+
+
+class Outcome(str, Enum):
+    OK = "ok"
+    TIMEOUT = "timeout"
+    CLOSED = "closed"
+    WRONG = "wrong"
+    REFUSED = "refused"
+
+
+class Phase(str, Enum):
+    WARMUP = "warmup"
+    MEASURE = "measure"
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What one row of the results is about. ``benchmark`` is ``suite/name``; ``parameter`` is ``""`` where none."""
+
+    benchmark: str
+    parameter: str
+    terminal: str
+
+    def __str__(self) -> str:
+        parameter = f"/{self.parameter}" if self.parameter else ""
+        return f"{self.benchmark}{parameter} [{self.terminal}]"
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One operation. Its latency is ``seen_ns - due_ns``; in a closed loop ``due_ns == sent_ns``.
+
+    ``marks`` are further moments on the way, each a metric of its own (absolute ns, same clock).
+    ``seen_ns`` is the moment of failure where the outcome is not ok.
+    """
+
+    due_ns: int
+    sent_ns: int
+    seen_ns: int
+    phase: Phase = Phase.MEASURE
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+    marks: dict[str, int] = {}
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One reading for a metric that is a line or a level: ``y`` (unit of the metric) at ``x`` (sessions)."""
+
+    metric: str
+    x: float
+    y: float
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Processor time spent during a trial. ``server`` is ``None`` where there is no server process."""
+
+    elapsed_ns: int
+    client_cpu_ns: int
+    server_cpu_ns: int | None = None
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result."""
+
+    cell: Cell
+    block: int
+    samples: tuple[Sample, ...] = ()
+    points: tuple[Point, ...] = ()
+    usage: Usage | None = None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit on one statistic of one metric, in the metric's unit: the statistic must be below (or above) it."""
+
+    statistic: Literal["mean", "p50", "p95", "p99", "slope", "level", "rate"]
+    limit: float
+    below: bool = True
+    goal: float | None = None
+    text: str = ""
+    """As people say it, such as ``p95 < 100 ms``."""
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One figure of a benchmark.
+
+    ``latency``  ``seen_ns - due_ns`` of every operation, or up to ``mark`` where one is named.
+    ``slope``    the line through this metric's points: unit of y by x.
+    ``level``    this metric's points with ``x == 0``.
+    """
+
+    name: str
+    kind: Literal["latency", "slope", "level"] = "latency"
+    unit: str = "ns"
+    mark: str = ""
+    targets: dict[str, Target] = {}
+    """By parameter; ``"*"`` stands for every parameter. Only a terminal of ours or a peer has targets; floors do not."""
+
+
+class BenchmarkFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a report must know of a benchmark, so that a record can be read without the code that made it."""
+
+    id: str
+    description: str
+    not_shown: str
+    parameters: tuple[str, ...] = ("",)
+    metrics: tuple[Metric, ...] = ()
+    component: bool = False
+    elements: dict[str, int] = {}
+    """Elements (or bytes) in one operation, by parameter; throughput is elements over latency."""
+    element_unit: str = ""
+    floor: str = ""
+    """The terminal whose same cell, or the ``benchmark`` id whose cell, is this one's floor."""
+
+
+class TerminalFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was measured: ``role`` is ``subject`` (ours or a peer), ``floor`` or ``known``."""
+
+    name: str
+    version: str
+    role: Literal["subject", "floor", "known"]
+    command: tuple[str, ...] = ()
+    url: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a report needs, years later."""
+
+    schema: str
+    started: str
+    """RFC 3339, UTC."""
+    seed: int
+    options: dict[str, Any]
+    machine: dict[str, Any]
+    terminals: tuple[TerminalFacts, ...]
+    benchmarks: tuple[BenchmarkFacts, ...]
+    trials: tuple[Trial, ...]
