@@ -9,7 +9,7 @@ Knows nothing of statistics, benchmarks or terminals. The file format is documen
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 SCHEMA = "web-terminal-bench/1"
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     OK = "ok"
     TIMEOUT = "timeout"
     CLOSED = "closed"
@@ -25,7 +25,7 @@ class Outcome(str, Enum):
     REFUSED = "refused"
 
 
-class Phase(str, Enum):
+class Phase(StrEnum):
     WARMUP = "warmup"
     MEASURE = "measure"
 
@@ -87,10 +87,15 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit on one statistic of one metric, in the metric's unit: the statistic must be below (or above) it."""
+    """A limit on one statistic of one metric, in the metric's unit.
 
-    statistic: Literal["mean", "p50", "p95", "p99", "slope", "level", "rate"]
-    limit: float
+    The statistic must lie below the limit (``below=True``, the limit itself fails) or reach it (``below=False``).
+    ``limit`` is ``None`` where there is only a goal.
+    """
+
+    statistic: Literal["mean", "p50", "p95", "p99", "p99.9", "slope", "level", "rate", "ratio_p50", "ratio_p95"]
+    """``rate`` is elements a second; ``ratio_...`` is a percentile over the floor's, without a unit."""
+    limit: float | None = None
     below: bool = True
     goal: float | None = None
     text: str = ""
@@ -110,7 +115,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = "ns"
     mark: str = ""
     targets: dict[str, Target] = {}
-    """By parameter; ``"*"`` stands for every parameter. Only a terminal of ours or a peer has targets; floors do not."""
+    """By parameter; ``"*"`` stands for every parameter. Terminals of role ``floor`` are not judged."""
+    floor_targets: dict[str, Target] = {}
+    """Targets on the ratio to the floor (``ratio_p50``, ``ratio_p95``), by parameter like ``targets``."""
+    exact: bool = False
+    """A level that is a plain count (sessions reached): it has no error of measurement, so one reading decides."""
 
 
 class BenchmarkFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,6 +136,8 @@ class BenchmarkFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     element_unit: str = ""
     floor: str = ""
     """The terminal whose same cell, or the ``benchmark`` id whose cell, is this one's floor."""
+    needs: tuple[str, ...] = ()
+    """Capabilities a terminal must have; one that lacks any is shown as not applicable."""
 
 
 class TerminalFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -152,3 +163,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     terminals: tuple[TerminalFacts, ...]
     benchmarks: tuple[BenchmarkFacts, ...]
     trials: tuple[Trial, ...]
+    planned: tuple[Cell, ...] = ()
+    """What should have been measured; a planned cell without a measured sample is a failure of the run."""
+    interrupted: bool = False
+    """The run ended before its plan did."""
