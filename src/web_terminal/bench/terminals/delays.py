@@ -1,0 +1,22 @@
+"""The truth of the terminal of known truth: delays drawn from a seed, the same in both processes."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Log-normal, as the latencies of real terminals are: a body around 4 ms and a tail. Long enough for 2 % of a delay to
+# exceed what one wake-up of a process varies by, short enough for 200 of them to take a second.
+_MEDIAN_NS: Final = 4_000_000
+_SIGMA: Final = 0.5
+_LONGEST_NS: Final = 30_000_000
+
+
+def delays_ns(seed: int) -> Iterator[int]:
+    """Endless delays; each connection to the server starts the list anew."""
+    source = random.Random(seed)
+    while True:
+        yield min(_LONGEST_NS, round(_MEDIAN_NS * source.lognormvariate(0, _SIGMA)))

@@ -1,0 +1,188 @@
+"""A server on our wire with nothing behind it: ``python -m web_terminal.bench.terminals.null_server``.
+
+What a benchmark measures here is the client, the loopback and the frames. Echoes, pings and attaches are answered at
+once; typed lines are answered by a shell that knows ``printf '%s%s' LEFT RIGHT`` and ``exit``, so that the operations
+of the suites run against it unchanged. Prints its URL on its first line of output and lives until SIGTERM.
+
+``--delays SEED`` makes it the terminal of known truth: each echo and each line waits a delay out of the seeded list
+that ``known`` draws as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import re
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+import picows
+import uvloop
+
+from web_terminal import __version__
+from web_terminal.bench.terminals.delays import delays_ns
+from web_terminal.protocol import messages as m
+from web_terminal.protocol.codec import (
+    EchoBytes,
+    Frame,
+    InputBytes,
+    Subprotocol,
+    decode_client,
+    encode,
+    encode_echo,
+    encode_output,
+    input_bytes,
+)
+from web_terminal.protocol.errors import CloseCode, TheirError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROMPT: Final = b"$ "
+_LIMITS = m.Limits()
+_PRINTF = re.compile(rb"printf '%s%s' (\w+) (\w+)")
+# A sleep may end this much late on a busy kernel, so the rest of a delay is spun.
+_SPIN_NS: Final = 300_000
+
+
+def answer(line: bytes) -> bytes:
+    """What a shell that knows nothing but ``printf '%s%s' LEFT RIGHT`` prints for ``line``."""
+    return b"".join(left + right for left, right in _PRINTF.findall(line))
+
+
+def wait_until(moment_ns: int) -> None:
+    """Return at ``moment_ns`` of ``perf_counter_ns``, to the microsecond; timers of event loops have milliseconds."""
+    remaining_ns = moment_ns - time.perf_counter_ns()
+    if remaining_ns > _SPIN_NS:
+        time.sleep((remaining_ns - _SPIN_NS) / 1e9)
+    while time.perf_counter_ns() < moment_ns:
+        pass
+
+
+class _Viewer(picows.WSListener):
+    """One connection and the shell that is not there."""
+
+    def __init__(self, subprotocol: Subprotocol, sessions: Iterator[int], delays: Iterator[int] | None) -> None:
+        self._subprotocol = subprotocol
+        self._sessions = sessions
+        self._delays = delays
+        self._offset = 0
+        self._line = b""
+        self._session = ""
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        status = m.ConnectionStatus(
+            status="ready", subprotocol=self._subprotocol.value, version=__version__, limits=_LIMITS
+        )
+        self._say(transport, encode(status))
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        came_ns = time.perf_counter_ns()
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.send_close(picows.WSCloseCode.OK)
+            transport.disconnect()
+            return
+        text = frame.msg_type == picows.WSMsgType.TEXT
+        try:
+            message = decode_client(self._subprotocol, text, frame.get_payload_as_bytes(), _LIMITS.message_bytes)
+            self._hear(transport, message, came_ns)
+        except TheirError as error:
+            raise picows.WSProtocolError(int(error.close or CloseCode.NORMAL), error.message) from error
+
+    def _hear(
+        self, transport: picows.WSTransport, message: m.ClientMessage | InputBytes | EchoBytes, came_ns: int
+    ) -> None:
+        if isinstance(message, EchoBytes):
+            self._delay(came_ns)
+            self._say(transport, encode_echo(self._subprotocol, message.data))
+        elif isinstance(message, m.Echo):
+            self._delay(came_ns)
+            self._say(transport, encode(message))
+        elif isinstance(message, m.Ping):
+            self._say(transport, encode(m.Pong(id=message.id)))
+        elif isinstance(message, InputBytes):
+            self._type(transport, message.data, came_ns)
+        elif isinstance(message, m.Input):
+            self._type(transport, input_bytes(message), came_ns)
+        elif isinstance(message, m.Command):
+            self._type(transport, message.line.encode() + b"\r", came_ns)
+        elif isinstance(message, m.Attach):
+            self._attach(transport, message)
+        elif isinstance(message, m.Close):
+            transport.send_close(picows.WSCloseCode.OK)
+
+    def _attach(self, transport: picows.WSTransport, request: m.Attach) -> None:
+        self._session = request.session or f"null-{next(self._sessions)}"
+        self._offset = request.resume_from or 0
+        attached = m.Attached(
+            session=self._session,
+            name=self._session,
+            offset=self._offset,
+            end=self._offset,
+            cols=request.cols,
+            rows=request.rows,
+            mode=request.mode,
+            window=request.window or 1 << 17,
+        )
+        self._say(transport, encode(attached))
+        self._print(transport, PROMPT)
+
+    def _type(self, transport: picows.WSTransport, data: bytes, came_ns: int) -> None:
+        self._line += data
+        while b"\r" in self._line:
+            line, _, self._line = self._line.partition(b"\r")
+            self._delay(came_ns)
+            self._print(transport, line + b"\r\n" + answer(line) + PROMPT)
+            if line.strip() == b"exit":
+                exited = m.ProcessExited(session=self._session, offset=self._offset, status=0)
+                self._say(transport, encode(exited))
+
+    def _print(self, transport: picows.WSTransport, data: bytes) -> None:
+        self._say(transport, encode_output(self._subprotocol, self._offset, data))
+        self._offset += len(data)
+
+    def _delay(self, came_ns: int) -> None:
+        if self._delays is not None:
+            wait_until(came_ns + next(self._delays))
+
+    def _say(self, transport: picows.WSTransport, frame: Frame) -> None:
+        kind = picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY
+        # Not send(): above 8 KiB that may still point into a header buffer that the next frame overwrites.
+        buffer = bytearray(14) + frame.payload
+        transport.send_reuse_external_bytearray(kind, buffer, 14)
+
+
+async def serve(delays_seed: int | None) -> None:
+    """Listen on a free port of the loopback until SIGTERM."""
+    sessions = itertools.count(1)
+
+    def viewer(request: picows.WSUpgradeRequest) -> picows.WSUpgradeResponseWithListener:
+        offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        chosen = next((each for each in Subprotocol if each.value in offered), None)
+        if chosen is None:
+            refusal = picows.WSUpgradeResponse.create_error_response(400, b"offer a subprotocol of web-terminal")
+            return picows.WSUpgradeResponseWithListener(refusal, None)
+        response = picows.WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen.value})
+        delays = delays_ns(delays_seed) if delays_seed is not None else None
+        return picows.WSUpgradeResponseWithListener(response, _Viewer(chosen, sessions, delays))
+
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    server = await picows.ws_create_server(viewer, "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", flush=True)
+    await stop.wait()
+    server.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="a web terminal with nothing behind it")
+    parser.add_argument("--delays", type=int, metavar="SEED", help="answer after the delays of this seed")
+    options = parser.parse_args()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options.delays))
+
+
+if __name__ == "__main__":
+    main()
