@@ -1,0 +1,371 @@
+/**
+ * Frames of the terminal's wire to messages and back, without any I/O.
+ *
+ * The same contract as `src/web_terminal/protocol/codec.py`, which `docs/protocol.md` describes and
+ * `tests/vectors/wire.json` compares: control messages are JSON text, the bulk is binary frames whose first byte is
+ * their kind. This side encodes what a client says and decodes what a server says. It knows nothing of sockets, of
+ * the order of messages, or of what a message is good for.
+ */
+
+export const BINARY_SUBPROTOCOL = 'web-terminal.v1';
+export const JSON_SUBPROTOCOL = 'web-terminal.v1.json';
+export type Subprotocol = typeof BINARY_SUBPROTOCOL | typeof JSON_SUBPROTOCOL;
+
+export type Mode = 'write' | 'read';
+export type Encoding = 'utf-8' | 'base64';
+
+/** What a new session should be; whatever is left out comes from the server's settings. */
+export interface SessionSpec {
+  readonly name?: string;
+  readonly shell?: string;
+  readonly args?: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
+export type ClientMessage =
+  | { readonly type: 'authenticate'; readonly token: string }
+  | {
+      readonly type: 'attach';
+      readonly session?: string | null;
+      readonly spec?: SessionSpec | null;
+      readonly cols?: number;
+      readonly rows?: number;
+      readonly resume_from?: number | null;
+      readonly mode?: Mode;
+      readonly window?: number | null;
+      readonly usage_interval?: number | null;
+    }
+  | { readonly type: 'input'; readonly data: string; readonly encoding?: Encoding }
+  | { readonly type: 'command'; readonly line: string }
+  | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
+  | { readonly type: 'signal'; readonly name: string }
+  | { readonly type: 'ack'; readonly offset: number }
+  | { readonly type: 'ping'; readonly id?: number }
+  | { readonly type: 'echo'; readonly data: string }
+  | { readonly type: 'close'; readonly destroy?: boolean };
+
+/** What a server accepts: bytes of a message, and a terminal's size in character cells. */
+export interface Limits {
+  readonly message_bytes: number;
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export interface ConnectionStatus {
+  readonly type: 'connection_status';
+  readonly status: 'authentication_required' | 'ready' | 'closing';
+  readonly subprotocol: string;
+  readonly version: string;
+  readonly limits: Limits;
+}
+
+export interface Attached {
+  readonly type: 'attached';
+  readonly session: string;
+  readonly name: string;
+  readonly offset: number;
+  readonly end: number;
+  readonly cols: number;
+  readonly rows: number;
+  readonly mode: Mode;
+  readonly window: number;
+}
+
+/** Terminal bytes from `offset` on, whichever subprotocol carried them. */
+export interface Output {
+  readonly type: 'output';
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+/** `status` or `signal` is set, never both. */
+export interface ProcessExited {
+  readonly type: 'process_exited';
+  readonly session: string;
+  readonly offset: number;
+  readonly status: number | null;
+  readonly signal: string | null;
+}
+
+export interface ResourceUsage {
+  readonly type: 'resource_usage';
+  readonly cpu_seconds: number;
+  readonly memory_bytes: number;
+  readonly processes: number;
+}
+
+export type ServerMessage =
+  | ConnectionStatus
+  | { readonly type: 'authenticated'; readonly user: string; readonly role: string }
+  | Attached
+  | Output
+  | { readonly type: 'gap'; readonly from: number; readonly to: number }
+  | { readonly type: 'process_started'; readonly session: string; readonly pid: number; readonly command: readonly string[] }
+  | ProcessExited
+  | { readonly type: 'pong'; readonly id: number }
+  | { readonly type: 'echo'; readonly data: string | Uint8Array }
+  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly fatal: boolean }
+  | { readonly type: 'flow_control'; readonly direction: 'input' | 'output'; readonly state: 'paused' | 'resumed' }
+  | ResourceUsage
+  | { readonly type: 'resized'; readonly cols: number; readonly rows: number };
+
+/** The peer sent something that is no frame of this protocol; `close` is the code such a connection ends with. */
+export class WireError extends Error {
+  constructor(
+    readonly kind: 'Malformed' | 'InvalidText' | 'UnsupportedData',
+    message: string,
+  ) {
+    super(message);
+    this.name = kind;
+  }
+
+  get code(): string {
+    return { Malformed: 'malformed_message', InvalidText: 'invalid_utf8', UnsupportedData: 'unsupported_data' }[this.kind];
+  }
+
+  get close(): number {
+    return { Malformed: 4400, InvalidText: 1007, UnsupportedData: 1003 }[this.kind];
+  }
+}
+
+const KIND = { output: 1, input: 2, echo: 3 } as const;
+const OUTPUT_HEAD_BYTES = 9;
+
+/** A field's check, and the value it takes where it is left out; one without a default must be there. */
+interface Field {
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+  readonly default?: unknown;
+}
+
+const text: Field = { expected: 'a string', accepts: (value) => typeof value === 'string' };
+// Python's integers have no end, a double's are exact up to 2^53 - 1; beyond that an offset would be wrong in silence.
+const integer: Field = { expected: 'an integer of at most 53 bits', accepts: (value) => Number.isSafeInteger(value) };
+const number: Field = { expected: 'a number', accepts: (value) => typeof value === 'number' };
+const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
+const texts: Field = {
+  expected: 'a list of strings',
+  accepts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+};
+const oneOf = (...values: readonly string[]): Field => ({
+  expected: values.join(' or '),
+  accepts: (value) => typeof value === 'string' && values.includes(value),
+});
+const optional = (field: Field, absent: unknown): Field => ({
+  expected: field.expected,
+  accepts: (value) => (absent === null && value === null) || field.accepts(value),
+  default: absent,
+});
+
+type Fields = Readonly<Record<string, Field>>;
+
+const LIMITS: Fields = {
+  message_bytes: optional(integer, 1 << 20),
+  cols: optional(integer, 500),
+  rows: optional(integer, 200),
+};
+const limits: Field = {
+  expected: 'an object of limits',
+  accepts: (value) => isObject(value) && firstFault(value, LIMITS) === null,
+};
+
+const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = {
+  connection_status: {
+    status: oneOf('authentication_required', 'ready', 'closing'),
+    subprotocol: text,
+    version: text,
+    limits,
+  },
+  authenticated: { user: text, role: text },
+  attached: {
+    session: text,
+    name: text,
+    offset: integer,
+    end: integer,
+    cols: integer,
+    rows: integer,
+    mode: oneOf('write', 'read'),
+    window: integer,
+  },
+  output: { offset: integer, data: text, encoding: optional(oneOf('utf-8', 'base64'), 'utf-8') },
+  gap: { from: integer, to: integer },
+  process_started: { session: text, pid: integer, command: texts },
+  process_exited: { session: text, offset: integer, status: optional(integer, null), signal: optional(text, null) },
+  pong: { id: optional(integer, 0) },
+  echo: { data: text },
+  error: { code: text, message: text, fatal: optional(flag, false) },
+  flow_control: { direction: oneOf('input', 'output'), state: oneOf('paused', 'resumed') },
+  resource_usage: { cpu_seconds: number, memory_bytes: integer, processes: integer },
+  resized: { cols: integer, rows: integer },
+};
+
+/** Fields that hold these values are not sent; an object inside has defaults of its own. */
+interface Defaults {
+  readonly [name: string]: unknown;
+}
+
+class Inside {
+  constructor(readonly defaults: Defaults) {}
+}
+
+const CLIENT_DEFAULTS: Readonly<Partial<Record<ClientMessage['type'], Defaults>>> = {
+  attach: {
+    session: null,
+    spec: new Inside({
+      name: null,
+      shell: null,
+      args: [],
+      cwd: null,
+      env: {},
+      cols: 80,
+      rows: 24,
+      limits: new Inside({ cpu_seconds: null, memory_bytes: null, open_files: null, processes: null, file_bytes: null }),
+    }),
+    cols: 80,
+    rows: 24,
+    resume_from: null,
+    mode: 'write',
+    window: null,
+    usage_interval: null,
+  },
+  input: { encoding: 'utf-8' },
+  ping: { id: 0 },
+  close: { destroy: false },
+};
+
+const encoder = new TextEncoder();
+
+/** A message as the text of a frame: valid in both subprotocols. */
+export function encode(message: ClientMessage): string {
+  return JSON.stringify(sparse(message, CLIENT_DEFAULTS[message.type] ?? {}));
+}
+
+function sparse(value: object, defaults: Defaults): object {
+  const said = Object.entries(value).filter(([name, field]) => {
+    const absent = defaults[name] instanceof Inside ? null : defaults[name];
+    return JSON.stringify(field) !== JSON.stringify(absent);
+  });
+  return Object.fromEntries(
+    said.map(([name, field]) => {
+      const inside = defaults[name];
+      return [name, inside instanceof Inside ? sparse(field as object, inside.defaults) : (field as unknown)];
+    }),
+  );
+}
+
+/** Keystrokes as a binary frame. */
+export function encodeInput(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  return withKind(KIND.input, data);
+}
+
+/** An `echo` as a binary frame. */
+export function encodeEcho(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  return withKind(KIND.echo, data);
+}
+
+/**
+ * What a server said. Output shares memory with `payload`.
+ *
+ * @throws {WireError} and nothing else, whatever it is fed.
+ */
+export function decodeServer(subprotocol: Subprotocol, payload: string | ArrayBuffer): ServerMessage {
+  if (typeof payload === 'string') return decodeText(payload);
+  if (subprotocol === JSON_SUBPROTOCOL) {
+    throw new WireError('UnsupportedData', `binary frame in subprotocol ${subprotocol}, where every message is JSON text`);
+  }
+  const bytes = new Uint8Array(payload);
+  switch (bytes[0]) {
+    case KIND.output:
+      return decodeOutput(payload, bytes);
+    case KIND.echo:
+      return { type: 'echo', data: bytes.subarray(1) };
+    case undefined:
+      throw new WireError('UnsupportedData', 'empty binary frame; the first byte is its kind');
+    default:
+      throw new WireError('UnsupportedData', `binary frame of kind ${bytes[0]}; a server sends 1 (output) or 3 (echo)`);
+  }
+}
+
+function decodeOutput(payload: ArrayBuffer, bytes: Uint8Array): Output {
+  if (bytes.length < OUTPUT_HEAD_BYTES) {
+    throw new WireError('Malformed', `output frame of ${bytes.length} bytes is shorter than its head of ${OUTPUT_HEAD_BYTES}`);
+  }
+  const offset = new DataView(payload).getBigUint64(1);
+  if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new WireError('Malformed', `offset ${offset} is above ${Number.MAX_SAFE_INTEGER}, the last one this page can count to`);
+  }
+  return { type: 'output', offset: Number(offset), data: bytes.subarray(OUTPUT_HEAD_BYTES) };
+}
+
+function decodeText(payload: string): ServerMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload);
+  } catch (error) {
+    throw new WireError('Malformed', `not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isObject(value)) throw new WireError('Malformed', 'no message of this protocol: not an object');
+  const type = value['type'];
+  if (typeof type !== 'string' || !Object.hasOwn(SERVER_MESSAGES, type)) {
+    throw new WireError('Malformed', `no message of this protocol: type ${JSON.stringify(type)}`);
+  }
+  const fields = SERVER_MESSAGES[type as ServerMessage['type']];
+  const fault = firstFault(value, fields);
+  if (fault !== null) throw new WireError('Malformed', `no message of this protocol: ${type}.${fault}`);
+  const message = { type, ...filled(value, fields) };
+  if (type === 'output') return outputFromText(message as unknown as TextOutput);
+  if (type === 'connection_status') Object.assign(message, { limits: filled(value['limits'] as object, LIMITS) });
+  // The table above has checked every field of this type.
+  return message as unknown as ServerMessage;
+}
+
+interface TextOutput {
+  readonly offset: number;
+  readonly data: string;
+  readonly encoding: Encoding;
+}
+
+function outputFromText({ offset, data, encoding }: TextOutput): Output {
+  if (encoding === 'base64') return { type: 'output', offset, data: fromBase64(data) };
+  if (LONE_SURROGATE.test(data)) throw new WireError('InvalidText', 'output holds a lone surrogate');
+  return { type: 'output', offset, data: encoder.encode(data) };
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function fromBase64(data: string): Uint8Array {
+  // atob forgives white space and missing padding, where the contract does not.
+  if (!BASE64.test(data)) throw new WireError('Malformed', 'output is not base64');
+  return Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The first field that is missing or ill-typed, in words. Unknown fields are a later version's, and are let through. */
+function firstFault(value: Record<string, unknown>, fields: Fields): string | null {
+  for (const [name, field] of Object.entries(fields)) {
+    if (!Object.hasOwn(value, name)) {
+      if (field.default === undefined) return `${name} is missing`;
+    } else if (!field.accepts(value[name])) {
+      return `${name} is not ${field.expected}`;
+    }
+  }
+  return null;
+}
+
+function filled(value: object, fields: Fields): Record<string, unknown> {
+  const given = value as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, given[name] ?? field.default]));
+}
+
+function withKind(kind: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(1 + data.length);
+  frame[0] = kind;
+  frame.set(data, 1);
+  return frame;
+}

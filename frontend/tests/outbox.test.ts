@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+
+import { ATTACHING_BYTES, HELD_BYTES, Outbox, PIECE_BYTES } from '../src/outbox';
+import type { Line } from '../src/outbox';
+
+const key = new TextEncoder().encode('a');
+
+function on(line: Line): Outbox {
+  const outbox = new Outbox();
+  outbox.line = line;
+  return outbox;
+}
+
+describe('Outbox', () => {
+  it('sends at once while the line is open', () => {
+    const outbox = on('open');
+    expect(outbox.offer(key, 'person', false)).toBeNull();
+    expect(outbox.take()).toEqual(key);
+    expect(outbox.take()).toBeNull();
+  });
+
+  it('holds what is typed while attaching, in order, up to its bound', () => {
+    const outbox = on('attaching');
+    expect(outbox.offer(Uint8Array.of(1), 'person', false)).toBeNull();
+    expect(outbox.offer(Uint8Array.of(2), 'person', false)).toBeNull();
+    expect(outbox.take()).toBeNull();
+    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 1), 'person', false)).toMatch(/^Not sent/);
+    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 2), 'person', false)).toBeNull();
+    outbox.line = 'open';
+    expect(outbox.take()).toEqual(Uint8Array.of(1));
+    expect(outbox.take()).toEqual(Uint8Array.of(2));
+  });
+
+  it('refuses aloud while there is no connection', () => {
+    const outbox = on('down');
+    expect(outbox.offer(key, 'person', false)).toBe('Not sent: there is no connection');
+    outbox.line = 'open';
+    expect(outbox.take()).toBeNull();
+  });
+
+  it('holds 1 MiB while the program does not read, then refuses', () => {
+    const outbox = on('paused');
+    expect(outbox.offer(new Uint8Array(HELD_BYTES), 'person', false)).toBeNull();
+    expect(outbox.offer(key, 'person', false)).toMatch(/not reading/);
+    expect(outbox.take()).toBeNull();
+    expect(outbox.heldBytes).toBe(HELD_BYTES);
+  });
+
+  it('cuts a paste into pieces that add up', () => {
+    const outbox = on('open');
+    const paste = Uint8Array.from({ length: 3 * PIECE_BYTES + 5 }, (_, at) => at % 256);
+    outbox.offer(paste, 'person', false);
+    const pieces: Uint8Array[] = [];
+    for (let piece = outbox.take(); piece !== null; piece = outbox.take()) pieces.push(piece);
+    expect(pieces.map((piece) => piece.length)).toEqual([PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 5]);
+    expect(Buffer.concat(pieces).equals(Buffer.from(paste))).toBe(true);
+    expect(outbox.heldBytes).toBe(0);
+  });
+
+  it('drops answers in a replay, but not what a person types meanwhile', () => {
+    const outbox = on('open');
+    expect(outbox.offer(key, 'unknown', true)).toBeNull();
+    expect(outbox.take()).toBeNull();
+    outbox.offer(key, 'person', true);
+    expect(outbox.take()).toEqual(key);
+  });
+
+  it('tells a watcher that nothing is sent, and lets answers vanish', () => {
+    const outbox = on('readOnly');
+    expect(outbox.offer(key, 'person', false)).toMatch(/only watch/);
+    expect(outbox.offer(key, 'unknown', false)).toBeNull();
+    expect(outbox.take()).toBeNull();
+  });
+
+  it('counts what it gives up', () => {
+    const outbox = on('paused');
+    outbox.offer(new Uint8Array(7), 'person', false);
+    expect(outbox.clear()).toBe(7);
+    expect(outbox.clear()).toBe(0);
+  });
+});
