@@ -1,0 +1,1 @@
+"""The command ``web-terminal``: flags to values, one file a subcommand."""

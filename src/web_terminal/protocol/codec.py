@@ -48,19 +48,19 @@ class Frame(NamedTuple):
     payload: bytes
 
 
-class InputBytes(msgspec.Struct, frozen=True):
+class InputBytes(msgspec.Struct, tag="input", frozen=True):
     """``input`` as the binary subprotocol carries it."""
 
     data: bytes
 
 
-class EchoBytes(msgspec.Struct, frozen=True):
+class EchoBytes(msgspec.Struct, tag="echo", frozen=True):
     """``echo`` as the binary subprotocol carries it, both directions."""
 
     data: bytes
 
 
-class OutputBytes(msgspec.Struct, frozen=True):
+class OutputBytes(msgspec.Struct, tag="output", frozen=True):
     """``output`` decoded from either subprotocol: terminal bytes from ``offset`` on."""
 
     offset: int

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from web_terminal.protocol import messages as m
+from web_terminal.protocol.codec import EchoBytes, InputBytes, OutputBytes
 from web_terminal.protocol.errors import IllegalInState
 
 if TYPE_CHECKING:
@@ -36,44 +37,49 @@ def _stay(state: State, *types: type[msgspec.Struct]) -> dict[tuple[State, type[
     return {(state, type_): state for type_ in types}
 
 
-_ALWAYS = (m.Pong, m.Echo, m.Error, m.ConnectionStatus)
+# Any time after authentication. The binary subprotocol's forms of a message stand beside the JSON ones.
+_ANY_TIME_CLIENT = (m.Ping, m.Echo, EchoBytes)
+_ANY_TIME_SERVER = (m.Pong, m.Echo, EchoBytes, m.Error, m.ConnectionStatus)
+_TO_SESSION = (m.Input, InputBytes, m.Command, m.Resize, m.Signal, m.Ack)
 
 TABLE: dict[Side, dict[tuple[State, type[msgspec.Struct]], State]] = {
     Side.CLIENT: {
         **_stay(State.AUTHENTICATING, m.Authenticate),
-        **_stay(State.READY, m.Ping, m.Echo),
+        **_stay(State.READY, *_ANY_TIME_CLIENT),
         (State.READY, m.Attach): State.ATTACHING,
-        **_stay(State.ATTACHING, m.Ping, m.Echo),
-        **_stay(State.ATTACHED, m.Input, m.Command, m.Resize, m.Signal, m.Ack, m.Ping, m.Echo),
-        **_stay(State.ENDED, m.Input, m.Command, m.Resize, m.Signal, m.Ack, m.Ping, m.Echo),
+        **_stay(State.ATTACHING, *_ANY_TIME_CLIENT),
+        **_stay(State.ATTACHED, *_TO_SESSION, *_ANY_TIME_CLIENT),
+        **_stay(State.ENDED, *_TO_SESSION, *_ANY_TIME_CLIENT),
         (State.ENDED, m.Attach): State.ATTACHING,
         **{(state, m.Close): State.CLOSED for state in State if state is not State.CLOSED},
     },
     Side.SERVER: {
         **_stay(State.AUTHENTICATING, m.ConnectionStatus, m.Error),
         (State.AUTHENTICATING, m.Authenticated): State.READY,
-        **_stay(State.READY, *_ALWAYS),
-        **_stay(State.ATTACHING, *_ALWAYS),
+        **_stay(State.READY, *_ANY_TIME_SERVER),
+        **_stay(State.ATTACHING, *_ANY_TIME_SERVER),
         (State.ATTACHING, m.Attached): State.ATTACHED,
+        (State.ATTACHING, m.Error): State.READY,
         **_stay(
             State.ATTACHED,
             m.Output,
+            OutputBytes,
             m.Gap,
             m.ProcessStarted,
             m.FlowControl,
             m.ResourceUsage,
             m.Resized,
-            *_ALWAYS,
+            *_ANY_TIME_SERVER,
         ),
         (State.ATTACHED, m.ProcessExited): State.ENDED,
-        **_stay(State.ENDED, *_ALWAYS),
+        **_stay(State.ENDED, *_ANY_TIME_SERVER),
     },
 }
 
 
 def allowed(side: Side, state: State) -> tuple[str, ...]:
     """Types that ``side`` may send in ``state``, as named on the wire."""
-    return tuple(sorted(m.kind_of(type_) for at, type_ in TABLE[side] if at is state))
+    return tuple(sorted({m.kind_of(type_) for at, type_ in TABLE[side] if at is state}))
 
 
 class Conversation:

@@ -1,0 +1,184 @@
+"""Who may enter, to read or to write: tokens, the login cookie, the allow-lists for Host and Origin.
+
+Decides only; the handshake and the HTTP gate ask it. Middleware does not run in a WebSocket handshake (that is how
+CVE-2026-39987 happened), so both ask here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from web_terminal.server.settings import is_loopback
+
+if TYPE_CHECKING:
+    from web_terminal.server.settings import Settings
+
+# The name under which the server's own token logs in, and who everybody is where authentication is off.
+OWNER = "owner"
+_ATTEMPT_SECONDS = 60.0
+_ADDRESSES_REMEMBERED = 10_000
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What somebody may do. ``until`` is the epoch second the login ends, ``None`` where a token came along itself."""
+
+    user: str
+    role: str
+    until: float | None = None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether input, signals and changes are allowed."""
+        return self.role != "viewer"
+
+
+class Denied(Exception):
+    """No grant; ``reason`` may be told to the other side."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Access:
+    """The rules of one server. Holds digests of tokens, not the tokens."""
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        self._settings = settings
+        self._grants: dict[bytes, Grant] = {}
+        if settings.token:
+            self._grants[_digest(settings.token)] = Grant(OWNER, "owner")
+        for name, user in settings.users.items():
+            self._grants[_digest(user.token)] = Grant(name, user.role)
+        # A changed token must end every login made with the old one, so cookies are signed with all of them.
+        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._grants))).digest()
+        self._serializer = URLSafeTimedSerializer(secret, salt="login")
+        # Cookies ignore ports, and several servers may run on one machine.
+        self.cookie_name = f"web_terminal_{port}"
+        self._hosts = _allowed_hosts(settings)
+        self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    # --- where from
+
+    def check_host(self, host: str | None) -> None:
+        """Refuse names we do not serve, which is what DNS rebinding needs.
+
+        Raises:
+            Denied: with the header's value and the remedy.
+        """
+        name = _host_name(host or "")
+        if "*" not in self._hosts and name not in self._hosts:
+            raise Denied(f"host {name[:100]!r} is not allowed; allow it with --allow-host {name[:100]}")
+
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Refuse pages of other sites. Programs send no Origin, and authenticate like everybody.
+
+        Raises:
+            Denied: with the header's value and the remedy.
+        """
+        if origin is None or origin in self._settings.allow_origins:
+            return
+        # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
+        if origin != "null" and urlsplit(origin).netloc.lower() == (host or "").lower():
+            return
+        raise Denied(f"origin {origin[:100]!r} is not allowed; allow it with --allow-origin {origin[:100]}")
+
+    # --- who
+
+    def by_token(self, token: str) -> Grant:
+        """The grant of a token.
+
+        Raises:
+            Denied: nobody has this token.
+        """
+        offered = _digest(token)
+        for digest, grant in self._grants.items():
+            if hmac.compare_digest(digest, offered):
+                return grant
+        raise Denied("wrong token")
+
+    def by_headers(self, authorization: str | None, cookie: str | None) -> Grant | None:
+        """The grant that a request's headers carry; ``None`` where they carry none.
+
+        Raises:
+            Denied: they carry one that is wrong or over.
+        """
+        if not self._settings.has_authentication:
+            return Grant(OWNER, "owner")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Denied(f"authorization scheme {scheme[:20]!r} is not supported; use Bearer")
+            return self.by_token(token.strip())
+        value = _cookie(cookie, self.cookie_name)
+        return self._by_cookie(value) if value is not None else None
+
+    def cookie(self, grant: Grant) -> str:
+        """The cookie's value that stands for ``grant`` from now on."""
+        return self._serializer.dumps([grant.user, grant.role])
+
+    def _by_cookie(self, value: str) -> Grant:
+        try:
+            (user, role), made = self._serializer.loads(
+                value, max_age=self._settings.login_seconds, return_timestamp=True
+            )
+        except SignatureExpired as error:
+            raise Denied("the login is over") from error
+        except (BadSignature, ValueError) as error:
+            raise Denied("wrong cookie") from error
+        return Grant(user, role, made.timestamp() + self._settings.login_seconds)
+
+    # --- how often
+
+    def may_try(self, address: str, now: float | None = None) -> bool:
+        """Whether ``address`` may still guess; only failures count (``note_failure``)."""
+        start, count = self._attempts.get(address, (0.0, 0))
+        now = time.monotonic() if now is None else now
+        return count < self._settings.login_attempts_per_minute or now - start >= _ATTEMPT_SECONDS
+
+    def note_failure(self, address: str, now: float | None = None) -> None:
+        """Count a wrong token against ``address``."""
+        now = time.monotonic() if now is None else now
+        start, count = self._attempts.pop(address, (now, 0))
+        if now - start >= _ATTEMPT_SECONDS:
+            start, count = now, 0
+        self._attempts[address] = (start, count + 1)
+        while len(self._attempts) > _ADDRESSES_REMEMBERED:
+            self._attempts.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0].removeprefix("[").lower()
+    return host.partition(":")[0].lower()
+
+
+def _allowed_hosts(settings: Settings) -> frozenset[str]:
+    names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) for name in settings.allow_hosts)}
+    if not is_loopback(settings.host) and settings.host not in ("0.0.0.0", "::"):
+        names.add(settings.host.strip("[]").lower())
+    return frozenset(names)
+
+
+def _cookie(header: str | None, name: str) -> str | None:
+    if not header:
+        return None
+    try:
+        morsel = SimpleCookie(header).get(name)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None else None

@@ -1,0 +1,53 @@
+"""What a process of the server is handed at its start: descriptors at fixed numbers, settings, a place to log."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import sys
+
+import msgspec
+
+from web_terminal.server.settings import Settings
+
+# Descriptors every child finds open; 0 to 2 are the server's own.
+SETTINGS_FD = 3
+CONTROL_FD = 4
+CHANNEL_FD = 5
+LISTENER_FD = 6
+COUNTERS_FD = 7
+
+# What supervisor and worker say to each other on the control socket.
+READY = b"ready"
+REPLACE = b"replace"
+"""Leave; others serve on."""
+STOP = b"stop"
+"""Leave; the whole server stops."""
+
+
+def settings_memory(settings: Settings) -> int:
+    """A memfd that holds the settings: secrets reach children without showing in ``ps`` or ``/proc/*/environ``."""
+    fd = os.memfd_create("web-terminal-settings", os.MFD_CLOEXEC)
+    data = msgspec.json.encode(settings)
+    os.ftruncate(fd, len(data))
+    with mmap.mmap(fd, len(data)) as memory:
+        memory[:] = data
+    return fd
+
+
+def read_settings() -> Settings:
+    """The settings this process was started with; closes their descriptor."""
+    size = os.fstat(SETTINGS_FD).st_size
+    data = os.pread(SETTINGS_FD, size, 0)
+    os.close(SETTINGS_FD)
+    return msgspec.json.decode(data, type=Settings)
+
+
+def log_to_stderr(level: str, process: str) -> None:
+    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format=f"%(asctime)s %(levelname)-7s {process}[%(process)d] %(message)s",
+    )

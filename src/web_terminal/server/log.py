@@ -1,0 +1,169 @@
+"""Bounded output logs, addressed by absolute byte offset, in memory that processes share.
+
+An ``Arena`` is one memfd with room for several logs, so that handing a log to another process costs no descriptor of
+its own. A ``Log`` is one slot of it: a ring of ``capacity`` bytes and two counters. One process at a time writes a
+log (it *pumps* the session); any process that maps the arena may follow it with a cursor.
+
+Layout: one page of counters (two 8-byte words used of the 64 bytes each slot has), then the rings. The writer first
+raises ``claimed`` over the bytes it is about to overwrite, then writes, then publishes ``end``. A reader copies, then
+looks at ``claimed`` again: what it copied is good only if it was not claimed meanwhile.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ARENA_SLOTS = 64
+_COUNTER_BYTES = 64
+_WORDS_PER_SLOT = _COUNTER_BYTES // 8
+_HEAD_BYTES = ARENA_SLOTS * _COUNTER_BYTES
+PAGE_BYTES = mmap.PAGESIZE
+
+
+class Overrun(Exception):
+    """The bytes asked for fell out of the log; ``start`` is the oldest offset it still holds."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(f"offset is older than the log, which starts at {start}")
+        self.start = start
+
+
+class Arena:
+    """Memory for ``ARENA_SLOTS`` logs of ``capacity`` bytes each, a multiple of the page size.
+
+    Owns ``fd``, a memfd, which is -1 in a process that only maps it.
+    """
+
+    def __init__(self, fd: int, capacity: int, *, keep_fd: bool) -> None:
+        self.capacity = capacity
+        self._map = mmap.mmap(fd, _HEAD_BYTES + ARENA_SLOTS * capacity, mmap.MAP_SHARED)
+        self.view = memoryview(self._map)
+        self.words = self.view[:_HEAD_BYTES].cast("Q")
+        self.fd = fd
+        if not keep_fd:
+            os.close(fd)
+            self.fd = -1
+
+    @classmethod
+    def create(cls, capacity: int) -> Arena:
+        """A new arena, all zeros; pages cost memory only once they are written."""
+        if capacity <= 0 or capacity % PAGE_BYTES:
+            raise ValueError(f"log capacity of {capacity} bytes is not a positive multiple of {PAGE_BYTES}")
+        fd = os.memfd_create("web-terminal-logs", os.MFD_CLOEXEC)
+        os.ftruncate(fd, _HEAD_BYTES + ARENA_SLOTS * capacity)
+        return cls(fd, capacity, keep_fd=True)
+
+    @classmethod
+    def receive(cls, fd: int, capacity: int) -> Arena:
+        """Map an arena another process made; closes ``fd``."""
+        return cls(fd, capacity, keep_fd=False)
+
+    def log(self, slot: int) -> Log:
+        """The log in ``slot``."""
+        if not 0 <= slot < ARENA_SLOTS:
+            raise ValueError(f"slot {slot} is not below {ARENA_SLOTS}")
+        return Log(self, slot)
+
+    def clear(self, slot: int) -> None:
+        """Give a slot's memory back to the kernel and set its counters to zero; nobody may still use it."""
+        self._map.madvise(mmap.MADV_REMOVE, _HEAD_BYTES + slot * self.capacity, self.capacity)
+        self.words[slot * _WORDS_PER_SLOT] = 0
+        self.words[slot * _WORDS_PER_SLOT + 1] = 0
+
+    def close(self) -> None:
+        """Unmap; every log of it must be gone."""
+        self.words.release()
+        self.view.release()
+        self._map.close()
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Log:
+    """One session's output. Offsets count from the first byte the session ever wrote."""
+
+    __slots__ = ("_arena", "_claimed", "_end", "_ring", "capacity", "slot")
+
+    def __init__(self, arena: Arena, slot: int) -> None:
+        self._arena = arena
+        self.slot = slot
+        self.capacity = arena.capacity
+        self._ring = _HEAD_BYTES + slot * arena.capacity
+        self._end = slot * _WORDS_PER_SLOT
+        self._claimed = self._end + 1
+
+    @property
+    def end(self) -> int:
+        """One past the last byte."""
+        return self._arena.words[self._end]
+
+    @property
+    def start(self) -> int:
+        """The oldest byte that can still be read."""
+        return max(0, self._arena.words[self._claimed] - self.capacity)
+
+    def fill(self, read_into: Callable[[Sequence[memoryview]], int], limit_bytes: int) -> int:
+        """Let ``read_into`` write straight into the ring; the bytes appended, as it returned them.
+
+        Whatever it raises passes through, and nothing is appended then.
+        """
+        words = self._arena.words
+        end = words[self._end]
+        at = end % self.capacity
+        first = self._ring + at
+        view = self._arena.view
+        words[self._claimed] = end + limit_bytes
+        count = 0
+        try:
+            if at + limit_bytes <= self.capacity:
+                count = read_into((view[first : first + limit_bytes],))
+            else:
+                rest = at + limit_bytes - self.capacity
+                count = read_into((view[first : self._ring + self.capacity], view[self._ring : self._ring + rest]))
+        finally:
+            words[self._end] = end + count
+            words[self._claimed] = end + count
+        return count
+
+    def append(self, data: bytes) -> None:
+        """Add bytes that are in memory already; at most ``capacity`` of them."""
+
+        def take(views: Sequence[memoryview]) -> int:
+            done = 0
+            for view in views:
+                view[:] = data[done : done + len(view)]
+                done += len(view)
+            return done
+
+        self.fill(take, len(data))
+
+    def append_to(self, buffer: bytearray, offset: int, count: int) -> None:
+        """Add ``count`` bytes from ``offset`` on to ``buffer``; the caller checked that they lie before ``end``.
+
+        Raises:
+            Overrun: they are (or became, while they were copied) older than the log; ``buffer`` is as before.
+        """
+        size = len(buffer)
+        at = offset % self.capacity
+        first = self._ring + at
+        view = self._arena.view
+        if at + count <= self.capacity:
+            buffer += view[first : first + count]
+        else:
+            buffer += view[first : self._ring + self.capacity]
+            buffer += view[self._ring : self._ring + at + count - self.capacity]
+        if offset < self.start:
+            del buffer[size:]
+            raise Overrun(self.start)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """As ``append_to``, but gives the bytes, cut at ``end``."""
+        buffer = bytearray()
+        self.append_to(buffer, offset, min(count, self.end - offset))
+        return bytes(buffer)

@@ -1,0 +1,220 @@
+"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from litestar.datastructures import Cookie
+from litestar.params import Parameter
+
+from web_terminal import __version__
+from web_terminal.protocol.errors import TheirError
+from web_terminal.protocol.messages import SessionSpec
+from web_terminal.server.access import Denied, Grant
+from web_terminal.server.host import wire
+from web_terminal.server.host.wire import Facts
+from web_terminal.server.worker.counters import Counters
+from web_terminal.server.worker.gate import GRANT
+from web_terminal.server.worker.metrics import exposition
+from web_terminal.server.worker.websocket import signal_number
+
+if TYPE_CHECKING:
+    from web_terminal.server.worker.worker import Worker
+
+_PAGE_LIMIT = 1000
+
+_STATUS = {
+    "no_such_session": 404,
+    "session_expired": 410,
+    "forbidden": 403,
+    "session_limit": 429,
+    "rate_limit": 429,
+    "out_of_range": 422,
+    "unknown_signal": 422,
+    "message_too_big": 413,
+    "authentication_failed": 401,
+    "going_away": 503,
+}
+# Whatever else the host refuses is a shell that could not be started as asked.
+_STATUS_SPAWN_FAILED = 422
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: str
+
+
+class Me(msgspec.Struct, frozen=True):
+    user: str
+    role: str
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a session; sizes in character cells."""
+
+    name: str | None = None
+    cols: int | None = None
+    rows: int | None = None
+
+
+class SignalName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the sessions; ``next`` is what ``after`` must be for the following ones."""
+
+    sessions: tuple[Facts, ...]
+    total: int
+    next: str | None
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str
+    version: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of every answer that is not a success."""
+
+    code: str
+    message: str
+
+
+def _worker(request: Request[Any, Any, Any]) -> Worker:
+    worker: Worker = request.app.state["worker"]
+    return worker
+
+
+def _who(request: Request[Any, Any, Any]) -> wire.Who:
+    grant: Grant = request.scope[GRANT]  # type: ignore[literal-required]  # set by the gate
+    return wire.Who(grant.user, grant.role)
+
+
+def _check_size(worker: Worker, cols: int | None, rows: int | None) -> None:
+    settings = worker.settings
+    for name, value, limit in (("cols", cols, settings.max_cols), ("rows", rows, settings.max_rows)):
+        if value is not None and not 1 <= value <= limit:
+            raise TheirError("out_of_range", f"{name} = {value} is out of range: 1 to {limit}")
+
+
+@post("/login", status_code=200, summary="Exchange a token for a cookie")
+async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
+    worker = _worker(request)
+    access = worker.access
+    address = request.client.host if request.client else ""
+    if not access.may_try(address):
+        limit = worker.settings.login_attempts_per_minute
+        raise TheirError("rate_limit", f"more than {limit} failed logins a minute from {address}")
+    try:
+        grant = access.by_token(data.token)
+    except Denied as denied:
+        access.note_failure(address)
+        worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        raise TheirError("authentication_failed", denied.reason) from denied
+    cookie = Cookie(
+        key=access.cookie_name,
+        value=access.cookie(grant),
+        path=worker.settings.base_path or "/",
+        max_age=worker.settings.login_seconds,
+        httponly=True,
+        samesite="strict",
+        secure=_is_https(request),
+    )
+    return Response(Me(grant.user, grant.role), cookies=[cookie])
+
+
+def _is_https(request: Request[Any, Any, Any]) -> bool:
+    """Whether the browser came over TLS; behind a proxy its page's origin says so."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
+
+
+@post("/logout", status_code=204, summary="Forget the cookie")
+async def logout(request: Request[Any, Any, Any]) -> Response[None]:
+    worker = _worker(request)
+    response: Response[None] = Response(None, status_code=204)
+    response.delete_cookie(worker.access.cookie_name, path=worker.settings.base_path or "/")
+    return response
+
+
+@get("/me", summary="Who these credentials are")
+async def me(request: Request[Any, Any, Any]) -> Me:
+    who = _who(request)
+    return Me(who.user, who.role)
+
+
+@post("/sessions", summary="Create a session")
+async def create_session(request: Request[Any, Any, Any], data: SessionSpec | None = None) -> Facts:
+    worker = _worker(request)
+    spec = data or SessionSpec()
+    _check_size(worker, spec.cols, spec.rows)
+    told: wire.Told = await worker.link.ask(wire.Create, who=_who(request), spec=spec, join=False)
+    return told.facts
+
+
+@get("/sessions", summary="List sessions")
+async def list_sessions(
+    request: Request[Any, Any, Any],
+    limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
+    after: str | None = None,
+) -> Page:
+    answer: wire.Listed = await _worker(request).link.ask(wire.List, who=_who(request), limit=limit, after=after)
+    return Page(answer.sessions, answer.total, answer.next)
+
+
+@get("/sessions/{id:str}", summary="Read a session")
+async def read_session(request: Request[Any, Any, Any], id: str) -> Facts:
+    told: wire.Told = await _worker(request).link.ask(wire.Read, who=_who(request), session=id)
+    return told.facts
+
+
+@patch("/sessions/{id:str}", summary="Rename or resize a session")
+async def change_session(request: Request[Any, Any, Any], id: str, data: Change) -> Facts:
+    worker = _worker(request)
+    _check_size(worker, data.cols, data.rows)
+    told: wire.Told = await worker.link.ask(
+        wire.Change, who=_who(request), session=id, name=data.name, cols=data.cols, rows=data.rows
+    )
+    return told.facts
+
+
+@post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
+async def touch_session(request: Request[Any, Any, Any], id: str) -> Facts:
+    told: wire.Told = await _worker(request).link.ask(wire.Touch, who=_who(request), session=id)
+    return told.facts
+
+
+@post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
+async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
+    number = signal_number(data.name)
+    await _worker(request).link.ask(wire.Signal, who=_who(request), session=id, number=number)
+
+
+@delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
+async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
+    await _worker(request).link.ask(wire.Destroy, who=_who(request), session=id)
+
+
+@get("/health", summary="Whether this server takes sessions")
+async def health(request: Request[Any, Any, Any]) -> Response[Health]:
+    stopping = _worker(request).leaving_now
+    return Response(Health("stopping" if stopping else "ok", __version__), status_code=503 if stopping else 200)
+
+
+@get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
+async def metrics(request: Request[Any, Any, Any]) -> bytes:
+    worker = _worker(request)
+    counted: wire.Counted = await worker.link.ask(wire.Count)
+    return exposition(counted, worker.counters.totals())
+
+
+HANDLERS = [
+    login, logout, me, create_session, list_sessions, read_session, change_session, touch_session,
+    signal_session, delete_session, health, metrics,
+]  # fmt: skip
+
+
+def status_of(error: TheirError) -> int:
+    """The HTTP status that goes with an error's code."""
+    return _STATUS.get(error.code, _STATUS_SPAWN_FAILED)

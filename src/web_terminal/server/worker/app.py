@@ -1,0 +1,99 @@
+"""The HTTP application: Litestar with the API and the page, behind the gate."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.static_files import create_static_files_router
+
+from web_terminal import __version__
+from web_terminal.protocol.errors import TheirError
+from web_terminal.server.worker import api
+from web_terminal.server.worker.gate import gate
+
+if TYPE_CHECKING:
+    from web_terminal.server.worker.gate import Application
+    from web_terminal.server.worker.worker import Worker
+
+PAGE = pathlib.Path(__file__).parents[1] / "page"
+
+
+def application(worker: Worker) -> Application:
+    """The ASGI application of one worker."""
+    base = worker.settings.base_path
+    config = AppConfig(
+        route_handlers=[
+            Router(path=f"{base}/api/v1", route_handlers=list(api.HANDLERS)),
+            *_page(base),
+        ],
+        state=State({"worker": worker}),
+        openapi_config=OpenAPIConfig(
+            title="web-terminal",
+            version=__version__,
+            path=f"{base}/api/v1",
+            render_plugins=[JsonRenderPlugin()],
+            components=Components(
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer"),
+                    "cookie": SecurityScheme(
+                        type="apiKey", name=worker.access.cookie_name, security_scheme_in="cookie"
+                    ),
+                }
+            ),
+            security=[{"token": []}, {"cookie": []}],
+        ),
+        exception_handlers={
+            TheirError: _their_error,
+            ValidationException: _invalid,
+            HTTPException: _http_error,
+        },
+    )
+    return gate(Litestar.from_config(config), worker.access, base)
+
+
+def _page(base: str) -> list[Any]:
+    if not (PAGE / "index.html").exists():
+        return [get(base or "/", sync_to_thread=False, include_in_schema=False)(_not_built)]
+    # The page is named by its directory too, so that relative references resolve: /term becomes /term/.
+    files = create_static_files_router(
+        path=base or "/", directories=[PAGE], html_mode=True, include_in_schema=False, name="page"
+    )
+    return [files]
+
+
+def _not_built() -> Response[str]:
+    text = "the page is not built; build it with: pip install --force-reinstall --no-deps ."
+    return Response(text, status_code=503, media_type=MediaType.TEXT)
+
+
+def _problem(status: int, code: str, message: str) -> Response[api.Problem]:
+    return Response(api.Problem(code, message), status_code=status)
+
+
+def _their_error(_request: Request[Any, Any, Any], error: TheirError) -> Response[api.Problem]:
+    return _problem(api.status_of(error), error.code, error.message)
+
+
+def _invalid(_request: Request[Any, Any, Any], error: ValidationException) -> Response[api.Problem]:
+    details = error.extra if isinstance(error.extra, list) else []
+    text = "; ".join(f"{each.get('key', 'body')}: {each.get('message')}" for each in details if isinstance(each, dict))
+    return _problem(422, "malformed_message", text or error.detail)
+
+
+def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[api.Problem]:
+    return _problem(error.status_code, error.detail.lower().replace(" ", "_")[:64] or "error", error.detail)
+
+
+def openapi(worker: Worker) -> bytes:
+    """The OpenAPI document, as JSON."""
+    app = Litestar(route_handlers=[Router(path="/api/v1", route_handlers=list(api.HANDLERS))])
+    return msgspec.json.encode(app.openapi_schema.to_schema())

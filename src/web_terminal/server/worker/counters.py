@@ -1,0 +1,48 @@
+"""Counters of all workers, in memory they share, so that any of them can answer for the whole server.
+
+Each worker has a row and only writes there; totals of a worker that is gone stay. Made by the supervisor.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+# Workers and their replacements; a row is taken again after so many, and goes on counting.
+ROWS = 64
+NAMES = (
+    "connections_opened",
+    "connections_closed",
+    "messages_received",
+    "messages_sent",
+    "input_bytes",
+    "output_bytes",
+    "gaps",
+    "errors",
+    "authentications_failed",
+)
+
+
+def counters_memory() -> int:
+    """A memfd with room for every row."""
+    fd = os.memfd_create("web-terminal-counters", os.MFD_CLOEXEC)
+    os.ftruncate(fd, ROWS * len(NAMES) * 8)
+    return fd
+
+
+class Counters:
+    """One worker's row, written by adding to ``row[Counters.NAME]``; ``totals`` sums every worker's."""
+
+    CONNECTIONS_OPENED, CONNECTIONS_CLOSED, MESSAGES_RECEIVED, MESSAGES_SENT = range(4)
+    INPUT_BYTES, OUTPUT_BYTES, GAPS, ERRORS, AUTHENTICATIONS_FAILED = range(4, 9)
+
+    def __init__(self, fd: int, serial: int) -> None:
+        self._all = memoryview(mmap.mmap(fd, ROWS * len(NAMES) * 8)).cast("Q")
+        first = (serial % ROWS) * len(NAMES)
+        self.row = self._all[first : first + len(NAMES)]
+        # Connections of the one that had this row before went with it.
+        self.row[self.CONNECTIONS_CLOSED] = self.row[self.CONNECTIONS_OPENED]
+
+    def totals(self) -> dict[str, int]:
+        """Every counter by name, over all workers since the server's start."""
+        return {name: sum(self._all[i :: len(NAMES)]) for i, name in enumerate(NAMES)}

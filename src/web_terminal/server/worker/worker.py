@@ -1,0 +1,159 @@
+"""One worker process: the shared listener, uvicorn's HTTP protocol on it, and the link to the host.
+
+uvicorn's ``Server`` is left out on purpose: it wakes ten times a second, binds and handles signals, and all of that
+is the supervisor's. Its protocol classes are used as ``Server`` uses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
+
+from web_terminal.protocol.errors import CloseCode
+from web_terminal.server import launch
+from web_terminal.server.access import Access
+from web_terminal.server.worker.attach import HostLink
+from web_terminal.server.worker.counters import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from web_terminal.server.settings import Settings
+
+log = logging.getLogger("web_terminal.worker")
+
+# TCP keep-alive (tcp(7)): a vanished peer is found after 60 + 4 * 15 seconds, without a timer of ours.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+# Connections the kernel completes before we accept them; net.core.somaxconn caps it.
+_BACKLOG = 4096
+
+
+class Worker:
+    """Everything of one worker that its connections share."""
+
+    def __init__(self, settings: Settings, serial: int, listener: socket.socket) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.access = Access(settings, listener.getsockname()[1])
+        self.counters = Counters(launch.COUNTERS_FD, serial)
+        self.link = HostLink(socket.socket(fileno=launch.CHANNEL_FD), self.loop, self._host_gone)
+        self.strangers = 0
+        """Connections that have not authenticated."""
+        self.leaving = CloseCode.GOING_AWAY
+        self.leaving_now = False
+        self._listener = listener
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._state = ServerState()
+        self._left = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server stops for good, rather than this worker being replaced."""
+        return self.leaving is CloseCode.GOING_AWAY
+
+    def keep_alive(self, transport: asyncio.BaseTransport) -> None:
+        """Let the kernel watch over an idle connection."""
+        sock = transport.get_extra_info("socket")
+        for level, option, value in _KEEP_ALIVE:
+            sock.setsockopt(level, option, value)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, which handles its own failures, to its end or the worker's."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def serve(self, control: socket.socket) -> None:
+        """Accept connections until told to leave; then let them go within ``drain_timeout``."""
+        # Imported here: they import this module's class.
+        from web_terminal.server.worker.app import application
+        from web_terminal.server.worker.websocket import protocol_class
+
+        config = uvicorn.Config(
+            application(self),
+            http="httptools",
+            ws=protocol_class(self),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            ws_max_size=self.settings.message_limit,
+        )
+        config.load()
+        self._state.default_headers = config.encoded_headers
+
+        def protocol() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # as Server.startup calls it
+                config=config, server_state=self._state, app_state={}
+            )
+            return made
+
+        server = await self.loop.create_server(protocol, sock=self._listener, backlog=_BACKLOG)
+        control.setblocking(False)
+        self.loop.add_reader(control.fileno(), self._told, control)
+        control.send(launch.READY)
+        await self._left.wait()
+        server.close()
+        await self._drain()
+
+    def _told(self, control: socket.socket) -> None:
+        """The supervisor speaks; when it is gone, so are we."""
+        try:
+            word = control.recv(64)
+        except BlockingIOError:
+            return
+        if not word:
+            self.loop.remove_reader(control.fileno())
+        self.leaving = CloseCode.SERVICE_RESTART if word == launch.REPLACE else CloseCode.GOING_AWAY
+        self.leaving_now = True
+        self._left.set()
+
+    def _host_gone(self) -> None:
+        log.error("the PTY host is gone; leaving")
+        self.leaving_now = True
+        self._left.set()
+
+    async def _drain(self) -> None:
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.settings.drain_timeout):
+                while self._state.connections or self._state.tasks:
+                    await asyncio.sleep(0.02)  # uvicorn offers no event for "the last connection closed"
+        except TimeoutError:
+            log.warning("%d connections did not close in time", len(self._state.connections))
+
+
+async def _main() -> None:
+    settings = launch.read_settings()
+    launch.log_to_stderr(settings.log_level, "worker")
+    listener = socket.socket(fileno=launch.LISTENER_FD)
+    listener.setblocking(False)
+    worker = Worker(settings, int(sys.argv[1]), listener)
+    await worker.serve(socket.socket(fileno=launch.CONTROL_FD))
+
+
+def main() -> None:
+    """Serve until the supervisor says leave or is gone."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    uvloop.run(_main())
+
+
+if __name__ == "__main__":
+    main()
