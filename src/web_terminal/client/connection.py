@@ -77,6 +77,8 @@ class _Arrivals(picows.WSListener):
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self.connected = True
+        # The first frames may come with the handshake's answer, before ws_connect returns, and want an answer.
+        self._connection._transport = transport
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         now_ns = self._clock()

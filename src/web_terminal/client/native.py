@@ -98,19 +98,12 @@ class Native(Dialect):
             return EchoBytes(event.data.encode())
         else:
             self._hear(event)
-            if isinstance(event, m.ConnectionStatus) and event.status == "ready":
-                self._let_in()
         return event
 
     def answer(self, event: Event) -> tuple[Frame, ...]:
         if isinstance(event, m.ConnectionStatus) and event.status == "authentication_required":
             return (self._say(m.Authenticate(token=self._token)),)
         return ()
-
-    def _let_in(self) -> None:
-        # Credentials in the handshake were good, or none are needed: there is nothing to say before the first attach.
-        if self.conversation.state is State.AUTHENTICATING:
-            self.conversation.state = State.READY
 
     def _say(self, message: msgspec.Struct) -> Frame:
         self.conversation.hear(Side.CLIENT, message)
