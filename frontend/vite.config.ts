@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Where `vite dev` finds a running server: `web-terminal serve` with its default port. */
-const SERVER = process.env['WEB_TERMINAL_SERVER'] ?? 'http://127.0.0.1:8080';
+const SERVER = process.env['WEB_TERMINAL_SERVER'] ?? 'http://127.0.0.1:7681';
 
 export default defineConfig({
   // Relative references, so that the page works under any base path of a reverse proxy.

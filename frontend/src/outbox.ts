@@ -1,8 +1,8 @@
 /**
  * What a person types on its way to the server: sent, held back up to a bound, or refused aloud.
  *
- * Never queued in silence: what is typed while there is no connection is refused, what waits when a connection is lost is counted
- * and given up. Knows nothing of sockets; the driver takes pieces while the line is open.
+ * Never queued in silence: what is typed while there is no connection is refused, and what still waits when a
+ * connection breaks is counted and given up. Knows nothing of sockets; the driver takes pieces while the line is open.
  */
 
 /** `attaching`: the session is not there yet. `paused`: the program does not read. */
@@ -42,13 +42,13 @@ export class Outbox {
     }
   }
 
-  /** The next piece to send, or `null` where none may be sent now. */
-  take(): Uint8Array | null {
+  /** The next piece to send, of at most `limitBytes`, or `null` where none may be sent now. */
+  take(limitBytes: number): Uint8Array | null {
     const first = this.held[0];
     if (this.line !== 'open' || first === undefined) return null;
-    const piece = first.subarray(0, PIECE_BYTES);
+    const piece = first.subarray(0, Math.max(1, Math.min(PIECE_BYTES, limitBytes)));
     if (piece.length === first.length) this.held.shift();
-    else this.held[0] = first.subarray(PIECE_BYTES);
+    else this.held[0] = first.subarray(piece.length);
     this.heldBytes -= piece.length;
     return piece;
   }

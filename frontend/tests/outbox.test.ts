@@ -15,34 +15,34 @@ describe('Outbox', () => {
   it('sends at once while the line is open', () => {
     const outbox = on('open');
     expect(outbox.offer(key, 'person', false)).toBeNull();
-    expect(outbox.take()).toEqual(key);
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toEqual(key);
+    expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('holds what is typed while attaching, in order, up to its bound', () => {
     const outbox = on('attaching');
     expect(outbox.offer(Uint8Array.of(1), 'person', false)).toBeNull();
     expect(outbox.offer(Uint8Array.of(2), 'person', false)).toBeNull();
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toBeNull();
     expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 1), 'person', false)).toMatch(/^Not sent/);
     expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 2), 'person', false)).toBeNull();
     outbox.line = 'open';
-    expect(outbox.take()).toEqual(Uint8Array.of(1));
-    expect(outbox.take()).toEqual(Uint8Array.of(2));
+    expect(outbox.take(1 << 20)).toEqual(Uint8Array.of(1));
+    expect(outbox.take(1 << 20)).toEqual(Uint8Array.of(2));
   });
 
   it('refuses aloud while there is no connection', () => {
     const outbox = on('down');
     expect(outbox.offer(key, 'person', false)).toBe('Not sent: there is no connection');
     outbox.line = 'open';
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('holds 1 MiB while the program does not read, then refuses', () => {
     const outbox = on('paused');
     expect(outbox.offer(new Uint8Array(HELD_BYTES), 'person', false)).toBeNull();
     expect(outbox.offer(key, 'person', false)).toMatch(/not reading/);
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toBeNull();
     expect(outbox.heldBytes).toBe(HELD_BYTES);
   });
 
@@ -51,25 +51,32 @@ describe('Outbox', () => {
     const paste = Uint8Array.from({ length: 3 * PIECE_BYTES + 5 }, (_, at) => at % 256);
     outbox.offer(paste, 'person', false);
     const pieces: Uint8Array[] = [];
-    for (let piece = outbox.take(); piece !== null; piece = outbox.take()) pieces.push(piece);
+    for (let piece = outbox.take(1 << 20); piece !== null; piece = outbox.take(1 << 20)) pieces.push(piece);
     expect(pieces.map((piece) => piece.length)).toEqual([PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 5]);
     expect(Buffer.concat(pieces).equals(Buffer.from(paste))).toBe(true);
     expect(outbox.heldBytes).toBe(0);
   });
 
+  it('keeps to a limit of the server below a piece', () => {
+    const outbox = on('open');
+    outbox.offer(Uint8Array.of(1, 2, 3), 'person', false);
+    expect(outbox.take(2)).toEqual(Uint8Array.of(1, 2));
+    expect(outbox.take(2)).toEqual(Uint8Array.of(3));
+  });
+
   it('drops answers in a replay, but not what a person types meanwhile', () => {
     const outbox = on('open');
     expect(outbox.offer(key, 'unknown', true)).toBeNull();
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toBeNull();
     outbox.offer(key, 'person', true);
-    expect(outbox.take()).toEqual(key);
+    expect(outbox.take(1 << 20)).toEqual(key);
   });
 
   it('tells a watcher that nothing is sent, and lets answers vanish', () => {
     const outbox = on('readOnly');
     expect(outbox.offer(key, 'person', false)).toMatch(/only watch/);
     expect(outbox.offer(key, 'unknown', false)).toBeNull();
-    expect(outbox.take()).toBeNull();
+    expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('counts what it gives up', () => {

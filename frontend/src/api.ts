@@ -1,0 +1,84 @@
+/**
+ * The REST calls of the page. A failure is an `ApiError` with words for a person.
+ */
+
+import { apiUrl } from './address';
+
+export interface SessionSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly state: 'starting' | 'running' | 'ending' | 'ended';
+  readonly viewers: number;
+  readonly idle_seconds: number;
+}
+
+export class ApiError extends Error {
+  /** `status` is 0 where no answer came. */
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export class Api {
+  constructor(private readonly base: string) {}
+
+  /** Exchange a token for the login cookie. */
+  async login(token: string): Promise<void> {
+    await this.call('POST', 'login', { token });
+  }
+
+  /** Whether the cookie is good: `false` where the server asks for a login. */
+  async knowsMe(): Promise<boolean> {
+    try {
+      await this.call('GET', 'me');
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return false;
+      throw error;
+    }
+  }
+
+  async sessions(): Promise<readonly SessionSummary[]> {
+    const body = (await this.call('GET', 'sessions')) as { sessions: readonly SessionSummary[] };
+    return body.sessions;
+  }
+
+  async rename(session: string, name: string): Promise<void> {
+    await this.call('PATCH', `sessions/${encodeURIComponent(session)}`, { name });
+  }
+
+  async end(session: string): Promise<void> {
+    await this.call('DELETE', `sessions/${encodeURIComponent(session)}`);
+  }
+
+  private async call(method: string, path: string, body?: object): Promise<unknown> {
+    const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store' };
+    if (body !== undefined) {
+      init.headers = { 'Content-Type': 'application/json' };
+      init.body = JSON.stringify(body);
+    }
+    let response: Response;
+    try {
+      response = await fetch(apiUrl(this.base, path), init);
+    } catch {
+      throw new ApiError(0, 'The server does not answer');
+    }
+    const text = await response.text();
+    if (!response.ok) throw new ApiError(response.status, errorText(response.status, text));
+    return text === '' ? null : JSON.parse(text);
+  }
+}
+
+/** What an error's body says, which is `{"code", "message"}` unless something else than our server answered. */
+export function errorText(status: number, body: string): string {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown };
+    if (typeof message === 'string' && message !== '') return message;
+  } catch {
+    // Not JSON: a proxy's page, of which only the status is worth telling.
+  }
+  return `The server answered with status ${status}`;
+}

@@ -1,0 +1,79 @@
+/**
+ * Logging in: the token in the address, or the one typed into the form, exchanged for a cookie.
+ */
+
+import { tokenIn, withoutFragment } from './address';
+import { ApiError } from './api';
+import type { Api } from './api';
+import { element } from './elements';
+
+/** Take the token out of the page's address at once, before anything else can fail. */
+export function takeToken(): string | null {
+  const token = tokenIn(location.hash);
+  if (token !== null) history.replaceState(history.state, '', withoutFragment(location.href));
+  return token;
+}
+
+/** Why a login failed, in words for the form. */
+export function loginFailure(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'Something went wrong. Try again.';
+  switch (error.status) {
+    case 0:
+      return 'The server does not answer. Is it running?';
+    case 401:
+    case 403:
+      return 'This token is not valid. Check that it is complete.';
+    case 429:
+      return 'Too many failed logins. Wait a minute, then try again.';
+    default:
+      return `Login failed: ${error.message}.`;
+  }
+}
+
+export class Login {
+  private readonly gate = element('login', HTMLDivElement);
+  private readonly form = element('login-form', HTMLFormElement);
+  private readonly token = element('token', HTMLInputElement);
+  private readonly error = element('login-error', HTMLParagraphElement);
+  private readonly button = element('login-button', HTMLButtonElement);
+
+  constructor(
+    private readonly api: Api,
+    private readonly entered: () => void,
+  ) {
+    this.form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.enter(this.token.value.trim());
+    });
+  }
+
+  ask(reason: string): void {
+    this.gate.hidden = false;
+    for (const sibling of this.outside()) sibling.inert = true;
+    this.error.textContent = reason;
+    this.token.value = '';
+    this.token.focus();
+  }
+
+  /** Log in with `token`; asks for another where it is wrong. */
+  async enter(token: string): Promise<void> {
+    this.button.disabled = true;
+    try {
+      await this.api.login(token);
+    } catch (error) {
+      this.ask(loginFailure(error));
+      return;
+    } finally {
+      this.button.disabled = false;
+    }
+    this.gate.hidden = true;
+    this.token.value = '';
+    for (const sibling of this.outside()) sibling.inert = false;
+    this.entered();
+  }
+
+  /** What must not be reached with the keyboard behind the form. */
+  private outside(): HTMLElement[] {
+    return [...document.body.children].filter((child): child is HTMLElement => child instanceof HTMLElement && child !== this.gate);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The page put together: terminal, connection, bar, menu and login.
+ *
+ * Tests and automation may rely on `window.webTerminal` (below) and on the `data-` attributes of the root element:
+ * `state` (connecting, connected, reconnecting, ended, closed, login), `session`, `rtt` (milliseconds) and `offset`
+ * (bytes received, absolute).
+ */
+
+import '@xterm/xterm/css/xterm.css';
+
+import { sessionIn, socketUrl, withSession } from './address';
+import { Api } from './api';
+import { Connection } from './connection';
+import type { Condition } from './connection';
+import { element } from './elements';
+import { Login, takeToken } from './login';
+import { Menu } from './menu';
+import { Screen } from './screen';
+import { loadSettings, saveSettings } from './settings';
+import { Status } from './status';
+import { BINARY_SUBPROTOCOL } from './wire';
+import type { Attached, ServerMessage } from './wire';
+
+/** Close code of a session, or a login, that is over. */
+const EXPIRED = 4001;
+
+const token = takeToken();
+const base = document.baseURI;
+const stage = element('screen', HTMLDivElement);
+const api = new Api(base);
+let settings = loadSettings();
+let sessionName = '';
+let programTitle = '';
+
+const status = new Status({
+  hurry: () => connection.hurry(),
+  newSession: () => location.assign(withSession(location.href, null)),
+  fitHere: () => {
+    screen.fit();
+    screen.focus();
+  },
+});
+
+const screen = new Screen(stage, settings, {
+  typed: (data, origin) => connection.type(data, origin),
+  typedBinary: (data, origin) => connection.typeBinary(data, origin),
+  resized: () => {
+    connection.resize();
+    showSize();
+  },
+  titled: (title) => {
+    programTitle = title;
+    showTitle();
+  },
+  menuWanted: () => menu.toggle(),
+});
+
+const connection = new Connection(
+  { session: sessionIn(location.href), mode: 'write' },
+  screen,
+  { moved, attached, told, counted, hinted: (text) => status.showHint(text), refused },
+  {
+    dial: () => new WebSocket(socketUrl(base), BINARY_SUBPROTOCOL),
+    nowMs: () => performance.now(),
+    random: () => Math.random(),
+  },
+);
+
+const login = new Login(api, () => connection.start());
+
+const menu = new Menu({
+  sessions: () => api.sessions(),
+  current: () => (connection.session === null ? null : { id: connection.session, name: sessionName }),
+  address: (session) => withSession(location.href, session),
+  rename: async (name) => {
+    if (connection.session === null) return;
+    await api.rename(connection.session, name);
+    showSession(connection.session, name);
+  },
+  end: async () => {
+    if (connection.session !== null) await api.end(connection.session);
+  },
+  settings: () => settings,
+  changed: (changed) => {
+    settings = changed;
+    saveSettings(settings);
+    screen.apply(settings);
+  },
+  closed: () => screen.focus(),
+  failed: (error) => status.showHint(error instanceof Error ? error.message : String(error)),
+});
+
+function moved(condition: Condition): void {
+  status.show(condition);
+  if (condition.state === 'login') login.ask(condition.reason);
+  else if (condition.state === 'closed' && condition.code === EXPIRED) refused();
+}
+
+function attached(message: Attached): void {
+  history.replaceState(history.state, '', withSession(location.href, message.session));
+  showSession(message.session, message.name);
+  screen.limits = connection.limits;
+  if (message.mode === 'read') screen.adopt(message, true);
+  else if (!screen.foreign) screen.fit();
+  showSize();
+  screen.focus();
+}
+
+function told(message: ServerMessage): void {
+  if (message.type === 'resized') screen.adopt(message, connection.mode === 'read');
+  else if (message.type === 'resource_usage') status.showUsage(message, performance.now());
+}
+
+function counted(): void {
+  status.showOffset(connection.stream.received ?? 0);
+  if (connection.condition.state === 'connected') status.showRoundTrip(connection.heartbeat.rttMs);
+}
+
+/** A login that ran out looks like a refused connection, or like a session that expired. */
+function refused(): void {
+  api.knowsMe().then(
+    (known) => {
+      if (!known) connection.askForLogin('');
+    },
+    () => undefined, // No answer: the server is away, and the connection is tried again anyway.
+  );
+}
+
+function showSize(): void {
+  status.showSize(screen.size, screen.foreign, connection.mode === 'read');
+}
+
+function showSession(session: string, name: string): void {
+  sessionName = name;
+  status.showSession(session, name);
+  showTitle();
+}
+
+function showTitle(): void {
+  document.title = `${programTitle || sessionName || 'Terminal'} - web-terminal`;
+}
+
+addEventListener('online', () => connection.hurry());
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') connection.hurry();
+});
+// A link with a token, opened where the page is open already, changes nothing but the fragment.
+addEventListener('hashchange', () => {
+  const late = takeToken();
+  if (late !== null) void login.enter(late);
+});
+
+declare global {
+  interface Window {
+    /** For tests and automation; `docs/protocol.md` promises none of it to anybody else. */
+    webTerminal: {
+      /** The buffer as plain text, scrollback included. */
+      text(): string;
+      /** Break the connection without a word, as a network does. */
+      drop(): void;
+      stats(): Readonly<Record<string, string | number | boolean | null>>;
+    };
+  }
+}
+
+window.webTerminal = {
+  text: () => screen.text(),
+  drop: () => connection.drop(),
+  stats: () => ({
+    state: connection.condition.state,
+    session: connection.session,
+    mode: connection.mode,
+    offset: connection.stream.received,
+    drawn: connection.stream.drawn,
+    acked: connection.stream.acked,
+    replaying: connection.stream.replaying,
+    duplicateBytes: connection.stream.duplicateBytes,
+    gapBytes: connection.stream.gapBytes,
+    heldBytes: connection.outbox.heldBytes,
+    rttMs: connection.heartbeat.rttMs,
+    renderer: screen.renderer,
+    ...screen.size,
+    ...connection.counts,
+  }),
+};
+
+if (token === null) connection.start();
+else void login.enter(token);

@@ -1,0 +1,181 @@
+/**
+ * The state of the connection in words, and the bar and the notice that show them.
+ */
+
+import type { Condition, Size } from './connection';
+import { element } from './elements';
+import type { ProcessExited, ResourceUsage } from './wire';
+
+/** What a close code means to a person, where the server sent no words of its own. */
+const CLOSE_TEXT: Readonly<Record<number, string>> = {
+  1000: 'This session was ended',
+  1003: 'The server refused what this page sent',
+  1007: 'The server refused what this page sent',
+  1009: 'A message was larger than the server accepts',
+  4001: 'This session idled too long and was ended',
+  4002: 'Too many messages or failed logins; wait a minute',
+  4003: 'You may not use this session',
+  4400: 'The server did not understand this page; reload it',
+  4404: 'This session does not exist any more',
+  4409: 'The server did not expect what this page sent; reload it',
+  4429: 'The limit of sessions is reached; end one first',
+  4500: 'The shell could not be started',
+};
+
+/** The bar's words for a condition; `nowMs` is for the countdown. */
+export function stateText(condition: Condition, nowMs: number): string {
+  switch (condition.state) {
+    case 'connecting':
+      return 'Connecting';
+    case 'connected':
+      return 'Connected';
+    case 'reconnecting': {
+      const seconds = condition.atMs === null ? 0 : Math.ceil((condition.atMs - nowMs) / 1000);
+      return seconds > 0 ? `Reconnecting in ${seconds} s` : 'Reconnecting';
+    }
+    case 'ended':
+      return 'Ended';
+    case 'closed':
+      return 'Closed';
+    case 'login':
+      return 'Login needed';
+  }
+}
+
+/** Why a connection is closed: what the server said, or what its code means. */
+export function closeText(code: number, reason: string): string {
+  const text = reason === '' ? (CLOSE_TEXT[code] ?? 'The connection was closed') : reason;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)} (${code})`;
+}
+
+export function exitText({ status, signal }: Pick<ProcessExited, 'status' | 'signal'>): string {
+  if (signal !== null) return `The shell was ended by ${signal}`;
+  return status === null ? 'The shell ended' : `The shell exited with status ${status}`;
+}
+
+/** Below 10 ms with one digit behind the point: a local server answers in fractions. */
+export function roundTripText(rttMs: number): string {
+  return `${rttMs < 10 ? rttMs.toFixed(1) : Math.round(rttMs)} ms`;
+}
+
+export function memoryText(bytes: number): string {
+  const mebibytes = bytes / 2 ** 20;
+  return mebibytes < 1024 ? `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+}
+
+/** Load from readings of a counter: processor seconds used per second, in percent of one processor. */
+export class Usage {
+  private last: { readonly cpuSeconds: number; readonly nowMs: number } | null = null;
+
+  /** `null` for the first reading, and where a child that was counted is gone and its seconds with it. */
+  percent(cpuSeconds: number, nowMs: number): number | null {
+    const last = this.last;
+    this.last = { cpuSeconds, nowMs };
+    if (last === null || nowMs <= last.nowMs || cpuSeconds < last.cpuSeconds) return null;
+    return ((cpuSeconds - last.cpuSeconds) / (nowMs - last.nowMs)) * 100_000;
+  }
+}
+
+const HINT_MS = 5_000;
+const COUNTDOWN_MS = 250;
+
+/** What the buttons of the bar and the notice do. */
+export interface StatusActions {
+  hurry(): void;
+  newSession(): void;
+  fitHere(): void;
+}
+
+export class Status {
+  private readonly root = document.documentElement;
+  private readonly name = element('name', HTMLHeadingElement);
+  private readonly state = element('state', HTMLParagraphElement);
+  private readonly hurry = element('hurry', HTMLButtonElement);
+  private readonly usage = element('usage', HTMLSpanElement);
+  private readonly size = element('size', HTMLButtonElement);
+  private readonly rtt = element('rtt', HTMLSpanElement);
+  private readonly notice = element('notice', HTMLElement);
+  private readonly noticeText = element('notice-text', HTMLParagraphElement);
+  private readonly noticeButton = element('notice-button', HTMLButtonElement);
+  private readonly hint = element('hint', HTMLParagraphElement);
+  private readonly load = new Usage();
+  private countdown: ReturnType<typeof setInterval> | undefined;
+  private hintTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(actions: StatusActions) {
+    this.hurry.addEventListener('click', () => actions.hurry());
+    this.noticeButton.addEventListener('click', () => actions.newSession());
+    this.size.addEventListener('click', () => actions.fitHere());
+  }
+
+  show(condition: Condition): void {
+    this.root.dataset['state'] = condition.state;
+    clearInterval(this.countdown);
+    this.showState(condition);
+    if (condition.state === 'reconnecting' && condition.atMs !== null) {
+      this.countdown = setInterval(() => this.showState(condition), COUNTDOWN_MS);
+    }
+    this.hurry.hidden = condition.state !== 'reconnecting';
+    if (condition.state !== 'connected') this.rtt.hidden = this.usage.hidden = true;
+    if (condition.state === 'ended') this.showNotice(exitText(condition.exit));
+    else if (condition.state === 'closed') this.showNotice(closeText(condition.code, condition.reason));
+    else this.notice.hidden = true;
+  }
+
+  showSession(session: string, name: string): void {
+    this.root.dataset['session'] = session;
+    this.name.textContent = name || session;
+    this.name.title = session;
+  }
+
+  /** `foreign` is a size that another viewer set; a click then fits the terminal to this window. */
+  showSize({ cols, rows }: Size, foreign: boolean, readOnly: boolean): void {
+    this.size.hidden = false;
+    this.size.disabled = !foreign || readOnly;
+    this.size.classList.toggle('foreign', foreign);
+    this.size.textContent = `${cols} × ${rows}${readOnly ? ', watching' : foreign ? ', set by another viewer' : ''}`;
+    this.size.title = foreign && !readOnly ? 'Fit the terminal to this window' : 'Columns and rows';
+  }
+
+  showRoundTrip(rttMs: number | null): void {
+    if (rttMs === null) return;
+    this.root.dataset['rtt'] = rttMs.toFixed(2);
+    this.rtt.hidden = false;
+    this.rtt.textContent = roundTripText(rttMs);
+  }
+
+  showOffset(offset: number): void {
+    this.root.dataset['offset'] = String(offset);
+  }
+
+  showUsage(message: ResourceUsage, nowMs: number): void {
+    const percent = this.load.percent(message.cpu_seconds, nowMs);
+    const load = percent === null ? '' : `${percent.toFixed(percent < 10 ? 1 : 0)} %  `;
+    this.usage.hidden = false;
+    this.usage.textContent = `${load}${memoryText(message.memory_bytes)}`;
+  }
+
+  /** A line that goes away by itself. */
+  showHint(text: string): void {
+    this.hint.textContent = text;
+    this.hint.classList.add('shown');
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => this.hint.classList.remove('shown'), HINT_MS);
+    this.state.classList.remove('struck');
+    // Reading a layout figure between the two makes the animation start again.
+    void this.state.offsetWidth;
+    this.state.classList.add('struck');
+  }
+
+  private showState(condition: Condition): void {
+    const text = stateText(condition, performance.now());
+    // A live region speaks on every change, so it is not touched without one.
+    if (this.state.textContent !== text) this.state.textContent = text;
+  }
+
+  private showNotice(text: string): void {
+    this.noticeText.textContent = text;
+    this.notice.hidden = false;
+    this.noticeButton.focus();
+  }
+}
