@@ -30,7 +30,7 @@ class TooThin:
     need: int
 
     def __str__(self) -> str:
-        return f"n={self.have}, needs {self.need - self.have} more"
+        return f"n={self.have:,}, needs {self.need - self.have:,} more"
 
 
 def check_level(level: float) -> None:
