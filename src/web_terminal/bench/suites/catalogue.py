@@ -1,0 +1,16 @@
+"""Every benchmark of every suite, in the order a report lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal.bench.suites import command_execution, floors, session_creation
+
+if TYPE_CHECKING:
+    from web_terminal.bench.benchmark import Benchmark
+
+CATALOGUE: tuple[Benchmark, ...] = (
+    *command_execution.BENCHMARKS,
+    *session_creation.BENCHMARKS,
+    *floors.BENCHMARKS,
+)

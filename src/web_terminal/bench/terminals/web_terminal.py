@@ -1,0 +1,146 @@
+"""Our own server, started as any peer is: a process, over a socket. No private door."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from web_terminal import __version__
+from web_terminal.bench.samples import TerminalFacts
+from web_terminal.bench.terminals.processes import LaunchFailed, started
+from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
+from web_terminal.client.address import Address, parse_address
+from web_terminal.client.connection import connect
+from web_terminal.client.errors import ClientError
+from web_terminal.client.rest import rest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_READY_SECONDS: Final = 30.0
+# session_creation_multi_user asks for ten.
+USERS: Final = 10
+# Above what any benchmark opens, so that limits are never what is measured.
+_SESSIONS: Final = 60_000
+
+_OVER_THE_WIRE: Final = frozenset(
+    {
+        Capability.SHELL,
+        Capability.CREATE,
+        Capability.LOOKUP,
+        Capability.CHANGE,
+        Capability.TOUCH,
+        Capability.DESTROY,
+        Capability.REATTACH,
+        Capability.SPEC,
+        Capability.LIMITS,
+        Capability.EXIT,
+        Capability.BINARY,
+        Capability.FLOW_CONTROL,
+        Capability.ECHO,
+        Capability.PING,
+    }
+)
+
+
+class WebTerminal(Terminal):
+    """``web-terminal serve`` of this very installation."""
+
+    name = "web-terminal"
+    capabilities = _OVER_THE_WIRE | {Capability.USERS, Capability.PROCESSES, Capability.COMPONENTS}
+
+    def __init__(self, options: tuple[str, ...] = ()) -> None:
+        self.options = options
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (
+            sys.executable, "-m", "web_terminal", "serve",
+            "--host", "127.0.0.1", "--port", "0", "--shell", "/bin/sh",
+            "--max-sessions", str(_SESSIONS), "--max-sessions-per-user", str(_SESSIONS),
+            *self.options,
+        )  # fmt: skip
+
+    def facts(self) -> TerminalFacts:
+        return TerminalFacts(
+            name=self.name,
+            version=__version__,
+            role=self.role,
+            command=self.command,
+            capabilities=tuple(sorted(self.capabilities)),
+        )
+
+    @asynccontextmanager
+    async def launch(self) -> AsyncIterator[Running]:
+        tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
+        owner = secrets.token_hex(16)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
+        environment["WEB_TERMINAL_TOKEN"] = owner
+        with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
+            config = Path(directory, "users.toml")
+            config.touch(mode=0o600)
+            config.write_text(
+                "".join(f'[users.{name}]\ntoken = "{token}"\nrole = "user"\n' for name, token in tokens.items())
+            )
+            command = (*self.command, "--config", str(config))
+            async with started(command, environment, "#token=", _READY_SECONDS) as (process, line):
+                url = next(word for word in line.split() if "#token=" in word)
+                first = parse_address(url, owner)
+                addresses = (first, *(first._replace(token=token) for token in tokens.values()))
+                await _answers(addresses[0])
+                yield Running(self, addresses, process)
+
+    async def session_count(self, running: Running) -> int:
+        return await _session_count(running)
+
+
+class RemoteWebTerminal(Terminal):
+    """A server of ours that runs already, wherever it is: nothing is known of its processes."""
+
+    name = "web-terminal"
+    capabilities = _OVER_THE_WIRE
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.address = parse_address(url, token)
+
+    def facts(self) -> TerminalFacts:
+        url = f"{'https' if self.address.secure else 'http'}://{self.address.authority}{self.address.base}/"
+        return TerminalFacts(
+            name=self.name, version="", role=self.role, url=url, capabilities=tuple(sorted(self.capabilities))
+        )
+
+    @asynccontextmanager
+    async def launch(self) -> AsyncIterator[Running]:
+        await _answers(self.address)
+        yield Running(self, (self.address,))
+
+    async def session_count(self, running: Running) -> int:
+        return await _session_count(running)
+
+
+async def _answers(address: Address) -> None:
+    """Return once the server is healthy and has run one shell to its end.
+
+    The first session opens what a server opens once, so that the search for residue does not take it for a leak.
+
+    Raises:
+        LaunchFailed
+    """
+    try:
+        async with rest(address) as api, connect(address) as connection:
+            await api.call("GET", "/health")
+            await connection.attach()
+            await connection.read()
+            await api.call("DELETE", f"/sessions/{connection.session}")
+    except ClientError as error:
+        raise LaunchFailed(f"the server at {address.authority} does not answer: {error}") from error
+
+
+async def _session_count(running: Running) -> int:
+    async with running.rest() as api:
+        return int((await api.call("GET", "/sessions?limit=1")).json()["total"])
