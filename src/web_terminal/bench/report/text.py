@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.text import Text
 
 from web_terminal.bench.analysis import Analysis, Verdict, exit_code
@@ -14,10 +12,9 @@ from web_terminal.bench.report import rows, units
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_terminal.bench.report.rows import Row
+    from rich.console import Console
 
-PLAIN_WIDTH = 400
-"""Columns where nothing wraps: a file or a pipe is searched and cut by other programs, so a row stays a line."""
+    from web_terminal.bench.report.rows import Row
 
 STYLES = {
     Verdict.PASS: "green",
@@ -46,14 +43,6 @@ INDENT = GAP = 2
 RIGHT = ("p50", "value", "target", "floor")
 OPTIONAL = ("p50", "floor", "goal", "interval")
 """What gives way, in this order, where the terminal is too narrow for all."""
-
-
-def console(file: IO[str] | None = None) -> Console:
-    """A console for ``file`` (standard output by default): plain text without colour where it is no terminal."""
-    out = sys.stdout if file is None else file
-    if out.isatty():
-        return Console(file=out, highlight=False)
-    return Console(file=out, highlight=False, width=PLAIN_WIDTH, force_terminal=False, color_system=None)
 
 
 def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_figures: bool = True) -> None:
