@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from litestar import Litestar, MediaType, Request, Response, Router, get
-from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from web_terminal.server.worker.gate import Application
     from web_terminal.server.worker.worker import Worker
 
+log = logging.getLogger("web_terminal.worker")
+
 PAGE = pathlib.Path(__file__).parents[1] / "page"
 
 
 def application(worker: Worker) -> Application:
     """The ASGI application of one worker."""
     base = worker.settings.base_path
-    config = AppConfig(
+    app = Litestar(
         route_handlers=[
             Router(path=f"{base}/api/v1", route_handlers=list(api.HANDLERS)),
             *_page(base),
@@ -55,9 +57,10 @@ def application(worker: Worker) -> Application:
             TheirError: _their_error,
             ValidationException: _invalid,
             HTTPException: _http_error,
+            Exception: _our_error,
         },
     )
-    return gate(Litestar.from_config(config), worker.access, base)
+    return gate(app, worker.access, base)
 
 
 def _page(base: str) -> list[Any]:
@@ -90,10 +93,9 @@ def _invalid(_request: Request[Any, Any, Any], error: ValidationException) -> Re
 
 
 def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[api.Problem]:
-    return _problem(error.status_code, error.detail.lower().replace(" ", "_")[:64] or "error", error.detail)
+    return _problem(error.status_code, HTTPStatus(error.status_code).name.lower(), error.detail)
 
 
-def openapi(worker: Worker) -> bytes:
-    """The OpenAPI document, as JSON."""
-    app = Litestar(route_handlers=[Router(path="/api/v1", route_handlers=list(api.HANDLERS))])
-    return msgspec.json.encode(app.openapi_schema.to_schema())
+def _our_error(_request: Request[Any, Any, Any], error: Exception) -> Response[api.Problem]:
+    log.error("request failed", exc_info=error)
+    return _problem(500, "internal_error", "the server failed; its log says more")
