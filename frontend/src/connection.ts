@@ -24,6 +24,8 @@ const UNSENT_WAIT_MS = 10;
 const USAGE_INTERVAL_SECONDS = 5;
 /** RFC 6455 section 7.1.5: what a page reads where there was no close frame. */
 const ABNORMAL = 1006;
+/** An error that leaves the connection open, but without the session that was asked for: shown as out of range. */
+const ATTACH_REFUSED = 4400;
 
 export interface Size {
   readonly cols: number;
@@ -191,10 +193,14 @@ export class Connection {
     const next = afterClose(code);
     if (next === 'reconnect') this.wait(phase === 'dialling');
     else if (next === 'login') this.askForLogin(this.fatal ?? reason);
-    else {
-      this.outbox.line = 'ended';
-      this.move({ state: 'closed', code, reason: this.fatal ?? reason });
-    }
+    else this.giveUp(code, this.fatal ?? reason);
+  }
+
+  private giveUp(code: number, reason: string): void {
+    this.release();
+    this.phase = 'idle';
+    this.outbox.line = 'ended';
+    this.move({ state: 'closed', code, reason });
   }
 
   private wait(unopened: boolean): void {
@@ -218,10 +224,7 @@ export class Connection {
       this.hear(decodeServer(BINARY_SUBPROTOCOL, payload));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.release();
-      this.phase = 'idle';
-      this.outbox.line = 'ended';
-      this.move({ state: 'closed', code: error.close, reason: `The server said what this page does not understand (${error.message})` });
+      this.giveUp(error.close, `The server said what this page does not understand: ${error.message}`);
     }
   }
 
@@ -254,6 +257,7 @@ export class Connection {
         break;
       case 'error':
         if (message.fatal) this.fatal = message.message;
+        else if (this.phase === 'attaching') this.giveUp(ATTACH_REFUSED, message.message);
         else this.watcher.hinted(message.message);
         break;
       case 'flow_control':

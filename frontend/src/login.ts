@@ -40,6 +40,7 @@ export class Login {
   constructor(
     private readonly api: Api,
     private readonly entered: () => void,
+    private readonly refused: (reason: string) => void,
   ) {
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -55,13 +56,13 @@ export class Login {
     this.token.focus();
   }
 
-  /** Log in with `token`; asks for another where it is wrong. */
+  /** Log in with `token`. */
   async enter(token: string): Promise<void> {
     this.button.disabled = true;
     try {
       await this.api.login(token);
     } catch (error) {
-      this.ask(loginFailure(error));
+      this.refused(loginFailure(error));
       return;
     } finally {
       this.button.disabled = false;

@@ -66,7 +66,11 @@ const connection = new Connection(
   },
 );
 
-const login = new Login(api, () => connection.start());
+const login = new Login(
+  api,
+  () => connection.start(),
+  (reason) => connection.askForLogin(reason),
+);
 
 const menu = new Menu({
   sessions: () => api.sessions(),

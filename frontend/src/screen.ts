@@ -15,8 +15,11 @@ import { DARK, LIGHT } from './themes';
 
 const FONTS = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace";
 const SCROLLBACK_LINES = 10_000;
-/** WCAG 2.2, 1.4.3; colours that a program chose itself are moved towards it. */
-const LIGHT_CONTRAST = 4.5;
+/**
+ * Colours that a program combined itself are moved until they can be read. Programs choose for a dark ground, so
+ * on a light one it is all of WCAG 2.2, 1.4.3; on a dark one only what would vanish.
+ */
+const CONTRAST = { light: 4.5, dark: 2.5 } as const;
 
 /** What a person does in the terminal. */
 export interface ScreenEvents {
@@ -100,7 +103,7 @@ export class Screen implements ConnectionScreen {
     const changesFont = this.terminal.options.fontSize !== settings.fontSize;
     this.terminal.options = {
       theme: dark ? DARK : LIGHT,
-      minimumContrastRatio: dark ? 1 : LIGHT_CONTRAST,
+      minimumContrastRatio: dark ? CONTRAST.dark : CONTRAST.light,
       fontSize: settings.fontSize,
       screenReaderMode: settings.screenReader,
     };

@@ -150,7 +150,7 @@ export class Status {
 
   showUsage(message: ResourceUsage, nowMs: number): void {
     const percent = this.load.percent(message.cpu_seconds, nowMs);
-    const load = percent === null ? '' : `${percent.toFixed(percent < 10 ? 1 : 0)} %  `;
+    const load = percent === null ? '' : `${percent.toFixed(percent < 10 ? 1 : 0)} % · `;
     this.usage.hidden = false;
     this.usage.textContent = `${load}${memoryText(message.memory_bytes)}`;
   }
