@@ -102,6 +102,11 @@ class Link:
 class Hold:
     """One session this worker has viewers of."""
 
+    __slots__ = (
+        "_links", "_pumping", "_reading", "_to_pump", "_writing", "announced", "end", "facts", "host", "loop",
+        "session", "size", "visitors",
+    )  # fmt: skip
+
     def __init__(self, link: HostLink, facts: wire.Facts, session: Session, *, pumping: bool) -> None:
         self.host = link
         self.loop = link.loop
@@ -115,8 +120,7 @@ class Hold:
         self._pumping = pumping
         self._reading = False
         self._writing = False
-        self.announced = False
-        """Whether the visitors were told that output is paused."""
+        self.announced = False  # whether the visitors were told that output is paused
         if facts.state == "ended":
             self.end = wire.Ended(
                 session=facts.id, offset=facts.offset, reason="exited", status=facts.status, signal=facts.signal

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from web_terminal import __version__
 from web_terminal.protocol import codec
@@ -63,12 +64,23 @@ _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
 
 
+class Http(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, which leaves nothing behind when a connection becomes a WebSocket."""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # The parser and its protocol refer to each other, and would wait for the rare full garbage collection.
+        self.parser = None
+        self.scope = {}
+
+
 def protocol_class(worker: Worker) -> type[WSProtocol]:
     """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
 
     class WebSocket(WSProtocol):
+        __slots__ = ()  # no dictionary: there are thousands of these
+
         def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-            self.connections = server_state.connections
             super().__init__(
                 None,  # host_port and ws_path are a client's
                 None,
@@ -88,7 +100,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
             )
 
         def connection_made(self, transport: Any) -> None:
-            self.connections.add(self)
+            worker.connections.add(self)
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
@@ -101,7 +113,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self.connections.discard(self)
+            worker.connections.discard(self)
             super().connection_lost(exc)
 
         def shutdown(self) -> None:
@@ -145,6 +157,12 @@ def _refuse(status: HTTPStatus, reason: str) -> WSUpgradeResponseWithListener:
 
 class Connection(WSListener):
     """One WebSocket: at most one session at a time, followed with one cursor."""
+
+    __slots__ = (
+        "_allowance", "_allowance_at", "_binary", "_closing", "_conversation", "_counters", "_cursor", "_deadline",
+        "_fragments", "_fragments_text", "_grant", "_hold", "_mode", "_subprotocol", "_task", "_transport",
+        "_usage_timer", "_worker",
+    )  # fmt: skip
 
     def __init__(self, worker: Worker, subprotocol: Subprotocol, grant: Grant | None) -> None:
         self._worker = worker
@@ -374,6 +392,7 @@ class Connection(WSListener):
             log.exception("attach failed")
             self.close(CloseCode.INTERNAL_ERROR, "")
         finally:
+            self._task = None
             if hold is not None and not hold.visitors:
                 link.let_go(hold)
 

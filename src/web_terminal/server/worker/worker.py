@@ -57,6 +57,8 @@ class Worker:
         self._listener = listener
         self._tasks: set[asyncio.Task[None]] = set()
         self._state = ServerState()
+        self.connections = self._state.connections
+        """Everything that is open on the port, HTTP and WebSocket."""
         self._left = asyncio.Event()
 
     @property
@@ -80,11 +82,11 @@ class Worker:
         """Accept connections until told to leave; then let them go within ``drain_timeout``."""
         # Imported here: they import this module's class.
         from web_terminal.server.worker.app import application
-        from web_terminal.server.worker.websocket import protocol_class
+        from web_terminal.server.worker.websocket import Http, protocol_class
 
         config = uvicorn.Config(
             application(self),
-            http="httptools",
+            http=Http,
             ws=protocol_class(self),
             lifespan="off",
             log_config=None,
@@ -129,14 +131,14 @@ class Worker:
         self._left.set()
 
     async def _drain(self) -> None:
-        for connection in list(self._state.connections):
+        for connection in list(self.connections):
             connection.shutdown()
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
-                while self._state.connections or self._state.tasks:
+                while self.connections or self._state.tasks:
                     await asyncio.sleep(0.02)  # uvicorn offers no event for "the last connection closed"
         except TimeoutError:
-            log.warning("%d connections did not close in time", len(self._state.connections))
+            log.warning("%d connections did not close in time", len(self.connections))
 
 
 async def _main() -> None:
