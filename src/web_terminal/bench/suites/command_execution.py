@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import select
 import shutil
-import signal
 import string
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,6 +13,7 @@ from web_terminal.bench.benchmark import Benchmark, Stage, below, declare, sampl
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Target
 from web_terminal.bench.suites.shells import destroy_by_id, ready_shell
+from web_terminal.bench.terminals.processes import kill_and_reap
 from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, SHELL
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import TimedOut
@@ -149,8 +148,7 @@ async def _pty_spawn_time(stage: Stage) -> AsyncIterator[Operation]:
             seen_ns = now_ns()
         finally:
             pty.close()
-            os.kill(pty.pid, signal.SIGKILL)
-            os.waitpid(pty.pid, 0)
+            kill_and_reap(pty.pid)
         return sample(sent_ns, seen_ns)
 
     yield operate

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +11,7 @@ from web_terminal.bench.benchmark import MS, Benchmark, Stage, below, declare, s
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Point, Target
 from web_terminal.bench.suites.shells import crowd, destroy, destroy_all, several
-from web_terminal.bench.terminals.processes import descriptor_count, is_gone
+from web_terminal.bench.terminals.processes import descriptor_count, is_gone, kill_and_reap
 from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, SHELL
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Closed, TimedOut, Violated
@@ -150,7 +148,7 @@ async def _session_state_operations(stage: Stage) -> AsyncIterator[Operation]:
             _expect(response.json()["state"], "running")
             return sample(response.sent_ns, response.seen_ns)
 
-        yield {"rename": rename, "resize": resize, "touch": touch, "read state": read_state}[stage.parameter]
+        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
 
 
 def _expect(found: object, wanted: object) -> None:
@@ -294,7 +292,7 @@ async def _session_state_operations_in_process(stage: Stage) -> AsyncIterator[Op
     def read_state() -> None:
         table.find(who, entry.id).facts(1.0, 1.0)
 
-    act = {"rename": rename, "resize": resize, "touch": touch, "read state": read_state}[stage.parameter]
+    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
 
     async def operate() -> Sample:
         sent_ns = now_ns()
@@ -305,14 +303,13 @@ async def _session_state_operations_in_process(stage: Stage) -> AsyncIterator[Op
         yield operate
     finally:
         pty.close()
-        os.kill(pty.pid, signal.SIGKILL)
-        os.waitpid(pty.pid, 0)
+        kill_and_reap(pty.pid)
 
 
 _SHELL = frozenset({Capability.SHELL})
 _API = _SHELL | {Capability.CREATE, Capability.DESTROY}
 _COMPONENT = frozenset({Capability.COMPONENTS})
-_OPERATIONS: Final = ("rename", "resize", "touch", "read state")
+_OPERATIONS: Final = ("rename", "resize", "touch", "read")
 _CREATE_TEXT: Final = "p95 < 200 ms to the first output; milestone < 20 ms, goal < 10 ms"
 _CREATION: Final = (
     Metric(name="to first output", targets=below("p95", 200, 10, _CREATE_TEXT)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from web_terminal import __version__
 from web_terminal.bench.samples import TerminalFacts
 from web_terminal.bench.terminals.processes import started
-from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
+from web_terminal.bench.terminals.terminal import Capability, Role, Running, Terminal
 from web_terminal.client.address import parse_address
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class NullServer(Terminal):
     """Our wire without a pseudo-terminal, in a process of its own."""
 
     name = "null-server"
-    role = "floor"
+    role: ClassVar[Role] = "floor"
     capabilities = frozenset({Capability.NO_SHELL, Capability.ECHO, Capability.PING, Capability.PROCESSES})
 
     @property

@@ -1,8 +1,8 @@
 """A server on our wire with nothing behind it: ``python -m web_terminal.bench.terminals.null_server``.
 
 What a benchmark measures here is the client, the loopback and the frames. Echoes, pings and attaches are answered at
-once; typed lines are answered by a shell that knows ``printf '%s%s' LEFT RIGHT`` and ``exit``, so that the operations
-of the suites run against it unchanged. Prints its URL on its first line of output and lives until SIGTERM.
+once; typed lines by a shell that knows ``printf '%s%s' LEFT RIGHT``, ``PS1=$(...)`` and ``exit``, so that the
+operations of the suites run against it unchanged. Prints its URL on its first line of output, lives until SIGTERM.
 
 ``--delays SEED`` makes it the terminal of known truth: each echo and each line waits a delay out of the seeded list
 that ``known`` draws as well.
@@ -70,6 +70,7 @@ class _Viewer(picows.WSListener):
         self._delays = delays
         self._offset = 0
         self._line = b""
+        self._prompt = PROMPT
         self._session = ""
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
@@ -77,7 +78,7 @@ class _Viewer(picows.WSListener):
             status="ready", subprotocol=self._subprotocol.value, version=__version__, limits=_LIMITS
         )
         self._say(transport, encode(status))
-        self._say(transport, encode(m.Authenticated(user="owner", role="owner")))
+        self._say(transport, encode(m.Authenticated(user="nobody", role="owner")))
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         came_ns = time.perf_counter_ns()
@@ -128,14 +129,17 @@ class _Viewer(picows.WSListener):
             window=request.window or 1 << 17,
         )
         self._say(transport, encode(attached))
-        self._print(transport, PROMPT)
+        self._print(transport, self._prompt)
 
     def _type(self, transport: picows.WSTransport, data: bytes, came_ns: int) -> None:
         self._line += data
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")
             self._delay(came_ns)
-            self._print(transport, line + b"\r\n" + answer(line) + PROMPT)
+            printed = answer(line)
+            if line.startswith(b"PS1="):
+                self._prompt, printed = printed, b""
+            self._print(transport, line + b"\r\n" + printed + self._prompt)
             if line.strip() == b"exit":
                 exited = m.ProcessExited(session=self._session, offset=self._offset, status=0)
                 self._say(transport, encode(exited))

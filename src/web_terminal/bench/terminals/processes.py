@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
 # A process started by `nohup` or in a script's background has these ignored, and hands that down to its shells.
 _RESET_SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD)
@@ -78,6 +78,12 @@ def local_shells() -> list[int]:
     return [facts.pid for facts in own if facts is not None and facts.has_terminal]
 
 
+def kill_and_reap(pid: int) -> None:
+    """End a child of this process; blocks for as long as the kernel needs for that."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
 def is_gone(pid: int) -> bool:
     """Whether ``pid`` was reaped: a zombie is not gone."""
     return not os.path.exists(f"/proc/{pid}")
@@ -125,9 +131,9 @@ def pss_bytes(pids: Iterable[int]) -> int:
 class ServerProcess:
     """A started server. Made by ``started``, which ends it."""
 
-    def __init__(self, pid: int, pidfd: int, command: Sequence[str], errors: IO[bytes]) -> None:
+    def __init__(self, pid: int, pidfd: int, command: tuple[str, ...], errors: IO[bytes]) -> None:
         self.pid = pid
-        self.command = tuple(command)
+        self.command = command
         self._pidfd = pidfd
         self._errors = errors
 
@@ -138,6 +144,11 @@ class ServerProcess:
         if result is None:
             return None
         return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+    def reap(self) -> None:
+        """Collect the exit status; blocks until there is one."""
+        os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        os.close(self._pidfd)
 
     def last_words(self) -> str:
         """The end of what it wrote to its standard error."""
@@ -153,7 +164,7 @@ class ServerProcess:
 
 @asynccontextmanager
 async def started(
-    command: Sequence[str], environment: Mapping[str, str], ready_line: str, timeout: float
+    command: tuple[str, ...], environment: Mapping[str, str], ready_line: str, timeout: float
 ) -> AsyncIterator[tuple[ServerProcess, str]]:
     """A server in a session of its own, and the first line of its output that contains ``ready_line``.
 
@@ -200,7 +211,7 @@ async def wait_gone(pids: Iterable[int], timeout: float) -> list[int]:
     return left
 
 
-def _spawn(command: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> int:
+def _spawn(command: tuple[str, ...], environment: Mapping[str, str], output: int, errors: int) -> int:
     return os.posix_spawnp(
         command[0],
         command,
@@ -222,13 +233,14 @@ async def _end(process: ServerProcess) -> None:
     if process.status is None:
         signal.pidfd_send_signal(process._pidfd, signal.SIGTERM)
     deadline = asyncio.get_running_loop().time() + _END_SECONDS
-    while process.status is None and asyncio.get_running_loop().time() < deadline:
+    while process.status is None:
+        if asyncio.get_running_loop().time() > deadline:
+            break
         await asyncio.sleep(_POLL_SECONDS)  # uvloop offers no way to wait for a child that it did not start
     known += [facts.pid for facts in tree(process.pid)]
     if process.status is None:
         signal.pidfd_send_signal(process._pidfd, signal.SIGKILL)
-    os.waitid(os.P_PIDFD, process._pidfd, os.WEXITED)
-    os.close(process._pidfd)
+    process.reap()
     await _bury(set(known) - {process.pid})
 
 
@@ -241,8 +253,7 @@ async def _bury(pids: set[int]) -> None:
             if facts is None:
                 pids.discard(pid)
             elif facts.parent == os.getpid():
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                kill_and_reap(pid)
                 pids.discard(pid)
         if pids:
             await asyncio.sleep(_POLL_SECONDS)  # its own parent is still about to reap it or to die

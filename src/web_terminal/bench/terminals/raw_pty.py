@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import TerminalFacts
+from web_terminal.bench.terminals.processes import kill_and_reap
 from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal.client.errors import Closed, TimedOut
 from web_terminal.client.search import Chunk, Found, Search
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 SHELL: Final = "/bin/sh"
 PROMPT: Final = "$ "
@@ -36,7 +37,7 @@ class LocalPty:
     """One process on a pseudo-terminal of this process. Every wait has a time limit."""
 
     def __init__(
-        self, argv: Sequence[str] = (SHELL,), environment: Mapping[str, str] = ENVIRONMENT, timeout: float = 10.0
+        self, argv: tuple[str, ...] = (SHELL,), environment: Mapping[str, str] = ENVIRONMENT, timeout: float = 10.0
     ) -> None:
         self._timeout = timeout
         self._offset = 0
@@ -102,13 +103,12 @@ class LocalPty:
     def close(self) -> None:
         """Hang up, kill and reap."""
         os.close(self.master)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        kill_and_reap(self.pid)
 
 
 @contextmanager
 def local_pty(
-    argv: Sequence[str] = (SHELL,), environment: Mapping[str, str] = ENVIRONMENT, timeout: float = 10.0
+    argv: tuple[str, ...] = (SHELL,), environment: Mapping[str, str] = ENVIRONMENT, timeout: float = 10.0
 ) -> Iterator[LocalPty]:
     """A process on a pseudo-terminal, reaped at the end of the block."""
     pty = LocalPty(argv, environment, timeout)

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
 
 from web_terminal.bench.clock import now_ns
-from web_terminal.bench.samples import TerminalFacts
 from web_terminal.bench.terminals.processes import (
     ServerProcess,
     cpu_ns,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from web_terminal.bench.samples import TerminalFacts
     from web_terminal.client.address import Address
     from web_terminal.client.dialect import Dialect
 
@@ -141,11 +141,14 @@ class Running:
             await asyncio.sleep(_POLL_SECONDS)  # as above
 
 
+Role = Literal["subject", "floor", "known"]
+
+
 class Terminal(ABC):
     """One terminal under test, or a floor beside it."""
 
     name: ClassVar[str]
-    role: ClassVar[Literal["subject", "floor", "known"]] = "subject"
+    role: ClassVar[Role] = "subject"
     capabilities: frozenset[Capability]
 
     def can(self, needs: Sequence[str] | frozenset[Capability]) -> bool:

@@ -82,12 +82,7 @@ class WebTerminal(Terminal):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
         environment["WEB_TERMINAL_TOKEN"] = owner
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
-            config = Path(directory, "users.toml")
-            config.touch(mode=0o600)
-            config.write_text(
-                "".join(f'[users.{name}]\ntoken = "{token}"\nrole = "user"\n' for name, token in tokens.items())
-            )
-            command = (*self.command, "--config", str(config))
+            command = (*self.command, "--config", _write_users(directory, tokens))
             async with started(command, environment, "#token=", _READY_SECONDS) as (process, line):
                 url = next(word for word in line.split() if "#token=" in word)
                 first = parse_address(url, owner)
@@ -121,6 +116,14 @@ class RemoteWebTerminal(Terminal):
 
     async def session_count(self, running: Running) -> int:
         return await _session_count(running)
+
+
+def _write_users(directory: str, tokens: dict[str, str]) -> str:
+    """A configuration file that only we can read; its path."""
+    config = Path(directory, "users.toml")
+    config.touch(mode=0o600)
+    config.write_text("".join(f'[users.{name}]\ntoken = "{token}"\nrole = "user"\n' for name, token in tokens.items()))
+    return str(config)
 
 
 async def _answers(address: Address) -> None:

@@ -1,0 +1,214 @@
+"""What will be measured, in which order: frozen before anything starts, the same for the same seed.
+
+A plan is blocks of *slots*. In each block every cell comes once, terminals and floors mixed in an order drawn from the
+seed, so that what the machine does meanwhile falls on all of them alike. Pure: starts nothing and reads no clock.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from web_terminal.bench.samples import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from web_terminal.bench.benchmark import Benchmark
+    from web_terminal.bench.terminals.terminal import Terminal
+
+# The benchmark whose truth is known, and its floor: measured first, or the rest means nothing.
+_PROOF: Final = ("floors/null_server", "floors/known_delay")
+_PROOF_PARAMETERS: Final = ("echo", "command")
+
+
+class NothingMatches(Exception):
+    """No benchmark matches a filter; the text names some that are near."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much to measure. Times in seconds, for each cell in all its blocks together."""
+
+    sample_size: int = 400
+    warm_up_seconds: float = 0.3
+    measurement_seconds: float = 2.0
+    blocks: int = 3
+    quick: bool = False
+    confidence_level: float = 0.95
+    seed: int = 0
+
+
+QUICK: Final = Options(sample_size=100, warm_up_seconds=0.1, measurement_seconds=0.5, blocks=2, quick=True)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One trial: a block of a cell."""
+
+    block: int
+    cell: Cell
+    benchmark: Benchmark
+    operations: int
+    """Enough of them."""
+    least: int
+    """As many in any case."""
+    warm_up_seconds: float
+    measurement_seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``proof`` comes before all blocks; in a block ``together`` come in order, then each of ``alone`` by itself."""
+
+    options: Options
+    benchmarks: tuple[Benchmark, ...]
+    terminals: tuple[Terminal, ...]
+    proof: tuple[Slot, ...]
+    together: tuple[tuple[Slot, ...], ...]
+    alone: tuple[tuple[Slot, ...], ...]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        blocks = zip(self.together, self.alone, strict=True)
+        return (*self.proof, *(slot for first, then in blocks for slot in (*first, *then)))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Each once, in the order of the catalogue."""
+        found = dict.fromkeys(slot.cell for slot in self.slots)
+        places = {benchmark.id: place for place, benchmark in enumerate(self.benchmarks)}
+        return tuple(sorted(found, key=lambda cell: places[cell.benchmark]))
+
+
+def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple[Benchmark, str]]:
+    """Benchmarks and parameters of which ``suite/benchmark/parameter`` matches a filter, as Criterion does.
+
+    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name.
+
+    Raises:
+        NothingMatches: a filter that selects nothing.
+    """
+    names = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in _all(catalogue)}
+    if not filters:
+        return list(names.values())
+    chosen: dict[str, None] = {}
+    for text in filters:
+        pattern = _pattern(text)
+        matching = [each for each in names if pattern.search(each)]
+        if not matching:
+            raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
+        chosen.update(dict.fromkeys(matching))
+    return [pair for each, pair in names.items() if each in chosen]
+
+
+def name(benchmark: Benchmark, parameter: str) -> str:
+    """``suite/benchmark/parameter``, what filters match."""
+    return f"{benchmark.id}/{parameter}" if parameter else benchmark.id
+
+
+def make_plan(
+    catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], filters: Sequence[str], options: Options
+) -> Plan:
+    """The plan for what the filters select, with the floors it is compared with and the proof of the suite itself.
+
+    Raises:
+        NothingMatches
+    """
+    selected = select(catalogue, filters)
+    if options.quick and not filters:
+        selected = [(each, parameter) for each, parameter in selected if _in_quick(each, parameter)]
+    wanted = _with_floors(catalogue, selected)
+    pairs = [
+        (benchmark, Cell(benchmark.id, parameter, terminal.name))
+        for benchmark, parameter in wanted
+        for terminal in terminals
+        if terminal.can(benchmark.needs)
+    ]
+    proof: list[Slot] = []
+    if any(terminal.role == "subject" for terminal in terminals) and any(not each.facts.component for each, _ in pairs):
+        proof = _proof(catalogue, terminals, options)
+        pairs = [(each, cell) for each, cell in pairs if each.id != _PROOF[1]]
+    together, alone = [], []
+    for block in range(options.blocks):
+        slots = [
+            _slot(benchmark, cell, block, options)
+            for benchmark, cell in pairs
+            if block < (benchmark.blocks or options.blocks)
+        ]
+        random.Random(f"{options.seed}/{block}").shuffle(slots)
+        together.append(tuple(slot for slot in slots if not slot.benchmark.alone))
+        alone.append(tuple(slot for slot in slots if slot.benchmark.alone))
+    used = {cell.benchmark for _, cell in pairs} | {slot.cell.benchmark for slot in proof}
+    lacking = {benchmark.id for benchmark, _ in wanted}
+    benchmarks = tuple(each for each in catalogue if each.id in used | lacking)
+    names = {cell.terminal for _, cell in pairs} | {slot.cell.terminal for slot in proof}
+    kept = tuple(each for each in terminals if each.name in names or each.role == "subject")
+    return Plan(options, benchmarks, kept, tuple(proof), tuple(together), tuple(alone))
+
+
+def _all(catalogue: Sequence[Benchmark]) -> list[tuple[Benchmark, str]]:
+    return [(benchmark, parameter) for benchmark in catalogue for parameter in benchmark.facts.parameters]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error:
+        return re.compile(re.escape(text))
+
+
+def _nearest(text: str, catalogue: Sequence[Benchmark]) -> str:
+    known = [part for benchmark in catalogue for part in (benchmark.id, *benchmark.id.split("/"))]
+    close = difflib.get_close_matches(text, list(dict.fromkeys(known)), n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(close)}?" if close else "; see --list"
+
+
+def _in_quick(benchmark: Benchmark, parameter: str) -> bool:
+    return benchmark.quick is None or parameter in benchmark.quick
+
+
+def _with_floors(
+    catalogue: Sequence[Benchmark], selected: Sequence[tuple[Benchmark, str]]
+) -> list[tuple[Benchmark, str]]:
+    """What was selected, and the benchmarks that are floors of it: the parameter of the same name, else all."""
+    wanted = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in selected}
+    by_id = {benchmark.id: benchmark for benchmark in catalogue}
+    for benchmark, parameter in selected:
+        floor = by_id.get(benchmark.facts.floor)
+        if floor is not None:
+            same = [each for each in floor.facts.parameters if each == parameter] or floor.facts.parameters
+            wanted.update({name(floor, each): (floor, each) for each in same})
+    return list(wanted.values())
+
+
+def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], options: Options) -> list[Slot]:
+    by_id = {benchmark.id: benchmark for benchmark in catalogue}
+    slots = [
+        _slot(by_id[id], Cell(id, parameter, terminal.name), 0, options)
+        for id in _PROOF
+        if id in by_id
+        for terminal in terminals
+        if terminal.can(by_id[id].needs)
+        for parameter in _PROOF_PARAMETERS
+    ]
+    random.Random(f"{options.seed}/proof").shuffle(slots)
+    return slots
+
+
+def _slot(benchmark: Benchmark, cell: Cell, block: int, options: Options) -> Slot:
+    blocks = benchmark.blocks or options.blocks
+    least = benchmark.least(cell.parameter)
+    enough = max(least, benchmark.repeats or options.sample_size)
+    return Slot(
+        block,
+        cell,
+        benchmark,
+        operations=-(-enough // blocks),
+        least=-(-least // blocks),
+        warm_up_seconds=options.warm_up_seconds / blocks,
+        measurement_seconds=options.measurement_seconds / blocks,
+    )

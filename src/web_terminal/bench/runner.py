@@ -1,0 +1,259 @@
+"""Carries out a plan: launches terminals, runs operations, keeps every sample, leaves nothing behind.
+
+Each block starts its terminals afresh. A trial that fails, a terminal that dies or does not start is noted with its
+reason and the others go on. Decides nothing about what figures mean; the one exception is the proof, without which no
+figure means anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from web_terminal.bench.benchmark import Stage
+from web_terminal.bench.clock import now_ns
+from web_terminal.bench.samples import Outcome, Phase, Point, Sample, Trial, Usage
+from web_terminal.bench.terminals.known import KnownTruth, recoveries
+from web_terminal.bench.terminals.processes import LaunchFailed
+from web_terminal.client.errors import ClientError, Refused, TimedOut, Unreachable, Violated
+from web_terminal.client.marker import Markers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from web_terminal.bench.benchmark import Operation
+    from web_terminal.bench.plan import Plan, Slot
+    from web_terminal.bench.progress import Progress
+    from web_terminal.bench.terminals.terminal import Footprint, Running
+
+# After so many failures in a row a trial is given up: each may have cost a whole time limit.
+_FAILURES_IN_A_ROW: Final = 3
+# A guard, far above what any trial needs: every operation has a time limit of its own.
+_TRIAL_SECONDS: Final = 300.0
+
+
+class NotProven(Exception):
+    """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
+
+
+async def carry_out(plan: Plan, record: Callable[[Trial], None], progress: Progress) -> None:
+    """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
+
+    Cancelling ends every process that was started; trials recorded before are complete.
+
+    Raises:
+        NotProven: before anything else is measured.
+    """
+    runner = _Runner(plan, record, progress)
+    if plan.proof:
+        runner.judge(await runner.block(plan.proof))
+    for together, alone in zip(plan.together, plan.alone, strict=True):
+        await runner.block(together)
+        for slot in alone:
+            await runner.block((slot,))
+
+
+class _Runner:
+    def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress) -> None:
+        self._plan = plan
+        self._record = record
+        self._progress = progress
+        self._terminals = {terminal.name: terminal for terminal in plan.terminals}
+        self._markers = Markers(random.Random(plan.options.seed))
+
+    async def block(self, slots: Sequence[Slot]) -> list[Trial]:
+        """Launch what these slots need, run them in order, end it all."""
+        trials = []
+        async with AsyncExitStack() as stack:
+            running: dict[str, Running | str] = {}
+            for name in dict.fromkeys(slot.cell.terminal for slot in slots):
+                try:
+                    running[name] = await stack.enter_async_context(self._terminals[name].launch())
+                except LaunchFailed as error:
+                    running[name] = f"did not start: {error}"
+            for slot in slots:
+                self._progress.begin(slot)
+                trial = await self._trial(slot, running[slot.cell.terminal])
+                self._record(trial)
+                self._progress.end(trial)
+                trials.append(trial)
+        return trials
+
+    def judge(self, trials: Sequence[Trial]) -> None:
+        """Stop the run unless the known delays were found."""
+        known = next(each for each in self._plan.terminals if isinstance(each, KnownTruth))
+        failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
+        if failed:
+            raise NotProven("; ".join(failed))
+        by_cell = {(trial.cell.terminal, trial.cell.parameter): _latencies(trial) for trial in trials}
+        for (terminal, parameter), measured in by_cell.items():
+            if terminal != known.name:
+                continue
+            floor = next(found for (name, same), found in by_cell.items() if name != known.name and same == parameter)
+            found = recoveries(known.seed, [measured], floor)
+            if not all(each.holds for each in found):
+                raise NotProven(f"known delays by {parameter} were not recovered: {'; '.join(map(str, found))}")
+            self._progress.say(f"known delays by {parameter} recovered: {'; '.join(map(str, found))}")
+
+    async def _trial(self, slot: Slot, running: Running | str) -> Trial:
+        if isinstance(running, str):
+            return Trial(cell=slot.cell, block=slot.block, problem=running)
+        if running.died:
+            return Trial(cell=slot.cell, block=slot.block, problem=running.died)
+        try:
+            before = await running.steady_footprint()
+        except ClientError as error:
+            return Trial(cell=slot.cell, block=slot.block, problem=running.died or str(error))
+        trial = _Trial(slot, running, self._markers)
+        try:
+            async with asyncio.timeout(_TRIAL_SECONDS):
+                await trial.run()
+        except TimeoutError:
+            trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
+        except (ClientError, OSError) as error:
+            trial.problem = trial.problem or f"{type(error).__name__}: {error}"
+        return trial.result(running.died or await _residue(running, before))
+
+
+async def _residue(running: Running, before: Footprint) -> str:
+    try:
+        left = await running.residue(before)
+    except ClientError as error:
+        return f"what is left cannot be counted: {error}"
+    return f"left behind: {left}" if left else ""
+
+
+class _Trial:
+    """One slot on one terminal."""
+
+    def __init__(self, slot: Slot, running: Running, markers: Markers) -> None:
+        self.problem = ""
+        self._slot = slot
+        self._running = running
+        self._stage = Stage(running, slot.cell.parameter, markers)
+        self._samples: list[Sample] = []
+        self._points: list[Point] = []
+        self._usage: Usage | None = None
+        self._failures = 0
+        self._started: _Usages | None = None
+
+    def result(self, left: str) -> Trial:
+        problem = "; ".join(part for part in (self.problem, left) if part)
+        return Trial(
+            cell=self._slot.cell,
+            block=self._slot.block,
+            samples=tuple(self._samples),
+            points=tuple(self._points),
+            usage=self._usage,
+            problem=problem,
+        )
+
+    async def run(self) -> None:
+        """Prepare, warm up, measure; after a failed operation prepare anew, since nobody knows what it left.
+
+        Raises:
+            ClientError: preparing or tidying up failed.
+        """
+        warm_until = time.monotonic() + self._slot.warm_up_seconds
+        with _quiet_collector():
+            try:
+                while not self._over():
+                    async with self._slot.benchmark.prepare(self._stage) as operate:
+                        await self._repeat(operate, warm_until)
+            finally:
+                self._note_usage()
+
+    async def _repeat(self, operate: Operation, warm_until: float) -> None:
+        """Operate until the trial is over or an operation failed."""
+        while not self._over():
+            if self._started is None and self._is_warm(warm_until):
+                self._started = _Usages(self._running)
+            if not await self._once(operate):
+                return
+
+    async def _once(self, operate: Operation) -> bool:
+        phase = Phase.WARMUP if self._started is None else Phase.MEASURE
+        began_ns = now_ns()
+        try:
+            result = await operate()
+        except ClientError as error:
+            self._failures += 1
+            self._samples.append(_failure(error, began_ns, phase))
+            return False
+        self._failures = 0
+        if isinstance(result, Sample):
+            self._samples.append(result if phase is Phase.MEASURE else msgspec.structs.replace(result, phase=phase))
+        else:
+            self._points += result
+        return True
+
+    def _is_warm(self, warm_until: float) -> bool:
+        if self._slot.benchmark.reads:
+            return True  # a reading is of a fresh terminal or it is none
+        warmed = len(self._samples)
+        return warmed >= self._slot.operations or (warmed >= 1 and time.monotonic() >= warm_until)
+
+    def _over(self) -> bool:
+        if self._failures >= _FAILURES_IN_A_ROW:
+            self.problem = f"given up after {self._failures} failures in a row: {self._samples[-1].reason}"
+            return True
+        if self._running.died or self._points:
+            return True
+        if self._started is None:
+            return False
+        measured = sum(sample.phase is Phase.MEASURE for sample in self._samples)
+        in_time = now_ns() - self._started.began_ns < self._slot.measurement_seconds * 1e9
+        return measured >= (self._slot.operations if in_time else self._slot.least)
+
+    def _note_usage(self) -> None:
+        if self._started is not None:
+            self._usage = self._started.until_now()
+
+
+class _Usages:
+    """Clocks at the moment measuring began."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._server_ns = running.cpu_ns()
+        self._client_ns = time.process_time_ns()
+        self.began_ns = now_ns()
+
+    def until_now(self) -> Usage:
+        elapsed_ns = now_ns() - self.began_ns
+        client_ns = time.process_time_ns() - self._client_ns
+        server_ns = self._running.cpu_ns()
+        if server_ns is not None and self._server_ns is not None:
+            # A server that lost a thread or a process meanwhile has less on its clocks than before.
+            server_ns = max(0, server_ns - self._server_ns)
+        return Usage(elapsed_ns=elapsed_ns, client_cpu_ns=client_ns, server_cpu_ns=server_ns)
+
+
+def _failure(error: ClientError, began_ns: int, phase: Phase) -> Sample:
+    outcomes = {TimedOut: Outcome.TIMEOUT, Refused: Outcome.REFUSED, Unreachable: Outcome.REFUSED}
+    outcome = Outcome.WRONG if isinstance(error, Violated) else outcomes.get(type(error), Outcome.CLOSED)
+    return Sample(due_ns=began_ns, sent_ns=began_ns, seen_ns=now_ns(), phase=phase, outcome=outcome, reason=str(error))
+
+
+def _latencies(trial: Trial) -> list[int]:
+    """All operations in order, warm-up too: the known delays are a list that begins with the first of them."""
+    return [sample.seen_ns - sample.due_ns for sample in trial.samples]
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """No garbage collection between two stamps: what lives is set aside, the rest waits for the end of the trial."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()

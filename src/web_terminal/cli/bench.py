@@ -1,0 +1,201 @@
+"""``web-terminal bench``: flags to a plan, the plan carried out, the record judged and shown."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer evaluates the annotation
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from web_terminal.bench.plan import Options, Plan
+    from web_terminal.bench.progress import Progress
+    from web_terminal.bench.samples import Run, Trial
+
+_USAGE = 2
+_RUN_FAILED = 4
+
+
+def bench(
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. [default: all]"),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Name the benchmarks and measure nothing.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements; some go undecided.")] = False,
+    sample_size: Annotated[
+        int | None, typer.Option(min=1, help="Operations of each benchmark. [default: 400, quick: 100]")
+    ] = None,
+    warm_up_time: Annotated[
+        float | None, typer.Option(min=0, help="Seconds for each benchmark. [default: 0.3, quick: 0.1]")
+    ] = None,
+    measurement_time: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 2, quick: 0.5]"),
+    ] = None,
+    confidence_level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of every interval.")] = 0.95,
+    seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. [default: random]")] = None,
+    terminal: Annotated[list[str] | None, typer.Option(help="What to measure. [default: web-terminal]")] = None,
+    url: Annotated[str, typer.Option(help="Measure a server that runs already, as serve prints its URL.")] = "",
+    token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="For --url, where the URL has none.")] = "",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write record and results there.")] = None,
+) -> None:
+    """Measure web terminals, ours by default, and judge them by their targets.
+
+    Exit status: 0 all targets kept, 1 one missed, 2 wrong usage, 3 undecided, 4 the run itself failed.
+    """
+    import secrets
+
+    from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan, name, select
+    from web_terminal.bench.suites.catalogue import CATALOGUE
+    from web_terminal.bench.terminals.registry import UnknownTerminal, choose
+
+    given = {
+        "sample_size": sample_size,
+        "warm_up_seconds": warm_up_time,
+        "measurement_seconds": measurement_time,
+        "confidence_level": confidence_level,
+        "seed": secrets.randbelow(1 << 32) if seed is None else seed,
+    }
+    options = _replaced(QUICK if quick else Options(), given)
+    try:
+        if list_:
+            for benchmark, parameter in select(CATALOGUE, filters or ()):
+                print(name(benchmark, parameter))
+            return
+        terminals = choose(terminal or (), url, token, options.seed)
+        plan = make_plan(CATALOGUE, terminals, filters or (), options)
+    except (NothingMatches, UnknownTerminal, ValueError) as error:
+        _fail(_USAGE, str(error))
+    if json is not None and not json.parent.is_dir():
+        _fail(_USAGE, f"--json {json}: there is no directory {json.parent}")
+    _measure_and_judge(plan, json)
+
+
+def _measure_and_judge(plan: Plan, json: Path | None) -> None:
+    try:
+        from web_terminal.bench.analysis import analyse, exit_code
+        from web_terminal.bench.report import paper, text
+    except ModuleNotFoundError as error:
+        if error.name not in ("numpy", "scipy", "psutil"):
+            raise
+        _fail(_USAGE, f"{error.name} is missing: install it with: pip install 'web-terminal-suite[bench]'")
+    from web_terminal.bench.record import RecordError
+    from web_terminal.bench.report import json as json_report
+
+    try:
+        run = _measured(plan, json)
+    except RecordError as error:
+        _fail(_USAGE, str(error))
+    analysis = analyse(run, plan.options.confidence_level)
+    text.print_report(paper.console(), analysis, run.machine)
+    if json is not None:
+        try:
+            json_report.write(json, run, analysis)
+        except RecordError as error:
+            _fail(_RUN_FAILED, str(error))
+        _trial_file(json).unlink(missing_ok=True)
+    raise typer.Exit(exit_code(analysis))
+
+
+def _measured(plan: Plan, json: Path | None) -> Run:
+    """The run as far as it came; each trial is on disk as soon as it is over, where there is a file for it.
+
+    Raises:
+        RecordError: the file cannot be made.
+    """
+    from contextlib import ExitStack
+
+    import msgspec
+
+    from web_terminal.bench import machine
+    from web_terminal.bench.progress import shown
+    from web_terminal.bench.record import Recorder
+    from web_terminal.bench.runner import NotProven
+
+    before = machine.snapshot()
+    run = _header(plan, machine.record(before))
+    trials: list[Trial] = []
+    interrupted = False
+    with ExitStack() as stack:
+        recorder = stack.enter_context(Recorder(_trial_file(json), run)) if json is not None else None
+
+        def keep(trial: Trial) -> None:
+            trials.append(trial)
+            if recorder is not None:
+                recorder.append(trial)
+
+        progress = stack.enter_context(shown(len(plan.slots)))
+        try:
+            _carry_out(plan, keep, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+            progress.say("interrupted: what was measured so far is kept, the run is partial")
+        except NotProven as error:
+            _fail(_RUN_FAILED, f"the suite itself cannot be trusted on this machine now: {error}")
+        facts = machine.record(before, machine.snapshot())
+        if recorder is not None and not interrupted:
+            recorder.finish(facts)
+    return msgspec.structs.replace(run, trials=tuple(trials), machine=facts, interrupted=interrupted)
+
+
+def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress) -> None:
+    """Run the plan on uvloop. SIGTERM ends it as Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: after everything that was started has ended.
+        NotProven
+    """
+    import asyncio
+    import signal
+
+    import uvloop
+
+    from web_terminal.bench.runner import carry_out
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(carry_out(plan, keep, progress))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _header(plan: Plan, machine: dict[str, Any]) -> Run:
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from web_terminal.bench.samples import SCHEMA, Run
+
+    return Run(
+        schema=SCHEMA,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=plan.options.seed,
+        options=asdict(plan.options),
+        machine=machine,
+        terminals=tuple(terminal.facts() for terminal in plan.terminals),
+        benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),
+        trials=(),
+        planned=plan.cells,
+    )
+
+
+def _trial_file(json: Path) -> Path:
+    """Where trials go while the run proceeds; what a killed run leaves can be read as a record."""
+    return json.with_name(json.name + ".trials")
+
+
+def _replaced(options: Options, given: dict[str, float | int | None]) -> Options:
+    from dataclasses import replace
+
+    return replace(options, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # names and types are those of the flags above
+
+
+def _fail(status: int, text: str) -> NoReturn:
+    typer.echo(f"web-terminal bench: {text}", err=True)
+    raise typer.Exit(status)
