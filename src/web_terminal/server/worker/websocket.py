@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from web_terminal import __version__
 from web_terminal.protocol import codec
@@ -62,16 +61,6 @@ _CLOSE_REASON_BYTES = 123
 
 _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
-
-
-class Http(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which leaves nothing behind when a connection becomes a WebSocket."""
-
-    def handle_websocket_upgrade(self) -> None:
-        super().handle_websocket_upgrade()
-        # The parser and its protocol refer to each other, and would wait for the rare full garbage collection.
-        self.parser = None
-        self.scope = {}
 
 
 def protocol_class(worker: Worker) -> type[WSProtocol]:
