@@ -13,6 +13,10 @@ from web_terminal import __version__
 # Subcommand: the module that has a function of its name.
 _COMMANDS = {
     "serve": "web_terminal.cli.serve",
+    "attach": "web_terminal.cli.attach",
+    "bench": "web_terminal.cli.bench",
+    "validate": "web_terminal.cli.validate",
+    "doctor": "web_terminal.cli.doctor",
 }
 
 

@@ -1,0 +1,42 @@
+# Every target works alone on a fresh machine with Python 3.11 or newer: it makes the virtual environment,
+# installs, and builds the page (with the machine's Node, or with one from PyPI).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: bench test serve check page clean
+
+bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
+	$(BIN)/web-terminal bench
+
+test: $(VENV)/.dev ## style, types, the page's tests, then everything else
+	$(BIN)/ruff check src tests hatch_build.py
+	$(BIN)/mypy
+	$(BIN)/python hatch_build.py test
+	$(BIN)/python -m pytest -n auto
+
+serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
+	$(BIN)/web-terminal serve
+
+check: $(VENV)/.dev ## style and types only
+	$(BIN)/ruff check src tests hatch_build.py
+	$(BIN)/mypy
+
+clean: ## remove everything that is made
+	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal/server/page
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.bench
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
