@@ -67,8 +67,7 @@ def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Ca
             ("Machine  ", "bold"),
             f"{now.cpus_usable} x {now.cpu_model}, {memory}, Linux {now.kernel}, {now.distribution}, {now.python}",
             (f" ({now.virtualisation})" if now.virtualisation != "none seen" else "", "dim"),
-        ),
-        soft_wrap=True,
+        )
     )
     to.print()
     _print_limits(to, found)
@@ -78,7 +77,7 @@ def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Ca
     else:
         verdict = Text.assemble((f"{units.count(found.wanted)} sessions are not feasible", "bold red"))
     verdict.append(f"; the largest number is {units.count(found.sessions)}, bound by {found.binding.name}")
-    to.print(verdict, soft_wrap=True)
+    to.print(verdict)
     short = [each for each in found.allowances if each.remedy]
     if short:
         to.print(Text(f"\nTo reach {units.count(found.wanted)}:", style="bold"))
@@ -89,7 +88,7 @@ def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Ca
         to.print(Text("\nBefore measuring here:", style="bold"))
     for caution in cautions:
         line = Text.assemble((f"  {caution.seen}", "yellow"), f": {caution.matters}; {caution.remedy}")
-        to.print(line, soft_wrap=True)
+        to.print(line)
 
 
 def _print_limits(to: Console, found: Feasible) -> None:

@@ -73,7 +73,8 @@ class _Book:
         every = {cell for cell in (*self.trials, *self.run.planned) if cell.benchmark in self.facts}
         for facts in self.run.benchmarks:
             lacking = [name for name in self.roles if self.lacks(facts, name)]
-            every |= {Cell(facts.id, parameter, name) for parameter in facts.parameters for name in lacking}
+            asked = {cell.parameter for cell in every if cell.benchmark == facts.id} or set(facts.parameters)
+            every |= {Cell(facts.id, parameter, name) for parameter in asked for name in lacking}
         benchmarks = {name: place for place, name in enumerate(self.facts)}
         terminals = {name: place for place, name in enumerate(self.roles)}
 

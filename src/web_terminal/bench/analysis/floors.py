@@ -46,9 +46,12 @@ def floor_cell(cell: Cell, facts: BenchmarkFacts, cells: Collection[Cell]) -> Ce
 
 
 def floor_metric(metric: Metric, facts: BenchmarkFacts) -> Metric | None:
-    """The floor's metric of the same name, else its latency of the whole operation."""
+    """The floor's metric of the same name; for the whole operation, the floor's whole operation.
+
+    A moment on the way has no floor but the same moment: half a way is not comparable with the whole of another.
+    """
     named = [other for other in facts.metrics if other.name == metric.name and other.kind == "latency"]
-    whole = [other for other in facts.metrics if other.kind == "latency" and not other.mark]
+    whole = [other for other in facts.metrics if other.kind == "latency" and not other.mark and not metric.mark]
     return next(iter(named + whole), None)
 
 

@@ -90,6 +90,6 @@ def _unless(limit: float | None, verdict: Verdict) -> Verdict:
 def _reason(estimate: Estimate, target: Target, verdict: Verdict) -> str:
     if verdict is Verdict.UNDECIDED:
         return estimate.refusal or f"the interval of {target.statistic} holds the limit; more operations narrow it"
-    if verdict is Verdict.FAIL and math.isinf(estimate.lower):
+    if verdict is Verdict.FAIL and estimate.lower == math.inf:
         return f"too many operations failed for a {target.statistic}"
     return ""

@@ -225,10 +225,10 @@ def _network(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
         remedy = f"dial from {math.ceil(wanted / ports)} source addresses (127.0.0.1, 127.0.0.2, ...)"
         if per_address <= 64_000:
             remedy = f'sysctl -w net.ipv4.ip_local_port_range="{65535 - per_address} 65535", or {remedy}'
-        cost = f"1 a session from {_many(spread.addresses, 'source address')} to one destination"
+        cost = f"1 a session from {_many(spread.addresses, 'source address')}"
         rows += _row("net.ipv4.ip_local_port_range", ports, ports * spread.addresses, cost, wanted, remedy)
     if limits.somaxconn is not None:
-        cost = "a burst of connections waits here; more are refused until some are accepted"
+        cost = "bounds a burst of connections, not sessions"
         rows.append(Allowance(name="net.core.somaxconn", value=limits.somaxconn, sessions=None, cost=cost))
     return rows
 

@@ -78,7 +78,8 @@ def _estimate(name: str, label: str, estimate: Estimate, unit: str) -> Text:
 
 def _counts(result: Result) -> Text:
     words = "operations" if result.metric.kind == "latency" else "readings"
-    parts = [f"{units.count(result.n)} {words} in {units.count(result.trials)} trials"]
+    trials = "trial" if result.trials == 1 else "trials"
+    parts = [f"{units.count(result.n)} {words} in {units.count(result.trials)} {trials}"]
     if result.warmup:
         parts.append(f"{units.count(result.warmup)} more to warm up")
     if result.failed:

@@ -10,6 +10,7 @@ import math
 import re
 
 MISSING = "-"
+RATIO = "x"
 FAILED = "failed"
 TIMES = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 BYTES = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9))
@@ -70,6 +71,8 @@ def _scaled(value: float, unit: str) -> tuple[str, str]:
         if head in words:
             name, factor = _step(value, scale)
             return _digits(value / factor, whole=factor == 1), name + slash + tail
+    if unit == RATIO:
+        return _digits(value), unit
     if tail and abs(value) >= FEWEST_TO_SCALE:
         name, factor = _step(value, COUNTS)
         return _digits(value / factor) + name, unit
@@ -95,4 +98,4 @@ def _digits(value: float, whole: bool = False) -> str:
 def _joined(number: str, unit: str) -> str:
     if unit == "":
         return number
-    return f"{number}{unit}" if unit in ("x", "%") else f"{number} {unit}"
+    return f"{number}{unit}" if unit == RATIO else f"{number} {unit}"
