@@ -41,6 +41,11 @@ class Kind(IntEnum):
     ECHO = 3
 
 
+# Plain integers: comparing with an IntEnum's member costs a keystroke a look-up each.
+_INPUT = int(Kind.INPUT)
+_ECHO = int(Kind.ECHO)
+
+
 class Frame(NamedTuple):
     """One WebSocket message: text where ``text`` holds, else binary."""
 
@@ -160,9 +165,9 @@ def decode_client(
     if text:
         return _decode_text(_client_decoder, payload)
     kind = _binary_kind(subprotocol, payload)
-    if kind == Kind.INPUT:
+    if kind == _INPUT:
         return InputBytes(payload[1:])
-    if kind == Kind.ECHO:
+    if kind == _ECHO:
         return EchoBytes(payload[1:])
     raise UnsupportedData(f"binary frame of kind {kind}; a client sends 2 (input) or 3 (echo)")
 

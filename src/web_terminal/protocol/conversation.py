@@ -82,13 +82,27 @@ def allowed(side: Side, state: State) -> tuple[str, ...]:
     return tuple(sorted({m.kind_of(type_) for at, type_ in TABLE[side] if at is state}))
 
 
+# The same table by side and state, so that a message is one look-up.
+_ROWS: dict[Side, dict[State, dict[type[msgspec.Struct], State]]] = {
+    side: {
+        state: {type_: next_state for (at, type_), next_state in rows.items() if at is state} for state in State
+    }
+    for side, rows in TABLE.items()
+}
+
+
 class Conversation:
     """The state of one connection."""
 
-    __slots__ = ("state",)
+    __slots__ = ("_client", "_server", "state")
 
     def __init__(self, state: State = State.AUTHENTICATING) -> None:
+        self._move(state)
+
+    def _move(self, state: State) -> None:
         self.state = state
+        self._client = _ROWS[Side.CLIENT][state]
+        self._server = _ROWS[Side.SERVER][state]
 
     def hear(self, side: Side, message: msgspec.Struct) -> State:
         """Move on a message that ``side`` sends, and give the new state.
@@ -96,8 +110,10 @@ class Conversation:
         Raises:
             IllegalInState: the table has no such row; the state is unchanged.
         """
-        next_state = TABLE[side].get((self.state, type(message)))
+        rows = self._client if side is Side.CLIENT else self._server
+        next_state = rows.get(type(message))
         if next_state is None:
             raise IllegalInState(m.kind(message), self.state.value, allowed(side, self.state))
-        self.state = next_state
+        if next_state is not self.state:
+            self._move(next_state)
         return next_state

@@ -88,10 +88,11 @@ class Arena:
 class Log:
     """One session's output. Offsets count from the first byte the session ever wrote."""
 
-    __slots__ = ("_arena", "_claimed", "_end", "_ring", "capacity", "slot")
+    __slots__ = ("_claimed", "_end", "_ring", "_view", "_words", "capacity", "slot")
 
     def __init__(self, arena: Arena, slot: int) -> None:
-        self._arena = arena
+        self._words = arena.words
+        self._view = arena.view
         self.slot = slot
         self.capacity = arena.capacity
         self._ring = _HEAD_BYTES + slot * arena.capacity
@@ -101,23 +102,23 @@ class Log:
     @property
     def end(self) -> int:
         """One past the last byte."""
-        return self._arena.words[self._end]
+        return self._words[self._end]
 
     @property
     def start(self) -> int:
         """The oldest byte that can still be read."""
-        return max(0, self._arena.words[self._claimed] - self.capacity)
+        return max(0, self._words[self._claimed] - self.capacity)
 
     def fill(self, read_into: Callable[[Sequence[memoryview]], int], limit_bytes: int) -> int:
         """Let ``read_into`` write straight into the ring; the bytes appended, as it returned them.
 
         Whatever it raises passes through, and nothing is appended then.
         """
-        words = self._arena.words
+        words = self._words
         end = words[self._end]
         at = end % self.capacity
         first = self._ring + at
-        view = self._arena.view
+        view = self._view
         words[self._claimed] = end + limit_bytes
         count = 0
         try:
@@ -152,7 +153,7 @@ class Log:
         size = len(buffer)
         at = offset % self.capacity
         first = self._ring + at
-        view = self._arena.view
+        view = self._view
         if at + count <= self.capacity:
             buffer += view[first : first + count]
         else:

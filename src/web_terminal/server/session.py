@@ -109,13 +109,17 @@ class Session:
         """Bytes that may be read from the terminal now; without viewers only the budget bounds it."""
         if not self.viewers:
             return PUMP_BYTES
-        return min(PUMP_BYTES, max(viewer.credit_end() for viewer in self.viewers) - self.log.end)
+        furthest = 0
+        for viewer in self.viewers:
+            credit_end = viewer.credit_end()
+            if credit_end > furthest:
+                furthest = credit_end
+        return min(PUMP_BYTES, furthest - self.log.end)
 
     def pump(self) -> Pumped:
         """Read the terminal into the log, at most ``PUMP_BYTES``, then let every viewer advance."""
-        left = self.allowance()
+        before = left = self.allowance()
         result = Pumped.MORE if left > 0 else Pumped.PACED
-        before = left
         try:
             while left > 0:
                 count = self.log.fill(self.pty.read_into, left)
