@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from web_terminal.bench.samples import (
     SCHEMA,
@@ -19,6 +19,9 @@ from web_terminal.bench.samples import (
     Trial,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 MS = 1_000_000
 SUITE = "suite/benchmark"

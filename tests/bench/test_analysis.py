@@ -141,7 +141,9 @@ def test_slope_and_level() -> None:
             targets={"*": Target(statistic="level", limit=10_000, below=False)},
         ),
     )
-    points = [Point("memory", x, 45e6 + 9e3 * x + noise) for x, noise in ((0, 90.0), (100, -80.0), (300, 50.0), (1000, 0.0))]
+    points = [
+        Point("memory", x, 45e6 + 9e3 * x + noise) for x, noise in ((0, 90.0), (100, -80.0), (300, 50.0), (1000, 0.0))
+    ]
     points += [Point("base", 0, 45e6), Point("base", 0, 46e6), Point("base", 500, 1e12), Point("count", 0, 10_000)]
     slope, base, count = analyse(run(trial(points=points), benchmarks=[facts(*metrics)])).results
     assert slope.estimates["slope"].value == pytest.approx(9e3, rel=1e-3)
@@ -275,7 +277,9 @@ def test_a_moment_on_the_way_is_not_compared_with_a_whole_floor() -> None:
         facts(Metric(name="latency"), id="floors/spawn"),
     ]
     marked = [msgspec.structs.replace(s, marks={"reply": s.due_ns + 5}) for s in samples(uniform(100))]
-    of = run(trial(marked), trial(samples(uniform(100)), benchmark="floors/spawn", terminal="floor"), benchmarks=benchmarks)
+    of = run(
+        trial(marked), trial(samples(uniform(100)), benchmark="floors/spawn", terminal="floor"), benchmarks=benchmarks
+    )
     whole, reply, _floor = analyse(of).results
     assert whole.floor is not None
     assert reply.floor is None
@@ -355,7 +359,11 @@ def test_floors_are_not_judged() -> None:
 def test_a_target_of_one_parameter_is_not_that_of_another() -> None:
     metric = Metric(name="latency", targets={"100": P95_100_MS})
     benchmark = facts(metric, parameters=("10", "100"))
-    of = run(trial(samples(uniform(100)), parameter="10"), trial(samples(uniform(100)), parameter="100"), benchmarks=[benchmark])
+    of = run(
+        trial(samples(uniform(100)), parameter="10"),
+        trial(samples(uniform(100)), parameter="100"),
+        benchmarks=[benchmark],
+    )
     ten, hundred = analyse(of).results
     assert (ten.judgement.verdict, hundred.judgement.verdict) == (Verdict.NONE, Verdict.PASS)
 

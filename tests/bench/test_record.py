@@ -136,15 +136,20 @@ def test_what_is_no_record_is_said_to_be_none(tmp_path: Path, text: str, complai
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(record.RecordError, match="cannot read .*nothing: No such file"):
+    with pytest.raises(record.RecordError, match=r"cannot read .*nothing: No such file"):
         record.load(tmp_path / "nothing")
-    with pytest.raises(record.RecordError, match="cannot write .*No such file"):
+    with pytest.raises(record.RecordError, match=r"cannot write .*No such file"):
         record.save(tmp_path / "no" / "where", run(), [])
 
 
 @pytest.mark.parametrize(
     ("line", "complaint"),
-    [("{", "line 2"), ('{"trial":{}}', "line 2"), ("{}", "line 2: expected a trial"), ('{"end":{}}\n{"end":{}}', "line 3")],
+    [
+        ("{", "line 2"),
+        ('{"trial":{}}', "line 2"),
+        ("{}", "line 2: expected a trial"),
+        ('{"end":{}}\n{"end":{}}', "line 3"),
+    ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, line: str, complaint: str) -> None:
     path = tmp_path / "run.jsonl"
@@ -157,7 +162,13 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, complaint: str) -> No
 
 @pytest.mark.parametrize(
     "change",
-    [{"seen": [1]}, {"sent": [1]}, {"phases": [["warmup", 9]]}, {"marks": {"m": [None]}}, {"noted": [[2, "timeout", ""]]}],
+    [
+        {"seen": [1]},
+        {"sent": [1]},
+        {"phases": [["warmup", 9]]},
+        {"marks": {"m": [None]}},
+        {"noted": [[2, "timeout", ""]]},
+    ],
 )
 def test_columns_that_do_not_fit_are_corrupt(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "run.json"

@@ -135,7 +135,13 @@ def test_a_series_is_sorted_and_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize(
     ("values", "complaint"),
-    [([], "at least one"), ([1.0, math.nan], "NaN"), ([-math.inf], "-inf"), ([[1]], "one dimension"), (["a"], "numbers")],
+    [
+        ([], "at least one"),
+        ([1.0, math.nan], "NaN"),
+        ([-math.inf], "-inf"),
+        ([[1]], "one dimension"),
+        (["a"], "numbers"),
+    ],
 )
 def test_what_is_no_series_is_refused(values: list[object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):

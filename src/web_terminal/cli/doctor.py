@@ -72,10 +72,12 @@ def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Ca
     to.print()
     _print_limits(to, found)
     to.print()
-    if found.enough:
-        verdict = Text.assemble((f"{units.count(found.wanted)} sessions are feasible", "bold green"))
-    else:
-        verdict = Text.assemble((f"{units.count(found.wanted)} sessions are not feasible", "bold red"))
+    wanted = "1 session is" if found.wanted == 1 else f"{units.count(found.wanted)} sessions are"
+    verdict = Text(
+        f"{wanted} feasible" if found.enough else f"{wanted} not feasible",
+        style="bold green" if found.enough else "bold red",
+    )
+    verdict = Text.assemble(verdict)
     verdict.append(f"; the largest number is {units.count(found.sessions)}, bound by {found.binding.name}")
     to.print(verdict)
     short = [each for each in found.allowances if each.remedy]

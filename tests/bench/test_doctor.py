@@ -1,0 +1,88 @@
+"""``web-terminal doctor`` on this machine, whatever its limits are."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from web_terminal.bench.machine import Spread, feasible, read_limits
+from web_terminal.cli.doctor import doctor
+
+APP = typer.Typer()
+APP.command()(doctor)
+FAR_TOO_MANY = 10**9
+
+
+def asked(*words: object) -> Result:
+    return CliRunner().invoke(APP, [str(word) for word in words])
+
+
+def test_one_session_is_feasible_here() -> None:
+    result = asked("--sessions", 1)
+    assert result.exit_code == 0
+    assert "1 session is feasible; the largest number is" in result.stdout
+    assert "To reach" not in result.stdout
+
+
+def test_too_many_are_not_and_every_short_limit_has_its_command() -> None:
+    result = asked("--sessions", FAR_TOO_MANY)
+    assert result.exit_code == 1
+    assert "1,000,000,000 sessions are not feasible" in result.stdout
+    short = feasible(read_limits(), Spread(), FAR_TOO_MANY).allowances
+    for each in short:
+        if each.remedy and not each.remedy.startswith(
+            ("free memory", "sysctl -w fs.file-max", "sysctl -w kernel.p", "ulimit -u")
+        ):
+            assert each.remedy in result.stdout
+    assert "sysctl -w kernel.pty.max=" in result.stdout
+    assert "ulimit -n " in result.stdout
+
+
+def test_json_says_the_same() -> None:
+    result = asked("--sessions", 1, "--workers", 2, "--json")
+    answer = json.loads(result.stdout)
+    assert (answer["wanted"], answer["enough"], answer["spread"]["workers"]) == (1, True, 2)
+    bounds = [each["sessions"] for each in answer["limits"] if each["sessions"] is not None]
+    assert answer["feasible"] == min(bounds)
+    assert answer["binding"] == answer["limits"][0]["name"]
+    assert answer["machine"]["cpu_count"] == os.cpu_count()
+
+
+@pytest.mark.parametrize("option", ["--sessions", "--workers", "--clients", "--addresses"])
+def test_nothing_is_no_number(option: str) -> None:
+    assert asked(option, 0).exit_code == 2
+
+
+def test_a_lowered_limit_is_seen() -> None:
+    """In a process of its own, whose descriptors are few."""
+    code = "import typer; from web_terminal.cli.doctor import doctor; typer.run(doctor)"
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    result = subprocess.run(
+        ["sh", "-c", 'ulimit -Sn 264 && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "150"],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    answer = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert (answer["feasible"], answer["binding"]) == (100, "descriptors (worker)")
+    assert answer["limits"][0]["remedy"] == "ulimit -n 364, or --workers 2"
+    assert hard >= 364
+
+
+def test_it_loads_no_statistics() -> None:
+    code = (
+        "import sys; from web_terminal.cli.doctor import doctor\n"
+        "try: doctor(1, 1, 1, 1, False)\n"
+        "except BaseException: pass\n"
+        "print([name for name in ('numpy', 'scipy', 'web_terminal.server') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert result.stdout.splitlines()[-1] == "[]"
