@@ -28,6 +28,7 @@ SUITE = "suite/benchmark"
 OURS = TerminalFacts(name="ours", version="1", role="subject", capabilities=("create API",))
 PEER = TerminalFacts(name="peer", version="2", role="subject")
 FLOOR = TerminalFacts(name="floor", version="3", role="floor")
+KNOWN = TerminalFacts(name="known", version="4", role="known")
 P95_100_MS = Target(statistic="p95", limit=100.0 * MS, goal=3.0 * MS, text="p95 < 100 ms")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench import records
-from tests.bench.records import FLOOR, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
+from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
 from web_terminal.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
 from web_terminal.bench.analysis.verdicts import judge, side
 from web_terminal.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
@@ -431,9 +431,9 @@ def test_an_interrupted_an_empty_and_an_undescribed_run_failed() -> None:
 
 def test_what_a_terminal_cannot_do_is_not_applicable() -> None:
     benchmark = facts(needs=("create API",), parameters=("1", "2"))
-    of = run(trial(samples(uniform(100)), parameter="2"), benchmarks=[benchmark], terminals=[OURS, PEER, FLOOR])
+    of = run(trial(samples(uniform(100)), parameter="2"), benchmarks=[benchmark], terminals=[OURS, PEER, FLOOR, KNOWN])
     ours, peer = analyse(of).results
-    # Only the parameter that was asked for, and never the floor.
+    # Only the parameter that was asked for, and neither floor nor known terminal.
     assert (peer.cell, peer.judgement.verdict) == (Cell(SUITE, "2", "peer"), Verdict.NOT_APPLICABLE)
     assert peer.not_applicable == "needs create API"
     assert ours.judgement.verdict is Verdict.PASS

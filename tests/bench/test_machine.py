@@ -167,7 +167,8 @@ def test_ports_are_widened_or_more_addresses_dial() -> None:
     narrow = limits(port_low=32_768, port_high=60_999)
     assert remedy("net.ipv4.ip_local_port_range", feasible(narrow, Spread(), 28_232)) == ""
     assert remedy("net.ipv4.ip_local_port_range", feasible(narrow, Spread(), 50_000)) == (
-        'sysctl -w net.ipv4.ip_local_port_range="15535 65535", or dial from 2 source addresses (127.0.0.1, 127.0.0.2, ...)'
+        'sysctl -w net.ipv4.ip_local_port_range="15535 65535", '
+        "or dial from 2 source addresses (127.0.0.1, 127.0.0.2, ...)"
     )
     assert remedy("net.ipv4.ip_local_port_range", feasible(narrow, Spread(), 100_000)) == (
         "dial from 4 source addresses (127.0.0.1, 127.0.0.2, ...)"

@@ -87,9 +87,9 @@ class _Book:
         return sorted(every, key=place)
 
     def lacks(self, facts: BenchmarkFacts, terminal: str) -> tuple[str, ...]:
-        """Capabilities that the benchmark needs and a measured terminal does not have; floors need none."""
+        """Capabilities that the benchmark needs and a subject does not have. Floors and known terminals are for few."""
         found = next((each for each in self.run.terminals if each.name == terminal), None)
-        if found is None or found.role == "floor":
+        if found is None or found.role != "subject":
             return ()
         return tuple(need for need in facts.needs if need not in found.capabilities)
 
