@@ -11,11 +11,10 @@ PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/d
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
 
-test: $(VENV)/.dev ## style, types, the page's tests, then everything else
+test: $(VENV)/.dev ## style and types, then every test, the page's in its own language too
 	$(BIN)/ruff check src tests hatch_build.py
 	$(BIN)/mypy
-	$(BIN)/python hatch_build.py test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve
