@@ -134,6 +134,8 @@ def _measured(plan: Plan, json: Path | None) -> Run:
             interrupted = True
             progress.say("interrupted: what was measured so far is kept, the run is partial")
         except NotProven as error:
+            if json is not None:
+                _trial_file(json).unlink(missing_ok=True)
             _fail(_RUN_FAILED, f"the suite itself cannot be trusted on this machine now: {error}")
         facts = machine.record(before, machine.snapshot())
         if recorder is not None and not interrupted:

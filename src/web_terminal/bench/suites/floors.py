@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.benchmark import Benchmark, Stage, declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.suites.shells import ready_shell
+from web_terminal.bench.terminals.null_server import CONFESS
 from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Violated
+from web_terminal.protocol.codec import EchoBytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -113,7 +115,16 @@ async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
             found = await shell.connection.wait_for(marker.seen)
             return sample(sent_ns, found.seen_ns)
 
-        yield {"echo": echo, "ping": ping, "command": command}[stage.parameter]
+        operate = {"echo": echo, "ping": ping, "command": command}[stage.parameter]
+
+        async def with_truth() -> Sample:
+            measured = await operate()
+            _, reply = await shell.connection.echo(CONFESS)
+            assert isinstance(reply.event, EchoBytes)  # no ping is under way
+            came, answered = reply.event.data.split()
+            return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
+
+        yield with_truth if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities else operate
 
 
 _PTY = frozenset({Capability.LOCAL_PTY})
@@ -179,6 +190,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         floor=NULL_SERVER,
         is_floor=True,
         blocks=1,
-        repeats=150,
+        repeats=80,
     ),
 )

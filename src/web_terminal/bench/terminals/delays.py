@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Log-normal, as the latencies of real terminals are: a body around 6 ms and a tail. Long enough for 2 % of a delay to
-# exceed what one wake-up of a process varies by, short enough for 150 of them to take a second.
-_MEDIAN_NS: Final = 6_000_000
-_SIGMA: Final = 0.5
-_LONGEST_NS: Final = 30_000_000
+# Log-normal, as the latencies of real terminals are: a body around 8 ms and a tail. Long enough for 2 % of a delay to
+# exceed what one wake-up of a process varies by, short enough for 80 of them to take a second.
+_MEDIAN_NS: Final = 8_000_000
+_SIGMA: Final = 0.4
+_LONGEST_NS: Final = 40_000_000
 
 
 def delays_ns(seed: int) -> Iterator[int]:

@@ -5,13 +5,15 @@ once; typed lines by a shell that knows ``printf '%s%s' LEFT RIGHT``, ``PS1=$(..
 operations of the suites run against it unchanged. Prints its URL on its first line of output, lives until SIGTERM.
 
 ``--delays SEED`` makes it the terminal of known truth: each echo and each line waits a delay out of the seeded list
-that ``known`` draws as well.
+that ``known`` draws as well. Asked with an echo of ``CONFESS`` it says at once when the last request had come and when
+its answer went, so that a delay the machine made longer is told from a wrong measurement.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import itertools
 import re
 import signal
@@ -41,10 +43,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROMPT: Final = b"$ "
+CONFESS: Final = b"when?"
 _LIMITS = m.Limits()
 _PRINTF = re.compile(rb"printf '%s%s' (\w+) (\w+)")
-# A sleep may end this much late on a busy kernel, so the rest of a delay is spun.
-_SPIN_NS: Final = 300_000
+# A sleep may end this much late, so the rest of a delay is spun. No more than that: a process that spins for long has
+# used up its share when it matters, and others go first.
+_SPIN_NS: Final = 80_000
+# prctl(2): how much later than asked the kernel may end a sleep, to save a wake-up; 50 us unless told.
+_PR_SET_TIMERSLACK: Final = 29
 
 
 def answer(line: bytes) -> bytes:
@@ -71,6 +77,7 @@ class _Viewer(picows.WSListener):
         self._offset = 0
         self._line = b""
         self._prompt = PROMPT
+        self._last = (0, 0)
         self._session = ""
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
@@ -96,7 +103,9 @@ class _Viewer(picows.WSListener):
     def _hear(
         self, transport: picows.WSTransport, message: m.ClientMessage | InputBytes | EchoBytes, came_ns: int
     ) -> None:
-        if isinstance(message, EchoBytes):
+        if isinstance(message, EchoBytes) and message.data == CONFESS and self._delays is not None:
+            self._say(transport, encode_echo(self._subprotocol, b"%d %d" % self._last))
+        elif isinstance(message, EchoBytes):
             self._delay(came_ns)
             self._say(transport, encode_echo(self._subprotocol, message.data))
         elif isinstance(message, m.Echo):
@@ -135,10 +144,11 @@ class _Viewer(picows.WSListener):
         self._line += data
         while b"\r" in self._line:
             line, _, self._line = self._line.partition(b"\r")
-            self._delay(came_ns)
             printed = answer(line)
-            if line.startswith(b"PS1="):
+            if line.startswith(b"PS1="):  # preparation: no delay is spent on it
                 self._prompt, printed = printed, b""
+            else:
+                self._delay(came_ns)
             self._print(transport, line + b"\r\n" + printed + self._prompt)
             if line.strip() == b"exit":
                 exited = m.ProcessExited(session=self._session, offset=self._offset, status=0)
@@ -151,6 +161,7 @@ class _Viewer(picows.WSListener):
     def _delay(self, came_ns: int) -> None:
         if self._delays is not None:
             wait_until(came_ns + next(self._delays))
+            self._last = (came_ns, time.perf_counter_ns())
 
     def _say(self, transport: picows.WSTransport, frame: Frame) -> None:
         kind = picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY
@@ -173,6 +184,8 @@ async def serve(delays_seed: int | None) -> None:
         delays = delays_ns(delays_seed) if delays_seed is not None else None
         return picows.WSUpgradeResponseWithListener(response, _Viewer(chosen, sessions, delays))
 
+    if delays_seed is not None:
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     server = await picows.ws_create_server(viewer, "127.0.0.1", 0)

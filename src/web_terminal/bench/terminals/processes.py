@@ -100,6 +100,18 @@ def descriptor_count(pids: Iterable[int]) -> int:
     return count
 
 
+def shared_memory_count(pids: Iterable[int]) -> int:
+    """How many of the open descriptors of ``pids`` are anonymous shared memory (``memfd_create(2)``)."""
+    count = 0
+    for pid in pids:
+        try:
+            with os.scandir(f"/proc/{pid}/fd") as entries:
+                count += sum(os.readlink(entry.path).startswith("/memfd:") for entry in entries)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended, or closed one, while we looked
+    return count
+
+
 def cpu_ns(pids: Iterable[int]) -> int:
     """Processor time of all living threads of ``pids``, to the nanosecond (``/proc/PID/task/TID/schedstat``)."""
     total = 0

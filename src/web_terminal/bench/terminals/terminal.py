@@ -15,6 +15,7 @@ from web_terminal.bench.terminals.processes import (
     descriptor_count,
     local_shells,
     pss_bytes,
+    shared_memory_count,
 )
 from web_terminal.client.connection import Connection, connect
 from web_terminal.client.native import Native
@@ -58,20 +59,24 @@ class Capability(StrEnum):
     KNOWN_DELAYS = "known delays"
 
 
+_MUST_GO: Final = ("processes", "descriptors", "sessions")
+
+
 class Footprint(NamedTuple):
-    """What a terminal holds: counts that must be back where they were when a benchmark is over."""
+    """What a terminal holds: counts that must be back where they were when a benchmark is over.
+
+    ``shared`` is descriptors of shared memory, and not part of ``descriptors``. A server may keep that for reuse, so
+    having more of it once is no leak; having more after each time is.
+    """
 
     processes: int = 0
     descriptors: int = 0
     sessions: int = 0
+    shared: int = 0
 
     def beyond(self, before: Footprint) -> str:
         """What is there now and was not before, as people say it; empty where nothing is."""
-        more = [
-            f"{now - then} {name}"
-            for name, now, then in zip(("processes", "descriptors", "sessions"), self, before, strict=True)
-            if now > then
-        ]
+        more = [f"{now - then} {name}" for name, now, then in zip(_MUST_GO, self, before, strict=False) if now > then]
         return ", ".join(more)
 
 
@@ -117,8 +122,11 @@ class Running:
         sessions = await self.terminal.session_count(self)
         shells = local_shells()
         if self.process is None:
-            return Footprint(len(shells), 0, sessions)
-        return Footprint(len(shells) + len(self.process.shell_pids()), self.descriptors(), sessions)
+            return Footprint(len(shells), sessions=sessions)
+        servers = self.process.server_pids()
+        shared = shared_memory_count(servers)
+        shells += self.process.shell_pids()
+        return Footprint(len(shells), descriptor_count(servers) - shared, sessions, shared)
 
     async def steady_footprint(self) -> Footprint:
         """As ``footprint``, once closing sockets are closed: two readings in a row agree."""
@@ -131,13 +139,14 @@ class Running:
             last = now
         return last
 
-    async def residue(self, before: Footprint, timeout: float = 5.0) -> str:
+    async def residue(self, before: Footprint, timeout: float = 5.0) -> tuple[str, Footprint]:
         """What is left beyond ``before`` once ``timeout`` seconds have not made it go away; empty where nothing is."""
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
-            left = (await self.footprint()).beyond(before)
+            now = await self.footprint()
+            left = now.beyond(before)
             if not left or asyncio.get_running_loop().time() > deadline:
-                return left
+                return left, now
             await asyncio.sleep(_POLL_SECONDS)  # as above
 
 
