@@ -82,7 +82,7 @@ def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[Serving]
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(_STOP_SECONDS)
-            gone, left = psutil.wait_procs(tree, timeout=5)
+            _gone, left = psutil.wait_procs(tree, timeout=5)
         finally:
             for each in psutil.Process().children():
                 if each.pid == process.pid:

@@ -42,7 +42,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, env={**os.environ, "HOME": profile})
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=_FLAGS, env={**os.environ, "HOME": profile}
+        )
         yield chromium
         chromium.close()
 
@@ -164,7 +166,7 @@ def test_reloading_the_page_brings_the_same_session_with_its_output(context, ser
     until_state(page, "connected")
     until_text(page, "before")
     assert page.evaluate("document.documentElement.dataset.session") == session
-    type_line(page, "echo \"<$remember>\"")
+    type_line(page, 'echo "<$remember>"')
     until_text(page, "<me>")
     end(page)
 
@@ -211,7 +213,7 @@ def test_a_killed_worker_is_survived(context):
         server.workers[0].send_signal(signal.SIGKILL)
         page.wait_for_function("() => document.documentElement.dataset.state !== 'connected'")
         until_state(page, "connected")
-        type_line(page, "echo \"<$here>\"")
+        type_line(page, 'echo "<$here>"')
         until_text(page, "<still>")
         page.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import signal
 
@@ -62,7 +63,7 @@ async def test_size_signal_and_environment_reach_the_shell(server):
     spec = m.SessionSpec(env={"COLOUR": "blue"}, cwd="/")
     async with connect(server.url) as connection:
         await connection.attach(spec=spec, cols=101, rows=31)
-        result = await connection.run("stty size; echo $COLOUR; pwd; echo $TERM; echo \"[$WEB_TERMINAL_TOKEN]\"")
+        result = await connection.run('stty size; echo $COLOUR; pwd; echo $TERM; echo "[$WEB_TERMINAL_TOKEN]"')
         assert result.output == b"31 101\r\nblue\r\n/\r\nxterm-256color\r\n[]\r\n"
         connection.resize(90, 20)
         result = await connection.run("stty size")
@@ -166,7 +167,7 @@ async def test_input_to_a_program_that_does_not_read_is_bounded_and_arrives(serv
 async def test_killing_a_worker_loses_no_shell_and_no_byte_of_the_log():
     """100 sessions attached, the worker is killed, output goes on, everybody resumes at the byte they had."""
     with serving("--workers", "1", "--log-level", "warning") as server:
-        async with contextlib_stack(server.url, 100) as connections:
+        async with attached(server.url, 100) as connections:
             before = [await each.run("echo $$") for each in connections]
             # What is printed while nobody looks must be there afterwards.
             for each in connections:
@@ -188,7 +189,7 @@ async def test_killing_a_worker_loses_no_shell_and_no_byte_of_the_log():
 
 async def test_new_workers_take_over_with_the_same_shells():
     with serving("--workers", "2") as server:
-        async with contextlib_stack(server.url, 8) as connections:
+        async with attached(server.url, 8) as connections:
             before = [await each.run("echo $$") for each in connections]
             old = {each.pid for each in server.workers}
             server.process.send_signal(signal.SIGHUP)
@@ -206,17 +207,17 @@ async def test_new_workers_take_over_with_the_same_shells():
 async def test_viewers_in_different_workers_share_a_session():
     """With several workers one pumps and the others follow through shared memory, whoever leaves first."""
     with serving("--workers", "3") as server:
-        async with contextlib_stack(server.url, 1) as (first,), contextlib_stack(server.url, 12, first.session) as rest_:
+        async with attached(server.url, 1) as (first,), attached(server.url, 12, first.session) as others:
             await first.run("true")
-            for each in rest_:
+            for each in others:
                 await each.wait_for(b"$ ")
             first.command("seq 1 20000; printf '%s%s' e nd")
-            await asyncio.gather(*(each.wait_for(b"20000\r\nend", timeout=60) for each in (first, *rest_)))
+            await asyncio.gather(*(each.wait_for(b"20000\r\nend", timeout=60) for each in (first, *others)))
             # The pump's worker dies; a follower's worker takes over, and the others follow it.
             server.workers[0].send_signal(signal.SIGKILL)
-            await asyncio.gather(*(recover(each) for each in (first, *rest_)))
-            rest_[0].command("printf '%s%s' still here")
-            await asyncio.gather(*(each.wait_for(b"stillhere", timeout=30) for each in (first, *rest_)))
+            await asyncio.gather(*(recover(each) for each in (first, *others)))
+            others[0].command("printf '%s%s' still here")
+            await asyncio.gather(*(each.wait_for(b"stillhere", timeout=30) for each in (first, *others)))
 
 
 async def test_a_session_that_idles_is_ended_and_said_to_have_expired():
@@ -237,7 +238,7 @@ async def test_a_session_that_idles_is_ended_and_said_to_have_expired():
 
 async def test_stopping_the_server_ends_every_shell_and_tells_every_page():
     with serving() as server:
-        async with contextlib_stack(server.url, 3) as connections:
+        async with attached(server.url, 3) as connections:
             pids = [int((await each.run("echo $$")).output) for each in connections]
             # A program that ignores the hang-up is killed.
             connections[0].command("trap '' HUP TERM; printf '%s%s' stub born; while :; do sleep 1; done")
@@ -255,21 +256,16 @@ async def test_stopping_the_server_ends_every_shell_and_tells_every_page():
 # --- verbs of these tests
 
 
-def contextlib_stack(url: str, count: int, session: str | None = None):
+@contextlib.asynccontextmanager
+async def attached(url: str, count: int, session: str | None = None):
     """``count`` attached connections, each to a session of its own or all to ``session``."""
-    import contextlib
-
-    @contextlib.asynccontextmanager
-    async def opened():
-        async with contextlib.AsyncExitStack() as stack:
-            connections = []
-            for _ in range(count):
-                connection = await stack.enter_async_context(connect(url, timeout=30))
-                await connection.attach(session)
-                connections.append(connection)
-            yield connections
-
-    return opened()
+    async with contextlib.AsyncExitStack() as stack:
+        connections = []
+        for _ in range(count):
+            connection = await stack.enter_async_context(connect(url, timeout=30))
+            await connection.attach(session)
+            connections.append(connection)
+        yield connections
 
 
 async def resume(connection) -> m.Attached:

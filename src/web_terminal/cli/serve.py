@@ -37,12 +37,16 @@ def serve(
     max_rows: Annotated[int | None, typer.Option(help="[default: 200]")] = None,
     max_sessions: Annotated[int | None, typer.Option(help="Of all users together. [default: 10000]")] = None,
     max_sessions_per_user: Annotated[int | None, typer.Option(help="[default: 1000]")] = None,
-    idle_timeout: Annotated[float | None, typer.Option(help="Seconds without a viewer; 0 is never. [default: 1800]")] = None,
+    idle_timeout: Annotated[
+        float | None, typer.Option(help="Seconds without a viewer; 0 is never. [default: 1800]")
+    ] = None,
     linger: Annotated[float | None, typer.Option(help="Seconds an ended session can be read. [default: 60]")] = None,
     kill_after: Annotated[float | None, typer.Option(help="Seconds between hang-up and kill. [default: 2]")] = None,
     drain_timeout: Annotated[float | None, typer.Option(help="Seconds to let connections go. [default: 10]")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [default: info]")] = None,
-    config: Annotated[str | None, typer.Option(help="TOML file with the same settings, underscores for dashes.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="TOML file with the same settings, underscores for dashes.")
+    ] = None,
 ) -> None:
     """Serve terminals to browsers.
 
@@ -69,7 +73,8 @@ def serve(
     fd = launch.settings_memory(settings)
     os.dup2(fd, launch.SETTINGS_FD)
     os.set_inheritable(launch.SETTINGS_FD, True)  # dup2 does nothing where the two are the same
-    os.execv(sys.executable, [sys.executable, "-m", "web_terminal.server.supervise", str(launch.SETTINGS_FD)])
+    command = [sys.executable, "-m", "web_terminal.server.supervise", str(launch.SETTINGS_FD)]
+    os.execve(sys.executable, command, launch.public_environment())
 
 
 def _variables(pairs: list[str]) -> dict[str, str]:

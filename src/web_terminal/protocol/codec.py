@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import binascii
 import struct
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -22,11 +22,10 @@ import msgspec
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.errors import InvalidText, Malformed, MessageTooBig, UnsupportedData
 
-
 _T = TypeVar("_T")
 
 
-class Subprotocol(str, Enum):
+class Subprotocol(StrEnum):
     """Names offered in ``Sec-WebSocket-Protocol``, the preferred one first."""
 
     BINARY = "web-terminal.v1"
@@ -76,8 +75,8 @@ _OUTPUT_HEAD = struct.Struct(">BQ")
 OUTPUT_HEAD_BYTES = _OUTPUT_HEAD.size
 
 _encoder = msgspec.json.Encoder()
-_client_decoder = msgspec.json.Decoder(m.ClientMessage)
-_server_decoder = msgspec.json.Decoder(m.ServerMessage)
+_client_decoder: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
+_server_decoder: msgspec.json.Decoder[m.ServerMessage] = msgspec.json.Decoder(m.ServerMessage)
 
 encode_json = _encoder.encode
 """A message of either side as JSON bytes."""
@@ -172,9 +171,7 @@ def decode_client(
     raise UnsupportedData(f"binary frame of kind {kind}; a client sends 2 (input) or 3 (echo)")
 
 
-def decode_server(
-    subprotocol: Subprotocol, text: bool, payload: bytes
-) -> m.ServerMessage | OutputBytes | EchoBytes:
+def decode_server(subprotocol: Subprotocol, text: bool, payload: bytes) -> m.ServerMessage | OutputBytes | EchoBytes:
     """What a server said; output of either subprotocol comes as ``OutputBytes``.
 
     Raises:

@@ -84,9 +84,7 @@ def allowed(side: Side, state: State) -> tuple[str, ...]:
 
 # The same table by side and state, so that a message is one look-up.
 _ROWS: dict[Side, dict[State, dict[type[msgspec.Struct], State]]] = {
-    side: {
-        state: {type_: next_state for (at, type_), next_state in rows.items() if at is state} for state in State
-    }
+    side: {state: {type_: next_state for (at, type_), next_state in rows.items() if at is state} for state in State}
     for side, rows in TABLE.items()
 }
 

@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from web_terminal.server.settings import Settings
+from web_terminal.server.settings import ENVIRONMENT_PREFIX, Settings
 
 # Descriptors every child finds open; 0 to 2 are the server's own.
 SETTINGS_FD = 3
@@ -42,6 +42,26 @@ def read_settings() -> Settings:
     data = os.pread(SETTINGS_FD, size, 0)
     os.close(SETTINGS_FD)
     return msgspec.json.decode(data, type=Settings)
+
+
+def keep_descriptors() -> None:
+    """Let no process that this one starts inherit a descriptor above 2, whoever handed it down to us.
+
+    The descriptors at fixed numbers are inheritable, since that is how they came here: a shell that held them could
+    speak to the supervisor, or to the host as if it were a worker.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd > 2:
+                os.set_inheritable(fd, False)
+        except OSError:
+            pass  # the directory's own descriptor, closed by now
+
+
+def public_environment() -> dict[str, str]:
+    """This process's environment without what configures the server, its token above all."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
 
 
 def log_to_stderr(level: str, process: str) -> None:

@@ -138,6 +138,7 @@ def spawn(request: SpawnRequest) -> Pty:
     Raises:
         SpawnFailed: no such shell, may not be executed, no such directory, out of pseudo-terminals or processes.
     """
+    _check_text(request)
     argv = _command(request)
     try:
         master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -186,6 +187,20 @@ def _launch(argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
             os.close(home)
 
 
+def _check_text(request: SpawnRequest) -> None:
+    """Refuse what execve(2) cannot carry."""
+    for what, text in (("argument", "".join(request.argv)), ("working directory", request.cwd or "")):
+        if "\0" in text:
+            raise SpawnFailed("bad_argument", f"{what} holds a NUL character")
+    for name, value in request.env.items():
+        if not name or "=" in name or "\0" in name:
+            raise SpawnFailed(
+                "bad_environment", f"environment variable {name[:40]!r} is no name: empty, or holds = or NUL"
+            )
+        if "\0" in value:
+            raise SpawnFailed("bad_environment", f"environment variable {name[:40]!r} holds a NUL character")
+
+
 def _change_directory(path: str) -> None:
     try:
         os.chdir(path)
@@ -226,9 +241,7 @@ def _find(program: str, path: str) -> str:
 
 def _no_terminal(error: OSError) -> SpawnFailed:
     if error.errno == errno.ENOSPC:
-        return SpawnFailed(
-            "no_pty", "no pseudo-terminal is left; raise the limit with: sysctl -w kernel.pty.max=65536"
-        )
+        return SpawnFailed("no_pty", "no pseudo-terminal is left; raise the limit with: sysctl -w kernel.pty.max=65536")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return SpawnFailed("no_descriptor", f"{_reason(error)}; raise the limit with: ulimit -n")
     return SpawnFailed("no_pty", f"no pseudo-terminal: {_reason(error)}")

@@ -72,7 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __repr__(self) -> str:
         shown = ("<redacted>" if name == "token" and value else value for name, value in self._items())
-        return f"Settings({', '.join(f'{name}={value!r}' for (name, _), value in zip(self._items(), shown, strict=True))})"
+        return (
+            f"Settings({', '.join(f'{name}={value!r}' for (name, _), value in zip(self._items(), shown, strict=True))})"
+        )
 
     def _items(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
@@ -109,9 +111,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 )
 
 
-def load(
-    flags: Mapping[str, Any], environment: Mapping[str, str], file: str | None = None
-) -> Settings:
+def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: str | None = None) -> Settings:
     """Settings from all three places; ``flags`` holds only what was given on the command line.
 
     Raises:
@@ -156,7 +156,9 @@ def check(settings: Settings) -> Settings:
     _check_tokens(settings)
     for origin in settings.allow_origins:
         if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
-            raise SettingsError(f"allow_origins: {origin!r} is no origin, such as https://example.org (no slash at the end)")
+            raise SettingsError(
+                f"allow_origins: {origin!r} is no origin, such as https://example.org (no slash at the end)"
+            )
     return settings
 
 

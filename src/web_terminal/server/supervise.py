@@ -160,7 +160,12 @@ class Supervisor:
         return status
 
     def _on_worker(self, child: _Child) -> None:
-        word = child.control.recv(64)
+        if child.pid not in self._workers:
+            return  # buried earlier in this round
+        try:
+            word = child.control.recv(64)
+        except ConnectionResetError:
+            word = b""  # it ended before it read what we told it
         if not word:  # it ended; SIGCHLD says how
             self._selector.unregister(child.control)
             return
@@ -217,7 +222,9 @@ class Supervisor:
         young = time.monotonic() - child.started < _YOUNG_SECONDS
         self._young_deaths = self._young_deaths + 1 if young else 0
         if self._young_deaths >= _YOUNG_DEATHS:
-            raise StartFailed(f"{_YOUNG_DEATHS} workers in a row ended within {_YOUNG_SECONDS:g} s, the last with {code}")
+            raise StartFailed(
+                f"{_YOUNG_DEATHS} workers in a row ended within {_YOUNG_SECONDS:g} s, the last with {code}"
+            )
         log.warning("worker %d ended with status %d; starting another", child.pid, code)
         self._start_worker()
 
@@ -278,7 +285,7 @@ def _start(module: str, arguments: list[str], places: dict[int, int]) -> int:
         return os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", module, *arguments],
-            os.environ,
+            launch.public_environment(),
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in high.items()],
             setpgroup=0,
             setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD],

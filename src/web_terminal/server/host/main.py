@@ -33,8 +33,8 @@ _SWEEP_SECONDS = 1.0
 # A terminal that said "end" while its shell lives is looked at again, for the shell may open it anew.
 _REOPEN_SECONDS = 0.2
 
-# Variables of the server itself that a shell has no business with.
-_PRIVATE_PREFIX = "WEB_TERMINAL_"
+# A shell's path and arguments together; far below a packet, far above what anybody types.
+_COMMAND_BYTES = 32 * 1024
 
 
 class Worker:
@@ -86,7 +86,7 @@ class Host:
     def _on_control(self, _events: int) -> None:
         """A new worker's end of its channel; the supervisor gone means that we go too."""
         try:
-            packet, fds, _flags, _address = socket.recv_fds(self._control, 64, 1, socket.MSG_CMSG_CLOEXEC)
+            packet, fds = wire.receive_descriptors(self._control, 64, 1)
         except BlockingIOError:
             return
         if not packet:
@@ -120,6 +120,12 @@ class Host:
             except SpawnFailed as failure:
                 self.failed += 1
                 self._answer(worker, wire.Refused(id=message.id, code=failure.code, message=failure.message))
+            except Exception:
+                # Our own fault, whatever it is. Every shell ends with this process, so one request must not end it.
+                log.exception("%s failed", type(message).__name__)
+                if isinstance(message, wire.Request):
+                    text = "the server failed; its log says how"
+                    self._answer(worker, wire.Refused(id=message.id, code="internal_error", message=text))
 
     def _answer(
         self, worker: Worker, message: wire.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
@@ -148,10 +154,19 @@ class Host:
         if self._stopping:
             raise Refusal("going_away", "the server is stopping")
         size = Size(spec.cols, spec.rows)
+        argv = (spec.shell or self.settings.shell or default_shell(), *spec.args)
+        # Every answer about the session repeats it, and must fit a packet.
+        length = len(wire.encode(argv))
+        if length > _COMMAND_BYTES:
+            raise Refusal("out_of_range", f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
         entry = self.table.reserve(request.who, spec.name, size, now)
         try:
-            argv = (spec.shell or self.settings.shell or default_shell(), *spec.args)
-            arena, slot, log_ = self.arenas.take()
+            try:
+                arena, slot, log_ = self.arenas.take()
+            except OSError as error:
+                raise SpawnFailed(
+                    "no_memory", f"no memory for output logs: {(error.strerror or '').lower()}"
+                ) from error
             try:
                 pty = spawn(
                     SpawnRequest(
@@ -192,6 +207,11 @@ class Host:
     def _hold(self, worker: Worker, entry: Entry, request_id: int) -> None:
         session = entry.session
         assert session is not None  # only running or ended sessions are in the table
+        if entry.pump is not None and entry.pump is not worker:
+            try:
+                link = self._link(entry)
+            except OSError as error:
+                raise SpawnFailed("no_descriptor", f"{(error.strerror or '').lower()}; raise ulimit -n") from error
         entry.holders[worker] = 1
         worker.held[entry.id] = entry
         self.table.viewed(entry, self.loop.time())
@@ -205,7 +225,7 @@ class Host:
                 self.loop.forget(session.pty.fd)
                 entry.pump = worker
             elif entry.pump is not worker:
-                owned.append(self._link(entry))
+                owned.append(link)
                 brings_link = True
         brings_arena = entry.arena not in worker.arenas
         if brings_arena:
@@ -477,8 +497,7 @@ class Host:
 
 
 def _shell_environment(settings: Settings) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_PREFIX)}
-    return {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", **settings.env}
+    return {**launch.public_environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **settings.env}
 
 
 def _signal_name(number: int) -> str:
@@ -491,6 +510,7 @@ def _signal_name(number: int) -> str:
 def main() -> None:
     """Serve until the supervisor says stop or is gone."""
     settings = launch.read_settings()
+    launch.keep_descriptors()
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = Loop()

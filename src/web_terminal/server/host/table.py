@@ -34,8 +34,24 @@ class Entry:
     """One session as the host knows it. ``session`` is ``None`` until the shell runs."""
 
     __slots__ = (
-        "arena", "command", "created", "holders", "id", "idle_since", "name", "pump",
-        "reason", "reaped", "session", "signal", "size", "slot", "state", "status", "user", "waiting",
+        "arena",
+        "command",
+        "created",
+        "holders",
+        "id",
+        "idle_since",
+        "name",
+        "pump",
+        "reaped",
+        "reason",
+        "session",
+        "signal",
+        "size",
+        "slot",
+        "state",
+        "status",
+        "user",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, id: str, name: str, user: str, size: Size, now: float) -> None:
@@ -117,7 +133,9 @@ class Table:
         if who.role == "viewer":
             raise Refusal("forbidden", f"user {who.user!r} may only view sessions")
         if self._total >= self.max_sessions:
-            raise Refusal("session_limit", f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)")
+            raise Refusal(
+                "session_limit", f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)"
+            )
         if self._live.get(who.user, 0) >= self.max_sessions_per_user:
             raise Refusal(
                 "session_limit",
@@ -125,7 +143,9 @@ class Table:
                 "(max_sessions_per_user)",
             )
         self._serial += 1
-        entry = Entry(secrets.token_hex(_ID_BYTES), checked_name(name) or f"session {self._serial}", who.user, size, now)
+        entry = Entry(
+            secrets.token_hex(_ID_BYTES), checked_name(name) or f"session {self._serial}", who.user, size, now
+        )
         self._entries[entry.id] = entry
         self._live[who.user] = self._live.get(who.user, 0) + 1
         self._total += 1

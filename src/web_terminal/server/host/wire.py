@@ -6,6 +6,7 @@ answer repeats; notices carry none.
 
 from __future__ import annotations
 
+import array
 import errno
 import os
 import socket
@@ -257,6 +258,22 @@ class PacketTooBig(Exception):
     """A message does not fit a packet."""
 
 
+def receive_descriptors(sock: socket.socket, max_bytes: int, max_descriptors: int) -> tuple[bytes, list[int]]:
+    """The next packet and its descriptors, closed on exec: ``socket.recv_fds`` of Python 3.11 ignores that flag.
+
+    Raises:
+        BlockingIOError: there is none now.
+        ConnectionResetError: the other side closed with something unread.
+    """
+    fds = array.array("i")
+    room = socket.CMSG_LEN(max_descriptors * fds.itemsize)
+    packet, messages, _flags, _address = sock.recvmsg(max_bytes, room, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, data in messages:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return packet, fds.tolist()
+
+
 class Channel:
     """One end of the socket, non-blocking: a queue of packets out, packets with descriptors in.
 
@@ -325,9 +342,7 @@ class Channel:
             Gone: the other side closed.
         """
         try:
-            packet, fds, _flags, _address = socket.recv_fds(
-                self.sock, PACKET_BYTES, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
+            packet, fds = receive_descriptors(self.sock, PACKET_BYTES, _MAX_DESCRIPTORS)
         except BlockingIOError:
             return None
         except ConnectionResetError as error:

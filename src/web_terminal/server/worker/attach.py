@@ -393,11 +393,11 @@ class HostLink:
             raise HostRefused(wire.Refused(id=0, code="no_such_session", message=f"no session has the id {session!r}"))
         pending = self._joining[session] = self.loop.create_future()
         try:
-            hold = await self.ask(wire.Join, who=who, session=session)
+            joined: Hold = await self.ask(wire.Join, who=who, session=session)
         finally:
             del self._joining[session]
             pending.cancel()
-        return hold
+        return joined
 
     def let_go(self, hold: Hold) -> None:
         """This worker has no viewer of the session any more."""

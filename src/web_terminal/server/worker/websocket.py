@@ -15,8 +15,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.picows import WSAutoPingStrategy, WSProtocol
+from picows import WSCloseCode, WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
 from web_terminal import __version__
 from web_terminal.protocol import codec
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from picows import WSFrame, WSTransport, WSUpgradeRequest
 
-    from web_terminal.server.settings import Settings
     from web_terminal.server.worker.attach import Hold
     from web_terminal.server.worker.worker import Worker
 
@@ -66,7 +65,7 @@ _TEXT = WSMsgType.TEXT
 def protocol_class(worker: Worker) -> type[WSProtocol]:
     """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
 
-    class WebSocket(WSProtocol):
+    class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
         __slots__ = ()  # no dictionary: there are thousands of these
 
         def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -130,12 +129,16 @@ def admit(worker: Worker, request: WSUpgradeRequest) -> WSUpgradeResponseWithLis
             return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
         grant = None
     if grant is None and worker.strangers >= _STRANGERS:
-        return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{_STRANGERS} connections wait to authenticate; try again later")
+        return _refuse(
+            HTTPStatus.SERVICE_UNAVAILABLE, f"{_STRANGERS} connections wait to authenticate; try again later"
+        )
     offered = [name.strip() for name in ",".join(headers.getall("Sec-WebSocket-Protocol", [])).split(",")]
     chosen = next((each for each in Subprotocol if each.value in offered), None)
     if chosen is None:
         known = " or ".join(each.value for each in Subprotocol)
-        return _refuse(HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}")
+        return _refuse(
+            HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
+        )
     response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen.value})
     return WSUpgradeResponseWithListener(response, Connection(worker, chosen, grant))
 
@@ -160,7 +163,7 @@ class Connection(WSListener):
         self._binary = subprotocol is Subprotocol.BINARY
         self._grant = grant
         self._conversation = Conversation()
-        self._transport: WSTransport = None
+        self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
         self._fragments: list[bytes] | None = None
         self._fragments_text = False
         self._hold: Hold | None = None
@@ -218,7 +221,7 @@ class Connection(WSListener):
         self._closing = True
         self._leave()
         text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
-        self._transport.send_close(int(code), text)
+        self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
         self._worker.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
     def _refuse(self, error: TheirError) -> None:
@@ -248,7 +251,7 @@ class Connection(WSListener):
             self._continue_fragments(frame)
         elif kind == WSMsgType.CLOSE:
             self._closing = True
-            transport.send_close(frame.get_close_code() or int(CloseCode.NORMAL))
+            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
 
     def _begin_fragments(self, frame: WSFrame) -> None:
@@ -423,9 +426,7 @@ class Connection(WSListener):
         if self._conversation.state is not State.ATTACHED or self._closing:
             return
         now = usage(pid)
-        self._send(
-            m.ResourceUsage(cpu_seconds=now.cpu_seconds, memory_bytes=now.memory_bytes, processes=now.processes)
-        )
+        self._send(m.ResourceUsage(cpu_seconds=now.cpu_seconds, memory_bytes=now.memory_bytes, processes=now.processes))
         self._usage_timer = self._worker.loop.call_later(interval, self._send_usage, pid, interval)
 
     # --- what the client wants of its session
@@ -561,9 +562,7 @@ class Connection(WSListener):
         hold = self._hold
         assert hold is not None
         self._leave()
-        self._send(
-            m.ProcessExited(session=hold.facts.id, offset=end.offset, status=end.status, signal=end.signal)
-        )
+        self._send(m.ProcessExited(session=hold.facts.id, offset=end.offset, status=end.status, signal=end.signal))
         if end.reason == "expired":
             self._refuse(TheirError("session_expired", "the session was idle for too long", CloseCode.SESSION_EXPIRED))
         elif end.reason == "destroyed":

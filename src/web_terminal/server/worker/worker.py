@@ -136,7 +136,8 @@ class Worker:
         try:
             async with asyncio.timeout(self.settings.drain_timeout):
                 while self.connections or self._state.tasks:
-                    await asyncio.sleep(0.02)  # uvicorn offers no event for "the last connection closed"
+                    # uvicorn offers no event for "the last connection closed".
+                    await asyncio.sleep(0.02)
         except TimeoutError:
             log.warning("%d connections did not close in time", len(self.connections))
 
