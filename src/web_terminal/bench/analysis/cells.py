@@ -147,7 +147,8 @@ class _Book:
         throughput = None
         elements = facts.elements.get(result.cell.parameter, facts.elements.get("*"))
         if elements is not None and not result.metric.mark:
-            by_name["rate"] = estimates.rate(found, elements, self.level, rng)
+            took = estimates.duration(found, self.level, rng) if found.failed else by_name["mean"]
+            by_name["rate"] = estimates.rate(found, elements, took)
             throughput = Throughput(unit=facts.element_unit, rate=by_name["rate"])
         samples = [sample for trial in trials for sample in estimates.measured(trial)]
         return msgspec.structs.replace(

@@ -99,21 +99,23 @@ def mean(found: Latencies, level: float, rng: np.random.Generator) -> Estimate:
     return estimate
 
 
-def rate(found: Latencies, elements: int, level: float, rng: np.random.Generator) -> Estimate:
-    """Elements a second: those of successful operations over the time that all operations took."""
-    took = np.concatenate(found.took)
-    share = 1 - found.failed / found.n
-    per_second = elements * share * NS_PER_SECOND
-    if took.sum() == 0:
+def duration(found: Latencies, level: float, rng: np.random.Generator) -> Estimate:
+    """The mean time of an operation, failed ones up to their failure; the same as ``mean`` where none failed."""
+    return _bounded(
+        float(np.concatenate(found.took).mean()), means.bootstrap_interval(found.took, level, RESAMPLES, rng)
+    )
+
+
+def rate(found: Latencies, elements: int, took: Estimate) -> Estimate:
+    """Elements a second: those of successful operations over the time that all operations took (``duration``)."""
+    if not took.value:
         return Estimate(refusal="the operations took no measurable time")
-    value = per_second / float(took.mean())
-    interval = means.bootstrap_interval(found.took, level, RESAMPLES, rng)
-    if isinstance(interval, TooThin):
-        return Estimate(value=value, lower=0, refusal=str(interval))
+    per_second = elements * (1 - found.failed / found.n) * NS_PER_SECOND
     return Estimate(
-        value=value,
-        lower=per_second / interval.upper,
-        upper=per_second / interval.lower if interval.lower > 0 else math.inf,
+        value=per_second / took.value,
+        lower=per_second / took.upper,
+        upper=per_second / took.lower if took.lower > 0 else math.inf,
+        refusal=took.refusal,
     )
 
 
