@@ -88,7 +88,8 @@ def build_page(root: Path, node: Path, npm: Path) -> None:
     """
     frontend = root / "frontend"
     # Scripts and programs that npm starts look for "node" on PATH.
-    environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, "NO_COLOR": "1"}
     if not _is_installed(frontend):
         # Nothing the page needs runs a script on installation, and nothing else should.
         command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
