@@ -5,7 +5,7 @@ The verdicts are computed from the samples in the file. Those that the file stat
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer evaluates the annotation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer

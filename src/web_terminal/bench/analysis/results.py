@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 # msgspec resolves these when a result is encoded, so they are not imported for types alone.
-from web_terminal.bench.samples import Cell, Metric, Target  # noqa: TC001
+from web_terminal.bench.samples import Cell, Metric, Target
 
 
 class Verdict(StrEnum):
