@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -59,6 +58,7 @@ class Access:
             self._grants[_digest(settings.token)] = Grant(OWNER, "owner")
         for name, user in settings.users.items():
             self._grants[_digest(user.token)] = Grant(name, user.role)
+        self._by_user = {grant.user: grant for grant in self._grants.values()}
         # A changed token must end every login made with the old one, so cookies are signed with all of them.
         secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._grants))).digest()
         self._serializer = URLSafeTimedSerializer(secret, salt="login")
@@ -88,7 +88,7 @@ class Access:
         if origin is None or origin in self._settings.allow_origins:
             return
         # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
-        if origin != "null" and urlsplit(origin).netloc.lower() == (host or "").lower():
+        if host and _authority(origin) == host.lower():
             return
         raise Denied(f"origin {origin[:100]!r} is not allowed; allow it with --allow-origin {origin[:100]}")
 
@@ -124,18 +124,22 @@ class Access:
 
     def cookie(self, grant: Grant) -> str:
         """The cookie's value that stands for ``grant`` from now on."""
-        return self._serializer.dumps([grant.user, grant.role])
+        return str(self._serializer.dumps(grant.user))
 
     def _by_cookie(self, value: str) -> Grant:
         try:
-            (user, role), made = self._serializer.loads(
+            user, made = self._serializer.loads(
                 value, max_age=self._settings.login_seconds, return_timestamp=True
             )
         except SignatureExpired as error:
             raise Denied("the login is over") from error
         except (BadSignature, ValueError) as error:
             raise Denied("wrong cookie") from error
-        return Grant(user, role, made.timestamp() + self._settings.login_seconds)
+        # The role is the present one: a user may have been given another since the login.
+        grant = self._by_user.get(user) if isinstance(user, str) else None
+        if grant is None:
+            raise Denied("wrong cookie")
+        return Grant(grant.user, grant.role, made.timestamp() + self._settings.login_seconds)
 
     # --- how often
 
@@ -160,6 +164,14 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def _authority(origin: str) -> str:
+    """Host and port of an Origin header, in lower case; empty where it names none, as ``null`` does."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
 def _host_name(host: str) -> str:
     """The name in a Host header, without its port."""
     if host.startswith("["):
@@ -175,10 +187,10 @@ def _allowed_hosts(settings: Settings) -> frozenset[str]:
 
 
 def _cookie(header: str | None, name: str) -> str | None:
-    if not header:
-        return None
-    try:
-        morsel = SimpleCookie(header).get(name)
-    except CookieError:
-        return None
-    return morsel.value if morsel is not None else None
+    # By hand: http.cookies gives up at the first cookie it cannot read, and other servers on this machine, whose
+    # cookies come along because cookies ignore ports, put anything into theirs.
+    for pair in (header or "").split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return None

@@ -211,7 +211,7 @@ class Host:
             try:
                 link = self._link(entry)
             except OSError as error:
-                raise SpawnFailed("no_descriptor", f"{(error.strerror or '').lower()}; raise ulimit -n") from error
+                raise Refusal("no_descriptor", f"{(error.strerror or '').lower()}; raise ulimit -n") from error
         entry.holders[worker] = 1
         worker.held[entry.id] = entry
         self.table.viewed(entry, self.loop.time())

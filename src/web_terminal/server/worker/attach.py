@@ -360,6 +360,9 @@ class HostLink:
         except wire.PacketTooBig as error:
             del self._answers[self._next_id]
             raise TheirError("message_too_big", f"{error}; a shorter environment or argument list would do") from error
+        except OverflowError as error:
+            del self._answers[self._next_id]
+            raise TheirError("out_of_range", "a number does not fit in 64 bits") from error
         return await answer
 
     def tell(self, message: wire.FromWorker) -> None:
@@ -415,7 +418,7 @@ class HostLink:
             self.loop.call_later(_ANNOUNCE_SECONDS, self._look_at_pauses, {hold: hold.session.log.end})
 
     def _look_at_pauses(self, before: dict[Hold, int]) -> None:
-        for hold in self.paused:
+        for hold in list(self.paused):
             if before.get(hold) == hold.session.log.end:
                 hold.announce(True)
         self._watching_pauses = bool(self.paused)

@@ -57,6 +57,9 @@ _CLOSE_SECONDS = 1.0
 # Connections that have not said who they are; beyond it new ones are turned away.
 _STRANGERS = 1000
 _CLOSE_REASON_BYTES = 123
+# Unsent bytes beyond which a connection is not read. Above a window of output in JSON's longest form (six bytes for
+# one), so that an interrupt is heard however slowly the output is read.
+_UNSENT_BYTES = 1 << 20
 
 _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
@@ -164,7 +167,7 @@ class Connection(WSListener):
         self._grant = grant
         self._conversation = Conversation()
         self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._fragments_text = False
         self._hold: Hold | None = None
         self._cursor: Cursor | None = None
@@ -182,6 +185,7 @@ class Connection(WSListener):
         self._transport = transport
         self._counters[Counters.CONNECTIONS_OPENED] += 1
         self._worker.keep_alive(transport.underlying_transport)
+        transport.underlying_transport.set_write_buffer_limits(high=_UNSENT_BYTES)
         settings = self._worker.settings
         limits = m.Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows)
         status = m.ConnectionStatus(
@@ -202,15 +206,23 @@ class Connection(WSListener):
         self._closing = True
         if self._grant is None:
             self._worker.strangers -= 1
-        for timer in (self._deadline, self._usage_timer):
-            if timer is not None:
-                timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        # An attach under way is not cancelled: its answer brings descriptors, and others may wait for the same hold.
         self._leave()
+
+    def pause_writing(self) -> None:
+        """The client asks (echo, ping) and does not read the answers: nor do we read on."""
+        self._transport.underlying_transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._transport.underlying_transport.resume_reading()
 
     def _leave(self) -> None:
         hold, self._hold, self._cursor = self._hold, None, None
+        if self._usage_timer is not None:
+            self._usage_timer.cancel()
         if hold is not None:
             hold.leave(self)
 
@@ -258,20 +270,20 @@ class Connection(WSListener):
         if self._fragments is not None:
             self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
             return
-        self._fragments = [frame.get_payload_as_bytes()]
+        self._fragments = bytearray(frame.get_payload_as_bytes())
         self._fragments_text = frame.msg_type == _TEXT
 
     def _continue_fragments(self, frame: WSFrame) -> None:
         if self._fragments is None:
             self._refuse(UnsupportedData("a continuation frame without a beginning"))
             return
-        self._fragments.append(frame.get_payload_as_bytes())
-        size = sum(map(len, self._fragments))
+        self._fragments += frame.get_payload_as_bytes()
+        size = len(self._fragments)
         if size > self._worker.settings.message_limit:
             self._fragments = None
             self._refuse(MessageTooBig(size, self._worker.settings.message_limit))
         elif frame.fin:
-            payload, self._fragments = b"".join(self._fragments), None
+            payload, self._fragments = bytes(self._fragments), None
             self._receive(self._fragments_text, payload)
 
     def _receive(self, text: bool, payload: bytes) -> None:
@@ -375,6 +387,8 @@ class Connection(WSListener):
             else:
                 hold = await link.join(who, message.session)
             if self._closing:
+                if message.session is None:  # nobody was told its id, so nobody would come back to it
+                    self._worker.spawn(self._destroy(who, hold.facts.id))
                 return
             self._enter(hold, message, grant)
         except TheirError as error:
@@ -497,9 +511,10 @@ class Connection(WSListener):
 
     def _close(self, message: m.Close) -> None:
         hold = self._hold
+        if message.destroy and hold is not None and self._mode != "write":
+            raise TheirError("forbidden", "this viewer may only read; the session goes on", CloseCode.FORBIDDEN)
         self._hear(message)
         if message.destroy and hold is not None and self._grant is not None:
-            self._must_write()
             who = wire.Who(self._grant.user, self._grant.role)
             self._worker.spawn(self._destroy(who, hold.facts.id))
         else:
@@ -580,7 +595,8 @@ class Connection(WSListener):
     # --- frames out
 
     def _send(self, message: msgspec.Struct) -> None:
-        if self._closing:
+        # A client that said `close` hears no more, also while its session is being destroyed.
+        if self._closing or self._conversation.state is State.CLOSED:
             return
         self._conversation.hear(Side.SERVER, message)
         self._counters[Counters.MESSAGES_SENT] += 1
