@@ -111,10 +111,14 @@ export type ServerMessage =
   | ResourceUsage
   | { readonly type: 'resized'; readonly cols: number; readonly rows: number };
 
-/** The peer sent something that is no frame of this protocol; `close` is the code such a connection ends with. */
+/**
+ * The peer sent something that is no frame of this protocol; `close` is the code such a connection ends with.
+ *
+ * Text that is not UTF-8 is not among them: the browser refuses it before the page sees it.
+ */
 export class WireError extends Error {
   constructor(
-    readonly kind: 'Malformed' | 'InvalidText' | 'UnsupportedData',
+    readonly kind: 'Malformed' | 'UnsupportedData',
     message: string,
   ) {
     super(message);
@@ -122,11 +126,11 @@ export class WireError extends Error {
   }
 
   get code(): string {
-    return { Malformed: 'malformed_message', InvalidText: 'invalid_utf8', UnsupportedData: 'unsupported_data' }[this.kind];
+    return { Malformed: 'malformed_message', UnsupportedData: 'unsupported_data' }[this.kind];
   }
 
   get close(): number {
-    return { Malformed: 4400, InvalidText: 1007, UnsupportedData: 1003 }[this.kind];
+    return { Malformed: 4400, UnsupportedData: 1003 }[this.kind];
   }
 }
 
@@ -140,7 +144,12 @@ interface Field {
   readonly default?: unknown;
 }
 
-const text: Field = { expected: 'a string', accepts: (value) => typeof value === 'string' };
+// JSON can spell half a surrogate pair, which is no character and has no UTF-8.
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const text: Field = {
+  expected: 'a string of characters',
+  accepts: (value) => typeof value === 'string' && !LONE_SURROGATE.test(value),
+};
 // Python's integers have no end, a double's are exact up to 2^53 - 1; beyond that an offset would be wrong in silence.
 const integer: Field = { expected: 'an integer of at most 53 bits', accepts: (value) => Number.isSafeInteger(value) };
 const number: Field = { expected: 'a number', accepts: (value) => typeof value === 'number' };
@@ -329,11 +338,9 @@ interface TextOutput {
 
 function outputFromText({ offset, data, encoding }: TextOutput): Output {
   if (encoding === 'base64') return { type: 'output', offset, data: fromBase64(data) };
-  if (LONE_SURROGATE.test(data)) throw new WireError('InvalidText', 'output holds a lone surrogate');
   return { type: 'output', offset, data: encoder.encode(data) };
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 function fromBase64(data: string): Uint8Array {
