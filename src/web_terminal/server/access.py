@@ -16,13 +16,11 @@ from urllib.parse import urlsplit
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-from web_terminal.server.settings import is_loopback
+from web_terminal.server.settings import OWNER, is_loopback
 
 if TYPE_CHECKING:
     from web_terminal.server.settings import Settings
 
-# The name under which the server's own token logs in, and who everybody is where authentication is off.
-OWNER = "owner"
 _ATTEMPT_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
 
@@ -46,6 +44,10 @@ class Denied(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TooManyFailures(Denied):
+    """No grant, and no look at what was offered either."""
 
 
 class Access:
@@ -106,10 +108,11 @@ class Access:
                 return grant
         raise Denied("wrong token")
 
-    def by_headers(self, authorization: str | None, cookie: str | None) -> Grant | None:
+    def by_headers(self, authorization: str | None, cookie: str | None, address: str) -> Grant | None:
         """The grant that a request's headers carry; ``None`` where they carry none.
 
         Raises:
+            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
             Denied: they carry one that is wrong or over.
         """
         if not self._settings.has_authentication:
@@ -118,7 +121,7 @@ class Access:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer":
                 raise Denied(f"authorization scheme {scheme[:20]!r} is not supported; use Bearer")
-            return self.by_token(token.strip())
+            return self.try_token(token.strip(), address)
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
 
@@ -142,6 +145,22 @@ class Access:
         return Grant(grant.user, grant.role, made.timestamp() + self._settings.login_seconds)
 
     # --- how often
+
+    def try_token(self, token: str, address: str) -> Grant:
+        """The grant of a token that somebody at ``address`` offers; a wrong one counts.
+
+        Raises:
+            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
+            Denied: nobody has this token.
+        """
+        if not self.may_try(address):
+            limit = self._settings.login_attempts_per_minute
+            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+        try:
+            return self.by_token(token)
+        except Denied:
+            self.note_failure(address)
+            raise
 
     def may_try(self, address: str, now: float | None = None) -> bool:
         """Whether ``address`` may still guess; only failures count (``note_failure``)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 ENVIRONMENT_PREFIX = "WEB_TERMINAL_"
+# The name under which the server's own token logs in, and who everybody is where authentication is off.
+OWNER = "owner"
 Role = Literal["owner", "user", "viewer"]
 
 
@@ -144,8 +147,11 @@ def check(settings: Settings) -> Settings:
         raise SettingsError(
             f"window = {settings.window} exceeds half of log_size, {settings.log_size // 2} bytes; raise log_size"
         )
-    if settings.base_path and (not settings.base_path.startswith("/") or settings.base_path.endswith("/")):
-        raise SettingsError(f"base_path = {settings.base_path!r} must start with a slash and not end with one")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.base_path) or {".", ".."} & {*settings.base_path.split("/")}:
+        raise SettingsError(
+            f"base_path = {settings.base_path!r} must start with a slash, not end with one, and hold letters, digits "
+            "and ._~- only"
+        )
     if settings.insecure_no_auth and not is_loopback(settings.host):
         raise SettingsError(
             f"host = {settings.host!r} is reachable from other machines and insecure_no_auth is set: "
@@ -178,6 +184,8 @@ def _check_tokens(settings: Settings) -> None:
         raise SettingsError("a token has fewer than 16 characters; make one with: openssl rand -hex 16")
     if len(set(tokens)) != len(tokens):
         raise SettingsError("two users have the same token")
+    if settings.token and OWNER in settings.users:
+        raise SettingsError(f"users: {OWNER!r} is the name of whoever logs in with the token; choose another")
     if any(not name or len(name) > 64 for name in settings.users):
         raise SettingsError("a user's name must have 1 to 64 characters")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from web_terminal.server.session import Session
 
-_ID_BYTES = 12
+_ID_BYTES = 8
 # Ids of expired sessions are remembered, so that a page is told "expired" and not "never heard of it".
 _EXPIRED_REMEMBERED = 4096
 _NAME_CHARACTERS = 100
@@ -113,7 +113,8 @@ class Table:
         """Sessions that count against a user's limit."""
         self._idle: OrderedDict[str, Entry] = OrderedDict()
         """Sessions without viewers, the longest idle first."""
-        self._expired: OrderedDict[str, None] = OrderedDict()
+        self._expired: OrderedDict[str, str] = OrderedDict()
+        """Whose they were, by id."""
         self._total = 0
         """Sessions that count against the server's limit."""
         self._serial = 0
@@ -143,8 +144,10 @@ class Table:
                 "(max_sessions_per_user)",
             )
         self._serial += 1
+        # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
+        id = f"{self._serial:08x}{secrets.token_hex(_ID_BYTES)}"
         entry = Entry(
-            secrets.token_hex(_ID_BYTES), checked_name(name) or f"session {self._serial}", who.user, size, now
+            id, checked_name(name) or f"session {self._serial}", who.user, size, now
         )
         self._entries[entry.id] = entry
         self._live[who.user] = self._live.get(who.user, 0) + 1
@@ -163,7 +166,7 @@ class Table:
             if to_change and who.role == "viewer":
                 raise Refusal("forbidden", f"user {who.user!r} may only view session {id}")
             return entry
-        if id in self._expired:
+        if id in self._expired and (who.role in ("owner", "viewer") or self._expired[id] == who.user):
             raise Refusal("session_expired", f"session {id} was idle for too long and was ended (idle_timeout)")
         raise Refusal("no_such_session", f"no session has the id {id[:64]!r}")
 
@@ -178,7 +181,7 @@ class Table:
         entries = self.visible(who)
         first = 0
         if after is not None:
-            first = next((i + 1 for i, entry in enumerate(entries) if entry.id == after), len(entries))
+            first = next((i for i, entry in enumerate(entries) if entry.id > after), len(entries))
         page = entries[first : first + limit]
         more = first + limit < len(entries)
         return page, len(entries), page[-1].id if more and page else None
@@ -205,7 +208,7 @@ class Table:
 
     def expire(self, entry: Entry) -> None:
         """Remember that the session ended for idleness."""
-        self._expired[entry.id] = None
+        self._expired[entry.id] = entry.user
         while len(self._expired) > _EXPIRED_REMEMBERED:
             self._expired.popitem(last=False)
 

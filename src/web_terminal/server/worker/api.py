@@ -12,7 +12,7 @@ from litestar.params import Parameter
 from web_terminal import __version__
 from web_terminal.protocol.errors import TheirError
 from web_terminal.protocol.messages import SessionSpec
-from web_terminal.server.access import Denied, Grant
+from web_terminal.server.access import Denied, Grant, TooManyFailures
 from web_terminal.server.host import wire
 from web_terminal.server.host.wire import Facts
 from web_terminal.server.worker.counters import Counters
@@ -104,13 +104,11 @@ async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
     worker = _worker(request)
     access = worker.access
     address = request.client.host if request.client else ""
-    if not access.may_try(address):
-        limit = worker.settings.login_attempts_per_minute
-        raise TheirError("rate_limit", f"more than {limit} failed logins a minute from {address}")
     try:
-        grant = access.by_token(data.token)
+        grant = access.try_token(data.token, address)
+    except TooManyFailures as denied:
+        raise TheirError("rate_limit", denied.reason) from denied
     except Denied as denied:
-        access.note_failure(address)
         worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         raise TheirError("authentication_failed", denied.reason) from denied
     cookie = Cookie(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from web_terminal.server.access import Access, Denied
+from web_terminal.server.access import Access, Denied, TooManyFailures
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -67,7 +67,11 @@ def gate(application: Application, access: Access, base_path: str) -> Applicatio
             return
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
-            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"))
+            address = scope["client"][0] if scope["client"] else ""
+            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address)
+        except TooManyFailures as denied:
+            await _refuse(send_with_headers, 429, "rate_limit", denied.reason)
+            return
         except Denied as denied:
             scope[GRANT] = None
             reason = denied.reason

@@ -24,7 +24,7 @@ from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import EchoBytes, InputBytes, Subprotocol
 from web_terminal.protocol.conversation import Conversation, Side, State
 from web_terminal.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
-from web_terminal.server.access import Denied, Grant
+from web_terminal.server.access import Denied, Grant, TooManyFailures
 from web_terminal.server.host import wire
 from web_terminal.server.log import Overrun
 from web_terminal.server.pty import usage
@@ -76,7 +76,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 None,  # host_port and ws_path are a client's
                 None,
                 False,  # is_client_side
-                lambda request: admit(worker, request),
+                lambda request: admit(worker, request, _address(self.transport.underlying_transport)),
                 _picows_log,
                 True,  # disconnect_on_exception
                 None,  # handshake timeout: the request was read whole by uvicorn
@@ -115,7 +115,13 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
     return WebSocket
 
 
-def admit(worker: Worker, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+def _address(transport: Any) -> str:
+    """Where a connection comes from."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
+
+
+def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
     path = request.path.decode("latin-1").partition("?")[0]
@@ -124,7 +130,9 @@ def admit(worker: Worker, request: WSUpgradeRequest) -> WSUpgradeResponseWithLis
     try:
         worker.access.check_host(headers.get("Host"))
         worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        grant = worker.access.by_headers(headers.get("Authorization"), headers.get("Cookie"))
+        grant = worker.access.by_headers(headers.get("Authorization"), headers.get("Cookie"), address)
+    except TooManyFailures as denied:
+        return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
         worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in anew over this connection.
@@ -333,16 +341,13 @@ class Connection(WSListener):
 
     def _authenticate(self, message: m.Authenticate) -> None:
         self._hear(message)
-        peer = self._transport.underlying_transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
+        address = _address(self._transport.underlying_transport)
         access = self._worker.access
-        if not access.may_try(address):
-            limit = self._worker.settings.login_attempts_per_minute
-            raise TheirError("rate_limit", f"more than {limit} failed logins a minute", CloseCode.RATE_LIMIT)
         try:
-            grant = access.by_token(message.token)
+            grant = access.try_token(message.token, address)
+        except TooManyFailures as denied:
+            raise TheirError("rate_limit", denied.reason, CloseCode.RATE_LIMIT) from denied
         except Denied as denied:
-            access.note_failure(address)
             self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
             raise TheirError("authentication_failed", denied.reason, CloseCode.AUTHENTICATION_FAILED) from denied
         if self._deadline is not None:
