@@ -191,6 +191,9 @@ class Connection(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        # picows keeps the handshake as long as the connection; 2.4 KB each of thousands that nobody reads again.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         self._counters[Counters.CONNECTIONS_OPENED] += 1
         self._worker.keep_alive(transport.underlying_transport)
         transport.underlying_transport.set_write_buffer_limits(high=_UNSENT_BYTES)
