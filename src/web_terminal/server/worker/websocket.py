@@ -539,7 +539,7 @@ class Connection(WSListener):
 
     def credit_end(self) -> int:
         cursor = self._cursor
-        return 0 if cursor is None else cursor.window.acked + cursor.window.limit
+        return 0 if cursor is None else cursor.window.sent + cursor.window.room()
 
     def advance(self) -> None:
         """Send what the log has and the window allows, then the end if that was all."""
