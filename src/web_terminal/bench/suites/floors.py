@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.benchmark import Benchmark, Stage, declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.suites.shells import ready_shell
-from web_terminal.bench.terminals.null_server import CONFESS
+from web_terminal.bench.terminals.delays import CONFESS
 from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Violated

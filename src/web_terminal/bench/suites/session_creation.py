@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 0.0005
 _DESTROY_SECONDS: Final = 10.0
-_SETTLE_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 3.0
 _MEGABYTE: Final = 1_000_000
 _LIMITS: Final = ResourceLimits(cpu_seconds=3600, memory_bytes=1 << 30, open_files=256)
 _CONFIGURATIONS: Final = {
@@ -339,6 +339,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         _session_creation_multi_user,
         _SHELL | {Capability.USERS},
         parameters=("1", "5", "10"),
+        quick=("1", "10"),
         metrics=_CREATION,
         elements=_elements(("1", "5", "10")),
         element_unit="sessions",
@@ -468,5 +469,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         reads=True,
         alone=True,
+        blocks=2,
     ),
 )

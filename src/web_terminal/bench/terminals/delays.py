@@ -14,6 +14,9 @@ _MEDIAN_NS: Final = 8_000_000
 _SIGMA: Final = 0.4
 _LONGEST_NS: Final = 40_000_000
 
+# An echo of these bytes asks when the last request had come and when its answer went.
+CONFESS: Final = b"when?"
+
 
 def delays_ns(seed: int) -> Iterator[int]:
     """Endless delays; each connection to the server starts the list anew."""

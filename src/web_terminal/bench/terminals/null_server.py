@@ -24,7 +24,7 @@ import picows
 import uvloop
 
 from web_terminal import __version__
-from web_terminal.bench.terminals.delays import delays_ns
+from web_terminal.bench.terminals.delays import CONFESS, delays_ns
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import (
     EchoBytes,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROMPT: Final = b"$ "
-CONFESS: Final = b"when?"
 _LIMITS = m.Limits()
 _PRINTF = re.compile(rb"printf '%s%s' (\w+) (\w+)")
 # A sleep may end this much late, so the rest of a delay is spun. No more than that: a process that spins for long has

@@ -17,9 +17,7 @@ from web_terminal.bench.terminals.processes import (
     pss_bytes,
     shared_memory_count,
 )
-from web_terminal.client.connection import Connection, connect
 from web_terminal.client.native import Native
-from web_terminal.client.rest import Rest, rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
 
     from web_terminal.bench.samples import TerminalFacts
     from web_terminal.client.address import Address
+    from web_terminal.client.connection import Connection
     from web_terminal.client.dialect import Dialect
+    from web_terminal.client.rest import Rest
 
 
 _POLL_SECONDS: Final = 0.005
@@ -92,10 +92,15 @@ class Running:
 
     def connect(self, user: int = 0) -> AbstractAsyncContextManager[Connection]:
         """A new connection of one of the users."""
+        # Imported here, as in ``rest``: naming the benchmarks must not cost the start of a WebSocket library.
+        from web_terminal.client.connection import connect
+
         return connect(self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns)
 
     def rest(self, user: int = 0) -> AbstractAsyncContextManager[Rest]:
         """A new kept-alive HTTP connection of one of the users."""
+        from web_terminal.client.rest import rest
+
         return rest(self.addresses[user], timeout=self.timeout, clock=now_ns)
 
     @property

@@ -14,10 +14,8 @@ from web_terminal import __version__
 from web_terminal.bench.samples import TerminalFacts
 from web_terminal.bench.terminals.processes import LaunchFailed, started
 from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
-from web_terminal.client.address import Address, parse_address
-from web_terminal.client.connection import connect
+from web_terminal.client.address import parse_address
 from web_terminal.client.errors import ClientError
-from web_terminal.client.rest import rest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,8 +85,9 @@ class WebTerminal(Terminal):
                 url = next(word for word in line.split() if "#token=" in word)
                 first = parse_address(url, owner)
                 addresses = (first, *(first._replace(token=token) for token in tokens.values()))
-                await _answers(addresses[0])
-                yield Running(self, addresses, process)
+                running = Running(self, addresses, process)
+                await _answers(running)
+                yield running
 
     async def session_count(self, running: Running) -> int:
         return await _session_count(running)
@@ -111,8 +110,9 @@ class RemoteWebTerminal(Terminal):
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Running]:
-        await _answers(self.address)
-        yield Running(self, (self.address,))
+        running = Running(self, (self.address,))
+        await _answers(running)
+        yield running
 
     async def session_count(self, running: Running) -> int:
         return await _session_count(running)
@@ -126,7 +126,7 @@ def _write_users(directory: str, tokens: dict[str, str]) -> str:
     return str(config)
 
 
-async def _answers(address: Address) -> None:
+async def _answers(running: Running) -> None:
     """Return once the server is healthy and has run one shell to its end.
 
     The first session opens what a server opens once, so that the search for residue does not take it for a leak.
@@ -135,13 +135,13 @@ async def _answers(address: Address) -> None:
         LaunchFailed
     """
     try:
-        async with rest(address) as api, connect(address) as connection:
+        async with running.rest() as api, running.connect() as connection:
             await api.call("GET", "/health")
             await connection.attach()
             await connection.read()
             await api.call("DELETE", f"/sessions/{connection.session}")
     except ClientError as error:
-        raise LaunchFailed(f"the server at {address.authority} does not answer: {error}") from error
+        raise LaunchFailed(f"the server at {running.addresses[0].authority} does not answer: {error}") from error
 
 
 async def _session_count(running: Running) -> int:
