@@ -1,0 +1,223 @@
+"""Who enters: tokens, cookies, Host and Origin. Time is passed in or signed in."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+
+from web_terminal.server.access import Access, Denied, TooManyFailures
+from web_terminal.server.settings import Settings, User
+
+TOKEN, ANN, BOB = "owner-token-0123456789", "ann-token-0123456789", "bob-token-0123456789"
+SETTINGS = Settings(token=TOKEN, users={"ann": User(token=ANN), "bob": User(token=BOB, role="viewer")})
+HERE = "192.0.2.1"
+
+
+def access(**fields) -> Access:
+    return Access(msgspec.structs.replace(SETTINGS, **fields), 7681)
+
+
+@pytest.mark.parametrize(
+    ("token", "user", "role", "writes"),
+    [(TOKEN, "owner", "owner", True), (ANN, "ann", "user", True), (BOB, "bob", "viewer", False)],
+)
+def test_a_token_is_somebody(token, user, role, writes):
+    grant = access().by_headers(f"Bearer {token}", None, HERE)
+    assert (grant.user, grant.role, grant.may_write, grant.until) == (user, role, writes, None)
+    assert access().by_headers(f"bearer  {token} ", None, HERE) == grant
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Bearer", "Bearer ", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN],
+)
+def test_anything_else_is_nobody(value):
+    with pytest.raises(Denied) as denied:
+        access().by_headers(value, None, HERE)
+    assert TOKEN not in denied.value.reason
+
+
+def test_no_credentials_are_no_grant_and_no_error():
+    assert access().by_headers(None, None, HERE) is None
+    assert access().by_headers(None, "other=1", HERE) is None
+
+
+def test_without_authentication_everybody_is_the_owner():
+    grant = Access(Settings(insecure_no_auth=True), 1).by_headers("Bearer whatever", "x=y", HERE)
+    assert (grant.user, grant.role) == ("owner", "owner")
+
+
+def test_tokens_themselves_are_not_kept():
+    assert TOKEN not in repr(vars(access())["_grants"])
+
+
+# --- the cookie
+
+
+def logged_in(rules: Access, token: str) -> str:
+    return f"{rules.cookie_name}={rules.cookie(rules.by_token(token))}"
+
+
+def test_a_cookie_is_whoever_logged_in_until_the_login_is_over():
+    rules = access(login_seconds=100)
+    grant = rules.by_headers(None, logged_in(rules, ANN), HERE)
+    assert (grant.user, grant.role) == ("ann", "user")
+    assert grant.until is not None
+
+
+def test_a_cookie_is_good_in_every_worker_and_after_a_restart_with_the_same_tokens():
+    assert access().by_headers(None, logged_in(access(), ANN), HERE).user == "ann"
+
+
+@pytest.mark.parametrize("noise", ["a=b; {}", "{}; a=b", 'bad"{{=]x; {}', "a={{\"json\": [1]}}; {}", "  ;;= ; {}"])
+def test_cookies_of_other_servers_do_not_hide_ours(noise):
+    rules = access()
+    assert rules.by_headers(None, noise.format(logged_in(rules, ANN)), HERE).user == "ann"
+
+
+def test_the_cookie_is_named_after_the_port():
+    assert Access(SETTINGS, 1).cookie_name != Access(SETTINGS, 2).cookie_name
+
+
+def test_a_cookie_is_over_after_login_seconds(monkeypatch):
+    rules = access(login_seconds=100)
+    cookie = logged_in(rules, ANN)
+    made = int(rules.by_headers(None, cookie, HERE).until - 100)
+    for age, good in ((99, True), (102, False)):
+        monkeypatch.setattr("itsdangerous.timed.time.time", lambda age=age: made + age)
+        if good:
+            assert rules.by_headers(None, cookie, HERE).user == "ann"
+        else:
+            with pytest.raises(Denied, match="over"):
+                rules.by_headers(None, cookie, HERE)
+
+
+def test_a_tampered_or_foreign_cookie_is_nobodys():
+    rules = access()
+    name, _, value = logged_in(rules, ANN).partition("=")
+    payload, stamp, signature = value.split(".")
+    foreign = URLSafeTimedSerializer("another secret", salt="login").dumps("owner")
+    other = logged_in(rules, TOKEN).partition("=")[2].split(".")[0]
+    for bad in ("", "x", payload, f"{other}.{stamp}.{signature}", f"{payload}.{stamp}.{signature[:-2]}AA", foreign):
+        with pytest.raises(Denied, match="wrong cookie"):
+            rules.by_headers(None, f"{name}={bad}", HERE)
+
+
+def test_a_changed_token_ends_every_login():
+    cookie = logged_in(access(), ANN)
+    with pytest.raises(Denied):
+        access(token=TOKEN + "x").by_headers(None, cookie, HERE)
+
+
+def test_a_cookie_gives_the_role_its_user_has_now():
+    """Demoting a user without changing the token must not leave the old role in the cookies out there."""
+    cookie = logged_in(access(), ANN)
+    demoted = access(users={"ann": User(token=ANN, role="viewer"), "bob": User(token=BOB)})
+    assert demoted.by_headers(None, cookie, HERE).role == "viewer"
+    renamed = access(users={"eve": User(token=ANN), "bob": User(token=BOB)})
+    with pytest.raises(Denied):
+        renamed.by_headers(None, cookie, HERE)
+
+
+# --- Host and Origin
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:7681", "localhost:1", "LOCALHOST", "[::1]:7681", "[::1]", "term.example:80"]
+)
+def test_our_own_names_are_served(host):
+    access(allow_hosts=("Term.example",)).check_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "evil.example:7681",
+     "127.0.0.1@evil.example", "[::2]:7681", "localhost."],
+)  # fmt: skip
+def test_dns_rebinding_needs_a_name_that_is_not_served(host):
+    with pytest.raises(Denied, match="--allow-host"):
+        access().check_host(host)
+
+
+def test_an_address_that_is_bound_is_served_and_any_host_only_when_asked():
+    access(host="192.0.2.7").check_host("192.0.2.7:7681")
+    with pytest.raises(Denied):
+        access(host="0.0.0.0").check_host("192.0.2.7:7681")
+    access(allow_hosts=("*",)).check_host("anything.example")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        (None, "127.0.0.1:7681"),
+        ("http://127.0.0.1:7681", "127.0.0.1:7681"),
+        ("https://127.0.0.1:7681", "127.0.0.1:7681"),
+        ("http://LOCALHOST:7681", "localhost:7681"),
+        ("http://[::1]:7681", "[::1]:7681"),
+        ("https://allowed.example", "127.0.0.1:7681"),
+    ],
+)
+def test_our_own_pages_and_programs_are_let_in(origin, host):
+    access(allow_origins=("https://allowed.example",)).check_origin(origin, host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("null", "127.0.0.1:7681"),
+        ("", "127.0.0.1:7681"),
+        ("", ""),
+        ("", None),
+        ("null", None),
+        ("http://127.0.0.1:9999", "127.0.0.1:7681"),
+        ("http://localhost:7681", "127.0.0.1:7681"),
+        ("http://127.0.0.1", "127.0.0.1:7681"),
+        ("http://evil.example", "127.0.0.1:7681"),
+        ("http://127.0.0.1:7681.evil.example", "127.0.0.1:7681"),
+        ("http://127.0.0.1:7681@evil.example", "127.0.0.1:7681"),
+        ("http://sub.allowed.example", "127.0.0.1:7681"),
+        ("http://allowed.example", "127.0.0.1:7681"),
+        ("https://allowed.example:444", "127.0.0.1:7681"),
+        ("http://[", "127.0.0.1:7681"),
+        ("http://[::1", "[::1"),
+        ("file://", "127.0.0.1:7681"),
+    ],
+)
+def test_other_pages_are_not(origin, host):
+    with pytest.raises(Denied, match="origin"):
+        access(allow_origins=("https://allowed.example",)).check_origin(origin, host)
+
+
+# --- how often
+
+
+def test_ten_failures_a_minute_and_then_not_even_the_right_token():
+    rules = access(login_attempts_per_minute=3)
+    for _ in range(3):
+        with pytest.raises(Denied, match="wrong token"):
+            rules.try_token("wrong", HERE)
+    for attempt in (lambda: rules.try_token(TOKEN, HERE), lambda: rules.by_headers(f"Bearer {TOKEN}", None, HERE)):
+        with pytest.raises(TooManyFailures, match=f"3 failed logins a minute from {HERE}"):
+            attempt()
+    assert rules.try_token(TOKEN, "192.0.2.2").user == "owner"
+    # A login that was made before goes on.
+    assert rules.by_headers(None, logged_in(rules, ANN), HERE).user == "ann"
+
+
+def test_the_count_starts_anew_after_a_minute_and_success_is_not_counted():
+    rules = access(login_attempts_per_minute=2)
+    for now in (100.0, 130.0):
+        rules.note_failure(HERE, now)
+    assert not rules.may_try(HERE, 159.9)
+    assert rules.may_try(HERE, 160.0)
+    rules.note_failure(HERE, 161.0)
+    assert rules.may_try(HERE, 162.0)
+
+
+def test_the_addresses_remembered_are_bounded():
+    rules = access()
+    for n in range(10_050):
+        rules.note_failure(f"address {n}", float(n) / 1000)
+    assert len(rules._attempts) == 10_000
+    assert "address 0" not in rules._attempts

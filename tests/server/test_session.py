@@ -1,0 +1,197 @@
+"""A session's pump and pacing, on a real terminal with viewers that hold what they were given."""
+
+from __future__ import annotations
+
+import os
+import select
+
+import pytest
+
+from tests.server.shells import GUARD_SECONDS, read_until, running
+from web_terminal.server.log import Arena, Overrun
+from web_terminal.server.session import INPUT_BYTES, MOVES, PUMP_BYTES, Cursor, Pumped, Session, SessionState
+
+CAPACITY = 256 * 1024
+FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
+
+
+class Follower:
+    """A viewer with a cursor, as a connection has one, that keeps the bytes."""
+
+    def __init__(self, session: Session, window: int) -> None:
+        self.session = session
+        self.cursor = Cursor(session.log, session.log.end, window)
+        self.data = bytearray()
+        self.gaps: list[tuple[int, int]] = []
+
+    def credit_end(self) -> int:
+        return self.cursor.window.sent + self.cursor.window.room()
+
+    def advance(self) -> None:
+        while (count := self.cursor.ready(1000)) > 0:
+            try:
+                self.cursor.take(self.data, count)
+            except Overrun as overrun:
+                self.gaps.append(self.cursor.skip(overrun))
+
+    def acknowledge(self) -> None:
+        self.cursor.window.ack(self.cursor.window.sent)
+        self.advance()
+
+
+@pytest.fixture
+def log():
+    arena = Arena.create(CAPACITY)
+    yield arena.log(0)
+    arena.close()
+
+
+def wait_readable(pty) -> None:
+    poll = select.poll()
+    poll.register(pty.fd, select.POLLIN)
+    assert poll.poll(GUARD_SECONDS * 1000), "the terminal stayed silent"
+
+
+def pump_until(session: Session, done) -> None:
+    while not done():
+        wait_readable(session.pty)
+        session.pump()
+
+
+def flooding(pty, log) -> Session:
+    """A session whose program writes without end."""
+    session = Session(pty, log)
+    pump_until(session, lambda: log.read(log.start, 99).count(b"go"))
+    session.write(b"\r")
+    return session
+
+
+def test_without_viewers_it_is_read_in_bounded_portions(log):
+    with running("/bin/sh", "-c", FLOOD) as pty:
+        session = flooding(pty, log)
+        assert session.allowance() == PUMP_BYTES
+        while log.end < 3 * CAPACITY:
+            before = log.end
+            wait_readable(pty)
+            assert session.pump() in (Pumped.MORE, Pumped.EMPTY)
+            assert log.end - before <= PUMP_BYTES
+
+
+def test_the_viewer_furthest_ahead_paces_and_one_that_stalls_is_told_a_gap(log):
+    with running("/bin/sh", "-c", FLOOD) as pty:
+        session = flooding(pty, log)
+        quick, stalled = Follower(session, 8192), Follower(session, 4096)
+        session.viewers += [quick, stalled]
+        start = log.end
+        pump_until(session, lambda: session.allowance() == 0)
+        assert (len(quick.data), len(stalled.data)) == (8192, 4096)
+        assert session.pump() is Pumped.PACED
+        assert log.end == start + 8192
+        while log.end < start + 2 * CAPACITY:
+            quick.acknowledge()
+            wait_readable(pty)
+            session.pump()
+        assert not quick.gaps
+        assert len(quick.data) == log.end - start
+        assert len(stalled.data) == 4096
+        stalled.acknowledge()
+        ((lost_from, lost_to),) = stalled.gaps
+        assert lost_from == start + 4096
+        assert lost_to == log.start
+        assert len(stalled.data) == 8192
+
+
+def test_when_the_quick_viewer_leaves_the_slow_one_paces(log):
+    with running("/bin/sh", "-c", FLOOD) as pty:
+        session = flooding(pty, log)
+        quick, slow = Follower(session, 65536), Follower(session, 4096)
+        session.viewers += [quick, slow]
+        pump_until(session, lambda: session.allowance() == 0)
+        session.viewers.remove(quick)
+        assert session.allowance() < 0
+        assert session.pump() is Pumped.PACED
+        while session.allowance() <= 0:
+            slow.acknowledge()
+        assert not slow.gaps
+        assert bytes(slow.data[:4096]) == log.read(log.end - 65536, 4096)
+
+
+def test_the_end_is_told_after_the_last_byte(log):
+    with running("/bin/sh", "-c", "printf last") as pty:
+        session = Session(pty, log)
+        follower = Follower(session, 4096)
+        session.viewers.append(follower)
+        os.waitid(os.P_PID, pty.pid, os.WEXITED | os.WNOWAIT)
+        results = [session.pump() for _ in range(2)]
+        assert results[-1] is Pumped.END
+        assert bytes(follower.data) == b"last"
+
+
+def test_draining_ignores_credit_but_loses_nothing_a_viewer_has_yet_to_see(log):
+    with running("/bin/sh", "-c", "stty -opost; seq 1 1000; exit") as pty:
+        session = Session(pty, log)
+        follower = Follower(session, 16)
+        session.viewers.append(follower)
+        while session.pump() is not Pumped.PACED:
+            wait_readable(pty)
+        expected = "".join(f"{n}\n" for n in range(1, 1001)).encode()
+        while log.end < len(expected):
+            wait_readable(pty)
+            session.drain()
+        assert len(follower.data) == 16
+        while len(follower.data) < log.end:
+            follower.acknowledge()
+        assert bytes(follower.data) == expected
+        assert not follower.gaps
+
+
+def test_draining_a_terminal_that_a_background_process_floods_ends(log):
+    with running("/bin/sh", "-c", FLOOD) as pty:
+        session = flooding(pty, log)
+        wait_readable(pty)
+        before = log.end
+        session.drain()
+        assert 0 < log.end - before <= CAPACITY // 2
+
+
+def test_input_waits_in_order_for_a_program_that_does_not_read_and_is_bounded(log):
+    with running("/bin/sh", "-c", "stty raw -echo; echo go; read line < /dev/tty; exec md5sum") as pty:
+        session = Session(pty, log)
+        read_until(pty, b"go")
+        assert session.write(b"x" * 200_000)
+        assert session.input_waits
+        waiting = len(session._input)
+        assert session.write(b"y" * (INPUT_BYTES - waiting))
+        assert not session.write(b"z")
+        assert len(session._input) == INPUT_BYTES
+        session.write_waiting()
+        assert len(session._input) <= INPUT_BYTES
+
+
+def test_input_arrives_whole_and_in_order_however_it_waits(log):
+    with running("/bin/sh", "-c", "stty raw -echo; echo go; exec head -c 100000") as pty:
+        session = Session(pty, log)
+        read_until(pty, b"go")
+        block = b"".join(b"%05d" % n for n in range(20_000))
+        got = bytearray()
+        for at in range(0, len(block), 30_000):
+            assert session.write(block[at : at + 30_000])
+        poll = select.poll()
+        poll.register(pty.fd, select.POLLIN | select.POLLOUT)
+        buffer = bytearray(65536)
+        while len(got) < len(block):
+            assert poll.poll(GUARD_SECONDS * 1000)
+            session.write_waiting()
+            try:
+                got += buffer[: pty.read_into([memoryview(buffer)])]
+            except BlockingIOError:
+                continue
+        # What came before the block is the newline of "go".
+        assert bytes(got).lstrip(b"\r\n") [: len(block)] == block[: len(bytes(got).lstrip(b"\r\n"))]
+
+
+def test_states_only_move_forward():
+    order = list(SessionState)
+    assert set(MOVES) == set(order)
+    assert all(order.index(to) > order.index(state) for state, tos in MOVES.items() for to in tos)
+    assert MOVES[SessionState.ENDED] == ()
