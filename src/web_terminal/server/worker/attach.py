@@ -284,6 +284,8 @@ class Hold:
         link = Link(self, socket.socket(fileno=fd))
         self._links.append(link)
         self.session.viewers.append(link)
+        # It may have looked before what we appended meanwhile, when there was no link to tell it: look again.
+        link.advance()
 
     def unlink(self, link: Link) -> None:
         """A follower is gone."""
