@@ -6,33 +6,31 @@ import asyncio
 import os
 import socket
 
+from tests.server.shells import running
 from web_terminal.server.host import wire
 from web_terminal.server.log import Arena
-from web_terminal.server.pty import SpawnRequest, spawn
+from web_terminal.server.pty import Pty
 from web_terminal.server.session import Session
 from web_terminal.server.worker.attach import Hold, HostLink
+
+FACTS = wire.Facts(
+    id="s", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24, offset=0, viewers=1,
+    created=0.0, idle_seconds=0.0,
+)  # fmt: skip
 
 
 async def test_a_follower_is_told_to_look_even_when_all_output_came_before_its_link():
     """What the pump appends between the follower's last look and the link's arrival must not wait for more output."""
     loop = asyncio.get_running_loop()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    host = HostLink(near, loop, lambda: None)
-    arena = Arena.create(64 * 1024)
-    session = Session(spawn(SpawnRequest(argv=("/bin/sh", "-c", "read x"), env=dict(os.environ))), arena.log(0))
-    facts = wire.Facts(
-        id="s", name="s", user="u", state="running", pid=session.pty.pid, command=("/bin/sh",), cols=80, rows=24,
-        offset=0, viewers=1, created=0.0, idle_seconds=0.0,
-    )  # fmt: skip
-    hold = Hold(host, facts, session, pumping=True)
-    session.log.append(b"before the link")
     pump_end, follower_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     follower_end.setblocking(False)
-    hold.followed(pump_end.detach())
-    assert follower_end.recv(1)
-    hold.close()
-    os.waitpid(session.pty.pid or facts.pid, 0)
-    follower_end.close()
-    loop.remove_reader(near.fileno())
-    near.close()
-    far.close()
+    with running("/bin/sh", "-c", "read x") as shell, far, follower_end:
+        session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0))
+        hold = Hold(HostLink(near, loop, lambda: None), FACTS, session, pumping=True)
+        session.log.append(b"before the link")
+        hold.followed(pump_end.detach())
+        assert follower_end.recv(1)
+        hold.close()
+        loop.remove_reader(near.fileno())
+        near.close()
