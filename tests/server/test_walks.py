@@ -122,6 +122,17 @@ async def test_two_viewers_see_the_same_and_the_size_is_told(server):
         await first.close(destroy=True)
 
 
+async def test_a_new_name_and_size_reach_those_who_look_already(server):
+    async with connect(server.url) as first, connect(server.url) as second, rest(server.url) as api:
+        attached = await first.attach()
+        await api.call("PATCH", f"/sessions/{attached.session}", {"name": "renamed", "cols": 91, "rows": 19})
+        _, resized = await first.message(m.Resized)
+        assert (resized.cols, resized.rows) == (91, 19)
+        assert (await second.attach(attached.session, mode="read")).name == "renamed"
+        assert (await first.run("stty size")).output == b"19 91\r\n"
+        await first.close(destroy=True)
+
+
 async def test_a_reader_may_not_type(server):
     async with connect(server.url) as writer, connect(server.url) as reader:
         attached = await writer.attach()

@@ -1,0 +1,188 @@
+"""What we use of picows 2.3 and uvicorn 0.54 below their public surface. A new minor version is tried here first."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import inspect
+import logging
+
+import picows
+import pytest
+import uvicorn
+from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSAutoPingStrategy, WSProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+_log = logging.LoggerAdapter(logging.getLogger("tests.picows"), {})
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Protocol: a, b\r\nOrigin: http://here\r\n\r\n"
+)
+
+
+def test_the_versions_are_those_the_contract_was_read_from():
+    assert importlib.metadata.version("picows").startswith("2.3.")
+    assert importlib.metadata.version("uvicorn").startswith("0.54.")
+
+
+class Recorder(WSListener):
+    """Does what a connection does with a transport, and remembers what came."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[WSMsgType, bytes, bool]] = []
+        self.request = None
+        self.gone = asyncio.get_running_loop().create_future()
+
+    def on_ws_connected(self, transport):
+        self.transport = transport
+        transport.underlying_transport.set_write_buffer_limits(high=1 << 20)
+        assert transport.underlying_transport.get_extra_info("socket") is not None
+        assert transport.underlying_transport.get_extra_info("peername")
+
+    def on_ws_frame(self, transport, frame):
+        self.frames.append((frame.msg_type, frame.get_payload_as_bytes(), frame.fin))
+        if frame.msg_type == WSMsgType.TEXT:
+            # Room for the frame's head, then the payload: the buffer is written to in place.
+            buffer = bytearray(14) + frame.get_payload_as_bytes()
+            transport.send_reuse_external_bytearray(WSMsgType.BINARY, buffer, 14)
+        elif frame.msg_type == WSMsgType.BINARY:
+            transport.send_close(4409, "out of turn")
+
+    def on_ws_disconnected(self, transport):
+        self.gone.set_result(None)
+
+
+def server_protocol(listener_factory) -> WSProtocol:
+    """Made with the positional arguments that ``websocket.protocol_class`` passes."""
+    return WSProtocol(
+        None, None, False, listener_factory, _log, True, None, False, 3600, 3600,
+        WSAutoPingStrategy.PING_WHEN_IDLE, True, 1 << 20, None, 2048,
+    )  # fmt: skip
+
+
+async def serving(listener_factory):
+    """A server whose upgrade request is read by somebody else, as uvicorn does, and fed in by hand."""
+    made = []
+
+    class Fed(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            protocol = server_protocol(listener_factory)
+            made.append(protocol)
+            protocol.connection_made(self.transport)
+            self.transport.set_protocol(protocol)
+            while data:
+                room = protocol.get_buffer(len(data))
+                count = min(len(room), len(data))
+                room[:count] = data[:count]
+                protocol.buffer_updated(count)
+                data = data[count:]
+
+    server = await asyncio.get_running_loop().create_server(Fed, "127.0.0.1", 0)
+    return server, made
+
+
+async def test_a_connection_handed_over_after_its_request_was_read():
+    listeners = []
+
+    def admit(request):
+        assert request.path == b"/ws"
+        assert (request.headers.get("Host"), request.headers.get("origin")) == ("here", "http://here")
+        assert request.headers.getall("Sec-WebSocket-Protocol", []) == ["a, b"]
+        response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": "b"})
+        listeners.append(Recorder())
+        return WSUpgradeResponseWithListener(response, listeners[-1])
+
+    server, made = await serving(admit)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(HANDSHAKE)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"sec-websocket-protocol: b\r\n" in head.lower()
+        writer.write(masked(0x1, b"hello", fin=False) + masked(0x0, b" world") + masked(0x1, b"whole"))
+        assert await reader.readexactly(2 + 5) == b"\x82\x05hello"
+        assert await reader.readexactly(2 + 5) == b"\x82\x05whole"
+        writer.write(masked(0x9, b"?"))
+        assert await reader.readexactly(3) == b"\x8a\x01?"
+        # Close codes of an application's own, which picows' enumeration does not list.
+        writer.write(masked(0x2, b""))
+        assert await reader.readexactly(2 + 2 + 11) == b"\x88\x0d" + (4409).to_bytes(2, "big") + b"out of turn"
+        (listener,) = listeners
+        assert listener.frames[:3] == [
+            (WSMsgType.TEXT, b"hello", False),
+            (WSMsgType.CONTINUATION, b" world", True),
+            (WSMsgType.TEXT, b"whole", True),
+        ]
+        assert made[0].listener is listener
+        assert made[0].transport is listener.transport
+        listener.transport.disconnect(False)
+        await listener.gone
+        writer.close()
+
+
+async def test_a_refusal_is_an_http_answer_without_a_listener():
+    def admit(_request):
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(403, b"because"), None)
+
+    server, _made = await serving(admit)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(HANDSHAKE)
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.endswith(b"\r\n\r\nbecause")
+        writer.close()
+
+
+def test_a_listener_is_asked_for_flow_control():
+    assert {"pause_writing", "resume_writing", "on_ws_connected", "on_ws_frame", "on_ws_disconnected"} <= set(
+        dir(picows.WSListener)
+    )
+
+
+def test_uvicorn_makes_a_protocol_as_the_worker_does():
+    parameters = inspect.signature(HttpToolsProtocol.__init__).parameters
+    assert list(parameters) == ["self", "config", "server_state", "app_state", "_loop"]
+    assert parameters["_loop"].default is None
+    state = ServerState()
+    assert state.connections == set()
+    assert state.tasks == set()
+    assert state.default_headers == []
+
+
+def test_uvicorn_takes_a_class_for_ws_and_names_its_http_class():
+    async def application(scope, receive, send):
+        raise NotImplementedError
+
+    config = uvicorn.Config(application, http="httptools", ws=WSProtocol, lifespan="off", log_config=None)
+    config.load()
+    assert config.ws_protocol_class is WSProtocol
+    assert config.http_protocol_class is HttpToolsProtocol
+    assert isinstance(config.encoded_headers, list)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "config=self.config,",
+        "server_state=self.server_state,",
+        "app_state=self.app_state,",
+        "protocol.connection_made(self.transport)",
+        "protocol.data_received(b\"\".join(output))",
+        "self.transport.set_protocol(protocol)",
+    ],
+)
+def test_uvicorn_hands_the_transport_over_as_we_expect(line):
+    assert line in inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
+
+
+def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:
+    """A client's frame (RFC 6455 section 5.2) with the mask of zeros."""
+    return bytes([opcode | (0x80 if fin else 0), 0x80 | len(payload)]) + bytes(4) + payload
