@@ -326,19 +326,21 @@ class Host:
             size = Size(request.cols or entry.size.cols, request.rows or entry.size.rows)
             if entry.session is not None and entry.session.pty.fd >= 0:
                 entry.session.pty.resize(size)
-            self._note_size(entry, size, None)
+            entry.size = size
+        self._tell_holders(entry, None)
         self._answer(worker, wire.Told(id=request.id, facts=self._facts(entry)))
 
     def _sized(self, worker: Worker, notice: wire.Sized) -> None:
         entry = worker.held.get(notice.session)
         if entry is not None:
-            self._note_size(entry, Size(notice.cols, notice.rows), worker)
+            entry.size = Size(notice.cols, notice.rows)
+            self._tell_holders(entry, worker)
 
-    def _note_size(self, entry: Entry, size: Size, source: Worker | None) -> None:
-        entry.size = size
+    def _tell_holders(self, entry: Entry, source: Worker | None) -> None:
+        notice = wire.Changed(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
         for holder in entry.holders:
             if holder is not source and isinstance(holder, Worker):
-                self._answer(holder, wire.Resized(session=entry.id, cols=size.cols, rows=size.rows))
+                self._answer(holder, notice)
 
     def _touch(self, worker: Worker, request: wire.Touch) -> None:
         entry = self.table.find(request.who, request.session, to_change=True)

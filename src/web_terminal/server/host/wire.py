@@ -232,8 +232,11 @@ class Ended(_Packet, tag=64, frozen=True, kw_only=True):
     signal: str | None = None
 
 
-class Resized(_Packet, tag=65, frozen=True, kw_only=True):
+class Changed(_Packet, tag=65, frozen=True, kw_only=True):
+    """Somebody elsewhere renamed or resized a session you hold."""
+
     session: str
+    name: str
     cols: int
     rows: int
 
@@ -241,7 +244,7 @@ class Resized(_Packet, tag=65, frozen=True, kw_only=True):
 Request = Create | Join | Read | List | Change | Touch | Signal | Destroy | Count
 FromWorker = Request | Viewers | Drained | Sized
 Answer = Held | Told | Listed | Done | Counted | Refused
-Notice = Pump | Followed | Linked | Exited | Ended | Resized
+Notice = Pump | Followed | Linked | Exited | Ended | Changed
 FromHost = Answer | Notice
 
 _encoder = msgspec.msgpack.Encoder()

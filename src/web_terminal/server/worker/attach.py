@@ -14,6 +14,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from web_terminal.protocol.errors import CloseCode, TheirError
 from web_terminal.protocol.messages import Size
 from web_terminal.server.host import wire
@@ -229,6 +231,13 @@ class Hold:
         for visitor in list(self.visitors):
             if visitor is not source:
                 visitor.resized(size)
+
+    def changed(self, notice: wire.Changed) -> None:
+        """Somebody renamed or resized the session over REST, or resized it in another worker."""
+        self.facts = msgspec.structs.replace(self.facts, name=notice.name)
+        size = Size(notice.cols, notice.rows)
+        if size != self.size:
+            self.note_size(size, None)
 
     # --- several workers
 
@@ -494,5 +503,5 @@ class HostLink:
                 hold.exited()
             case wire.Ended():
                 hold.ended(message)
-            case wire.Resized():
-                hold.note_size(Size(message.cols, message.rows), None)
+            case wire.Changed():
+                hold.changed(message)
