@@ -44,15 +44,18 @@ class NotProven(Exception):
     """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
 
 
-async def carry_out(plan: Plan, record: Callable[[Trial], None], progress: Progress) -> None:
+async def carry_out(
+    plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float = 5.0
+) -> None:
     """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
 
+    ``residue_seconds`` is how long a terminal may take to be rid of what a benchmark made.
     Cancelling ends every process that was started; trials recorded before are complete.
 
     Raises:
         NotProven: before anything else is measured.
     """
-    runner = _Runner(plan, record, progress)
+    runner = _Runner(plan, record, progress, residue_seconds)
     if plan.proof:
         await runner.prove()
     for together, alone in zip(plan.together, plan.alone, strict=True):
@@ -62,7 +65,8 @@ async def carry_out(plan: Plan, record: Callable[[Trial], None], progress: Progr
 
 
 class _Runner:
-    def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress) -> None:
+    def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
+        self._residue_seconds = residue_seconds
         self._plan = plan
         self._record = record
         self._progress = progress
@@ -90,22 +94,20 @@ class _Runner:
     async def prove(self) -> None:
         """Stop the run unless the known delays are found.
 
-        Whatever else the machine does can only add to a delay, so one undisturbed attempt proves as much as five.
+        What else the machine does disturbs an attempt but cannot make figures true: one that succeeds is proof enough.
 
         Raises:
             NotProven
         """
         for attempt in range(_PROOF_ATTEMPTS):
-            slots = [replace(slot, block=attempt) for slot in self._plan.proof]
-            try:
-                self._judge(await self.block(slots))
+            missed = self._judge(await self.block([replace(slot, block=attempt) for slot in self._plan.proof]))
+            if not missed:
                 return
-            except NotProven as error:
-                if attempt == _PROOF_ATTEMPTS - 1:
-                    raise
-                self._progress.say(f"{error}; trying again")
+            self._progress.say(f"attempt {attempt + 1}: {missed}")
+        raise NotProven(missed)
 
-    def _judge(self, trials: Sequence[Trial]) -> None:
+    def _judge(self, trials: Sequence[Trial]) -> str:
+        """What was not recovered, in words; empty where all was."""
         known = next(each for each in self._plan.terminals if isinstance(each, KnownTruth))
         failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
         if failed:
@@ -121,9 +123,11 @@ class _Runner:
                 found = recoveries(known.seed, exchanges, [_latency(each) for each in floor])
             except ValueError as error:
                 raise NotProven(str(error)) from error
+            words = "; ".join(map(str, found))
             if not all(each.holds for each in found):
-                raise NotProven(f"known delays by {parameter} were not recovered: {'; '.join(map(str, found))}")
-            self._progress.say(f"known delays by {parameter} recovered: {'; '.join(map(str, found))}")
+                return f"known delays by {parameter} were not recovered: {words}"
+            self._progress.say(f"known delays by {parameter} recovered: {words}")
+        return ""
 
     async def _trial(self, slot: Slot, running: Running | str) -> Trial:
         if isinstance(running, str):
@@ -142,7 +146,7 @@ class _Runner:
             trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
         except (ClientError, OSError) as error:
             trial.problem = trial.problem or f"{type(error).__name__}: {error}"
-        await trial.look_behind(before)
+        await trial.look_behind(before, self._residue_seconds)
         return trial.result()
 
 
@@ -162,13 +166,13 @@ class _Trial:
         self._failures = 0
         self._started: _Usages | None = None
 
-    async def look_behind(self, before: Footprint) -> None:
+    async def look_behind(self, before: Footprint, timeout: float) -> None:
         """Note what the benchmark left on the terminal."""
         if self._running.died:
             self._note(self._running.died)
             return
         try:
-            left, after = await self._running.residue(before)
+            left, after = await self._running.residue(before, timeout)
         except ClientError as error:
             self._note(f"what is left cannot be counted: {error}")
             return

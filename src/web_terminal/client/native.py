@@ -48,11 +48,9 @@ class Native(Dialect):
         self._token = ""
 
     def headers(self, token: str) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {token}"} if token and not self._in_band else {}
-
-    def greeting(self, token: str) -> tuple[Frame, ...]:
+        # Kept now: the server may ask for it together with its answer to the handshake.
         self._token = token
-        return ()
+        return {"Authorization": f"Bearer {token}"} if token and not self._in_band else {}
 
     @property
     def ready(self) -> bool:

@@ -79,6 +79,8 @@ class WebTerminal(Terminal):
         owner = secrets.token_hex(16)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
         environment["WEB_TERMINAL_TOKEN"] = owner
+        # A shell that is to speak first must have something to say, whatever the prompt of whoever runs this.
+        environment["PS1"] = "$ "
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
             command = (*self.command, "--config", _write_users(directory, tokens))
             async with started(command, environment, "#token=", _READY_SECONDS) as (process, line):

@@ -1,0 +1,108 @@
+"""A plan is fixed by its seed, holds the floors, and says what it does not find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan, name, select
+from web_terminal.bench.suites.catalogue import CATALOGUE
+from web_terminal.bench.terminals.registry import UnknownTerminal, choose
+
+TERMINALS = choose((), "", "", 1)
+
+
+def plan_for(*filters, options=None):
+    return make_plan(CATALOGUE, TERMINALS, filters, options or Options(seed=1))
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_one_another_order():
+    def order(seed):
+        return [slot.cell for slot in plan_for(options=Options(seed=seed)).slots]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert set(order(1)) == set(order(2))
+
+
+def test_every_block_holds_every_cell_once_and_mixes_the_terminals():
+    plan = plan_for()
+    for block in plan.together:
+        assert len({slot.cell for slot in block}) == len(block)
+        changes = sum(a.cell.terminal != b.cell.terminal for a, b in zip(block, block[1:], strict=False))
+        assert changes > 5
+    orders = [[slot.cell for slot in block] for block in plan.together]
+    assert orders[0] != orders[1]
+
+
+def test_enough_operations_for_every_target():
+    for slot in plan_for(options=replace(QUICK, seed=1)).slots:
+        least = slot.benchmark.least(slot.cell.parameter)
+        blocks = slot.benchmark.blocks or QUICK.blocks
+        assert slot.least * blocks >= least
+        assert slot.operations >= slot.least
+
+
+def test_a_benchmark_brings_its_floor_and_the_proof():
+    plan = plan_for("execute_echo_simple")
+    assert {cell.benchmark for cell in plan.cells} == {
+        "command_execution/execute_echo_simple",
+        "floors/bare_shell_command",
+        "floors/null_server",
+        "floors/known_delay",
+    }
+    assert {slot.cell.terminal for slot in plan.proof} == {"known", "null-server"}
+    assert {terminal.name for terminal in plan.terminals} == {"web-terminal", "raw-pty", "null-server", "known"}
+
+
+def test_components_need_no_proof():
+    assert plan_for("lookup_in_process").proof == ()
+
+
+def test_what_is_alone_comes_by_itself():
+    plan = plan_for("memory_footprint")
+    assert not any(plan.together)
+    assert [len(block) for block in plan.alone] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [(("session_lookup/",), 2), (("session_lookup/1$",), 1), (("^floors/bare",), 2), (("by_shell/(sh|bash)",), 2)],
+)
+def test_filters_are_criterions(filters, count):
+    assert len(select(CATALOGUE, filters)) == count
+
+
+def test_a_filter_that_is_no_regular_expression_is_plain_text():
+    with pytest.raises(NothingMatches):
+        select(CATALOGUE, ["size+env+cwd["])
+    assert [parameter for _, parameter in select(CATALOGUE, [r"size\+env"])] == ["size+env+cwd"]
+
+
+def test_a_filter_that_matches_nothing_names_what_is_near():
+    with pytest.raises(NothingMatches, match="create_session_basic"):
+        select(CATALOGUE, ["create_sesion_basic"])
+    with pytest.raises(NothingMatches, match="--list"):
+        select(CATALOGUE, ["qqqqqqqq"])
+
+
+def test_a_terminal_nobody_knows_is_named():
+    with pytest.raises(UnknownTerminal, match="there are: web-terminal"):
+        choose(("xterm",), "", "", 1)
+
+
+def test_a_server_elsewhere_has_no_processes_to_look_at():
+    terminals = choose((), "http://example.org:80/#token=x", "", 1)
+    ids = {cell.benchmark for cell in make_plan(CATALOGUE, terminals, (), Options()).cells}
+    assert "command_execution/execute_echo_simple" in ids
+    assert not ids & {
+        "session_creation/session_memory_footprint",
+        "session_creation/destroy_session",
+        "command_execution/pty_spawn_time",
+    }
+
+
+def test_names_are_unique():
+    names = [name(benchmark, parameter) for benchmark in CATALOGUE for parameter in benchmark.facts.parameters]
+    assert len(set(names)) == len(names)

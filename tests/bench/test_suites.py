@@ -1,0 +1,117 @@
+"""Every operation of every suite, once or twice, on the real thing; and the catalogue as it is promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from web_terminal.bench.plan import Options, make_plan
+from web_terminal.bench.progress import Silent
+from web_terminal.bench.runner import carry_out
+from web_terminal.bench.samples import Outcome, Phase
+from web_terminal.bench.suites.catalogue import CATALOGUE
+from web_terminal.bench.terminals.raw_pty import RawPty
+from web_terminal.bench.terminals.web_terminal import WebTerminal
+
+BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
+# One or two operations tell whether an operation is what it says; how fast it is, is for benchmarks.
+ONCE = Options(sample_size=2, warm_up_seconds=0.0, measurement_seconds=0.0, blocks=1, seed=2)
+SMALL = (
+    "command_execution", "create_session_basic", "multi_user", "with_config", "session_lookup/1$", "in_process/1$",
+    "state_operations", "destroy_session", "full_lifecycle", "concurrent_session_creation/10$",
+)  # fmt: skip
+
+
+async def trials_of(terminals, *filters):
+    trials = []
+    plan = make_plan(CATALOGUE, terminals, filters, ONCE)
+    await carry_out(plan, trials.append, Silent())
+    assert {trial.cell for trial in trials} == set(plan.cells)
+    return trials
+
+
+def test_the_catalogue_is_complete():
+    assert {id: BY_ID[id].facts.parameters for id in BY_ID if not id.endswith("by_shell")} == {
+        "command_execution/execute_echo_simple": ("",),
+        "command_execution/execute_echo_cold": ("",),
+        "command_execution/command_execution_by_length": ("10", "50", "100", "500", "1000"),
+        "command_execution/pty_spawn_time": ("",),
+        "command_execution/execute_10_sequential_commands": ("10",),
+        "session_creation/create_session_basic": ("",),
+        "session_creation/session_creation_multi_user": ("1", "5", "10"),
+        "session_creation/session_creation_with_config": ("default", "size+env+cwd", "limits"),
+        "session_creation/session_lookup": ("1", "1000"),
+        "session_creation/session_lookup_in_process": ("1", "1000"),
+        "session_creation/session_state_operations": ("rename", "resize", "touch", "read"),
+        "session_creation/session_state_operations_in_process": ("rename", "resize", "touch", "read"),
+        "session_creation/destroy_session": ("",),
+        "session_creation/session_full_lifecycle": ("",),
+        "session_creation/concurrent_session_creation": ("10", "50", "100", "500"),
+        "session_creation/session_memory_footprint": ("1000",),
+        "floors/raw_pty_echo": ("kernel", "program"),
+        "floors/raw_pty_drain": ("1MB", "32MB"),
+        "floors/bare_spawn": ("",),
+        "floors/bare_shell_command": ("",),
+        "floors/null_server": ("echo", "command", "ping"),
+        "floors/known_delay": ("echo", "command"),
+    }
+    assert BY_ID["command_execution/command_execution_by_shell"].facts.parameters[:2] == ("sh", "bash")
+
+
+@pytest.mark.parametrize(
+    ("id", "parameter", "statistic", "limit", "goal"),
+    [
+        ("command_execution/execute_echo_simple", "*", "p95", 100e6, 3e6),
+        ("command_execution/pty_spawn_time", "*", "p95", 50e6, 5e6),
+        ("session_creation/create_session_basic", "*", "p95", 200e6, 10e6),
+        ("session_creation/session_lookup", "*", "p95", 10e6, 1e6),
+        ("session_creation/concurrent_session_creation", "100", "p50", 5e9, 0.4e9),
+    ],
+)
+def test_targets_are_those_promised(id, parameter, statistic, limit, goal):
+    target = BY_ID[id].facts.metrics[0].targets[parameter]
+    assert (target.statistic, target.limit, target.goal, target.below) == (statistic, limit, goal, True)
+
+
+def test_memory_targets():
+    slope, base = BY_ID["session_creation/session_memory_footprint"].facts.metrics
+    assert (slope.targets["*"].limit * 1000, slope.targets["*"].goal * 1000) == (100e6, 10e6)
+    assert (base.targets["*"].limit, base.targets["*"].goal) == (100e6, 60e6)
+
+
+def test_every_benchmark_says_what_it_shows_and_what_not():
+    for benchmark in CATALOGUE:
+        assert benchmark.facts.description.endswith(".")
+        assert benchmark.facts.not_shown.endswith(".")
+        assert benchmark.facts.component == ("Component, in this process" in benchmark.facts.description)
+        assert set(benchmark.facts.elements) <= set(benchmark.facts.parameters)
+        assert not benchmark.facts.floor or benchmark.facts.floor in BY_ID
+
+
+async def test_every_operation_works_on_our_server_and_leaves_nothing():
+    for trial in await trials_of([WebTerminal(), RawPty()], *SMALL):
+        assert trial.problem == "", trial.cell
+        assert trial.warnings == (), trial.cell
+        assert trial.samples, trial.cell
+        for sample in trial.samples:
+            assert (sample.outcome, sample.reason) == (Outcome.OK, ""), trial.cell
+            marks = sorted(sample.marks.values())
+            assert sample.due_ns <= sample.sent_ns < sample.seen_ns
+            assert all(sample.sent_ns < mark <= sample.seen_ns for mark in marks), trial.cell
+        assert {sample.phase for sample in trial.samples} == {Phase.WARMUP, Phase.MEASURE}
+
+
+async def test_the_floors_work():
+    for trial in await trials_of([RawPty()], "raw_pty_echo", "raw_pty_drain/1MB", "bare"):
+        assert trial.problem == "", trial.cell
+        assert all(sample.outcome is Outcome.OK for sample in trial.samples), trial.cell
+
+
+async def test_memory_is_a_line_over_sessions(monkeypatch):
+    from web_terminal.bench.suites import session_creation
+
+    monkeypatch.setattr(session_creation, "_MEMORY_STEPS", (10, 20))
+    (trial,) = await trials_of([WebTerminal()], "memory_footprint")
+    assert trial.problem == ""
+    line = [(point.x, point.y) for point in trial.points if point.metric == "server PSS per session"]
+    assert [x for x, _ in line] == [0, 10, 20]
+    assert all(y > 1_000_000 for _, y in line)
