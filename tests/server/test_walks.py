@@ -68,8 +68,10 @@ async def test_size_signal_and_environment_reach_the_shell(server):
         connection.resize(90, 20)
         result = await connection.run("stty size")
         assert result.output == b"20 90\r\n"
-        connection.command("trap 'printf %s%s got it' INT; cat")
-        await connection.wait_for(b"cat\r\n")
+        connection.command(
+            """sh -c 'trap "printf %s%s got it; exit" INT; printf %s%s rea dy; while :; do sleep 0.05; done'"""
+        )
+        await connection.wait_for(b"ready")
         connection.signal("SIGINT")
         await connection.wait_for(b"gotit")
         await connection.close(destroy=True)

@@ -127,6 +127,8 @@ def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeR
     path = request.path.decode("latin-1").partition("?")[0]
     if path != f"{worker.settings.base_path}/ws":
         return _refuse(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {worker.settings.base_path}/ws")
+    if headers.get("Sec-WebSocket-Version") != "13":
+        return _refuse(HTTPStatus.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)")
     try:
         worker.access.check_host(headers.get("Host"))
         worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
