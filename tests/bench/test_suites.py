@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from web_terminal.bench.plan import Options, make_plan
@@ -24,6 +26,8 @@ SMALL = (
 async def trials_of(terminals, *filters):
     trials = []
     plan = make_plan(CATALOGUE, terminals, filters, ONCE)
+    few = tuple(replace(slot, operations=2, least=2) for slot in plan.together[0])
+    plan = replace(plan, together=(few,))
     await carry_out(plan, trials.append, Silent())
     assert {trial.cell for trial in trials} == set(plan.cells)
     return trials
