@@ -275,16 +275,17 @@ def _between(trials: Sequence[Values], q: float | None, resamples: int, rng: np.
         return means
     pool = np.concatenate(trials)
     order = np.argsort(pool, kind="stable")
-    owner = np.repeat(np.arange(k), sizes)[order]
-    pool, totals = pool[order], counts @ sizes
-    ranks = np.array([quantiles.rank(int(total), q) for total in totals])
-    found, step = np.empty(resamples), max(1, CHUNK // pool.size)
-    for start in range(0, resamples, step):
-        part = slice(start, start + step)
-        # Each value stands as often as its trial was drawn.
-        reached = np.cumsum(counts[part][:, owner], axis=1) >= ranks[part, None]
-        found[part] = pool[reached.argmax(axis=1)]
-    return found
+    owner, pool = np.repeat(np.arange(k), sizes)[order], pool[order]
+    # Few trials give few different draws: three give ten, which are looked up once each.
+    draws, inverse = np.unique(counts, axis=0, return_inverse=True)
+    found = np.array([_weighted(pool, draw[owner], q) for draw in draws])
+    return found[inverse.reshape(-1)]
+
+
+def _weighted(ascending: Values, weights: npt.NDArray[np.int64], q: float) -> float:
+    """The ``q`` quantile where each value stands as often as its weight says."""
+    reached = np.cumsum(weights)
+    return float(ascending[np.searchsorted(reached, quantiles.rank(int(reached[-1]), q))])
 
 
 def _rows(drawn: Values, q: float | None) -> Values:
