@@ -1,8 +1,8 @@
 """What a benchmark declares, and how an operation is handed to whoever runs it.
 
 A suite is a list of these. ``prepare`` is entered outside the clock, once for each trial; what it yields is called
-again and again and gives one ``Sample`` each time (or, where ``reads`` holds, ``Point``s once). Inside, only what lies
-between ``sent`` and ``seen`` counts; dialling before and tidying up after do not.
+again and again and gives one ``Sample`` each time, or ``Findings`` where it finds more (where ``reads`` holds it is
+called once). Inside, only what lies between ``sent`` and ``seen`` counts; dialling before and tidying up after do not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from web_terminal.bench.samples import BenchmarkFacts, Metric, Point, Sample, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from web_terminal.bench.terminals.terminal import Capability, Running
@@ -45,8 +45,22 @@ class Stage:
     markers: Markers
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What one operation found where that is not one sample: several, readings beside them, or both.
+
+    Iterating gives the readings.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    points: tuple[Point, ...] = ()
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self.points)
+
+
 if TYPE_CHECKING:
-    Operation = Callable[[], Awaitable[Sample | tuple[Point, ...]]]
+    Operation = Callable[[], Awaitable[Sample | tuple[Point, ...] | Findings]]
     Prepare = Callable[[Stage], AbstractAsyncContextManager[Operation]]
 
 
@@ -57,6 +71,8 @@ class Benchmark:
     ``terminals`` need all of ``needs``. One that is ``alone`` gets a terminal started for it while no other runs.
     ``blocks`` and ``quick`` (the parameters of a quick run) bound what is dear. ``repeats`` is the number of
     operations that take the place of the run's sample size, for a benchmark whose preparation is the expensive part.
+    ``full`` are the parameters that only a full run measures. ``sessions`` says how many sessions a parameter holds at
+    once, so that a machine that cannot hold them is told so before the first connection.
     """
 
     facts: BenchmarkFacts
@@ -67,6 +83,8 @@ class Benchmark:
     blocks: int = 0
     quick: tuple[str, ...] | None = None
     repeats: int = 0
+    full: tuple[str, ...] = ()
+    sessions: Callable[[str], int] | None = None
 
     @property
     def id(self) -> str:
@@ -103,6 +121,8 @@ def declare(
     blocks: int = 0,
     quick: tuple[str, ...] | None = None,
     repeats: int = 0,
+    full: tuple[str, ...] = (),
+    sessions: Callable[[str], int] | None = None,
 ) -> Benchmark:
     """A benchmark from its parts. A floor does not list its needs: that a terminal is no floor is not worth a line."""
     facts = BenchmarkFacts(
@@ -117,7 +137,7 @@ def declare(
         floor=floor,
         needs=() if is_floor else tuple(sorted(needs)),
     )
-    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats)
+    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, full, sessions)
 
 
 def below(statistic: Statistic, limit_ms: float, goal_ms: float, text: str, *, key: str = "*") -> dict[str, Target]:
