@@ -51,18 +51,17 @@ def compare_runs(
     return _judged(found, terms)
 
 
-def compare_terminals(run: Run, base: str, new: str, terms: Terms) -> Compared:
-    """The terminal ``new`` beside the terminal ``base`` of the same run, block by block.
+def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) -> tuple[Compared, ...]:
+    """Each of the terminals ``news`` beside the terminal ``base`` of the same run, block by block.
 
     Raises:
         ValueError: the run has no terminal of such a name.
     """
     known = [terminal.name for terminal in run.terminals]
-    for name in (base, new):
+    for name in (base, *news):
         if name not in known:
             raise ValueError(f"the run has no terminal {name!r}; it has: {', '.join(known)}")
-    (compared,) = _judged([(_between_terminals(run, base, new), ())], terms)
-    return compared
+    return _judged([(_between_terminals(run, base, name), ()) for name in news], terms)
 
 
 def exit_code(compared: Iterable[Compared]) -> int:

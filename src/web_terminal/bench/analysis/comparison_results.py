@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
@@ -21,6 +20,8 @@ NOISE = 0.05
 RESAMPLES = 1_000
 """Replicates for a standard error, whose own relative error is then 2 %."""
 
+CORRECTIONS = ("holm", "benjamini-hochberg", "none")
+
 QUANTILES: dict[str, float | None] = {**PERCENTILES, "mean": None}
 
 
@@ -32,7 +33,7 @@ class Terms:
     significance: float = 0.05
     noise: float = NOISE
     resamples: int = RESAMPLES
-    correction: Literal["holm", "benjamini-hochberg", "none"] = "holm"
+    correction: str = "holm"
     statistics: tuple[str, ...] = ("p50", "p95")
 
     def __post_init__(self) -> None:
@@ -42,6 +43,8 @@ class Terms:
             raise ValueError(f"noise threshold {self.noise} is negative; write 0.05 for 5 %")
         if self.resamples < 100:
             raise ValueError(f"{self.resamples} resamples are too few; at least 100 are needed")
+        if self.correction not in CORRECTIONS:
+            raise ValueError(f"no correction is called {self.correction!r}; there are: {', '.join(CORRECTIONS)}")
         unknown = [name for name in self.statistics if name not in QUANTILES]
         if unknown:
             raise ValueError(f"no statistic is called {unknown[0]!r}; there are: {', '.join(QUANTILES)}")

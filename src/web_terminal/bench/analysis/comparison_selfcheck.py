@@ -52,12 +52,12 @@ def check(run: Run, first: str, second: str, terms: Terms) -> SelfCheck:
     Raises:
         ValueError: the run does not have them, or no row of both could be compared.
     """
-    bare = compare_terminals(run, first, second, replace(terms, noise=0.0, correction="none"))
+    (bare,) = compare_terminals(run, first, [second], replace(terms, noise=0.0, correction="none"))
     tested = [row for row in bare.rows if row.p is not None]
     if not tested:
         raise ValueError(f"{first} and {second} have no row that could be compared; measure more operations or blocks")
     alarms = tuple(row for row in tested if row.change in (Change.FASTER, Change.SLOWER))
-    reported = compare_terminals(run, first, second, terms)
+    (reported,) = compare_terminals(run, first, [second], terms)
     interval = clopper_pearson(len(alarms), len(tested), terms.level)
     return SelfCheck(
         first=first,
