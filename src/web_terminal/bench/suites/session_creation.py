@@ -361,6 +361,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         _session_lookup,
         _API | {Capability.LOOKUP},
         parameters=("1", "1000"),
+        quick=("1",),
         metrics=(
             Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
         ),

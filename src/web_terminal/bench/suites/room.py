@@ -1,0 +1,46 @@
+"""Whether this machine can hold a benchmark's sessions: asked before the first of them is dialled.
+
+Only the machine's own limits are looked at. A terminal elsewhere has limits of its own, of which nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal.bench.machine.kernel import read_limits
+from web_terminal.bench.machine.limits import Spread, feasible
+from web_terminal.client.errors import ClientError
+
+if TYPE_CHECKING:
+    from web_terminal.bench.benchmark import Stage
+    from web_terminal.bench.machine.limits import Limits
+
+
+class NotFeasible(ClientError):
+    """This machine cannot hold so many sessions: which limit binds, and the command that raises it."""
+
+
+def shortage(sessions: int, limits: Limits) -> str:
+    """Why ``sessions`` of them do not fit, and what to do about it; empty where they do."""
+    answer = feasible(limits, Spread(), sessions)
+    if answer.enough:
+        return ""
+    short = [row for row in answer.allowances if row.sessions is not None and row.sessions < sessions]
+    remedies = "; ".join(row.remedy for row in short)
+    binding = answer.binding
+    return (
+        f"{sessions} sessions are not feasible: {binding.name} = {binding.value} allows {answer.sessions}; {remedies}"
+    )
+
+
+def make_sure(stage: Stage, sessions: int) -> None:
+    """Return where ``sessions`` fit.
+
+    Raises:
+        NotFeasible
+    """
+    if stage.running.process is None:
+        return
+    text = shortage(sessions, read_limits())
+    if text:
+        raise NotFeasible(text)
