@@ -20,6 +20,9 @@ REACH = 3.0
 SKEWED = 1.0
 """Skewness above which a linear axis shows one spike and a long flat tail."""
 
+RESOLUTION = 1e-9
+"""Relative bandwidth below which values differ by rounding alone."""
+
 CHUNK = 1 << 20
 """Kernel values held in memory at once (8 MiB of float64)."""
 
@@ -60,7 +63,8 @@ def density(values: npt.ArrayLike, points: int = POINTS, logarithmic: bool | Non
             raise ValueError(f"{array.min():g} has no place on a logarithmic axis")
         array = np.log(array)
     width = silverman(array)
-    if width == 0:
+    scale = 1.0 if logarithmic else float(np.abs(array).max(initial=0.0))
+    if width <= RESOLUTION * scale:
         return None
     at = np.linspace(array.min() - REACH * width, array.max() + REACH * width, points)
     return Density(np.exp(at) if logarithmic else at, _estimate(array, at, width), width, logarithmic)

@@ -1,0 +1,293 @@
+"""Ratios, permutations, corrections and proportions, against scipy, their definitions and simulation."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from web_terminal.bench.stats import multiplicity, permutations, ratios
+from web_terminal.bench.stats.interval import Interval, TooThin
+from web_terminal.bench.stats.proportions import clopper_pearson
+from web_terminal.bench.stats.ratios import Change, Ratio
+
+PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def found(base: object, new: object, q: float | None, seed: int = 1, paired: bool = False) -> Ratio:
+    rng = np.random.default_rng(seed)
+    answer = ratios.ratio(base, new, q, 0.95, paired=paired, resamples=400, rng=rng)  # type: ignore[arg-type]
+    assert isinstance(answer, Ratio)
+    return answer
+
+
+def trials(rng: np.random.Generator, k: int, n: int, scale: float = 1.0, between: float = 0.0) -> list[np.ndarray]:
+    return [scale * rng.lognormal(0, 0.3, n) * math.exp(rng.normal(0, between)) for _ in range(k)]
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("q", [0.5, 0.95, None])
+def test_the_ratio_of_known_scales_is_found(q: float | None, paired: bool) -> None:
+    rng = np.random.default_rng(3)
+    answer = found(trials(rng, 6, 200), trials(rng, 6, 200, 1.5), q, paired=paired)
+    assert answer.interval.lower < 1.5 < answer.interval.upper
+    assert answer.interval.lower > 1.2
+    assert answer.value == pytest.approx(1.5, rel=0.1)
+    assert (answer.paired, answer.units) == (paired, "trials")
+
+
+def test_unpaired_value_is_the_quotient_of_what_reports_show() -> None:
+    rng = np.random.default_rng(4)
+    base, new = trials(rng, 3, 80), trials(rng, 3, 90)
+    expected = np.quantile(np.concatenate(new), 0.95, method="inverted_cdf") / np.quantile(
+        np.concatenate(base), 0.95, method="inverted_cdf"
+    )
+    assert found(base, new, 0.95).value == pytest.approx(expected)
+
+
+def test_paired_interval_is_students_on_the_logarithms_where_trials_vary() -> None:
+    from scipy.stats import sem, t
+
+    rng = np.random.default_rng(5)
+    base, new = trials(rng, 5, 400, between=0.5), trials(rng, 5, 400, between=0.5)
+    logs = [math.log(np.quantile(b, 0.5, method="inverted_cdf") / np.quantile(a, 0.5, method="inverted_cdf"))
+            for a, b in zip(base, new, strict=True)]  # fmt: skip
+    lower, upper = t.interval(0.95, 4, loc=np.mean(logs), scale=sem(logs))
+    answer = found(base, new, 0.5, paired=True)
+    assert (answer.interval.lower, answer.interval.upper) == pytest.approx((math.exp(lower), math.exp(upper)))
+
+
+def test_what_both_saw_of_a_slow_block_cancels_in_pairs() -> None:
+    rng = np.random.default_rng(6)
+    slow = [1.0, 3.0, 1.2, 2.0, 0.7, 1.0]
+    base = [factor * rng.lognormal(0, 0.1, 100) for factor in slow]
+    new = [1.3 * factor * rng.lognormal(0, 0.1, 100) for factor in slow]
+    paired, unpaired = found(base, new, 0.5, paired=True), found(base, new, 0.5)
+    width = [math.log(each.interval.upper / each.interval.lower) for each in (paired, unpaired)]
+    assert width[0] < width[1] / 5
+    assert paired.interval.lower > 1.2
+
+
+def test_thin_blocks_are_pooled() -> None:
+    rng = np.random.default_rng(7)
+    answer = found(trials(rng, 8, 10), trials(rng, 8, 10), 0.95, paired=True)
+    assert not answer.paired
+
+
+def test_a_thin_sample_is_refused() -> None:
+    answer = ratios.ratio([[1.0] * 30], [[1.0] * 99], 0.95, 0.95, paired=False, resamples=100,
+                          rng=np.random.default_rng(0))  # fmt: skip
+    assert answer == TooThin(30, 72)
+
+
+def test_one_trial_counts_operations() -> None:
+    rng = np.random.default_rng(8)
+    answer = found(trials(rng, 1, 300), trials(rng, 1, 300, 2.0), 0.5)
+    assert answer.units == "operations"
+    assert answer.interval.lower < 2.0 < answer.interval.upper
+
+
+def test_failures_are_longer_than_anything() -> None:
+    fine, broken = np.full(200, 5.0), np.array([5.0] * 100 + [math.inf] * 100)
+    worse, better = found([fine], [broken], 0.95), found([broken], [fine], 0.95)
+    assert (worse.value, worse.interval.lower, worse.units) == (math.inf, math.inf, "ranks")
+    assert (better.value, better.interval.upper) == (0.0, 0.0)
+    both = found([broken], [broken], 0.95)
+    assert math.isnan(both.value)
+    assert (both.interval.lower, both.interval.upper) == (0.0, math.inf)
+    few = np.array([5.0] * 199 + [math.inf])
+    assert found([fine], [few], 0.5).value == 1.0
+    assert found([fine], [broken], None).value == math.inf
+
+
+def test_no_time_has_no_ratio() -> None:
+    with pytest.raises(ValueError, match="a statistic of 0 has no ratio"):
+        found([np.zeros(100)], [np.ones(100)], 0.5)
+    with pytest.raises(ValueError, match="nothing negative"):
+        found([np.full(100, -1.0)], [np.ones(100)], 0.5)
+    with pytest.raises(ValueError, match="2 trials and 1 are not pairs"):
+        found([[1.0], [1.0]], [[1.0]], 0.5, paired=True)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    rng = np.random.default_rng(9)
+    base, new = trials(rng, 3, 100), trials(rng, 3, 100)
+    assert found(base, new, 0.95, seed=5) == found(base, new, 0.95, seed=5)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("k", "between"), [(3, 0.0), (3, 0.2), (6, 0.2)])
+def test_false_alarms_stay_under_the_level(paired: bool, k: int, between: float) -> None:
+    rng = np.random.default_rng(10)
+    repeats, alarms = 120, 0
+    for _ in range(repeats):
+        answer = ratios.ratio(trials(rng, k, 60, between=between), trials(rng, k, 60, between=between), 0.5, 0.95,
+                              paired=paired, resamples=100, rng=rng)  # fmt: skip
+        assert isinstance(answer, Ratio)
+        alarms += not answer.interval.lower <= 1 <= answer.interval.upper
+    # 5 % and two and a half standard errors of 120 repeats.
+    assert alarms / repeats <= 0.10
+
+
+def test_figures_are_compared_by_welch() -> None:
+    from scipy.stats import ttest_ind_from_stats
+
+    answer, p = ratios.ratio_of_figures((100.0, 1.0, 9), (103.0, 1.0, 9), 0.95)
+    assert answer.value == pytest.approx(1.03)
+    assert answer.interval.lower < 1.03 < answer.interval.upper
+    # The delta method is Welch's test where errors are small.
+    expected = ttest_ind_from_stats(100, math.sqrt(10), 10, 103, math.sqrt(10), 10, equal_var=False).pvalue
+    assert p == pytest.approx(expected, rel=0.1)
+    assert ratios.ratio_of_figures((5.0, 0.0, 1), (5.0, 0.0, 1), 0.95) == (
+        Ratio(1.0, Interval(1.0, 1.0, 0.95), False, "readings"), 1.0)  # fmt: skip
+    assert ratios.ratio_of_figures((5.0, 0.0, 1), (4.0, 0.0, 1), 0.95)[1] == 0.0
+    with pytest.raises(ValueError, match="too near 0 for a ratio"):
+        ratios.ratio_of_figures((1.0, 1.0, 9), (3.0, 1.0, 9), 0.95)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "p", "verdict"),
+    [
+        (1.06, 1.2, 0.001, Change.SLOWER),
+        (1.06, 1.2, 0.2, Change.UNDECIDED),
+        (1.04, 1.2, 0.001, Change.UNDECIDED),
+        (0.8, 0.95, 0.001, Change.FASTER),
+        (0.8, 0.953, 0.001, Change.UNDECIDED),
+        (0.96, 1.05, 0.001, Change.EQUAL),
+        (0.0, math.inf, 1.0, Change.UNDECIDED),
+        (math.inf, math.inf, 0.001, Change.SLOWER),
+    ],
+)
+def test_the_verdict_is_by_the_bounds(lower: float, upper: float, p: float, verdict: Change) -> None:
+    assert ratios.change(Ratio(1.0, Interval(lower, upper, 0.95), False, "trials"), p, 0.05, 0.05) is verdict
+
+
+@given(st.floats(0.1, 10), st.floats(1, 3), st.floats(0, 1), st.floats(0, 0.5))
+def test_exchanging_the_sides_turns_the_verdict_around(value: float, half: float, p: float, noise: float) -> None:
+    turned = {Change.FASTER: Change.SLOWER, Change.SLOWER: Change.FASTER}
+    one = ratios.change(Ratio(value, Interval(value / half, value * half, 0.95), False, ""), p, 0.05, noise)
+    other = ratios.change(
+        Ratio(1 / value, Interval(1 / value / half, 1 / value * half, 0.95), False, ""), p, 0.05, noise
+    )
+    edges = [
+        abs(end / edge - 1) < 1e-9 for end in (value / half, value * half) for edge in (1 + noise, 1 / (1 + noise))
+    ]
+    assert any(edges) or other is turned.get(one, one)
+
+
+@pytest.mark.parametrize("noise", [-0.1, math.inf, math.nan])
+def test_a_threshold_is_a_number(noise: float) -> None:
+    with pytest.raises(ValueError, match="is not a positive number"):
+        ratios.change(Ratio(1.0, Interval(1, 1, 0.95), False, ""), 1, 0.05, noise)
+
+
+def test_sign_flips_are_all_looked_at() -> None:
+    differences = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
+    naive = [abs(float(np.dot(signs, differences))) for signs in product((-1, 1), repeat=5)]
+    expected = np.mean([each >= differences.sum() - 1e-12 for each in naive])
+    assert permutations.sign_flips(differences, 10, np.random.default_rng(0)) == pytest.approx(expected)
+
+
+def test_shuffles_are_scipys() -> None:
+    from scipy.stats import permutation_test
+
+    rng = np.random.default_rng(11)
+    base, new = rng.normal(0, 1, 5), rng.normal(1, 1, 6)
+    expected = permutation_test((base, new), lambda x, y: abs(y.mean() - x.mean()), alternative="greater",
+                                n_resamples=np.inf).pvalue  # fmt: skip
+    assert permutations.shuffles(base, new, 10, rng) == pytest.approx(expected)
+    many = permutations.shuffles(rng.normal(0, 1, 30), rng.normal(2, 1, 30), 500, rng)
+    assert many == 1 / 501
+
+
+def test_the_quantile_test_is_fishers() -> None:
+    from scipy.stats import fisher_exact
+
+    rng = np.random.default_rng(12)
+    base, new = rng.normal(0, 1, 40), rng.normal(0.8, 1, 50)
+    threshold = np.sort(np.concatenate([base, new]))[44]
+    table = [[(new > threshold).sum(), (new <= threshold).sum()], [(base > threshold).sum(), (base <= threshold).sum()]]
+    assert permutations.quantile_test([base], [new], 0.5) == pytest.approx(fisher_exact(table).pvalue)
+
+
+def test_the_quantile_test_of_blocks_is_their_shuffling() -> None:
+    rng = np.random.default_rng(13)
+    base, new = [rng.normal(b, 1, 12) for b in (0, 5)], [rng.normal(b + 0.7, 1, 12) for b in (0, 5)]
+    pools = [np.concatenate(pair) for pair in zip(base, new, strict=True)]
+    above = [pool > np.sort(pool)[11] for pool in pools]
+    seen = sum(int(each[12:].sum()) for each in above)
+    drawn = np.array([sum(int(rng.permutation(each)[:12].sum()) for each in above) for _ in range(20_000)])
+    expected = np.mean(np.abs(drawn - 12) >= abs(seen - 12))
+    assert permutations.quantile_test(base, new, 0.5) == pytest.approx(expected, abs=0.012)
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95, None])
+@pytest.mark.parametrize("paired", [True, False])
+def test_significances_of_equal_samples_are_rarely_small(q: float | None, paired: bool) -> None:
+    rng, small = np.random.default_rng(14), 0
+    for _ in range(200):
+        base, new = trials(rng, 2, 50), trials(rng, 2, 50)
+        answer = permutations.significance(base, new, q, paired=paired, finest=0.001, resamples=99, rng=rng)
+        assert answer.units == "operations"
+        small += answer.p <= 0.05
+    assert small <= 20
+
+
+def test_trials_are_exchanged_where_they_suffice() -> None:
+    rng = np.random.default_rng(15)
+    base, new = trials(rng, 8, 40), trials(rng, 8, 40, 2.0)
+
+    def asked(finest: float, paired: bool) -> permutations.Significance:
+        return permutations.significance(base, new, 0.5, paired=paired, finest=finest, resamples=99, rng=rng)
+
+    assert asked(0.05, True) == permutations.Significance(2 / 2**8, "trials")
+    assert asked(0.05, False).units == "trials"
+    assert asked(0.001, True).units == "operations"
+
+
+def test_failures_alone_are_significant() -> None:
+    fine, broken = np.ones(100), np.array([1.0] * 80 + [math.inf] * 20)
+    answer = permutations.significance([fine], [broken], 0.95, paired=False, finest=0.05, resamples=99,
+                                       rng=np.random.default_rng(0))  # fmt: skip
+    assert answer.p < 1e-4
+    assert permutations.quantile_test([fine], [fine], 0.95) == 1.0
+
+
+def test_corrections_are_scipys_and_by_hand() -> None:
+    from scipy.stats import false_discovery_control
+
+    p = [0.01, 0.04, 0.03, 0.005]
+    assert multiplicity.holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert multiplicity.benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+    assert multiplicity.holm([]).size == 0
+
+
+@given(PROBABILITIES)
+def test_holm_is_the_step_down_definition(p: list[float]) -> None:
+    n, order = len(p), sorted(range(len(p)), key=lambda i: p[i])
+    expected = [0.0] * n
+    for place, index in enumerate(order):
+        expected[index] = min(1.0, max((n - j) * p[order[j]] for j in range(place + 1)))
+    assert multiplicity.holm(p) == pytest.approx(expected)
+
+
+@given(PROBABILITIES)
+def test_corrections_never_make_anything_more_significant(p: list[float]) -> None:
+    holm, bh = multiplicity.holm(p), multiplicity.benjamini_hochberg(p)
+    assert (holm >= bh - 1e-12).all()
+    assert (bh >= np.array(p) - 1e-12).all()
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_proportions_are_scipys(hits: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    hits = min(hits, n)
+    expected = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    answer = clopper_pearson(hits, n, 0.95)
+    assert (answer.lower, answer.upper) == pytest.approx((expected.low, expected.high))
