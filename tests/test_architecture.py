@@ -1,0 +1,254 @@
+"""Which room may import which, read from the source with ``ast``: inside functions and for typing, too."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from typing import NamedTuple
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).parents[1] / "src" / "web_terminal"
+ROOT = "web_terminal"
+
+# What component benchmarks time in-process, as a crate's own benches would: starting a shell, and the table of sessions
+# with its messages.
+COMPONENTS = ("server.pty", "server.host.table", "server.host.wire")
+
+# A room, and what of ours it may import besides itself. The longest prefix that fits a module is its room; what is
+# allowed covers everything below it. `package` is the distribution's own name and version.
+TABLE: dict[str, tuple[str, ...]] = {
+    "package": (),
+    "__main__": ("cli",),
+    "protocol": (),
+    "client": ("protocol",),
+    "server": (),
+    "server.launch": ("server.settings",),
+    "server.settings": (),
+    "server.access": ("server.settings",),
+    "server.log": (),
+    "server.pty": ("protocol",),
+    "server.session": ("protocol.window", "server.pty", "server.log"),
+    "server.host": (
+        "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
+    ),
+    "server.host.wire": ("protocol",),
+    "server.worker": (
+        "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
+        "server.session", "server.host.wire",
+    ),
+    "server.supervise": ("server.settings", "server.launch", "server.worker.counters"),
+    "bench": (),
+    "bench.stats": (),
+    "bench.samples": (),
+    "bench.clock": (),
+    "bench.machine": ("package",),
+    "bench.plan": ("bench.samples", "bench.record", "bench.benchmark", "bench.terminals.terminal"),
+    "bench.profile": (),
+    "bench.progress": ("bench.plan", "bench.samples"),
+    "bench.baselines": ("bench.record", "bench.samples"),
+    "bench.history": ("bench.samples", "bench.analysis"),
+    "bench.record": ("bench.samples",),
+    "bench.benchmark": ("bench.samples", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client"),
+    "bench.terminals": (
+        "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "package",
+    ),
+    "bench.suites": (
+        "client", "protocol", *COMPONENTS, "bench.benchmark", "bench.clock", "bench.machine", "bench.samples",
+        "bench.plan", "bench.record", "bench.terminals",
+    ),
+    "bench.runner": (
+        "client", "bench.plan", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
+        "bench.suites", "bench.terminals", "bench.progress",
+    ),
+    "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
+    "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
+    "cli": ("package",),
+}  # fmt: skip
+
+# A half of the project is imported by a subcommand once it runs, so inside a function.
+HALVES = ("server", "bench", "client", "protocol")
+
+NEVER_AWAIT = ("protocol", "server.log", "bench.stats", "bench.analysis")
+
+# The only ones in the server that start a process: shells, and the server's own.
+STARTERS = {"server.pty", "server.supervise"}
+STARTING = {
+    "posix_spawn", "posix_spawnp", "fork", "forkpty", "system", "popen", "execv", "execve", "execl", "execle", "execlp",
+    "execlpe", "execvp", "execvpe", "spawnl", "spawnle", "spawnlp", "spawnv", "spawnve", "spawnvp", "Popen",
+    "create_subprocess_exec", "create_subprocess_shell", "subprocess_exec", "subprocess_shell", "startfile",
+}  # fmt: skip
+STARTING_MODULES = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process"}
+
+WEB_LIBRARIES = {
+    "picows", "uvicorn", "litestar", "websockets", "aiohttp", "starlette", "httptools", "httpx", "requests", "tornado",
+    "wsproto", "h11",
+}  # fmt: skip
+# The null terminal is a floor: it measures the library itself.
+MAY_NAME_WEB_LIBRARIES = ("server.worker", "client.connection", "bench.terminals.null_server")
+
+
+class Import(NamedTuple):
+    """``of`` is the module imported, as written; ``lazy`` where it stands inside a function or under TYPE_CHECKING."""
+
+    by: str
+    line: int
+    of: str
+    in_function: bool
+    for_typing: bool
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name or "package"] = ast.parse(path.read_text(), str(path))
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str, tree: ast.Module) -> list[Import]:
+    """Every import of a module, with ``from x import y`` resolved to ``x.y`` where that is a module."""
+    found = []
+
+    def visit(node: ast.AST, in_function: bool, for_typing: bool) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            in_function = True
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for_typing = True
+        if isinstance(node, ast.Import):
+            found.extend(Import(name, node.lineno, each.name, in_function, for_typing) for each in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}:{node.lineno} imports relatively"
+            for each in node.names:
+                of = f"{node.module}.{each.name}"
+                below = of.removeprefix(f"{ROOT}.")
+                found.append(
+                    Import(name, node.lineno, of if below in MODULES else str(node.module), in_function, for_typing)
+                )
+        for child in ast.iter_child_nodes(node):
+            visit(child, in_function, for_typing)
+
+    visit(tree, False, False)
+    return found
+
+
+ALL = [each for name, tree in MODULES.items() for each in imports(name, tree)]
+OURS = [
+    each._replace(of="package" if each.of == ROOT else each.of.removeprefix(f"{ROOT}."))
+    for each in ALL
+    if each.of == ROOT or each.of.startswith(f"{ROOT}.")
+]
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def room(name: str) -> str:
+    return max((prefix for prefix in TABLE if within(name, prefix)), key=len)
+
+
+def where(each: Import) -> str:
+    return f"{each.by.replace('.', '/')}.py:{each.line} imports {each.of}"
+
+
+def test_the_table_names_rooms_that_are_there_and_every_module_has_one():
+    missing = [prefix for prefix in TABLE if not any(within(name, prefix) for name in MODULES)]
+    assert not missing
+    assert all(room(name) for name in MODULES)
+    # A room of its own for each, so that "bench" and "server" allow nothing by accident.
+    assert [name for name in MODULES if room(name) in ("bench", "server") and "." in name] == []
+
+
+def test_rooms_import_what_the_table_allows():
+    def allowed(each: Import) -> bool:
+        at = room(each.by)
+        if at == "cli":
+            return True  # the halves, but only inside functions: the next test
+        # A room's parts know each other, and each may be in a room within a room.
+        return any(within(each.of, prefix) for prefix in (at, *TABLE[at]))
+
+    assert [where(each) for each in OURS if not allowed(each)] == []
+
+
+def test_server_and_bench_never_meet():
+    """One exception, named as such: component benchmarks, which import what they time where they time it."""
+    meetings = [
+        each for each in OURS
+        if (within(each.by, "server") and within(each.of, "bench"))
+        or (within(each.by, "bench") and within(each.of, "server"))
+    ]  # fmt: skip
+    assert [where(each) for each in meetings if each.of not in COMPONENTS] == []
+    assert [where(each) for each in meetings if within(each.by, "server")] == []
+    assert [where(each) for each in meetings if each.of != "server.pty" and not each.in_function] == []
+
+
+def test_the_command_line_imports_a_half_only_inside_functions():
+    early = [
+        where(each)
+        for each in OURS
+        if within(each.by, "cli") and not each.in_function and not each.for_typing
+        and any(within(each.of, half) for half in HALVES)
+    ]  # fmt: skip
+    assert early == []
+
+
+def test_a_worker_knows_nothing_of_the_host_but_its_wire():
+    assert [
+        where(each)
+        for each in OURS
+        if within(each.by, "server.worker") and within(each.of, "server.host") and each.of != "server.host.wire"
+    ] == []
+
+
+@pytest.mark.parametrize("pure", NEVER_AWAIT)
+def test_it_never_awaits(pure):
+    offenders = []
+    for name, tree in MODULES.items():
+        if within(name, pure):
+            offenders += [
+                f"{name}:{node.lineno}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith)
+            ]
+            offenders += [where(each) for each in ALL if each.by == name and each.of.split(".")[0] == "asyncio"]
+    assert offenders == []
+
+
+def test_only_pty_and_supervise_start_processes_in_the_server():
+    offenders = []
+    for name, tree in MODULES.items():
+        if within(name, "server"):
+            calls = {
+                node.attr if isinstance(node, ast.Attribute) else node.id
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute | ast.Name)
+            }
+            found = sorted(calls & STARTING)
+            found += [each.of for each in ALL if each.by == name and each.of in STARTING_MODULES]
+            if found and name not in STARTERS:
+                offenders.append((name, found))
+    assert offenders == []
+    # The rule is alive: the two that may, do.
+    for name in STARTERS:
+        assert any(isinstance(node, ast.Attribute) and node.attr == "posix_spawn" for node in ast.walk(MODULES[name]))
+
+
+def test_only_workers_and_the_clients_connection_name_a_web_library():
+    offenders = [
+        where(each)
+        for each in ALL
+        if each.of.split(".")[0] in WEB_LIBRARIES and not any(within(each.by, may) for may in MAY_NAME_WEB_LIBRARIES)
+    ]
+    assert offenders == []
+
+
+def test_protocol_reads_no_clock_no_file_no_socket_and_draws_nothing():
+    banned = {
+        "time", "datetime", "os", "io", "socket", "random", "secrets", "asyncio", "threading", "pathlib", "select",
+    }  # fmt: skip
+    assert [where(each) for each in ALL if within(each.by, "protocol") and each.of.split(".")[0] in banned] == []
