@@ -203,16 +203,12 @@ class History:
     def _prepare(self) -> None:
         """Make the tables of a new file; refuse one that is not ours, or not of this version."""
         self._db.execute("PRAGMA foreign_keys = ON")
-        with self._transaction():
-            (application,) = self._db.execute("PRAGMA application_id").fetchone()
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if application == 0 and version == 0 and tables == 0:
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                return
+        if self._stamp() == (0, 0, 0):
+            with self._transaction():
+                # Another run may have begun the file since.
+                if self._stamp() == (0, 0, 0):
+                    self._create()
+        application, version, _ = self._stamp()
         if application != APPLICATION:
             raise HistoryError(f"{self._path} is a database of something else; name another directory with --home")
         if version != SCHEMA_VERSION:
@@ -221,6 +217,20 @@ class History:
             raise HistoryError(
                 f"{self._path} has schema {version}, {age} than {SCHEMA_VERSION}, which this version reads; {remedy}"
             )
+
+    def _stamp(self) -> tuple[int, int, int]:
+        """Whose database it is, of which schema, with how many tables and indices."""
+        application, version, tables = (
+            self._db.execute(question).fetchone()[0]
+            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        )
+        return application, version, tables
+
+    def _create(self) -> None:
+        for statement in _TABLES.split(";"):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA application_id = {APPLICATION}")
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

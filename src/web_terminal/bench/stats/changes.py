@@ -59,7 +59,7 @@ def change_points(
 ) -> tuple[ChangePoint, ...]:
     """The steps in ``(n,)`` values in the order of time, oldest first.
 
-    Fewer than eight values never show one: no arrangement of them is rare enough.
+    Fewer than ten values never show one: no arrangement of them is rare enough.
 
     Args:
         error: of one search; the parts are searched again with the same.

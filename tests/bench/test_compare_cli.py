@@ -1,0 +1,182 @@
+"""``web-terminal compare`` and ``web-terminal history``: what they print and what they end with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from tests.bench.comparisons import measured
+from tests.bench.records import FLOOR, OURS, PEER
+from web_terminal.bench import record
+from web_terminal.bench.analysis import analyse
+from web_terminal.bench.baselines import Baselines
+from web_terminal.bench.history import FILE, History
+from web_terminal.bench.report import history as history_report
+from web_terminal.cli.compare import compare
+from web_terminal.cli.history import history
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from web_terminal.bench.samples import Run
+
+APP = typer.Typer()
+APP.command()(compare)
+APP.command()(history)
+
+
+@pytest.fixture(autouse=True)
+def _nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_TERMINAL_BENCH_HOME", str(tmp_path / "home"))
+
+
+def asked(*words: object) -> Result:
+    return CliRunner().invoke(APP, [str(word) for word in words])
+
+
+def saved(path: Path, of: Run) -> Path:
+    record.save(path, of, [])
+    return path
+
+
+@pytest.mark.parametrize(("scale", "code", "word"), [(1.6, 1, "slower"), (0.6, 0, "faster"), (1.04, 3, "undecided")])
+def test_the_exit_code_is_the_verdict(tmp_path: Path, scale: float, code: int, word: str) -> None:
+    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(scale, seed=2))
+    result = asked("compare", *files)
+    assert result.exit_code == code, result.output
+    rows = [line for line in result.stdout.splitlines() if " p95 " in line]
+    assert [line.split()[-1] for line in rows] == [word, word]
+    assert f"4 {word}" in result.stdout.splitlines()[-1]
+    assert f"exit {code}" in result.stdout.splitlines()[-1]
+
+
+def test_equal_within_the_threshold(tmp_path: Path) -> None:
+    files = saved(tmp_path / "a.json", measured(n=300)), saved(tmp_path / "b.json", measured(n=300, seed=2))
+    result = asked("compare", *files, "--noise-threshold", 0.2)
+    assert result.exit_code == 0
+    assert result.stdout.count("equal within 20 %") == 4
+
+
+def test_several_are_compared_with_the_first_by_baseline_name(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path / "home")
+    for name, scale in (("one", 1.0), ("two", 2.0), ("three", 3.0)):
+        kept.save(name, measured(scale, seed=int(scale)), [])
+    result = asked("compare", "one", "two", "three", "--statistic", "p50")
+    assert result.exit_code == 1
+    assert "two beside one" in result.stdout
+    assert "three beside one" in result.stdout
+    assert asked("compare", "one", "two", "--home", tmp_path / "home").exit_code == 1
+
+
+def test_one_alone_compares_its_terminals(tmp_path: Path) -> None:
+    both = saved(tmp_path / "both.json", measured(terminals=(OURS, PEER), peer=2.0))
+    result = asked("compare", both)
+    assert result.exit_code == 1
+    assert "peer beside ours" in result.stdout
+    alone = asked("compare", saved(tmp_path / "alone.json", measured()))
+    assert alone.exit_code == 2
+    assert "measured one terminal" in alone.stderr
+
+
+def test_another_machine_is_refused_unless_forced(tmp_path: Path) -> None:
+    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(2.0, kernel="7.0"))
+    result = asked("compare", *files)
+    assert result.exit_code == 2
+    assert "kernel was 6.1.0, is 7.0" in result.stderr
+    forced = asked("compare", *files, "--force")
+    assert forced.exit_code == 1
+    assert "another machine: kernel was 6.1.0, is 7.0" in forced.stdout
+
+
+def test_what_is_only_on_one_side_and_floors_are_noted(tmp_path: Path) -> None:
+    base = measured(names=("suite/a", "suite/old"), terminals=(OURS, FLOOR))
+    new = measured(2.0, seed=2, names=("suite/a", "suite/new"), terminals=(OURS, FLOOR))
+    files = saved(tmp_path / "a.json", base), saved(tmp_path / "b.json", new)
+    out = asked("compare", *files).stdout
+    assert "a.json: suite/old [ours], suite/old [floor]" in out
+    assert "b.json: suite/new [ours], suite/new [floor]" in out
+    assert "the floor suite/a [floor] itself is slower" in out
+
+
+def test_json_holds_the_same(tmp_path: Path) -> None:
+    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(1.6, seed=2))
+    result = asked("compare", *files, "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["exit_code"]) == (1, 1)
+    assert {row["change"] for row in found["comparisons"][0]["rows"]} == {"slower"}
+    assert found["comparisons"][0]["rows"][0]["ratio"] == pytest.approx(1.6, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("nothing", "nothing"), "there is no baseline 'nothing'"),
+        (("missing.json", "missing.json"), "cannot read missing.json"),
+        (("good", "good", "--statistic", "p42"), "no statistic is called 'p42'"),
+        (("good", "good", "--correction", "hope"), "no correction is called 'hope'"),
+        (("no name", "good"), "is no name for a baseline"),
+    ],
+)
+def test_wrong_usage_ends_with_two(tmp_path: Path, words: tuple[str, ...], complaint: str) -> None:
+    Baselines(tmp_path / "home").save("good", measured(), [])
+    result = asked("compare", *words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("web-terminal compare: ")
+    assert complaint in result.stderr
+    assert result.stdout == ""
+
+
+def past(home: Path, scales: list[float]) -> None:
+    with History(home / FILE, create=True) as opened:
+        for number, scale in enumerate(scales, start=1):
+            of = measured(scale, seed=number, started=f"2026-01-{number:02}T00:00:00Z", blocks=2)
+            opened.append(of, analyse(of), version="1", revision=f"{number:040x}")
+
+
+def test_a_history_is_listed_and_plotted_with_its_steps(tmp_path: Path) -> None:
+    past(tmp_path / "home", [1.0] * 8 + [1.5] * 8)
+    listed = asked("history")
+    assert listed.exit_code == 0
+    lines = listed.stdout.splitlines()
+    assert len(lines) == 2
+    assert "suite/a [ours] p95" in lines[0]
+    assert "16 runs" in lines[0]
+    assert "at 2026-01-09" in lines[0]
+    assert any(bar in lines[0] for bar in history_report.BARS)
+    plotted = asked("history", "suite/b", "--statistic", "p50").stdout
+    assert plotted.count("●") == 16
+    assert "┊ 2026-01-09T00:00:00Z at 000000000: 1.0" in plotted
+    assert "16 runs, 2026-01-01T00:00:00Z to 2026-01-16T00:00:00Z; last 1." in plotted
+
+
+def test_a_history_as_json(tmp_path: Path) -> None:
+    past(tmp_path / "home", [1.0] * 8 + [1.5] * 8)
+    found = json.loads(asked("history", "suite/a", "--json", "--limit", 14).stdout)
+    (track,) = found["tracks"]
+    assert (found["schema"], len(track["entries"]), track["statistic"]) == ("web-terminal-history/1", 14, "p95")
+    assert [change["index"] for change in track["changes"]] == [6]
+    assert track["changes"][0]["run"] == track["entries"][6]["run"]
+
+
+def test_history_without_anything_ends_with_two(tmp_path: Path) -> None:
+    result = asked("history")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no history at" in result.stderr
+    past(tmp_path / "home", [1.0])
+    assert asked("history").exit_code == 0
+    result = asked("history", "other")
+    assert result.exit_code == 2
+    assert "nothing that matches" in result.stderr
+    (tmp_path / "home" / FILE).write_text("no database, " * 100)
+    assert "is corrupt or no history" in asked("history").stderr
+
+
+def test_sparklines() -> None:
+    assert history_report.sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == history_report.BARS
+    assert history_report.sparkline([3, 3]) == "▅▅"
+    assert history_report.sparkline([1, float("inf"), 2]) == "▁x█"
+    assert history_report.sparkline([]) == ""
