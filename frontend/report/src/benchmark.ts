@@ -1,0 +1,170 @@
+/** The section of one benchmark: what it measures, all its cells at a glance, and the charts of one. */
+
+import { figure, forget, type Chart } from './chart';
+import { densityChart } from './charts/density';
+import { fitChart } from './charts/fit';
+import { historyChart } from './charts/history';
+import { parametersChart } from './charts/parameters';
+import { percentileChart } from './charts/percentiles';
+import { samplesChart } from './charts/samples';
+import { violinsChart } from './charts/violins';
+import type { Benchmark, Facts, Panel } from './data';
+import { breakable, h, type Child } from './dom';
+import { lookOf } from './looks';
+import { verdictMark } from './overview';
+import { factsOf } from './tables';
+
+export interface Section {
+  element: HTMLElement;
+  /** Show the charts of one panel. */
+  select: (panel: number) => void;
+}
+
+export function section(benchmark: Benchmark, level: string): Section {
+  const id = benchmark.anchor;
+  const panels = benchmark.panels;
+  const stage = h('div', { class: 'panel' });
+  const tabs = panels.map((panel, place) =>
+    h('button', { type: 'button', role: 'tab', id: `${id}/tab-${place}`, 'aria-controls': `${id}/panel` }, panel.label === '' ? 'all' : panel.label),
+  );
+
+  const select = (place: number): void => {
+    const panel = panels[place];
+    if (panel === undefined) return;
+    for (const [each, tab] of tabs.entries()) {
+      tab.setAttribute('aria-selected', String(each === place));
+      tab.tabIndex = each === place ? 0 : -1;
+    }
+    forget(stage);
+    stage.replaceChildren(...panelParts(panel, level, panels.length > 1));
+  };
+
+  for (const [place, tab] of tabs.entries()) {
+    tab.addEventListener('click', () => {
+      select(place);
+    });
+    tab.addEventListener('keydown', (event) => {
+      const last = tabs.length - 1;
+      const to = { ArrowRight: place === last ? 0 : place + 1, ArrowLeft: place === 0 ? last : place - 1, Home: 0, End: last }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      select(to);
+      tabs[to]?.focus();
+    });
+  }
+  if (panels.length > 1) {
+    stage.id = `${id}/panel`;
+    stage.setAttribute('role', 'tabpanel');
+    stage.setAttribute('aria-label', 'Charts');
+  }
+  const judged = benchmark.summary.findIndex((row) => row.verdict !== 'none');
+  const many = benchmark.summary.length > 1;
+  const element = h(
+    'article',
+    { class: 'benchmark block', id, 'aria-labelledby': `${id}/title`, tabindex: -1 },
+    h(
+      'header',
+      {},
+      h('p', { class: 'kind' }, benchmark.suite.replaceAll('_', ' '), benchmark.component && ' · component, in one process'),
+      h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict))),
+      h('p', { class: 'description' }, benchmark.description),
+      benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, h('span', {}, 'Does not show '), notShown(benchmark.not_shown)),
+    ),
+    many && summary(benchmark),
+    overall(benchmark, level),
+    panels.length > 1 && h('div', { class: 'tabs', role: 'tablist', 'aria-label': `Charts of ${benchmark.name}` }, ...tabs),
+    stage,
+  );
+  select(Math.max(0, benchmark.summary[judged]?.panel ?? 0));
+  return { element, select };
+}
+
+/** What was written to follow "does not show" begins, in the catalogue, with a "not" of its own. */
+function notShown(text: string): string {
+  const bare = text.replace(/^not\s+/i, '').replace(/^(nor|neither)\s+/i, '');
+  return bare.slice(0, 1).toLowerCase() + bare.slice(1);
+}
+
+function overall(benchmark: Benchmark, level: string): HTMLElement | null {
+  const charts: Chart[] = [
+    ...benchmark.lines.map((lines) => parametersChart(lines, level)),
+    ...benchmark.violins.map((violins) => violinsChart(violins, benchmark)),
+  ];
+  return charts.length === 0 ? null : h('div', { class: 'charts' }, ...charts.map((chart) => figure(chart)));
+}
+
+function summary(benchmark: Benchmark): HTMLElement {
+  const has = (name: 'parameter' | 'floor' | 'change'): boolean => benchmark.summary.some((row) => row[name] !== '');
+  const several = (name: 'terminal' | 'metric'): boolean => new Set(benchmark.summary.map((row) => row[name])).size > 1;
+  const heads: [string, boolean, string][] = [
+    ['Parameter', has('parameter'), ''],
+    ['Metric', several('metric'), ''],
+    ['Terminal', several('terminal'), ''],
+    ['n', true, 'number'],
+    ...benchmark.columns.map((name): [string, boolean, string] => [name, true, 'number']),
+    ['× floor', has('floor'), 'number'],
+    ['Change', has('change'), 'number'],
+    ['Verdict', true, ''],
+  ];
+  const shown = heads.filter(([, yes]) => yes);
+  const lines = benchmark.summary.map((row) => {
+    const link = (words: string): HTMLElement => h('a', { href: `#${benchmark.anchor}@${row.panel}` }, words);
+    const cells: Record<string, Child> = {
+      Parameter: link(row.parameter === '' ? 'all' : row.parameter),
+      Metric: has('parameter') ? row.metric : link(row.metric),
+      Terminal: h('span', { class: `terminal ${lookOf(row.terminal)}` }, row.terminal),
+      n: row.n,
+      '× floor': row.floor,
+      Change: row.change,
+      Verdict: verdictMark(row.verdict, row.verdict),
+      ...Object.fromEntries(benchmark.columns.map((name, place) => [name, missing(row.figures[place] ?? '')])),
+    };
+    return h('tr', {}, ...shown.map(([name, , look]) => h('td', { class: look === '' ? null : look }, cells[name])));
+  });
+  return h(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `Summary of ${benchmark.name}` },
+    h('table', { class: 'summary' }, h('thead', {}, h('tr', {}, ...shown.map(([name, , look]) => h('th', { scope: 'col', class: look === '' ? null : look }, name)))), h('tbody', {}, ...lines)),
+  );
+}
+
+const missing = (figure: string): Child => (figure === '-' || figure === '' ? h('span', { class: 'faint' }, '–') : figure);
+
+function panelParts(panel: Panel, level: string, named: boolean): HTMLElement[] {
+  const found: HTMLElement[] = [];
+  if (named && panel.label !== '') found.push(h('h4', {}, panel.label));
+  found.push(...panel.facts.map((facts) => headline(facts, panel.facts.length > 1)));
+  const charts = [densityChart(panel), percentileChart(panel, level), fitChart(panel, level)].filter((chart) => chart !== null);
+  const wide = samplesChart(panel);
+  const past = panel.history.map((history) => historyChart(history, panel.unit)).filter((chart) => chart !== null);
+  if (charts.length > 0) found.push(h('div', { class: 'charts' }, ...charts.map((chart) => figure(chart))));
+  if (wide !== null) found.push(figure(wide, 'wide'));
+  found.push(...past.map((chart) => figure(chart, 'wide')));
+  for (const facts of panel.facts) {
+    if (panel.facts.length > 1) found.push(h('h5', {}, h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal)));
+    found.push(factsOf(facts, level));
+  }
+  return found;
+}
+
+/** The verdict in a sentence, what it rests on, and what stands against it. */
+function headline(facts: Facts, several: boolean): HTMLElement {
+  const parts: Child[] = [
+    several && h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal),
+    facts.target !== '' && h('span', { class: 'judged' }, verdictMark(facts.verdict, facts.verdict), ` on ${facts.target}`),
+    facts.goal !== '' && h('span', { class: 'judged' }, `goal ${facts.goal}: `, facts.goal_verdict === 'pass' ? 'met' : facts.goal_verdict === 'fail' ? 'not met' : facts.goal_verdict),
+    h('span', {}, facts.counts),
+  ];
+  const remarks = [
+    ...(facts.reason === '' ? [] : [[`v-${facts.verdict.replace(' ', '-')}`, facts.reason]]),
+    ...(facts.not_applicable === '' ? [] : [['', `not applicable: ${facts.not_applicable}`]]),
+    ...facts.problems.map((text) => ['v-fail', text]),
+    ...facts.warnings.map((text) => ['v-undecided', text]),
+  ];
+  return h(
+    'div',
+    { class: 'headline' },
+    h('p', {}, ...parts),
+    remarks.length > 0 && h('ul', { class: 'remarks' }, ...remarks.map(([look, text]) => h('li', { class: look === '' ? null : look }, text))),
+  );
+}

@@ -1,0 +1,59 @@
+/** The list of what is on the page, with the verdict of each benchmark and a mark at the one in sight. */
+
+import type { Page } from './data';
+import { breakable, h } from './dom';
+import { glyph, verdictLook } from './looks';
+
+export function contents(page: Page, root: HTMLElement, details: HTMLDetailsElement): void {
+  const link = (id: string, words: string, verdict = ''): HTMLElement =>
+    h(
+      'a',
+      { href: `#${id}`, 'data-for': id },
+      verdict !== '' && h('span', { class: `sign ${verdictLook(verdict)}`, title: verdict }, glyph(verdict)),
+      h('span', {}, breakable(words)),
+    );
+  const suites = new Map<string, HTMLElement[]>();
+  for (const each of page.benchmarks) {
+    const items = suites.get(each.suite) ?? [];
+    items.push(h('li', {}, link(each.anchor, each.name, each.verdicts[0] ?? 'none')));
+    suites.set(each.suite, items);
+  }
+  root.replaceChildren(
+    h('ul', {}, h('li', {}, link('overview', 'Overview'))),
+    ...[...suites].flatMap(([suite, items]) => [h('p', { class: 'kind' }, suite.replaceAll('_', ' ')), h('ul', {}, ...items)]),
+    h('ul', { class: 'last' }, h('li', {}, link('environment', 'Environment')), h('li', {}, link('reading', 'How to read this'))),
+  );
+  const narrow = matchMedia('(max-width: 1099px)');
+  const adapt = (): void => {
+    details.open = !narrow.matches;
+  };
+  narrow.addEventListener('change', adapt);
+  adapt();
+  root.addEventListener('click', (event) => {
+    if (narrow.matches && event.target instanceof Element && event.target.closest('a') !== null) details.open = false;
+  });
+  follow(root);
+}
+
+function follow(root: HTMLElement): void {
+  const links = new Map([...root.querySelectorAll('a')].map((each) => [each.dataset['for'] ?? '', each]));
+  const seen = new Set<string>();
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (entry.isIntersecting) seen.add(entry.target.id);
+        else seen.delete(entry.target.id);
+      }
+      const first = [...links.keys()].find((id) => seen.has(id));
+      for (const [id, each] of links) {
+        if (id === first) each.setAttribute('aria-current', 'true');
+        else each.removeAttribute('aria-current');
+      }
+    },
+    { rootMargin: '-10% 0px -70% 0px' },
+  );
+  for (const id of links.keys()) {
+    const target = document.getElementById(id);
+    if (target !== null) observer.observe(target);
+  }
+}

@@ -1,0 +1,70 @@
+/** What the run was measured on, what should make a reader careful, and how to read the rest. */
+
+import type { Page } from './data';
+import { h, type Child } from './dom';
+
+export function environment(page: Page, root: HTMLElement): void {
+  const terminals = page.terminals.map((each) =>
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row' }, each.name),
+      h('td', {}, each.version),
+      h('td', {}, each.role),
+      h('td', {}, h('code', {}, each.command)),
+      h('td', {}, each.capabilities),
+    ),
+  );
+  const changed = page.environment.some(([, , after]) => after !== '');
+  const machine = page.environment.map(([name, before, after]) =>
+    h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, before), changed && h('td', {}, after)),
+  );
+  const parts: Child[] = [
+    h('h2', { id: 'environment-title' }, 'Environment'),
+    page.warnings.length > 0 &&
+      h(
+        'ul',
+        { class: 'warnings' },
+        ...page.warnings.map((each) => h('li', {}, h('b', {}, sentence(each.seen)), ` ${sentence(each.matters)} `, h('span', { class: 'remedy' }, sentence(each.remedy)))),
+      ),
+    h('h3', {}, 'Terminals'),
+    scroll('Terminals', h('table', { class: 'plain' }, headed(['', 'Version', 'Role', 'Command', 'Capabilities']), h('tbody', {}, ...terminals))),
+    machine.length > 0 && h('h3', {}, 'Machine'),
+    machine.length > 0 &&
+      scroll('Machine', h('table', { class: 'plain' }, headed(changed ? ['', 'Before', 'After, where it differs'] : ['', '']), h('tbody', {}, ...machine))),
+    page.options.length > 0 && h('h3', {}, 'Options'),
+    page.options.length > 0 &&
+      h('dl', { class: 'facts' }, ...page.options.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
+  ];
+  root.replaceChildren(...parts.filter((part) => part instanceof Node));
+}
+
+export function reading(page: Page, root: HTMLElement): void {
+  const terms: [string, string][] = [
+    ['Verdict', 'By the bound of the interval: pass where all of it lies on the good side of the limit, fail where all of it lies on the other, undecided where it holds the limit or the sample is too thin. Refused: the measuring client was too busy to be believed.'],
+    ['Interval', `${page.level} of such intervals hold the true figure. Those of percentiles rest on ranks alone and assume nothing about the distribution.`],
+    ['Percentile', 'A value that was seen: 95 % of all operations, failed ones included, took at most as long as p95. Where a sample is too thin for one, the report says how many operations are missing.'],
+    ['Floor', 'What this machine takes without any web terminal, measured in turn with it in the same run. Added is the difference, × floor the quotient.'],
+    ['Outlier', 'Beyond 1.5 (mild) or 3 (severe) interquartile ranges from the quartiles. Outliers are labelled and counted, never left out.'],
+    ['Warm-up', 'Operations before the measurement. Shown lighter; in no figure.'],
+    ['Density', 'Where an axis is logarithmic, the density is one over the logarithm: equal areas are equally many operations.'],
+    ['Keys', '/ goes to the search. In the tabs of a benchmark and in a chart the arrow keys move.'],
+  ];
+  root.replaceChildren(
+    h('h2', { id: 'reading-title' }, 'How to read this'),
+    h('dl', { class: 'terms' }, ...terms.map(([term, words]) => h('div', {}, h('dt', {}, term), h('dd', {}, words)))),
+  );
+}
+
+function headed(heads: readonly string[]): HTMLElement {
+  return h('thead', {}, h('tr', {}, ...heads.map((each) => (each === '' ? h('td') : h('th', { scope: 'col' }, each)))));
+}
+
+function scroll(name: string, table: HTMLElement): HTMLElement {
+  return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': name }, table);
+}
+
+function sentence(text: string): string {
+  if (text === '') return '';
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}

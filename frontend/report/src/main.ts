@@ -1,0 +1,95 @@
+/** The report put together. */
+
+import { section, type Section } from './benchmark';
+import { drawAll } from './chart';
+import { contents } from './contents';
+import { record, type Page } from './data';
+import { byId, h } from './dom';
+import { environment, reading } from './environment';
+import { assign } from './looks';
+import { overview, verdictMark } from './overview';
+
+const WORDS: Record<string, string> = { pass: 'passed', fail: 'failed', undecided: 'undecided', refused: 'refused', 'not applicable': 'not applicable' };
+
+function outcome(page: Page): void {
+  const judged = Object.entries(page.verdicts).filter(([verdict]) => verdict !== 'not applicable');
+  const targets = judged.reduce((sum, [, n]) => sum + n, 0);
+  const parts = Object.entries(page.verdicts)
+    .filter(([, n]) => n > 0)
+    .map(([verdict, n]) => verdictMark(verdict, `${n} ${WORDS[verdict] ?? verdict}`));
+  const [met, goals] = page.goals;
+  byId('outcome').replaceChildren(
+    h('span', { class: 'total' }, targets === 0 ? 'No targets' : `${targets} ${targets === 1 ? 'target' : 'targets'}`),
+    ...parts,
+    goals > 0 ? h('span', { class: 'goals' }, `${met} of ${goals} goals met`) : '',
+    h('span', { class: 'exit' }, `exit ${page.exit_code}: ${page.exit_words}`),
+  );
+}
+
+function notices(page: Page): void {
+  const found: HTMLElement[] = [];
+  if (page.partial.length > 0) {
+    found.push(h('div', { class: 'notice partial', role: 'note' }, h('b', {}, 'This report is partial. '), ...page.partial.map((each) => h('span', {}, `${each}. `))));
+  }
+  if (page.warnings.length > 0) {
+    const many = page.warnings.length === 1 ? 'a warning' : `${page.warnings.length} warnings`;
+    found.push(h('p', { class: 'notice' }, h('b', {}, `The machine gives ${many}: `), page.warnings.map((each) => each.seen).join('; '), '. ', h('a', { href: '#environment' }, 'What to do')));
+  }
+  if (page.baseline.length > 0) {
+    found.push(h('p', { class: 'notice' }, h('b', {}, 'Compared with '), `${page.baseline.join('. ')}.`));
+  }
+  byId('notices').replaceChildren(...found);
+}
+
+function colours(): void {
+  byId('theme').addEventListener('change', (event) => {
+    if (!(event.target instanceof HTMLInputElement)) return;
+    if (event.target.value === 'auto') delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = event.target.value;
+  });
+}
+
+/** Follow an address such as `#suite/name@3` to the panel it names. */
+function go(sections: ReadonlyMap<string, Section>): void {
+  const [id = '', panel] = decodeURIComponent(location.hash.slice(1)).split('@');
+  const found = sections.get(id);
+  if (found === undefined || panel === undefined) return;
+  found.select(Number(panel));
+  found.element.scrollIntoView();
+  found.element.focus({ preventScroll: true });
+}
+
+function start(): void {
+  const page = record();
+  assign(page);
+  byId('title').textContent = page.title;
+  byId('kind').textContent = `Benchmark report, ${page.started}`;
+  outcome(page);
+  byId('facts').replaceChildren(...page.facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
+  notices(page);
+  colours();
+  overview(page, byId('overview'));
+  const sections = new Map(page.benchmarks.map((each) => [each.anchor, section(each, page.level)]));
+  let suite = '';
+  for (const each of page.benchmarks) {
+    if (each.suite !== suite) {
+      suite = each.suite;
+      byId('benchmarks').append(h('h2', { class: 'suite-title' }, suite.replaceAll('_', ' ')));
+    }
+    const found = sections.get(each.anchor);
+    if (found !== undefined) byId('benchmarks').append(found.element);
+  }
+  environment(page, byId('environment'));
+  reading(page, byId('reading'));
+  const details = byId('contents-details');
+  if (details instanceof HTMLDetailsElement) contents(page, byId('contents'), details);
+  byId('bottom').textContent = `Made by web-terminal ${page.version} from the record of ${page.started}. One file; it asks nobody for anything.`;
+  addEventListener('hashchange', () => {
+    go(sections);
+  });
+  addEventListener('beforeprint', drawAll);
+  go(sections);
+  document.documentElement.dataset['state'] = 'ready';
+}
+
+start();
