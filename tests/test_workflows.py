@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.bench.comparisons import measured
 from tests.bench.records import MS, run, samples, trial
 from web_terminal.bench.analysis import analyse
 from web_terminal.bench.record import Recorder
 from web_terminal.bench.report import json as report_json
+from web_terminal.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -427,6 +429,30 @@ def test_a_loss_against_the_baseline_fails_the_job(tmp_path: Path, code: int, co
     assert f"compared {tmp_path}/base.json {tmp_path}/run.json" in job.summary
 
 
+@pytest.mark.skipif("compare" not in main._COMMANDS, reason="the command line does not offer compare yet")
+@pytest.mark.parametrize(
+    ("scale", "kernel", "comparison", "status"),
+    [(1.0, "6", "no loss", 0), (1.6, "6", "slower", 1), (1.6, "7", "refused", 0)],
+)
+def test_the_comparison_is_that_of_the_samples(
+    tmp_path: Path, scale: float, kernel: str, comparison: str, status: int
+) -> None:
+    job = Job(tmp_path, {"baseline": "base.json"})
+    both = {"base.json": measured(n=400, kernel="6"), "run.json": measured(scale, seed=2, n=400, kernel=kernel)}
+    for name, made in both.items():
+        report_json.write(job.workspace / name, made, analyse(made))
+    job.outputs["bench"] = {"exit-code": "0", "record": "run.json"}
+    # Noise within which two samples of one distribution are surely equal.
+    job.outputs["install"]["bin"] = str(
+        program(tmp_path / "comparing", f'exec {tmp_path}/bin/web-terminal compare --noise-threshold=0.1 "${{@:2}}"')
+    )
+    assert job.step("Compare with the baseline") == 0, job.said
+    assert job.output("comparison") == comparison, job.said
+    job.outputs["validate"] = {"exit-code": "0", "verdict": "pass"}
+    assert job.rest("Write the summary") == status
+    assert f"baseline: {comparison}." in job.summary
+
+
 def test_without_a_baseline_nothing_is_compared(tmp_path: Path) -> None:
     job = Job(tmp_path, {"baseline": "baseline/run.json"})
     job.outputs["bench"] = {"exit-code": "0", "record": str(record(tmp_path / "run.json", MS))}
@@ -454,6 +480,37 @@ def test_the_suite_is_installed_from_the_actions_own_checkout(tmp_path: Path) ->
     command = Path(job.outputs["install"]["bin"], "web-terminal")
     assert command.is_relative_to(job.temporary)
     assert re.search(r"^web-terminal \d", job.said, re.MULTILINE)
+
+
+# The baseline of main
+
+
+def workflow_step(name: str, directory: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Outputs of a script of benchmark.yml, run as GitHub runs one that names no shell (``bash -e``)."""
+    job = content(ROOT / ".github" / "workflows" / "benchmark.yml")["jobs"]["benchmark"]
+    (step,) = [each for each in job["steps"] if each.get("name") == name]
+    output = directory / "output"
+    output.write_text("")
+    environment = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(output), **environment}
+    subprocess.run(["bash", "-e", "-c", step["run"]], cwd=directory, env=environment, check=True, timeout=60)
+    pairs = (line.partition("=") for line in output.read_text().splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def test_one_kind_of_machine_has_one_name(tmp_path: Path) -> None:
+    first, second = (workflow_step("Name this kind of machine", tmp_path, {}) for _ in range(2))
+    assert first == second
+    assert re.fullmatch(r"[0-9a-f]{16}", first["kind"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "taken"), [("pass", True), ("fail", True), ("undecided", True), ("error", False), ("usage", False)]
+)
+def test_a_run_that_failed_is_no_baseline(tmp_path: Path, verdict: str, taken: bool) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    given = {"VERDICT": verdict, "RECORD": "run.json"}
+    assert workflow_step("Take the run as the next baseline", tmp_path, given) == ({"taken": "true"} if taken else {})
+    assert (tmp_path / "baseline" / "run.json").exists() is taken
 
 
 # The comment
