@@ -144,10 +144,13 @@ class _Seat:
 
         from web_terminal.client.errors import Closed, TimedOut, Unreachable
 
+        _say(f"{why}; reconnecting, what you type now is not sent")
         for seconds in _RECONNECT_SECONDS:
             await asyncio.sleep(seconds)  # the server needs time to come back, and says nothing before
             try:
                 await self._connection.reconnect()
+                self._resized()
+                _say("reconnected")
                 return
             except (Unreachable, TimedOut):
                 continue
@@ -207,6 +210,12 @@ def _raw() -> Iterator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """A line of our own on a terminal in raw mode, dim and on standard error, so that it is not taken for output."""
+    sys.stderr.write(f"\r\n\x1b[2m[{text}]\x1b[0m\r\n")
+    sys.stderr.flush()
 
 
 def _write(data: bytes) -> None:
