@@ -142,7 +142,10 @@ class Access:
         grant = self._by_user.get(user) if isinstance(user, str) else None
         if grant is None:
             raise Denied("wrong cookie")
-        return Grant(grant.user, grant.role, made.timestamp() + self._settings.login_seconds)
+        until = made.timestamp() + self._settings.login_seconds
+        if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
+            raise Denied("the login is over")
+        return Grant(grant.user, grant.role, until)
 
     # --- how often
 

@@ -58,6 +58,9 @@ def gate(application: Application, access: Access, base_path: str) -> Applicatio
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
 
+        if "\0" in path:  # no file and no route has one, and the file system raises
+            await _refuse(send_with_headers, 400, "malformed_message", "the path holds a NUL character")
+            return
         try:
             access.check_host(headers.get(b"host"))
             if scope["method"] not in ("GET", "HEAD"):

@@ -39,6 +39,38 @@ _KEEP_ALIVE = (
 )
 # Connections the kernel completes before we accept them; net.core.somaxconn caps it.
 _BACKLOG = 4096
+# A request's line and headers; browsers send a few KiB, other servers take 8 to 64.
+_HEAD_BYTES = 64 * 1024
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol, but a request's head may not grow without end: nobody has asked yet who sends it."""
+
+    class Bounded(protocol):  # type: ignore[misc, valid-type]  # uvicorn has one of two, which Config chooses
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self._head_bytes = 0
+            self._in_head = True
+
+        def data_received(self, data: bytes) -> None:
+            self._head_bytes += len(data)
+            if self._in_head and self._head_bytes > _HEAD_BYTES:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+                return
+            super().data_received(data)
+
+        def on_message_begin(self) -> None:
+            self._head_bytes = 0
+            self._in_head = True
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._in_head = False
+            super().on_headers_complete()
+
+    return Bounded
 
 
 class Worker:
@@ -99,8 +131,10 @@ class Worker:
         config.load()
         self._state.default_headers = config.encoded_headers
 
+        http_protocol = with_bounded_heads(config.http_protocol_class)
+
         def protocol() -> asyncio.Protocol:
-            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # as Server.startup calls it
+            made: asyncio.Protocol = http_protocol(  # type: ignore[call-arg]  # as Server.startup calls it
                 config=config, server_state=self._state, app_state={}
             )
             return made
