@@ -71,6 +71,7 @@ class Benchmark:
     ``terminals`` need all of ``needs``. One that is ``alone`` gets a terminal started for it while no other runs.
     ``blocks`` and ``quick`` (the parameters of a quick run) bound what is dear. ``repeats`` is the number of
     operations that take the place of the run's sample size, for a benchmark whose preparation is the expensive part.
+    ``seconds``, where it is not 0, takes the place of the run's time for measuring in the same way.
     ``full`` are the parameters that only a full run measures. ``sessions`` says how many sessions a parameter holds at
     once, so that a machine that cannot hold them is told so before the first connection.
     """
@@ -83,6 +84,7 @@ class Benchmark:
     blocks: int = 0
     quick: tuple[str, ...] | None = None
     repeats: int = 0
+    seconds: float = 0.0
     full: tuple[str, ...] = ()
     sessions: Callable[[str], int] | None = None
 
@@ -121,6 +123,7 @@ def declare(
     blocks: int = 0,
     quick: tuple[str, ...] | None = None,
     repeats: int = 0,
+    seconds: float = 0.0,
     full: tuple[str, ...] = (),
     sessions: Callable[[str], int] | None = None,
 ) -> Benchmark:
@@ -137,7 +140,7 @@ def declare(
         floor=floor,
         needs=() if is_floor else tuple(sorted(needs)),
     )
-    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, full, sessions)
+    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, seconds, full, sessions)
 
 
 def below(statistic: Statistic, limit_ms: float, goal_ms: float, text: str, *, key: str = "*") -> dict[str, Target]:

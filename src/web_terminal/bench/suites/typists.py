@@ -166,6 +166,7 @@ async def listening(people: list[Typist]) -> AsyncIterator[list[Typist]]:
     try:
         yield people
     finally:
+        # Not a task group: what goes wrong in the block must come out of it as it is.
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,10 +7,10 @@ import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal.bench.benchmark import MS, Benchmark, Findings, Stage, below, declare, sample
+from web_terminal.bench.benchmark import Benchmark, Findings, Stage, below, declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Point, Target
-from web_terminal.bench.suites import floods
+from web_terminal.bench.suites import streams
 from web_terminal.bench.suites.crews import ServerClock
 from web_terminal.bench.suites.shells import ready_shell, several
 from web_terminal.bench.suites.typists import begin_echo
@@ -43,7 +43,7 @@ _BATCH: Final = 200
 _SESSION: Final = "s-0123456789abcdef"
 _KEYSTROKE: Final = b"k"
 # A line of output, which most messages of a session are.
-_OUTPUT: Final = floods.LINE.encode()
+_OUTPUT: Final = streams.LINE.encode()
 _ECHOED: Final = b"x" * 64
 _CLIENT: Final[tuple[m.ClientMessage, ...]] = (
     m.Authenticate(token="0123456789abcdef0123456789abcdef"),
@@ -74,16 +74,16 @@ _COUNTS: Final = ("10", "100", "1000", "10000")
 _SIZES: Final = ("64", "256", "1024", "4096", "16384")
 _AT_ONCE: Final = ("10", "50", "100")
 _BATCHES: Final = ("10", "50", "100", "500")
-_STREAMS: Final[dict[str, Callable[[], floods.Stream]]] = {
-    "1MB text": lambda: floods.text(1),
-    "1MB binary": lambda: floods.binary(1),
-    "32MB text": lambda: floods.text(32),
-    "32MB binary": lambda: floods.binary(32),
+_STREAMS: Final[dict[str, Callable[[], streams.Stream]]] = {
+    "1MB text": lambda: streams.text(1 * streams.MEGABYTE),
+    "1MB binary": lambda: streams.binary(1),
+    "32MB text": lambda: streams.text(32 * streams.MEGABYTE),
+    "32MB binary": lambda: streams.binary(32),
 }
 # Output in bulk of another suite has the same floor.
-_FLOODS: Final[dict[str, Callable[[], floods.Stream]]] = {
-    "10MB": lambda: floods.text(10),
-    "100MB": lambda: floods.text(100),
+_FLOODS: Final[dict[str, Callable[[], streams.Stream]]] = {
+    "10MB": lambda: streams.text(10 * streams.MEGABYTE),
+    "100MB": lambda: streams.text(100 * streams.MEGABYTE),
 }
 
 
@@ -237,14 +237,14 @@ async def _pty_output_to_websocket_messages(stage: Stage) -> AsyncIterator[Opera
 
 
 @asynccontextmanager
-async def output(stage: Stage, stream: floods.Stream) -> AsyncIterator[Operation]:
+async def output(stage: Stage, stream: streams.Stream) -> AsyncIterator[Operation]:
     """One operation is one stream received whole; with it what the server spent and how the bytes were cut."""
     clock = ServerClock(stage)
-    async with ready_shell(stage) as shell, floods.prepared(shell, stage, stream):
+    async with ready_shell(stage) as shell, streams.prepared(shell, stage, stream):
 
         async def operate() -> Findings:
             before_ns = clock.read_ns()
-            received = await floods.receive(shell.connection, stream, stage.markers)
+            received = await streams.receive(shell.connection, stream, stage.markers)
             spent_ns = clock.read_ns() - before_ns
             sizes = sorted(received.sizes)
             points = [
@@ -253,7 +253,7 @@ async def output(stage: Stage, stream: floods.Stream) -> AsyncIterator[Operation
                 Point("largest message", 0, sizes[-1]),
             ]
             if clock.pids:
-                points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / floods.MEGABYTE)))
+                points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / streams.MEGABYTE)))
             return Findings((sample(received.sent_ns, received.seen_ns),), tuple(points))
 
         yield operate
@@ -269,7 +269,7 @@ async def _raw_pty_stream(stage: Stage) -> AsyncIterator[Operation]:
         pty.wait_for(ready.seen)
 
         async def operate() -> Sample:
-            received = floods.receive_locally(pty, stream, stage.markers)
+            received = streams.receive_locally(pty, stream, stage.markers)
             return sample(received.sent_ns, received.seen_ns)
 
         try:
@@ -322,7 +322,7 @@ def _elements(counts: tuple[str, ...]) -> dict[str, int]:
     return {count: int(count) for count in counts}
 
 
-def sizes(streams: dict[str, Callable[[], floods.Stream]]) -> dict[str, int]:
+def sizes(streams: dict[str, Callable[[], streams.Stream]]) -> dict[str, int]:
     """Bytes of each stream, by parameter."""
     return {name: make().size_bytes for name, make in streams.items()}
 
@@ -336,7 +336,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         _websocket_message_serialization,
         frozenset({Capability.COMPONENTS}),
         parameters=tuple(_WORKS),
-        elements={name: 1 for name in _WORKS},
+        elements=dict.fromkeys(_WORKS, 1),
         element_unit="messages",
         component=True,
         blocks=1,
@@ -396,7 +396,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     declare(
         "websocket_throughput/pty_output_to_websocket_messages",
-        "A shell emits so many known bytes, text lines or every byte there is, until all have come; counted and hashed.",
+        "A shell emits so many known bytes, text lines or every byte there is, until all came; counted, hashed.",
         "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
         _pty_output_to_websocket_messages,
         _SHELL | {Capability.BINARY},
@@ -408,6 +408,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         quick=("1MB text",),
         blocks=1,
         repeats=20,
+        seconds=1.0,
     ),
     declare(
         "websocket_throughput/websocket_batch_processing",
@@ -434,7 +435,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         is_floor=True,
         quick=(),
         blocks=1,
-        repeats=5,
+        repeats=10,
+        seconds=0.5,
         full=("100MB",),
     ),
 )

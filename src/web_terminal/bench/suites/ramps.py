@@ -1,0 +1,133 @@
+"""Sessions that arrive at a fixed rate, as in a morning; and what the full house is like to type in."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from web_terminal.bench.benchmark import Findings, Stage
+from web_terminal.bench.clock import SECOND_NS, now_ns, play
+from web_terminal.bench.samples import Outcome, Point, Sample
+from web_terminal.bench.suites.crews import ServerClock, dismiss, outcome_of
+from web_terminal.bench.suites.room import make_sure
+from web_terminal.bench.suites.shells import ready
+from web_terminal.bench.suites.typists import Typist, listening, type_keys
+from web_terminal.bench.terminals.processes import pss_bytes
+from web_terminal.client.errors import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from web_terminal.bench.benchmark import Operation
+    from web_terminal.client.connection import Connection
+
+SESSIONS_PER_SECOND: Final = 250
+"""Below what two processors can start with shell, server and client on them, so that a healthy ramp keeps its rate."""
+
+KEYS_PER_SECOND: Final = 200
+KEYS: Final = 400
+"""Enough for a bounded p99, in two seconds."""
+
+_SETTLE_READINGS: Final = 20
+_SETTLE_SECONDS: Final = 0.1
+
+
+class Ramp(NamedTuple):
+    """``arrivals`` are of all, from the moment due to the computed prompt seen; ``connections`` of those that came."""
+
+    connections: list[Connection]
+    arrivals: list[Sample]
+
+    @property
+    def failures(self) -> list[Sample]:
+        return [each for each in self.arrivals if each.outcome is not Outcome.OK]
+
+    @property
+    def per_second(self) -> float:
+        """Sessions that spoke, over the time from the first's due moment until the last had spoken."""
+        seconds = (max(each.seen_ns for each in self.arrivals) - self.arrivals[0].due_ns) / SECOND_NS
+        return len(self.connections) / seconds
+
+
+async def ramp(stage: Stage, count: int, rate: float, stack: AsyncExitStack) -> Ramp:
+    """``count`` sessions, dialled, attached and made to compute their prompt, at ``rate`` a second (open loop).
+
+    Their connections belong to ``stack``. One that fails is noted and the others go on.
+    """
+    made = Ramp([], [])
+
+    async def arrive(due_ns: int) -> None:
+        sent_ns = now_ns()
+        try:
+            connection = await stack.enter_async_context(stage.running.connect())
+            await connection.attach()
+            prompt = await ready(connection, stage)
+        except ClientError as error:
+            outcome, reason = outcome_of(error), str(error)
+            made.arrivals.append(Sample(due_ns, sent_ns, now_ns(), outcome=outcome, reason=reason))
+            return
+        assert prompt  # the shell spoke, and said what it had to compute
+        made.arrivals.append(Sample(due_ns, sent_ns, now_ns()))
+        made.connections.append(connection)
+
+    async with asyncio.TaskGroup() as arriving:
+
+        def begin(_: int, due_ns: int) -> None:
+            arriving.create_task(arrive(due_ns))
+
+        await play(rate, count, begin)
+    made.arrivals.sort(key=lambda each: each.due_ns)
+    return made
+
+
+@asynccontextmanager
+async def concurrent_sessions_scale(stage: Stage) -> AsyncIterator[Operation]:
+    """Ramp, weigh, type; one operation is all of it."""
+    count = int(stage.parameter)
+    make_sure(stage, count)
+    clock = ServerClock(stage)
+
+    async def operate() -> Findings:
+        empty_bytes = await settled_pss(clock.pids)
+        async with AsyncExitStack() as stack:
+            made = await ramp(stage, count, SESSIONS_PER_SECOND, stack)
+            try:
+                full_bytes = await settled_pss(clock.pids)
+                people = [Typist(connection) for connection in made.connections]
+                random.Random(stage.parameter).shuffle(people)
+                async with listening(people):
+                    typed = await type_keys(people, KEYS_PER_SECOND, KEYS)
+            finally:
+                await dismiss(made.connections)
+        points = [
+            Point("sessions", 0, len(made.connections)),
+            Point("sessions per second", 0, made.per_second),
+            Point("session start p95", 0, nearest_rank([each.seen_ns - each.due_ns for each in made.arrivals], 0.95)),
+            Point("missed sends", 0, typed.missed),
+        ]
+        if clock.pids:
+            points.append(Point("server PSS per session", 0, (full_bytes - empty_bytes) / count))
+        return Findings((*made.failures, *typed.samples), tuple(points))
+
+    yield operate
+
+
+async def settled_pss(pids: Sequence[int]) -> float:
+    """Memory of these processes once two readings in a row agree to a thousandth."""
+    last = 0.0
+    for _ in range(_SETTLE_READINGS):
+        now = float(pss_bytes(pids))
+        if abs(now - last) <= now / 1000:
+            break
+        last = now
+        await asyncio.sleep(_SETTLE_SECONDS)  # memory is given back by whoever holds it, at no announced moment
+    return now
+
+
+def nearest_rank(values: Sequence[int], q: float) -> int:
+    """The ``q`` quantile as a value that was seen (Hyndman and Fan 1996, type 1)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * q) - 1)]
