@@ -41,8 +41,9 @@ def application(worker: Worker) -> Application:
         openapi_config=OpenAPIConfig(
             title="web-terminal",
             version=__version__,
-            path=f"{base}/api/v1",
-            render_plugins=[JsonRenderPlugin()],
+            # The whole path, for below it Litestar answers everything else with a page of HTML.
+            path=f"{base}/api/v1/openapi.json",
+            render_plugins=[JsonRenderPlugin(path="/")],
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(type="http", scheme="bearer"),
@@ -57,6 +58,7 @@ def application(worker: Worker) -> Application:
             TheirError: _their_error,
             ValidationException: _invalid,
             HTTPException: _http_error,
+            RecursionError: _too_deep,
             Exception: _our_error,
         },
     )
@@ -94,6 +96,10 @@ def _invalid(_request: Request[Any, Any, Any], error: ValidationException) -> Re
 
 def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[api.Problem]:
     return _problem(error.status_code, HTTPStatus(error.status_code).name.lower(), error.detail)
+
+
+def _too_deep(_request: Request[Any, Any, Any], _error: RecursionError) -> Response[api.Problem]:
+    return _problem(422, "malformed_message", "JSON nested too deeply")
 
 
 def _our_error(_request: Request[Any, Any, Any], error: Exception) -> Response[api.Problem]:

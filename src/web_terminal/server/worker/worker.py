@@ -54,12 +54,14 @@ def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
             self._in_head = True
 
         def data_received(self, data: bytes) -> None:
-            self._head_bytes += len(data)
-            if self._in_head and self._head_bytes > _HEAD_BYTES:
-                self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+            if self.transport.is_closing():
                 return
             super().data_received(data)
+            if self._in_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > _HEAD_BYTES:
+                    self.transport.write(_HEAD_TOO_LARGE)
+                    self.transport.close()
 
         def on_message_begin(self) -> None:
             self._head_bytes = 0
