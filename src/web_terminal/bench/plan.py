@@ -42,6 +42,8 @@ class Options:
     quick: bool = False
     confidence_level: float = 0.95
     seed: int = 0
+    precision: float = 0.0
+    """Wanted width of the deciding interval over its estimate; with 0 the sample size decides instead."""
 
 
 QUICK: Final = Options(sample_size=100, warm_up_seconds=0.1, measurement_seconds=0.5, blocks=2, quick=True)

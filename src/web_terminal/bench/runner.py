@@ -13,7 +13,7 @@ import random
 import time
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from web_terminal.bench.benchmark import Operation
     from web_terminal.bench.plan import Plan, Slot
     from web_terminal.bench.progress import Progress
+    from web_terminal.bench.samples import BenchmarkFacts, Cell
     from web_terminal.bench.terminals.terminal import Footprint, Running
 
 # After so many failures in a row a trial is given up: each may have cost a whole time limit.
@@ -44,11 +45,26 @@ class NotProven(Exception):
     """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
 
 
+class Enough(Protocol):
+    """Tells when a cell needs no more operations, from what its blocks have so far."""
+
+    def is_due(self, cell: Cell, measured: int) -> bool:
+        """Whether so many operations are worth a look."""
+
+    def is_enough(self, facts: BenchmarkFacts, trials: Sequence[Trial]) -> bool:
+        """One look."""
+
+
 async def carry_out(
-    plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float = 5.0
+    plan: Plan,
+    record: Callable[[Trial], None],
+    progress: Progress,
+    residue_seconds: float = 5.0,
+    enough: Enough | None = None,
 ) -> None:
     """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
 
+    With ``enough`` a cell goes on until that says so or its time is up; without, until its sample size is reached.
     ``residue_seconds`` is how long a terminal may take to be rid of what a benchmark made.
     Cancelling ends every process that was started; trials recorded before are complete.
 
@@ -58,6 +74,7 @@ async def carry_out(
     runner = _Runner(plan, record, progress, residue_seconds)
     if plan.proof:
         await runner.prove()
+    runner.enough = enough
     for together, alone in zip(plan.together, plan.alone, strict=True):
         await runner.block(together)
         for slot in alone:
@@ -66,7 +83,9 @@ async def carry_out(
 
 class _Runner:
     def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
+        self.enough: Enough | None = None
         self._residue_seconds = residue_seconds
+        self._earlier: dict[Cell, list[Trial]] = {}
         self._plan = plan
         self._record = record
         self._progress = progress
@@ -138,7 +157,9 @@ class _Runner:
             before = await running.steady_footprint()
         except ClientError as error:
             return Trial(cell=slot.cell, block=slot.block, problem=running.died or str(error))
-        trial = _Trial(slot, running, self._markers)
+        enough = None if slot.benchmark.reads else self.enough
+        earlier = self._earlier.setdefault(slot.cell, []) if enough else []
+        trial = _Trial(slot, running, self._markers, enough, earlier)
         try:
             async with asyncio.timeout(_TRIAL_SECONDS):
                 await trial.run()
@@ -147,13 +168,21 @@ class _Runner:
         except (ClientError, OSError) as error:
             trial.problem = trial.problem or f"{type(error).__name__}: {error}"
         await trial.look_behind(before, self._residue_seconds)
-        return trial.result()
+        earlier.append(trial.result())
+        return earlier[-1]
 
 
 class _Trial:
     """One slot on one terminal."""
 
-    def __init__(self, slot: Slot, running: Running, markers: Markers) -> None:
+    def __init__(
+        self, slot: Slot, running: Running, markers: Markers, enough: Enough | None, earlier: Sequence[Trial]
+    ) -> None:
+        """``earlier`` are the trials that the cell has already, for ``enough``."""
+        self._enough = enough
+        self._earlier = earlier
+        self._earlier_measured = sum(_measured(trial.samples) for trial in earlier)
+        self._is_enough = False
         self.problem = ""
         self.warnings: list[str] = []
         self._warmed: Footprint | None = None
@@ -253,9 +282,17 @@ class _Trial:
             return True
         if self._started is None:
             return False
-        measured = sum(sample.phase is Phase.MEASURE for sample in self._samples)
+        measured = _measured(self._samples)
         in_time = now_ns() - self._started.began_ns < self._slot.measurement_seconds * 1e9
+        if self._enough is not None and in_time:
+            return measured >= self._slot.least and self._needs_no_more(self._enough, measured)
         return measured >= (self._slot.operations if in_time else self._slot.least)
+
+    def _needs_no_more(self, enough: Enough, measured: int) -> bool:
+        """Ask where a look is due, and remember a yes: each look costs some of the error."""
+        if not self._is_enough and enough.is_due(self._slot.cell, self._earlier_measured + measured):
+            self._is_enough = enough.is_enough(self._slot.benchmark.facts, (*self._earlier, self.result()))
+        return self._is_enough
 
     def _note_usage(self) -> None:
         if self._started is not None:
@@ -285,6 +322,10 @@ def _failure(error: ClientError, began_ns: int, phase: Phase) -> Sample:
     outcomes = {TimedOut: Outcome.TIMEOUT, Refused: Outcome.REFUSED, Unreachable: Outcome.REFUSED}
     outcome = Outcome.WRONG if isinstance(error, Violated) else outcomes.get(type(error), Outcome.CLOSED)
     return Sample(due_ns=began_ns, sent_ns=began_ns, seen_ns=now_ns(), phase=phase, outcome=outcome, reason=str(error))
+
+
+def _measured(samples: Sequence[Sample]) -> int:
+    return sum(sample.phase is Phase.MEASURE for sample in samples)
 
 
 def _latency(sample: Sample) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from web_terminal.bench.plan import Options, Plan
     from web_terminal.bench.progress import Progress
     from web_terminal.bench.samples import Run, Trial
+    from web_terminal.cli.keeping import Keeping, Wishes
 
 _USAGE = 2
 _RUN_FAILED = 4
@@ -41,16 +42,54 @@ def bench(
     url: Annotated[str, typer.Option(help="Measure a server that runs already, as serve prints its URL.")] = "",
     token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="For --url, where the URL has none.")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write record and results there.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, help="Rounds that operations are spread over. [default: 3, quick: 2]")
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=10, help="Go on until the interval is so narrow, such as 0.1, or time is up."),
+    ] = None,
+    save_baseline: Annotated[
+        str, typer.Option(metavar="NAME", help="Compare with NAME if it is there, and save as NAME. [default: base]")
+    ] = "",
+    baseline: Annotated[str, typer.Option(metavar="NAME", help="Compare with NAME, save nothing.")] = "",
+    baseline_lenient: Annotated[str, typer.Option(metavar="NAME", help="As --baseline, if NAME is there.")] = "",
+    load_baseline: Annotated[
+        str, typer.Option(metavar="NAME", help="Take NAME for the new run and measure nothing.")
+    ] = "",
+    retain_baseline: Annotated[
+        bool, typer.Option("--retain-baseline", help="Compare with the last run saved, and keep that.")
+    ] = False,
+    discard_baseline: Annotated[
+        bool, typer.Option("--discard-baseline", help="As --retain-baseline, if there is one.")
+    ] = False,
+    noise_threshold: Annotated[
+        float, typer.Option(min=0, help="Relative difference from a baseline that does not matter.")
+    ] = 0.05,
+    significance_level: Annotated[
+        float, typer.Option(min=1e-6, max=0.5, help="Probability of a false alarm in any row of a comparison.")
+    ] = 0.05,
+    nresamples: Annotated[int, typer.Option(min=100, help="Resamples behind every ratio to a baseline.")] = 1_000,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Measure one terminal as two and state the false alarms.")
+    ] = False,
+    no_history: Annotated[bool, typer.Option("--no-history", help="Add nothing to the history.")] = False,
+    home: Annotated[
+        Path | None, typer.Option(help="Where baselines and history are. [default: ./.web-terminal-bench]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare with a baseline of another machine.")] = False,
 ) -> None:
-    """Measure web terminals, ours by default, and judge them by their targets.
+    """Measure web terminals, ours by default, and judge them by their targets and by an earlier run.
 
-    Exit status: 0 all targets kept, 1 one missed, 2 wrong usage, 3 undecided, 4 the run itself failed.
+    Exit status: 0 all targets kept, 1 one missed or something slower than the baseline asked for, 2 wrong usage,
+    3 undecided, 4 the run itself failed. With --self-check: 0 the claim is kept, 1 broken, 3 undecided.
     """
     import secrets
 
     from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan, name, select
     from web_terminal.bench.suites.catalogue import CATALOGUE
     from web_terminal.bench.terminals.registry import UnknownTerminal, choose
+    from web_terminal.cli.keeping import KeepingError, Wishes, doubled
 
     given = {
         "sample_size": sample_size,
@@ -58,6 +97,8 @@ def bench(
         "measurement_seconds": measurement_time,
         "confidence_level": confidence_level,
         "seed": secrets.randbelow(1 << 32) if seed is None else seed,
+        "blocks": blocks,
+        "precision": precision,
     }
     options = _replaced(QUICK if quick else Options(), given)
     try:
@@ -66,15 +107,34 @@ def bench(
                 print(name(benchmark, parameter))
             return
         terminals = choose(terminal or (), url, token, options.seed)
+        if self_check:
+            terminals = doubled(terminals)
         plan = make_plan(CATALOGUE, terminals, filters or (), options)
-    except (NothingMatches, UnknownTerminal, ValueError) as error:
+    except (NothingMatches, UnknownTerminal, KeepingError, ValueError) as error:
         _fail(_USAGE, str(error))
     if json is not None and not json.parent.is_dir():
         _fail(_USAGE, f"--json {json}: there is no directory {json.parent}")
-    _measure_and_judge(plan, json)
+    wishes = Wishes(
+        save=save_baseline,
+        baseline=baseline,
+        lenient=baseline_lenient,
+        load=load_baseline,
+        retain=retain_baseline,
+        discard=discard_baseline,
+        noise=noise_threshold,
+        significance=significance_level,
+        resamples=nresamples,
+        level=confidence_level,
+        home=home,
+        force=force,
+        history=not no_history,
+        self_check=self_check,
+        whole=not filters and not quick,
+    )
+    _measure_and_judge(plan, json, wishes)
 
 
-def _measure_and_judge(plan: Plan, json: Path | None) -> None:
+def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes) -> None:
     try:
         from web_terminal.bench.analysis import analyse, exit_code
         from web_terminal.bench.report import paper, text
@@ -84,20 +144,51 @@ def _measure_and_judge(plan: Plan, json: Path | None) -> None:
         _fail(_USAGE, f"{error.name} is missing: install it with: pip install 'web-terminal-suite[bench]'")
     from web_terminal.bench.record import RecordError
     from web_terminal.bench.report import json as json_report
+    from web_terminal.cli import keeping as keep
 
     try:
-        run = _measured(plan, json)
-    except RecordError as error:
+        keeping = wishes.keeping()
+        run, base = _run_and_base(plan, json, keeping, wishes.self_check)
+    except (RecordError, keep.KeepingError) as error:
         _fail(_USAGE, str(error))
     analysis = analyse(run, plan.options.confidence_level)
-    text.print_report(paper.console(), analysis, run.machine)
+    console = paper.console()
+    text.print_report(console, analysis, run.machine)
     if json is not None:
         try:
             json_report.write(json, run, analysis)
         except RecordError as error:
             _fail(_RUN_FAILED, str(error))
         _trial_file(json).unlink(missing_ok=True)
-    raise typer.Exit(exit_code(analysis))
+    code = int(exit_code(analysis))
+    try:
+        if wishes.self_check:
+            found = keep.self_checked(console, keeping.terms, run)
+            raise typer.Exit(code if code == _RUN_FAILED else found)
+        worse = 0 if base is None else keep.compared(console, keeping, base, run)
+        if not keeping.choice.load:
+            keep.kept(keeping, run, analysis)
+    except keep.KeepingError as error:
+        _fail(_RUN_FAILED, str(error))
+    raise typer.Exit(code if code == _RUN_FAILED else worse or code)
+
+
+def _run_and_base(plan: Plan, json: Path | None, keeping: Keeping, self_check: bool) -> tuple[Run, Run | None]:
+    """The run, measured or loaded, and what to compare it with, looked up first: a wrong name costs no run.
+
+    Raises:
+        RecordError, KeepingError
+    """
+    from web_terminal.bench import machine
+    from web_terminal.cli import keeping as keep
+
+    if self_check:
+        return _measured(plan, json), None
+    if keeping.choice.load:
+        run = keep.loaded(keeping)
+        return run, keep.base_of(keeping, run.machine)
+    base = keep.base_of(keeping, machine.record(machine.snapshot()))
+    return _measured(plan, json), base
 
 
 def _measured(plan: Plan, json: Path | None) -> Run:
@@ -155,7 +246,11 @@ def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress) ->
 
     import uvloop
 
+    from web_terminal.bench.analysis.sufficiency import Sufficiency
     from web_terminal.bench.runner import carry_out
+
+    options = plan.options
+    enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
 
     def interrupt(number: int, frame: object) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -163,7 +258,7 @@ def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress) ->
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(carry_out(plan, keep, progress))
+            runner.run(carry_out(plan, keep, progress, enough=enough))
     finally:
         signal.signal(signal.SIGTERM, before)
 

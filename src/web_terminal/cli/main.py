@@ -16,6 +16,8 @@ _COMMANDS = {
     "attach": "web_terminal.cli.attach",
     "bench": "web_terminal.cli.bench",
     "validate": "web_terminal.cli.validate",
+    "compare": "web_terminal.cli.compare",
+    "history": "web_terminal.cli.history",
     "doctor": "web_terminal.cli.doctor",
 }
 

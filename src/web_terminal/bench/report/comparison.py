@@ -28,11 +28,17 @@ OPTIONAL = ("p", "base", "interval")
 """What gives way, in this order, where the terminal is too narrow for all."""
 PLAIN_REASON = "the interval holds"
 """What the table shows by itself."""
+LARGEST = 1000
+"""Two trials that differ give an interval of six digits; nobody needs them."""
 MEANINGS = {0: "nothing is slower", 1: "something is slower", 3: "nothing is decided"}
 
 
-def print_comparison(to: Console, compared: Sequence[Compared], code: int) -> None:
-    """Every comparison with its table and notes, then one line that sums them up and states the exit code."""
+def print_comparison(to: Console, compared: Sequence[Compared], code: int | None) -> None:
+    """Every comparison with its table and notes, then one line that sums them up and states the exit code.
+
+    Args:
+        code: ``None`` where the command ends with something else.
+    """
     for each in compared:
         share = units.share(each.level)
         to.print(Text(f"{each.new} beside {each.base}  {share} intervals of the ratio", style="bold"))
@@ -128,16 +134,22 @@ def _where(row: Row) -> str:
 
 
 def _ratio(row: Row) -> str:
-    if row.ratio is None:
-        return units.MISSING
-    return "∞" if math.isinf(row.ratio) else f"{row.ratio:.3f}x"
+    return units.MISSING if row.ratio is None else f"{_times(row.ratio)}x"
 
 
 def _interval(row: Row) -> str:
     if row.ratio is None and math.isinf(row.upper) and row.lower == 0:
         return units.MISSING
-    upper = "∞" if math.isinf(row.upper) else f"{row.upper:.3f}"
-    return f"{'∞' if math.isinf(row.lower) else f'{row.lower:.3f}'} … {upper}"
+    return f"{_times(row.lower)} … {_times(row.upper)}"
+
+
+def _times(ratio: float) -> str:
+    """A factor to three digits; one beyond a thousand is only said to be."""
+    if math.isinf(ratio):
+        return "∞"
+    if ratio >= LARGEST:
+        return f"> {LARGEST:,}"
+    return f"< {1 / LARGEST:g}" if 0 < ratio < 1 / LARGEST else f"{ratio:.3f}"
 
 
 def _probability(p: float) -> str:
@@ -165,7 +177,7 @@ def _notes(compared: Compared) -> list[tuple[str, str]]:
     return notes
 
 
-def _summary(compared: Sequence[Compared], code: int) -> Text:
+def _summary(compared: Sequence[Compared], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
     counted = Counter(row.change for row in rows)
     parts = [f"{counted[change]} {change}" for change in Change if counted[change]]
@@ -174,9 +186,6 @@ def _summary(compared: Sequence[Compared], code: int) -> Text:
     noise = max((each.noise for each in compared), default=0.0)
     level = max((each.significance for each in compared), default=0.0)
     rule = f"beyond {units.share(noise)} at significance {level:g}{corrected}"
-    return Text.assemble(
-        (f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", "bold"),
-        f": {', '.join(parts) or 'nothing to compare'}; {rule}; ",
-        (f"exit {code}", "bold"),
-        f" ({MEANINGS[code]})",
-    )
+    head = (f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", "bold")
+    text = Text.assemble(head, f": {', '.join(parts) or 'nothing to compare'}; {rule}")
+    return text if code is None else Text.assemble(text, "; ", (f"exit {code}", "bold"), f" ({MEANINGS[code]})")
