@@ -179,21 +179,27 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
 
 
 def kept(keeping: Keeping, run: Run, analysis: Analysis) -> None:
-    """Save the run as the baseline that was asked for, and add it to the history.
+    """Save the run as the baseline that was asked for, and add it to the history; one failing keeps not the other.
 
     Raises:
-        KeepingError: it cannot be saved; what was measured is lost to the baseline, not to ``--json``.
+        KeepingError: either cannot be written.
     """
     from web_terminal.bench.baselines import BaselineError
     from web_terminal.bench.report import json
 
-    if keeping.history:
-        added(keeping.home, run, analysis)
+    failed = []
     if keeping.choice.save_as and not run.interrupted:
         try:
             keeping.baselines.save(keeping.choice.save_as, run, json.results(analysis))
         except BaselineError as error:
-            raise KeepingError(str(error)) from error
+            failed.append(str(error))
+    if keeping.history:
+        try:
+            added(keeping.home, run, analysis)
+        except KeepingError as error:
+            failed.append(str(error))
+    if failed:
+        raise KeepingError("; ".join(failed))
 
 
 def added(home: Path, run: Run, analysis: Analysis) -> None:

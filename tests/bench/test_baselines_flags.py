@@ -1,0 +1,163 @@
+"""What ``web-terminal bench`` does with baselines, history and self-check; nothing is measured here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from tests.bench.comparisons import MACHINE, measured
+from tests.bench.records import OURS, PEER
+from web_terminal.bench.analysis import analyse
+from web_terminal.bench.baselines import Baselines, choose
+from web_terminal.bench.history import FILE, History
+from web_terminal.bench.report import paper
+from web_terminal.bench.terminals.null import NullServer
+from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal.cli import keeping as keep
+from web_terminal.cli.bench import bench
+from web_terminal.cli.keeping import Keeping, KeepingError, Wishes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = typer.Typer()
+APP.command()(bench)
+NUMBERS = {"noise": 0.05, "significance": 0.05, "resamples": 200, "level": 0.95}
+
+
+def wished(home: Path, **more: object) -> Keeping:
+    return Wishes(home=home, **NUMBERS, **more).keeping()  # type: ignore[arg-type]
+
+
+def asked(*words: object) -> Result:
+    return CliRunner().invoke(APP, [str(word) for word in words])
+
+
+def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("old", measured(), [])
+    kept.save("new", measured(1.6, seed=2), [])
+    words = ("execute_echo_simple", "--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
+    result = asked(*words)
+    assert result.exit_code == 1, result.output
+    assert "new beside old" in result.stdout
+    assert "4 slower" in result.stdout
+    assert asked(*words, "--noise-threshold", 2).exit_code == 0
+    assert kept.names() == ("new", "old")
+    assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--baseline", "nope"), "there is no baseline 'nope'"),
+        (("--retain-baseline",), "there is no baseline 'base'"),
+        (("--save-baseline", "a", "--discard-baseline"), "exclude each other"),
+        (("--load-baseline", "a"), "add --baseline NAME"),
+        (("--load-baseline", "a", "--baseline-lenient", "b"), "there is no baseline 'a'"),
+        (("--save-baseline", "a b"), "is no name for a baseline"),
+        (("--self-check", "--baseline", "a"), "takes no baseline"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_measured(
+    tmp_path: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    result = asked("execute_echo_simple", "--home", tmp_path, *words)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_kept_as_the_last_and_in_the_history(tmp_path: Path) -> None:
+    keeping = wished(tmp_path)
+    for of in (measured(), measured(seed=2)):
+        keep.kept(keeping, of, analyse(of))
+    assert Baselines(tmp_path).load("base").seed == 2
+    with History(tmp_path / FILE) as history:
+        assert [len(track.entries) for track in history.tracks(statistics=("p95",))] == [2, 2]
+
+
+def test_an_interrupted_run_does_not_replace_a_baseline(tmp_path: Path) -> None:
+    keeping, cut = wished(tmp_path), msgspec.structs.replace(measured(), interrupted=True)
+    keep.kept(keeping, cut, analyse(cut))
+    assert Baselines(tmp_path).names() == ()
+    assert (tmp_path / FILE).exists()
+
+
+def test_nothing_is_kept_that_was_not_wished(tmp_path: Path) -> None:
+    keep.kept(wished(tmp_path, discard=True, history=False), measured(), analyse(measured()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_that_cannot_be_written_says_how_to_do_without(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("no database, " * 100)
+    with pytest.raises(KeepingError, match=r"is corrupt or no history: .*; --no-history does without"):
+        keep.kept(wished(tmp_path), measured(), analyse(measured()))
+    assert Baselines(tmp_path).names() == ("base",)
+
+
+def test_only_what_was_asked_for_changes_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, worse = measured(), measured(1.6, seed=2)
+    assert keep.compared(paper.console(), wished(tmp_path, baseline="base"), base, worse) == 1
+    assert keep.compared(paper.console(), wished(tmp_path, save="mine"), base, worse) == 1
+    assert keep.compared(paper.console(), wished(tmp_path, lenient="mine"), base, base) == 0
+    capsys.readouterr()
+    assert keep.compared(paper.console(), wished(tmp_path), base, worse) == 0
+    assert "--baseline NAME asks for it" in capsys.readouterr().out
+
+
+def test_what_filters_left_out_is_not_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, part = measured(), measured(names=("suite/a",))
+    keep.compared(paper.console(), wished(tmp_path, whole=False), base, part)
+    assert "only in" not in capsys.readouterr().out
+    keep.compared(paper.console(), wished(tmp_path), base, part)
+    assert "only in base: suite/b [ours]" in capsys.readouterr().out
+
+
+def test_a_baseline_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("base", "mine"):
+        Baselines(tmp_path).save(name, measured(kernel="other"), [])
+    with pytest.raises(KeepingError, match=r"'mine' is of another machine: kernel was other, is 6.1.0; --force"):
+        keep.base_of(wished(tmp_path, baseline="mine"), MACHINE)
+    assert keep.base_of(wished(tmp_path, baseline="mine", force=True), MACHINE) is not None
+    assert keep.base_of(wished(tmp_path), MACHINE) is None
+    assert "nothing is compared with it" in capsys.readouterr().err
+    assert keep.base_of(wished(tmp_path, lenient="absent"), MACHINE) is None
+
+
+def test_the_last_run_may_be_unreadable_a_named_one_not(tmp_path: Path) -> None:
+    for name in ("base", "mine"):
+        Baselines(tmp_path).save(name, measured(), []).write_text("{")
+    assert keep.base_of(wished(tmp_path), MACHINE) is None
+    with pytest.raises(KeepingError, match="save it anew"):
+        keep.base_of(wished(tmp_path, baseline="mine"), MACHINE)
+
+
+def test_wishes_are_what_baselines_make_of_them(tmp_path: Path) -> None:
+    assert wished(tmp_path, save="x").choice == choose(save="x")
+    with pytest.raises(KeepingError, match="is negative"):
+        Wishes(**(NUMBERS | {"noise": -1.0})).keeping()  # type: ignore[arg-type]
+
+
+def test_a_self_check_measures_one_terminal_as_two() -> None:
+    first, again, floor = keep.doubled((WebTerminal(), NullServer()))
+    assert (first.name, again.name, floor.name) == ("web-terminal", "web-terminal (again)", NullServer.name)
+    assert again.facts().name == again.name
+    assert WebTerminal.name == "web-terminal"
+    with pytest.raises(KeepingError, match="needs a terminal that is judged"):
+        keep.doubled((NullServer(),))
+
+
+@pytest.mark.parametrize(("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet told from")])
+def test_a_self_check_ends_with_its_claim(
+    peer: float, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = measured(terminals=(OURS, PEER), peer=peer)
+    assert keep.self_checked(paper.console(), wished(tmp_path).terms, of) == code
+    out = capsys.readouterr().out
+    assert words in out.replace("5%", "5 %")
+    assert f"{'4' if peer > 1 else '0'} false alarms in 4 rows" in out
