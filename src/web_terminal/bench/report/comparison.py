@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.text import Text
 
+from web_terminal.bench.analysis.comparison_selfcheck import Claim, fewest_rows
 from web_terminal.bench.report import units
 from web_terminal.bench.stats.ratios import Change
 
@@ -28,6 +29,11 @@ OPTIONAL = ("p", "base", "interval")
 """What gives way, in this order, where the terminal is too narrow for all."""
 PLAIN_REASON = "the interval holds"
 """What the table shows by itself."""
+CLAIMS = {
+    Claim.KEPT: ("it stays under", "green"),
+    Claim.BROKEN: ("it is above", "bold red"),
+    Claim.UNDECIDED: ("not yet told from", "yellow"),
+}
 LARGEST = 1000
 """Two trials that differ give an interval of six digits; nobody needs them."""
 MEANINGS = {0: "nothing is slower", 1: "something is slower", 3: "nothing is decided"}
@@ -55,8 +61,7 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
     for row in found.alarms:
         to.print(Text(f"  false alarm: {_where(row)} {row.statistic} {_ratio(row)} ({_interval(row)})", style="yellow"))
     interval = f"{found.lower:.1%} … {found.upper:.1%}"
-    claim = {"kept": "it stays under", "broken": "it is above", "undecided": "not yet told from"}[str(found.claim)]
-    style = {"kept": "green", "broken": "bold red", "undecided": "yellow"}[str(found.claim)]
+    claim, style = CLAIMS[found.claim]
     to.print(
         Text.assemble(
             f"  {len(found.alarms)} false alarms in {found.rows} rows, one by one: {found.rate:.1%} ({interval}); ",
@@ -64,6 +69,9 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
         ),
         soft_wrap=True,
     )
+    if found.claim is Claim.UNDECIDED:
+        fewest = fewest_rows(found.claimed, found.level)
+        to.print(f"  {fewest} rows without an alarm would show it; select more benchmarks", soft_wrap=True)
     to.print(f"  {len(found.reported)} would have been reported after correction and noise threshold", soft_wrap=True)
 
 
