@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bench.comparisons import measured
@@ -56,6 +56,7 @@ def test_names_that_could_leave_the_directory_are_refused(name: str) -> None:
         baselines.check_name(name)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_every_name_stays_in_the_directory(name: str) -> None:
     path = Baselines(Path("/home")).path(name)

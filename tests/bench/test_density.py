@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web_terminal.bench.stats import density
@@ -39,6 +39,7 @@ def test_a_long_tail_gets_a_logarithmic_axis() -> None:
     assert np.trapezoid(curve.y, np.log(curve.x)) == pytest.approx(1, abs=0.005)
 
 
+@settings(deadline=None)
 @given(MODEST)
 def test_the_area_is_one_and_the_ends_are_low(values: list[float]) -> None:
     curve = density.density(values, logarithmic=False)

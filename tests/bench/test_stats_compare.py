@@ -166,6 +166,7 @@ def test_the_verdict_is_by_the_bounds(lower: float, upper: float, p: float, verd
     assert ratios.change(Ratio(1.0, Interval(lower, upper, 0.95), False, "trials"), p, 0.05, 0.05) is verdict
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(1, 3), st.floats(0, 1), st.floats(0, 0.5))
 def test_exchanging_the_sides_turns_the_verdict_around(value: float, half: float, p: float, noise: float) -> None:
     turned = {Change.FASTER: Change.SLOWER, Change.SLOWER: Change.FASTER}
@@ -266,6 +267,7 @@ def test_corrections_are_scipys_and_by_hand() -> None:
     assert multiplicity.holm([]).size == 0
 
 
+@settings(deadline=None)
 @given(PROBABILITIES)
 def test_holm_is_the_step_down_definition(p: list[float]) -> None:
     n, order = len(p), sorted(range(len(p)), key=lambda i: p[i])
@@ -275,6 +277,7 @@ def test_holm_is_the_step_down_definition(p: list[float]) -> None:
     assert multiplicity.holm(p) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(PROBABILITIES)
 def test_corrections_never_make_anything_more_significant(p: list[float]) -> None:
     holm, bh = multiplicity.holm(p), multiplicity.benjamini_hochberg(p)
@@ -282,7 +285,7 @@ def test_corrections_never_make_anything_more_significant(p: list[float]) -> Non
     assert (bh >= np.array(p) - 1e-12).all()
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 60), st.integers(1, 60))
 def test_proportions_are_scipys(hits: int, n: int) -> None:
     from scipy.stats import binomtest

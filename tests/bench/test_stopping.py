@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web_terminal.bench.stats.series import Series
@@ -42,6 +42,7 @@ def test_failures_are_never_narrow() -> None:
     assert at([1.0] * 80 + [np.inf] * 20, Aim(0.95, limit=5.0)) is Stop.CLEAR
 
 
+@settings(deadline=None)
 @given(st.floats(0.5, 0.999), st.integers(1, 200))
 def test_all_looks_together_spend_the_error_once(level: float, looks: int) -> None:
     assert sum(1 - look_level(level, look) for look in range(1, looks + 1)) <= 1 - level + 1e-12
