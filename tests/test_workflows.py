@@ -422,11 +422,11 @@ def test_a_loss_against_the_baseline_fails_the_job(tmp_path: Path, code: int, co
     """Whatever the comparison says, only a loss fails: not a baseline of another machine."""
     job = Job(tmp_path, {"baseline": str(record(tmp_path / "base.json", MS))})
     job.outputs["bench"] = {"exit-code": "0", "record": str(record(tmp_path / "run.json", MS))}
-    both = f'[[ $1 == compare ]] && {{ echo "compared $2 $3"; exit {code}; }}\nexec {tmp_path}/bin/web-terminal "$@"'
+    both = f'[[ $1 == compare ]] && {{ echo "compared ${{@:2}}"; exit {code}; }}\nexec {tmp_path}/bin/web-terminal "$@"'
     job.outputs["install"]["bin"] = str(program(tmp_path / "comparing", both))
     assert job.rest() == status
     assert job.output("comparison") == comparison
-    assert f"compared {tmp_path}/base.json {tmp_path}/run.json" in job.summary
+    assert f"compared -- {tmp_path}/base.json {tmp_path}/run.json" in job.summary
 
 
 @pytest.mark.skipif("compare" not in main._COMMANDS, reason="the command line does not offer compare yet")

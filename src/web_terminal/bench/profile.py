@@ -173,39 +173,43 @@ async def _sampled(program: str, profile: Profile) -> AsyncIterator[None]:
 
     It gets a session of its own: so Ctrl-C does not reach it, and nobody takes it for a shell of ours.
     """
-    recorder = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         program, "record", "--pid", str(profile.pid), "--format", "raw", "--rate", str(profile.rate),
         "--output", str(profile.stacks),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         start_new_session=True, env={**os.environ, "RUST_BACKTRACE": "0"},
     )  # fmt: skip
-    said = _Output(recorder)
+    recorder = _Recorder(process)
     try:
-        if not await said.until(_READY, _START_SECONDS):
-            raise refusal(profile, said.text())
+        if not await recorder.says(_READY, _START_SECONDS):
+            raise refusal(profile, recorder.said)
         yield
-        if recorder.returncode is None:
-            recorder.send_signal(signal.SIGINT)
-        status = await said.end(_END_SECONDS)
+        recorder.send(signal.SIGINT)
+        status = await recorder.end(_END_SECONDS)
     finally:
-        await said.kill()
+        await recorder.kill()
     if status != 0:
-        raise refusal(profile, said.text())
+        raise refusal(profile, recorder.said)
 
 
-class _Output:
-    """What a process says, read to its end, so that it never waits for us."""
+class _Recorder:
+    """A process, and what it says: read to its end, so that it never waits for us."""
 
     _LIMIT_BYTES: Final = 65536
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._said = b""
+        try:
+            self._pidfd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            self._pidfd = -1  # it has ended, and asyncio has collected its status
 
-    def text(self) -> str:
+    @property
+    def said(self) -> str:
         return self._said.decode(errors="replace")
 
-    async def until(self, wanted: bytes, timeout: float) -> bool:
+    async def says(self, wanted: bytes, timeout: float) -> bool:
         """Whether it said ``wanted`` before it ended and within ``timeout`` seconds."""
         try:
             async with asyncio.timeout(timeout):
@@ -226,16 +230,28 @@ class _Output:
             self._said += f"\nError: wrote no file within {timeout:g} s".encode()
             return None
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, if it has not ended.
+
+        Not by asyncio: its ``send_signal`` looks whether the process has ended, which takes the status away from
+        whoever waits for it.
+        """
+        if self._pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except ProcessLookupError:
+            pass  # it ended while we looked
+
     async def kill(self) -> None:
         """End it, if it has not ended."""
-        if self._process.returncode is None:
-            try:
-                self._process.kill()
-            except ProcessLookupError:
-                pass  # it ended while we looked
-            while await self._read():
-                pass
-            await self._process.wait()
+        self.send(signal.SIGKILL)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        while await self._read():
+            pass
+        await self._process.wait()
 
     async def _read(self) -> bytes:
         assert self._process.stdout is not None  # asked for when it was started
@@ -247,7 +263,8 @@ class _Output:
 def refusal(profile: Profile, said: str) -> ProfileError:
     """The error that py-spy's own words amount to."""
     who = f"{profile.process} (process {profile.pid})"
-    if re.search(r"permission denied|operation not permitted|EPERM|EACCES", said, re.IGNORECASE):
+    began = _READY.decode() in said
+    if not began and re.search(r"permission denied|operation not permitted|EPERM|EACCES", said, re.IGNORECASE):
         return TracingForbidden(
             f"cannot profile {who}: this system does not let one process look into another; allow it with: "
             "sudo sysctl kernel.yama.ptrace_scope=0, in a container with: --cap-add SYS_PTRACE, or run as root"
