@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from web_terminal.bench.benchmark import Findings, Stage
 from web_terminal.bench.clock import now_ns
@@ -14,8 +14,8 @@ from web_terminal.bench.samples import Point, Sample
 from web_terminal.bench.suites.crews import crew
 from web_terminal.bench.suites.room import make_sure
 from web_terminal.bench.suites.shells import destroy_all, destroy_by_id
-from web_terminal.bench.terminals.processes import children, descriptor_count, is_gone
-from web_terminal.client.errors import TimedOut
+from web_terminal.bench.terminals.processes import children, descriptor_count, is_gone, shared_memory_count
+from web_terminal.client.errors import TimedOut, Violated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 
 WAYS: Final = ("polite close", "socket loss", "SIGTERM")
 SESSIONS: Final = 1000
+MOMENTS: Final = (0.5, 5.0)
+"""Seconds: the goal and the target. A count of who is left then decides with one reading, which a time could not."""
+
 # Requests under way at once while sessions are ended by the API.
 _HANDS: Final = 16
 _END_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.002
+_POLL_SECONDS: Final = 0.005
 
 
 class Remains:
@@ -38,19 +41,24 @@ class Remains:
 
     def __init__(self, process: ServerProcess) -> None:
         self._servers = process.server_pids()
-        self._children = self._child_count()
-        self._descriptors = descriptor_count(self._servers)
+        self._children = self._descriptors = 0
+        self._children, self._descriptors = self.shells(), self.descriptors()
+
+    def shells(self) -> int:
+        """Children more than before, unreaped ones included."""
+        return sum(len(children(pid)) for pid in self._servers) - self._children
+
+    def open(self) -> int:
+        """Descriptors, of whatever."""
+        return descriptor_count(self._servers)
 
     def descriptors(self) -> int:
-        """More than before."""
-        return descriptor_count(self._servers) - self._descriptors
+        """More than before. Shared memory is left out: a server may keep it for the next session."""
+        return self.open() - shared_memory_count(self._servers) - self._descriptors
 
     def nothing(self) -> bool:
         # Children first: to count them is to read one file, while descriptors are a directory of thousands.
-        return self._child_count() <= self._children and self.descriptors() <= 0
-
-    def _child_count(self) -> int:
-        return sum(len(children(pid)) for pid in self._servers)
+        return self.shells() <= 0 and self.descriptors() <= 0
 
 
 async def wait_until(settled: Callable[[], bool], what: str) -> int:
@@ -67,6 +75,38 @@ async def wait_until(settled: Callable[[], bool], what: str) -> int:
     return now_ns()
 
 
+class Ending(NamedTuple):
+    """``left`` counts the shells that were there still, by seconds from the beginning. ``marks`` as in a sample."""
+
+    sent_ns: int
+    seen_ns: int
+    left: dict[float, int]
+    marks: dict[str, int]
+
+
+class _Census:
+    """Counts shells at ``MOMENTS`` after the beginning, while the block of ``taken`` runs."""
+
+    def __init__(self, shells: Callable[[], int]) -> None:
+        self.left = dict.fromkeys(MOMENTS, 0)
+        self._shells = shells
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._take(now_ns()))
+        try:
+            yield
+        finally:
+            # Not a task group: what goes wrong in the block must come out of it as it is.
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _take(self, began_ns: int) -> None:
+        for moment in MOMENTS:
+            await asyncio.sleep(moment - (now_ns() - began_ns) / 1e9)  # a moment of the clock, not a wait
+            self.left[moment] = max(0, self._shells())
+
+
 @asynccontextmanager
 async def cleanup_1000_sessions(stage: Stage) -> AsyncIterator[Operation]:
     """One operation: a thousand shells that have spoken, then the end of them all."""
@@ -78,12 +118,15 @@ async def cleanup_1000_sessions(stage: Stage) -> AsyncIterator[Operation]:
                 ended = await _by_signal(Stage(running, stage.parameter, stage.markers))
         else:
             ended = await _by_request(stage, lost=stage.parameter == "socket loss")
-        return Findings((ended,), (Point("clean-up", 0, ended.seen_ns - ended.sent_ns),))
+        points = [Point("clean-up", 0, ended.seen_ns - ended.sent_ns)]
+        points += [Point(f"to {name}", 0, at_ns - ended.sent_ns) for name, at_ns in ended.marks.items()]
+        points += [Point(f"shells left after {moment:g} s", 0, count) for moment, count in ended.left.items()]
+        return Findings((Sample(ended.sent_ns, ended.sent_ns, ended.seen_ns),), tuple(points))
 
     yield operate
 
 
-async def _by_request(stage: Stage, lost: bool) -> Sample:
+async def _by_request(stage: Stage, lost: bool) -> Ending:
     process = stage.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     async with AsyncExitStack() as stack:
@@ -92,54 +135,59 @@ async def _by_request(stage: Stage, lost: bool) -> Sample:
         remains = Remains(process)
         async with crew(stage, SESSIONS) as shells:
             connections = [shell.connection for shell in shells]
-            sent_ns = now_ns()
-            marks = await (_lose(connections, hands, remains) if lost else _close(connections))
-            seen_ns = await wait_until(remains.nothing, "end of every shell and descriptor")
+            census = _Census(remains.shells)
+            async with census.taken():
+                sent_ns = now_ns()
+                marks = await (_lose(connections, hands, remains) if lost else _close(connections))
+                seen_ns = await wait_until(remains.nothing, "end of every shell and descriptor")
             await _expect_no_session(hands[0])
-        return Sample(sent_ns, sent_ns, seen_ns, marks=marks)
+        return Ending(sent_ns, seen_ns, census.left, marks)
 
 
 async def _close(connections: Sequence[Connection]) -> dict[str, int]:
     """Every connection asks for the end of its session at once; when the last was told."""
     await destroy_all(connections)
-    return {"reply": now_ns()}
+    return {"last reply": now_ns()}
 
 
 async def _lose(connections: Sequence[Connection], hands: Sequence[Rest], remains: Remains) -> dict[str, int]:
     """Every socket drops without a word; sessions outlive that on purpose, so their owner then ends them."""
-    open_before = remains.descriptors()
+    open_before = remains.open()
     sessions = [str(connection.session) for connection in connections]
     for connection in connections:
         connection.abort()
-    noticed_ns = await wait_until(lambda: remains.descriptors() <= open_before - SESSIONS, "end of every socket")
+    noticed_ns = await wait_until(lambda: remains.open() <= open_before - SESSIONS, "end of every socket")
 
     async def end(api: Rest) -> None:
         while sessions:
             await destroy_by_id(api, sessions.pop())
 
     await asyncio.gather(*(end(api) for api in hands))
-    return {"noticed": noticed_ns, "reply": now_ns()}
+    return {"sockets noticed": noticed_ns, "last reply": now_ns()}
 
 
-async def _by_signal(stage: Stage) -> Sample:
+async def _by_signal(stage: Stage) -> Ending:
     """SIGTERM to a server of its own, until its process and everything below it are gone."""
     process = stage.running.process
     assert process is not None  # as above
     async with crew(stage, SESSIONS):
-        family = [*process.server_pids(), *process.shell_pids()]
+        shells = process.shell_pids()
+        family = [*process.server_pids(), *shells]
         family.remove(process.pid)
-        sent_ns = now_ns()
-        os.kill(process.pid, signal.SIGTERM)
+        census = _Census(lambda: sum(not is_gone(pid) for pid in shells))
 
         def over() -> bool:
             # Whoever launched it reaps the process itself, so it is looked at apart.
             return process.status is not None and all(is_gone(pid) for pid in family)
 
-        seen_ns = await wait_until(over, "end of the server and every shell")
-        return Sample(sent_ns, sent_ns, seen_ns)
+        async with census.taken():
+            sent_ns = now_ns()
+            os.kill(process.pid, signal.SIGTERM)
+            seen_ns = await wait_until(over, "end of the server and every shell")
+        return Ending(sent_ns, seen_ns, census.left, {})
 
 
 async def _expect_no_session(api: Rest) -> None:
     left = (await api.call("GET", "/sessions?limit=1")).json()["total"]
     if left:
-        raise TimedOut(f"end of {left} sessions that are still listed", 0.0)
+        raise Violated(f"{left} sessions are still listed when their shells are gone")

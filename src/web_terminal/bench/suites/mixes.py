@@ -132,7 +132,13 @@ async def mixed_workload(stage: Stage) -> AsyncIterator[Operation]:
                 await play(rate, round(rate * SECONDS), act)
             return findings([task.result() for task in doing])
 
-        yield operate
+        try:
+            yield operate
+        finally:
+            # Whoever failed to come back would leave a session behind.
+            for shell in shells:
+                if shell.connection.closed is not None:
+                    await shell.connection.reconnect()
 
 
 def findings(done: list[Done]) -> Findings:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from web_terminal.bench.benchmark import Operation
     from web_terminal.client.connection import Connection
 
-SESSIONS_PER_SECOND: Final = 250
+SESSIONS_PER_SECOND: Final = 400
 """Below what two processors can start with shell, server and client on them, so that a healthy ramp keeps its rate."""
 
 KEYS_PER_SECOND: Final = 200

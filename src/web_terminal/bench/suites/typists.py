@@ -73,6 +73,7 @@ class Typist:
         self._kills_line = kills_line
         self._typed = 0
         self._heard = asyncio.Event()
+        self._over: tuple[Outcome, str] | None = None
 
     def press(self, due_ns: int) -> None:
         """Send the next key."""
@@ -81,6 +82,9 @@ class Typist:
         sent_ns = now_ns()
         # Noted before it is sent: a connection that is gone makes this key a failure like any other.
         self.waiting.append(Key(byte, due_ns, sent_ns))
+        if self._over is not None:
+            self.give_up(*self._over)
+            return
         try:
             self.connection.input(bytes((byte,)))
         except ClientError as error:
@@ -91,13 +95,14 @@ class Typist:
         return sum(each.sent_ns - each.due_ns > interval_ns for each in self.samples)
 
     async def listen(self) -> None:
-        """Match echoes to keys until the connection ends."""
+        """Match echoes to keys until the connection ends or another key comes back: from then on every key fails."""
         try:
             while (chunk := await self.connection.read(float("inf"))) is not None:
                 self._hear(chunk.data, chunk.seen_ns)
             raise Closed(1000, "the program that echoes keys ended")
         except ClientError as error:
-            self.give_up(outcome_of(error), str(error))
+            self._over = outcome_of(error), str(error)
+            self.give_up(*self._over)
 
     def give_up(self, outcome: Outcome, reason: str) -> None:
         """Every key still on its way has failed."""

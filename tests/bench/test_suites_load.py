@@ -1,0 +1,164 @@
+"""Suite ``concurrent_load`` on the real thing, with few sessions: each operation is what it says."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import msgspec
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.bench.stages import operated, readings, stage_on
+from web_terminal.bench.machine.kernel import read_limits
+from web_terminal.bench.samples import Outcome
+from web_terminal.bench.suites import concurrent_load, endings
+from web_terminal.bench.suites.concurrent_load import BENCHMARKS
+from web_terminal.bench.suites.mixes import KINDS
+from web_terminal.bench.suites.ramps import nearest_rank
+from web_terminal.bench.suites.room import NotFeasible, shortage
+from web_terminal.bench.terminals.web_terminal import WebTerminal
+
+BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
+module = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running():
+    async with WebTerminal().launch() as each:
+        yield each
+
+
+def test_every_id_and_parameter_of_the_catalogue_is_there():
+    assert {name: each.facts.parameters for name, each in BY_NAME.items()} == {
+        "concurrent_sessions_scale": ("100", "500", "1000", "2000", "10000"),
+        "concurrent_command_execution": ("10", "50", "100", "200"),
+        "mixed_workload": ("50", "100", "200"),
+        "memory_usage_1000_sessions": ("1000",),
+        "connection_churn": ("100", "500", "1000"),
+        "sustained_throughput_100_sessions_10s": ("",),
+        "cleanup_1000_sessions": ("polite close", "socket loss", "SIGTERM"),
+    }
+    assert "10000" in BY_NAME["concurrent_sessions_scale"].full
+
+
+def test_targets_are_those_promised():
+    found = {
+        (name, metric.name): (target.statistic, target.limit, target.goal, target.below)
+        for name, benchmark in BY_NAME.items()
+        for metric in benchmark.facts.metrics
+        for key, target in metric.targets.items()
+        if key in ("*", "10000")
+    }
+    assert found == {
+        ("concurrent_sessions_scale", "keystroke echo"): ("p95", 20e6, 2e6, True),
+        ("concurrent_sessions_scale", "sessions"): ("level", 10_000, None, False),
+        ("memory_usage_1000_sessions", "server PSS per session"): ("slope", 100e3, 10e3, True),
+        ("cleanup_1000_sessions", "shells left after 5 s"): ("level", 1, None, True),
+        ("cleanup_1000_sessions", "shells left after 0.5 s"): ("level", None, 1, True),
+    }
+
+
+@module
+async def test_a_ramp_ends_when_every_shell_has_spoken(running):
+    found = await operated(BY_NAME["concurrent_sessions_scale"], running, "12")
+    assert readings(found, "sessions") == [12]
+    assert len(found.samples) == 400
+    due = [sample.due_ns for sample in found.samples]
+    assert {later - earlier for earlier, later in itertools.pairwise(due)} == {5_000_000}
+    assert 0 < readings(found, "sessions per second")[0] < 500
+
+
+@module
+async def test_a_ramp_of_a_server_that_refuses_says_so():
+    async with WebTerminal(("--max-sessions", "5")).launch() as small:
+        async with BY_NAME["concurrent_sessions_scale"].prepare(stage_on(small, "8")) as operate:
+            found = await operate()
+        assert readings(found, "sessions") == [5]
+        failed = [sample for sample in found.samples if sample.outcome is not Outcome.OK]
+        assert len(failed) == 3
+        assert all("4429" in sample.reason for sample in failed)
+
+
+@module
+async def test_what_the_machine_cannot_hold_is_told_before_the_first_connection(running):
+    with pytest.raises(NotFeasible, match=r"1000000000 sessions are not feasible: .* allows"):
+        async with BY_NAME["concurrent_sessions_scale"].prepare(stage_on(running, "1000000000")):
+            pass
+
+
+def test_a_shortage_names_the_limit_and_the_command():
+    limits = msgspec.structs.replace(
+        read_limits(), pty_max=4096, pty_reserve=1024, pty_reserve_ours=False, pty_open=1, nofile_soft=1 << 20
+    )
+    assert shortage(100, limits) == ""
+    text = shortage(3100, limits)
+    assert text.startswith("3100 sessions are not feasible: kernel.pty.max = 4096 allows 3070; ")
+    assert "sysctl -w kernel.pty.max=4126" in text
+
+
+@module
+async def test_commands_in_all_sessions_at_once(running):
+    found = await operated(BY_NAME["concurrent_command_execution"], running, "10")
+    assert all(sample.marks["half"] <= sample.seen_ns for sample in found.samples)
+
+
+@module
+async def test_a_mix_has_every_kind_and_is_the_same_each_time(running):
+    found = await operated(BY_NAME["mixed_workload"], running, "50")
+    assert len(found.samples) == 200
+    for kind in KINDS:
+        assert readings(found, f"{kind} p50"), kind
+    # Offered are 100 a second: as many are done, or the server does not keep up.
+    assert readings(found, "operations per second")[0] <= 101
+
+
+@module
+async def test_memory_is_a_line_over_sessions(running):
+    found = await operated(BY_NAME["memory_usage_1000_sessions"], running, "8")
+    assert [point.x for point in found.points if "server" in point.metric] == [0, 2, 4, 6, 8]
+    assert 50_000 < readings(found, "shell PSS per session")[0] < 5_000_000
+
+
+@module
+async def test_churn_leaves_no_descriptor(running):
+    assert len((await operated(BY_NAME["connection_churn"], running, "40")).samples) == 2
+
+
+@module
+async def test_what_is_sustained_is_counted_second_by_second(running, monkeypatch):
+    monkeypatch.setattr(concurrent_load, "_SUSTAINED_SESSIONS", 4)
+    monkeypatch.setattr(concurrent_load, "_SUSTAINED_SECONDS", 2)
+    found = await operated(BY_NAME["sustained_throughput_100_sessions_10s"], running)
+    # What began before the end of the last second may end after it.
+    assert 0 <= len(found.samples) - sum(readings(found, "operations per second")) <= 4
+    assert len(readings(found, "p95 over time")) == len(readings(found, "server PSS over time")) == 2
+
+
+@module
+@pytest.mark.parametrize("way", endings.WAYS)
+async def test_an_ending_ends_when_nothing_is_left(running, way, monkeypatch):
+    monkeypatch.setattr(endings, "SESSIONS", 12)
+    found = await operated(BY_NAME["cleanup_1000_sessions"], running, way)
+    assert readings(found, "shells left after 5 s") == [0]
+    (sample,) = found.samples
+    assert readings(found, "clean-up") == [sample.seen_ns - sample.sent_ns]
+
+
+@module
+async def test_a_census_counts_who_is_still_there(monkeypatch):
+    monkeypatch.setattr(endings, "MOMENTS", (0.01, 0.02))
+    counts = iter((7, -1))
+    census = endings._Census(lambda: next(counts))
+    async with census.taken():
+        await endings.wait_until(lambda: next(iter(counts), None) is None, "both counts")
+    assert census.left[0.02] == 0
+
+
+def test_nearest_rank_is_a_value_that_was_seen():
+    source = random.Random(1)
+    for _ in range(200):
+        values = [source.randrange(1000) for _ in range(source.randrange(1, 50))]
+        q = source.choice((0.01, 0.5, 0.9, 0.95, 1.0))
+        assert nearest_rank(values, q) == np.quantile(values, q, method="inverted_cdf")
