@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal.bench.report.html_overview import page
-from web_terminal.bench.report.html_samples import Measured
+from web_terminal.bench.report.html_samples import Baseline, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def render(
         TemplateMissing: the template is not there or not whole.
     """
     frame = _template(template)
-    before = None if baseline is None else Measured(*baseline)
+    before = None if baseline is None else Baseline(*baseline, newer=run)
     content = page(Measured(run, analysis), before, history, version)
     # "<" starts everything that could end the block early ("</script", "<!--"); as \u003c it is the same JSON.
     data = msgspec.json.encode(content).decode().replace("<", "\\u003c")

@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.analysis import Verdict
 from web_terminal.bench.report import rows, units
+from web_terminal.bench.report.comparison import change_word
 from web_terminal.bench.report.html_page import Facts, Outlier, Row
-from web_terminal.bench.report.html_samples import change as compared
 
 if TYPE_CHECKING:
-    from web_terminal.bench.analysis import Comparison, Estimate, Result
-    from web_terminal.bench.report.html_samples import Measured
+    from web_terminal.bench.analysis import Estimate, Result
+    from web_terminal.bench.report.html_samples import Baseline
 
 STATISTICS = ("mean", "p50", "p95", "p99", "p99.9", "slope", "level")
 MINUS = "\N{MINUS SIGN}"
-NOISE = 0.01
-"""A change smaller than this is none, as Criterion has it by default."""
 
 
-def facts(result: Result, of: Measured, baseline: Measured | None) -> Facts:
+def facts(result: Result, baseline: Baseline | None) -> Facts:
     """Everything said of one row."""
     judgement = result.judgement
     target = judgement.target
-    change_words, verdict = change(result, of, baseline)
+    percent, verdict = change(result, baseline)
     return Facts(
         terminal=result.cell.terminal,
         role=result.role,
@@ -39,8 +36,8 @@ def facts(result: Result, of: Measured, baseline: Measured | None) -> Facts:
         rows=_rows(result),
         floor=_floor_name(result),
         over_floor=_over_floor(result),
-        changes=_changes(result, of, baseline),
-        change=f"{change_words}, {verdict}" if verdict else "",
+        changes=_changes(result, baseline),
+        change=", ".join(part for part in (percent, verdict) if part),
         outliers=_outliers(result),
         outlier_total=_outlier_total(result),
         problems=list(result.problems),
@@ -60,17 +57,18 @@ def over_floor(result: Result) -> str:
     return ""
 
 
-def change(result: Result, of: Measured, baseline: Measured | None) -> tuple[str, str]:
-    """Such as ``+12 %`` and ``faster``; both empty where there is nothing to compare with."""
-    comparison = _compared(result, of, baseline)
-    if comparison is None:
+def change(result: Result, baseline: Baseline | None) -> tuple[str, str]:
+    """Such as ``+12 %`` and ``slower``, of what is judged; both empty where there is nothing to compare with."""
+    if baseline is None or result.role != "subject":
+        # A floor's change is the machine's; it stands with the floor's own figures.
         return "", ""
+    by_name = {row.statistic: row for row in baseline.changes(result) if row.ratio is not None}
     statistic = result.judgement.target.statistic if result.judgement.target else "p95"
-    for name in dict.fromkeys((statistic, "p95", "p50")):
-        estimate = comparison.ratio.get(name)
-        if estimate is not None and estimate.value is not None:
-            return _percent(estimate.value), _direction(estimate)
-    return "", "too few operations to compare"
+    for name in dict.fromkeys((statistic, "p95", "p50", *by_name)):
+        row = by_name.get(name)
+        if row is not None and row.ratio is not None and math.isfinite(row.ratio):
+            return _percent(row.ratio), change_word(row, baseline.compared.noise)
+    return "", "not comparable" if baseline.changes(result) else "new"
 
 
 def fit_words(result: Result) -> str:
@@ -141,27 +139,15 @@ def _over_floor(result: Result) -> list[Row]:
     return found
 
 
-def _compared(result: Result, of: Measured, baseline: Measured | None) -> Comparison | None:
-    # A floor's change is the machine's, and is seen where ratios to it are.
-    if baseline is None or result.role != "subject":
-        return None
-    ours = of.latencies(result.cell, result.metric)
-    base = baseline.latencies(result.cell, result.metric)
-    return None if ours is None or base is None else compared(ours, base, result.cell, of.analysis.level)
-
-
-def _changes(result: Result, of: Measured, baseline: Measured | None) -> list[Row]:
-    comparison = _compared(result, of, baseline)
-    if comparison is None:
-        return []
+def _changes(result: Result, baseline: Baseline | None) -> list[Row]:
     found = []
-    for name, estimate in comparison.ratio.items():
-        if estimate.value is None:
-            found.append(Row(name, "", "", "", estimate.refusal))
-        else:
-            ends = (_percent(end) if math.isfinite(end) else "" for end in (estimate.lower, estimate.upper))
-            lower, upper = ends
-            found.append(Row(name, lower, _percent(estimate.value), upper))
+    for change in baseline.changes(result) if baseline is not None else []:
+        if change.ratio is None or not math.isfinite(change.ratio):
+            found.append(Row(change.statistic, "", "", "", change.reason or "cannot be compared"))
+            continue
+        lower, upper = (_percent(end) if math.isfinite(end) else "∞" for end in (change.lower, change.upper))
+        word = change_word(change, baseline.compared.noise) if baseline is not None else ""
+        found.append(Row(f"{change.statistic}: {word}", lower, _percent(change.ratio), upper, change.reason))
     return found
 
 
@@ -170,16 +156,6 @@ def _percent(ratio: float) -> str:
     digits = 0 if abs(change) >= 9.95 else 1
     text = f"{abs(change):,.{digits}f} %"
     return f"{'+' if change > 0 else MINUS if change < 0 else '±'}{text}"
-
-
-def _direction(ratio: Estimate) -> str:
-    if ratio.upper < 1 - NOISE:
-        return "faster"
-    if ratio.lower > 1 + NOISE:
-        return "slower"
-    if ratio.lower >= 1 - NOISE and ratio.upper <= 1 + NOISE:
-        return "equal within 1 %"
-    return "undecided"
 
 
 def _outliers(result: Result) -> list[Outlier]:
@@ -200,8 +176,3 @@ def _outlier_total(result: Result) -> str:
     if found is None or not fine:
         return ""
     return f"{units.count(found.total)} of {units.count(fine)} ({found.total / fine * 100:.1f} %)"
-
-
-def judged_verdicts(result: Result) -> list[Verdict]:
-    """The verdicts that a row has, those of its floor's target included."""
-    return [judgement.verdict for judgement in result.judgements if judgement.verdict is not Verdict.NONE]

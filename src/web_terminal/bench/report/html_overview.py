@@ -15,14 +15,15 @@ from web_terminal.bench.report.html_page import (
     TerminalWords,
     Warned,
 )
+from web_terminal.bench.stats.ratios import Change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from web_terminal.bench.analysis import Estimate, Judgement, Result
     from web_terminal.bench.report.html_page import History
-    from web_terminal.bench.report.html_samples import Measured
-    from web_terminal.bench.samples import Run, Target
+    from web_terminal.bench.report.html_samples import Baseline, Measured
+    from web_terminal.bench.samples import Target
 
 EXIT_WORDS = {
     0: "every target is kept",
@@ -30,6 +31,9 @@ EXIT_WORDS = {
     3: "not every target is decided",
     4: "the run itself failed",
 }
+NAMED = 3
+"""Cells that are named where there may be many."""
+
 VERDICT_ORDER = {str(verdict): place for place, verdict in enumerate(html_sections.WORST_FIRST)}
 WITHOUT_TARGET = {"latency": "p95", "slope": "slope", "level": "level"}
 MACHINE = {
@@ -50,7 +54,7 @@ MACHINE = {
 }
 
 
-def page(of: Measured, baseline: Measured | None, history: Sequence[History], version: str) -> Page:
+def page(of: Measured, baseline: Baseline | None, history: Sequence[History], version: str) -> Page:
     """The whole report of a run."""
     run, analysis = of.run, of.analysis
     code = int(exit_code(analysis))
@@ -72,7 +76,7 @@ def page(of: Measured, baseline: Measured | None, history: Sequence[History], ve
         },
         goals=(goals.count(Verdict.PASS), len(goals)),
         overview=overview,
-        baseline=[] if baseline is None else _baseline(run, baseline.run),
+        baseline=[] if baseline is None else _baseline(baseline),
         benchmarks=[each for each in sections if each.panels],
         terminals=[
             TerminalWords(
@@ -112,22 +116,20 @@ def environment(machine: dict[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def differences(one: Run, other: Run) -> list[str]:
-    """How the machines of two runs differ in what does not change by itself."""
-    first, second = ((run.machine.get("before") or {}) for run in (one, other))
-    keys = ("hostname", "cpu_model", "cpu_count", "cpus_usable", "memory_total", "kernel", "python", "virtualisation")
-    return [
-        f"{MACHINE[key]} {_machine_words(key, second.get(key))}, here {_machine_words(key, first.get(key))}"
-        for key in keys
-        if first.get(key) != second.get(key)
-    ]
-
-
-def _baseline(run: Run, base: Run) -> list[str]:
-    found = [f"the run of {_when(base.started)}"]
-    differs = differences(run, base)
-    if differs:
-        found.append(f"It was measured on another machine, so a change may be the machine's: {'; '.join(differs)}")
+def _baseline(baseline: Baseline) -> list[str]:
+    """What the baseline is, how its machine differs, and what only one of the two measured."""
+    compared = baseline.compared
+    found = [f"the run of {_when(baseline.run.started)}"]
+    if compared.machine:
+        found.append(f"It is of another machine, so a change may be the machine's: {'; '.join(compared.machine)}")
+    moved = [row for row in compared.floors if row.change in (Change.FASTER, Change.SLOWER)]
+    if moved:
+        names = ", ".join(dict.fromkeys(row.new.benchmark for row in moved))
+        found.append(f"Floors changed too ({names}), and with them the machine")
+    for cells, words in ((compared.gone, "only the baseline has"), (compared.added, "only this run has")):
+        if cells:
+            names = ", ".join(str(cell) for cell in cells[:NAMED])
+            found.append(f"{words} {names}{f' and {len(cells) - NAMED} more' if len(cells) > NAMED else ''}")
     return found
 
 
@@ -135,8 +137,8 @@ def _partial(of: Measured) -> list[str]:
     found = list(of.analysis.problems)
     tainted = {result.cell for result in of.analysis.results if result.problems}
     if tainted:
-        cells = ", ".join(str(cell) for cell in sorted(tainted, key=str)[:3])
-        more = f" and {len(tainted) - 3} more" if len(tainted) > 3 else ""
+        cells = ", ".join(str(cell) for cell in sorted(tainted, key=str)[:NAMED])
+        more = f" and {len(tainted) - NAMED} more" if len(tainted) > NAMED else ""
         words = "1 cell has problems" if len(tainted) == 1 else f"{len(tainted)} cells have problems"
         found.append(f"{words} and cannot pass: {cells}{more}")
     return found
@@ -166,7 +168,7 @@ def _facts(of: Measured) -> list[tuple[str, str]]:
     return found
 
 
-def _rows(result: Result, of: Measured, baseline: Measured | None) -> list[OverviewRow]:
+def _rows(result: Result, of: Measured, baseline: Baseline | None) -> list[OverviewRow]:
     fellows = [each for each in of.analysis.results if each.cell.benchmark == result.cell.benchmark]
     panel = list(dict.fromkeys(map(html_sections.panel_key, fellows))).index(html_sections.panel_key(result))
     found = [_row(result, result.judgement, panel, of, baseline)]
@@ -175,7 +177,7 @@ def _rows(result: Result, of: Measured, baseline: Measured | None) -> list[Overv
     return found
 
 
-def _row(result: Result, judgement: Judgement, panel: int, of: Measured, baseline: Measured | None) -> OverviewRow:
+def _row(result: Result, judgement: Judgement, panel: int, of: Measured, baseline: Baseline | None) -> OverviewRow:
     target = judgement.target
     statistic = target.statistic if target else WITHOUT_TARGET[result.metric.kind]
     estimate = rows.estimate_of(statistic, result)
@@ -188,7 +190,7 @@ def _row(result: Result, judgement: Judgement, panel: int, of: Measured, baselin
         words = f"{words} over floor"
     elif several:
         words = f"{result.metric.name}, {words}"
-    change, change_words = html_facts.change(result, of, baseline)
+    change, change_words = html_facts.change(result, baseline)
     suite, _, name = result.cell.benchmark.rpartition("/")
     number = estimate.value if estimate is not None else None
     floor = html_facts.over_floor(result)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from web_terminal.bench.analysis import estimates, floors
+from web_terminal.bench.analysis.comparison import compare_runs
+from web_terminal.bench.analysis.comparison_results import Terms
 from web_terminal.bench.report.html_curves import began_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_terminal.bench.analysis import Analysis, Comparison, Result
+    from web_terminal.bench.analysis import Analysis, Result
+    from web_terminal.bench.analysis.comparison_results import Row
     from web_terminal.bench.analysis.estimates import Latencies
     from web_terminal.bench.samples import Cell, Metric, Point, Run, Trial
-
-SEED = 20_000
-"""Of the resampling of changes: the same two files give the same report."""
 
 
 class Measured:
@@ -71,6 +69,18 @@ class Measured:
         return self._rows.get((at, metric.name, metric.kind))
 
 
-def change(ours: Latencies, base: Latencies, cell: Cell, level: float) -> Comparison:
-    """What changed since a baseline: difference and quotient of p50 and p95 with their intervals."""
-    return floors.compare(ours.series, base.series, cell, level, np.random.default_rng(SEED))
+class Baseline(Measured):
+    """An earlier run, and what changed since. ``compared`` is of the newer run beside this one."""
+
+    def __init__(self, run: Run, analysis: Analysis, newer: Run) -> None:
+        super().__init__(run, analysis)
+        terms = Terms(level=analysis.level)
+        # A report is asked for by somebody who knows what lies beside what; it says how the machines differ.
+        (self.compared,) = compare_runs(("the baseline", run), [("this run", newer)], terms, force=True)
+        self._changes: dict[tuple[Cell, str], list[Row]] = {}
+        for row in (*self.compared.rows, *self.compared.floors):
+            self._changes.setdefault((row.new, row.metric), []).append(row)
+
+    def changes(self, result: Result) -> list[Row]:
+        """Each statistic of the row that both runs have."""
+        return self._changes.get((result.cell, result.metric.name), [])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from web_terminal.bench.analysis import Estimate, Result
     from web_terminal.bench.analysis.estimates import Latencies
-    from web_terminal.bench.report.html_samples import Measured
+    from web_terminal.bench.report.html_samples import Baseline, Measured
     from web_terminal.bench.samples import BenchmarkFacts, Cell, Metric
 
 WORST_FIRST = (Verdict.FAIL, Verdict.REFUSED, Verdict.UNDECIDED, Verdict.PASS, Verdict.NOT_APPLICABLE)
@@ -40,7 +40,7 @@ DRAWN_LINES = ("mean", "p50", "p95", "p99")
 MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
-def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Measured | None, history: Sequence[History]) -> Benchmark:
+def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Baseline | None, history: Sequence[History]) -> Benchmark:
     """The section of one benchmark; without panels where it was not measured."""
     results = [result for result in of.analysis.results if result.cell.benchmark == facts.id]
     metrics = list({metric_key(result): result.metric for result in results}.values())
@@ -64,7 +64,7 @@ def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Measured | None, hi
         component=facts.component,
         verdicts=[str(verdict) for verdict in WORST_FIRST if verdict in found],
         columns=columns,
-        summary=[_summary(result, keys.index(panel_key(result)), columns, of, baseline) for result in results],
+        summary=[_summary(result, keys.index(panel_key(result)), columns, baseline) for result in results],
         lines=[chart for metric in shown for chart in _lines(metric, [r for r in results if r.metric == metric])],
         violins=[
             chart
@@ -85,13 +85,13 @@ def panel_key(result: Result) -> tuple[str, str, str]:
     return result.cell.parameter, result.metric.name, result.metric.kind
 
 
-def _scale(metric: Metric, results: Sequence[Result], of: Measured, baseline: Measured | None) -> Scale:
+def _scale(metric: Metric, results: Sequence[Result], of: Measured, baseline: Baseline | None) -> Scale:
     """One scale for all parameters of a metric, so that its charts can be laid beside each other."""
     own = [result for result in results if result.metric == metric]
     return html_curves.scale_of(found.series.values for result in own for found in _samples(result, of, baseline))
 
 
-def _samples(result: Result, of: Measured, baseline: Measured | None) -> list[Latencies]:
+def _samples(result: Result, of: Measured, baseline: Baseline | None) -> list[Latencies]:
     floor = of.floor(result)
     found = [of.latencies(result.cell, result.metric)]
     found.append(of.latencies(floor.cell, floor.metric) if floor else None)
@@ -104,7 +104,7 @@ def _panel(
     scales: dict[str, Scale],
     named: bool,
     of: Measured,
-    baseline: Measured | None,
+    baseline: Baseline | None,
     history: Sequence[History],
 ) -> Panel:
     first = results[0]
@@ -127,12 +127,12 @@ def _panel(
         limit_words=f"{target.statistic} {rows.limit(target, target.limit, first)}" if target is not None else "",
         series=series,
         fits=[_fit(result, of) for result in results if result.metric.kind != "latency" and result.n],
-        facts=[html_facts.facts(result, of, baseline) for result in results],
+        facts=[html_facts.facts(result, baseline) for result in results],
         history=[each for result in results for each in history if _is_of(each, result)],
     )
 
 
-def _series(result: Result, scale: Scale, of: Measured, baseline: Measured | None) -> list[Series]:
+def _series(result: Result, scale: Scale, of: Measured, baseline: Baseline | None) -> list[Series]:
     """The row's own sample, its floor and its baseline."""
     own = _curves(result, scale, of, "", result.cell.terminal)
     if own is None:
@@ -193,7 +193,7 @@ def _columns(results: Iterable[Result]) -> list[str]:
     return columns
 
 
-def _summary(result: Result, panel: int, columns: Sequence[str], of: Measured, baseline: Measured | None) -> SummaryRow:
+def _summary(result: Result, panel: int, columns: Sequence[str], baseline: Baseline | None) -> SummaryRow:
     return SummaryRow(
         panel=panel,
         parameter=result.cell.parameter,
@@ -202,7 +202,7 @@ def _summary(result: Result, panel: int, columns: Sequence[str], of: Measured, b
         n=units.count(result.n),
         figures=[_figure(result, name) for name in columns],
         floor=html_facts.over_floor(result),
-        change=html_facts.change(result, of, baseline)[0],
+        change=html_facts.change(result, baseline)[0],
         verdict=str(result.judgement.verdict),
     )
 
