@@ -68,7 +68,7 @@ export function section(benchmark: Benchmark, level: string): Section {
       h('p', { class: 'kind' }, benchmark.suite.replaceAll('_', ' '), benchmark.component && ' · component, in one process'),
       h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict))),
       h('p', { class: 'description' }, benchmark.description),
-      benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, h('span', {}, 'Does not show '), notShown(benchmark.not_shown)),
+      benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, ...notShown(benchmark.not_shown)),
     ),
     many && summary(benchmark),
     overall(benchmark, level),
@@ -79,10 +79,10 @@ export function section(benchmark: Benchmark, level: string): Section {
   return { element, select };
 }
 
-/** What was written to follow "does not show" begins, in the catalogue, with a "not" of its own. */
-function notShown(text: string): string {
-  const bare = text.replace(/^not\s+/i, '').replace(/^(nor|neither)\s+/i, '');
-  return bare.slice(0, 1).toLowerCase() + bare.slice(1);
+/** The catalogue says "Not the shell's start": that becomes a sentence of its own. */
+function notShown(text: string): Child[] {
+  const found = /^not (.*)$/is.exec(text);
+  return found === null ? [h('span', {}, 'Limits '), text] : [h('span', {}, 'Does not show '), found[1]];
 }
 
 function overall(benchmark: Benchmark, level: string): HTMLElement | null {
@@ -132,7 +132,7 @@ const missing = (figure: string): Child => (figure === '-' || figure === '' ? h(
 
 function panelParts(panel: Panel, level: string, named: boolean): HTMLElement[] {
   const found: HTMLElement[] = [];
-  if (named && panel.label !== '') found.push(h('h4', {}, panel.label));
+  if (named && panel.label !== '') found.push(h('h4', { class: 'on-paper' }, panel.label));
   found.push(...panel.facts.map((facts) => headline(facts, panel.facts.length > 1)));
   const charts = [densityChart(panel), percentileChart(panel, level), fitChart(panel, level)].filter((chart) => chart !== null);
   const wide = samplesChart(panel);
@@ -141,7 +141,7 @@ function panelParts(panel: Panel, level: string, named: boolean): HTMLElement[] 
   if (wide !== null) found.push(figure(wide, 'wide'));
   found.push(...past.map((chart) => figure(chart, 'wide')));
   for (const facts of panel.facts) {
-    if (panel.facts.length > 1) found.push(h('h5', {}, h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal)));
+    if (panel.facts.length > 1) found.push(h('h4', {}, h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal)));
     found.push(factsOf(facts, level));
   }
   return found;

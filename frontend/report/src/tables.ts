@@ -39,16 +39,12 @@ export function outliers(rows: readonly Outlier[], total: string): HTMLElement |
 
 export function table(caption: string, heads: readonly string[], lines: readonly HTMLElement[]): HTMLElement {
   return h(
-    'div',
-    { class: 'scroll' },
-    h(
-      'table',
-      { class: 'small' },
-      h('caption', {}, caption),
-      heads.some((each) => each !== '') &&
-        h('thead', {}, h('tr', {}, ...heads.map((each) => (each === '' ? h('td') : h('th', { scope: 'col', class: 'number' }, each))))),
-      h('tbody', {}, ...lines),
-    ),
+    'table',
+    { class: 'small' },
+    h('caption', {}, caption),
+    heads.some((each) => each !== '') &&
+      h('thead', {}, h('tr', {}, ...heads.map((each) => (each === '' ? h('td') : h('th', { scope: 'col', class: 'number' }, each))))),
+    h('tbody', {}, ...lines),
   );
 }
 
