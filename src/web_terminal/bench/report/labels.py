@@ -1,0 +1,26 @@
+"""What a row of the results is called outside of this project: the same name in every export, run after run."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from web_terminal.bench.analysis import Analysis, Estimate, Result
+
+
+def label(result: Result, analysis: Analysis) -> str:
+    """Such as ``suite/benchmark/parameter [terminal]``, and the metric where the benchmark has several."""
+    fellows = (other for other in analysis.results if other.cell.benchmark == result.cell.benchmark)
+    several = len({other.metric.name for other in fellows}) > 1
+    return f"{result.cell}: {result.metric.name}" if several else str(result.cell)
+
+
+def finite(value: float | None) -> float | None:
+    """``value`` where it is a number that every format can hold."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def is_known(estimate: Estimate | None) -> bool:
+    """Whether there is a number to hand on: no refusal, no operation that failed at this percentile."""
+    return estimate is not None and finite(estimate.value) is not None
