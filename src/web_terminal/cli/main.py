@@ -18,6 +18,8 @@ _COMMANDS = {
     "validate": "web_terminal.cli.validate",
     "compare": "web_terminal.cli.compare",
     "history": "web_terminal.cli.history",
+    "report": "web_terminal.cli.report",
+    "export": "web_terminal.cli.export",
     "doctor": "web_terminal.cli.doctor",
 }
 
