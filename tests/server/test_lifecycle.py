@@ -398,3 +398,19 @@ async def test_what_was_renamed_is_attached_under_its_new_name(server):
         await api.call("PATCH", f"/sessions/{session}", {"name": "new name"})
         assert (await second.attach(session)).name == "new name"
         await first.close(destroy=True)
+
+
+async def test_a_worker_without_descriptors_refuses_and_recovers():
+    """The kernel drops descriptors a process has no room for: the attach is refused, and goes well when there is room."""
+    with serving() as server:
+        (worker,) = server.workers
+        async with connect(server.url, timeout=30) as first, connect(server.url, timeout=30) as second:
+            limits = worker.rlimit(psutil.RLIMIT_NOFILE)
+            worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds(), limits[1]))
+            with pytest.raises(Closed) as closed:
+                await first.attach()
+            assert closed.value.code == 4500
+            assert "ulimit -n" in closed.value.reason
+            worker.rlimit(psutil.RLIMIT_NOFILE, limits)
+            await second.attach()
+            assert (await second.run("echo here")).output == b"here\r\n"

@@ -131,9 +131,7 @@ class Access:
 
     def _by_cookie(self, value: str) -> Grant:
         try:
-            user, made = self._serializer.loads(
-                value, max_age=self._settings.login_seconds, return_timestamp=True
-            )
+            user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
         except SignatureExpired as error:
             raise Denied("the login is over") from error
         except (BadSignature, ValueError) as error:

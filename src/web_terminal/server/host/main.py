@@ -255,6 +255,8 @@ class Host:
         return far.detach()
 
     def _viewers(self, worker: Worker, notice: wire.Viewers) -> None:
+        if notice.lost_arena is not None:
+            worker.arenas.discard(notice.lost_arena)
         entry = worker.held.get(notice.session)
         if entry is None:
             return
@@ -287,7 +289,13 @@ class Host:
         entry.pump = first
         self._answer(first, wire.Pump(session=entry.id))
         for other in others:
-            self._answer(other, wire.Linked(session=entry.id), owned=(self._link(entry),))
+            try:
+                link = self._link(entry)
+            except OSError as error:
+                # Out of descriptors. Its viewers see nothing until they attach anew; everybody else's host lives on.
+                log.error("session %s: no link for a worker that follows it: %s", entry.id, error)
+                continue
+            self._answer(other, wire.Linked(session=entry.id), owned=(link,))
         if entry.reaped:
             self._answer(first, wire.Exited(session=entry.id))
 

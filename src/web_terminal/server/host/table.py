@@ -146,9 +146,7 @@ class Table:
         self._serial += 1
         # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
         id = f"{self._serial:08x}{secrets.token_hex(_ID_BYTES)}"
-        entry = Entry(
-            id, checked_name(name) or f"session {self._serial}", who.user, size, now
-        )
+        entry = Entry(id, checked_name(name) or f"session {self._serial}", who.user, size, now)
         self._entries[entry.id] = entry
         self._live[who.user] = self._live.get(who.user, 0) + 1
         self._total += 1

@@ -125,10 +125,14 @@ class Count(_Packet, tag=9, frozen=True, kw_only=True):
 
 
 class Viewers(_Packet, tag=20, frozen=True, kw_only=True):
-    """How many viewers this worker has of a session; with 0 it has let go of it."""
+    """How many viewers this worker has of a session; with 0 it has let go of it.
+
+    ``lost_arena`` is one that came with the session and could not be taken, to be brought again next time.
+    """
 
     session: str
     count: int
+    lost_arena: int | None = None
 
 
 class Drained(_Packet, tag=21, frozen=True, kw_only=True):

@@ -464,7 +464,10 @@ class HostLink:
     def _answered(self, message: wire.Answer, fds: list[int]) -> None:
         result: Any = message
         if isinstance(message, wire.Held):
-            result = self._held(message, fds)
+            if len(fds) < message.brings_master + message.brings_arena + message.brings_link:
+                message = self._short_of_descriptors(message, fds)
+            else:
+                result = self._held(message, fds)
         answer = self._answers.pop(message.id)
         if answer.cancelled():  # whoever asked is gone; a hold without visitors is of no use
             if isinstance(result, Hold):
@@ -473,6 +476,15 @@ class HostLink:
             answer.set_exception(HostRefused(message))
         else:
             answer.set_result(result)
+
+    def _short_of_descriptors(self, message: wire.Held, fds: list[int]) -> wire.Refused:
+        """The kernel drops descriptors that do not fit this process's limit (recvmsg(2), MSG_CTRUNC)."""
+        for fd in fds:
+            os.close(fd)
+        lost = message.arena if message.brings_arena else None
+        self.tell(wire.Viewers(session=message.facts.id, count=0, lost_arena=lost))
+        reason = "this worker has no descriptor left; raise the limit with: ulimit -n, or use more --workers"
+        return wire.Refused(id=message.id, code="no_descriptor", message=reason)
 
     def _held(self, message: wire.Held, fds: list[int]) -> Hold:
         waiting = iter(fds)
