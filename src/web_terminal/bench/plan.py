@@ -40,6 +40,8 @@ class Options:
     measurement_seconds: float = 2.0
     blocks: int = 3
     quick: bool = False
+    full: bool = False
+    """Also the parameters that take minutes."""
     confidence_level: float = 0.95
     seed: int = 0
     precision: float = 0.0
@@ -123,6 +125,8 @@ def make_plan(
         NothingMatches
     """
     selected = select(catalogue, filters)
+    if not options.full:
+        selected = _without_full(selected)
     if options.quick and not filters:
         selected = [(each, parameter) for each, parameter in selected if _in_quick(each, parameter)]
     wanted = _with_floors(catalogue, selected)
@@ -171,6 +175,26 @@ def _nearest(text: str, catalogue: Sequence[Benchmark]) -> str:
     return f"; did you mean {', '.join(close)}?" if close else "; see --list"
 
 
+def _without_full(selected: Sequence[tuple[Benchmark, str]]) -> list[tuple[Benchmark, str]]:
+    """What a run measures that is not asked for everything.
+
+    Raises:
+        NothingMatches: all that was selected takes minutes.
+    """
+    kept = [(each, parameter) for each, parameter in selected if parameter not in each.full]
+    if not kept:
+        raise NothingMatches(f"{name(*selected[0])} takes minutes and is measured with --full only")
+    return kept
+
+
+def most_sessions(plan: Plan) -> tuple[int, str]:
+    """The most sessions any cell of the plan holds at once, and that cell; 0 where none says."""
+    counts = [
+        (slot.benchmark.sessions(slot.cell.parameter), str(slot.cell)) for slot in plan.slots if slot.benchmark.sessions
+    ]
+    return max(counts, default=(0, ""))
+
+
 def _in_quick(benchmark: Benchmark, parameter: str) -> bool:
     return benchmark.quick is None or parameter in benchmark.quick
 
@@ -214,5 +238,5 @@ def _slot(benchmark: Benchmark, cell: Cell, block: int, options: Options) -> Slo
         operations=-(-enough // blocks),
         least=-(-least // blocks),
         warm_up_seconds=options.warm_up_seconds / blocks,
-        measurement_seconds=options.measurement_seconds / blocks,
+        measurement_seconds=(benchmark.seconds or options.measurement_seconds) / blocks,
     )

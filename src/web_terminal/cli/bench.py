@@ -26,6 +26,9 @@ def bench(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the benchmarks and measure nothing.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements; some go undecided.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
+    ] = False,
     sample_size: Annotated[
         int | None, typer.Option(min=1, help="Operations of each benchmark. [default: 400, quick: 100]")
     ] = None,
@@ -99,6 +102,7 @@ def bench(
         "seed": secrets.randbelow(1 << 32) if seed is None else seed,
         "blocks": blocks,
         "precision": precision,
+        "full": full or None,
     }
     options = _replaced(QUICK if quick else Options(), given)
     try:
@@ -110,6 +114,7 @@ def bench(
         if self_check:
             terminals = doubled(terminals)
         plan = make_plan(CATALOGUE, terminals, filters or (), options)
+        _check_limits(plan)
     except (NothingMatches, UnknownTerminal, KeepingError, ValueError) as error:
         _fail(_USAGE, str(error))
     if json is not None and not json.parent.is_dir():
@@ -132,6 +137,28 @@ def bench(
         whole=not filters and not quick,
     )
     _measure_and_judge(plan, json, wishes)
+
+
+def _check_limits(plan: Plan) -> None:
+    """Refuse sessions this machine cannot hold before the first of them is started.
+
+    Raises:
+        ValueError: the limit that is too low, and the command that raises it.
+    """
+    from web_terminal.bench.plan import most_sessions
+
+    sessions, cell = most_sessions(plan)
+    if not sessions:
+        return
+    from web_terminal.bench import machine
+
+    feasible = machine.feasible(machine.read_limits(), machine.Spread(), sessions)
+    if feasible.sessions < sessions:
+        raise ValueError(
+            f"{cell} holds {sessions:,} sessions at once and this machine {feasible.sessions:,}, bound by "
+            f"{feasible.binding.name}; see web-terminal doctor --sessions {sessions} for what raises it, "
+            "or leave the benchmark out with a filter"
+        )
 
 
 def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes) -> None:
