@@ -401,7 +401,7 @@ async def test_what_was_renamed_is_attached_under_its_new_name(server):
 
 
 async def test_a_worker_without_descriptors_refuses_and_recovers():
-    """The kernel drops descriptors a process has no room for: the attach is refused, and goes well when there is room."""
+    """The kernel drops descriptors a process has no room for: the attach is refused; with room it goes well."""
     with serving() as server:
         (worker,) = server.workers
         async with connect(server.url, timeout=30) as first, connect(server.url, timeout=30) as second:
