@@ -71,7 +71,7 @@ class Benchmark:
     ``terminals`` need all of ``needs``. One that is ``alone`` gets a terminal started for it while no other runs.
     ``blocks`` and ``quick`` (the parameters of a quick run) bound what is dear. ``repeats`` is the number of
     operations that take the place of the run's sample size, for a benchmark whose preparation is the expensive part.
-    ``seconds``, where it is not 0, takes the place of the run's time for measuring in the same way.
+    ``seconds``, where it is not 0, is the most time for measuring that a longer run gives it.
     ``full`` are the parameters that only a full run measures. ``sessions`` says how many sessions a parameter holds at
     once, so that a machine that cannot hold them is told so before the first connection.
     """

@@ -1,20 +1,25 @@
 """Many WebSocket messages in one write: what a client that batches sends, and what costs this client least.
 
-The frames are made beforehand, so that between the clock's two readings the client does little but count answers.
+The frames are made beforehand and the answers compared afterwards, so that between the clock's two readings the client
+does little but count: a client as busy as the server would measure itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.clock import now_ns
-from web_terminal.client.errors import Closed
+from web_terminal.client.dialect import Dialect
+from web_terminal.client.errors import Closed, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from web_terminal.client.connection import Connection
+    from web_terminal.client.dialect import Event
+    from web_terminal.protocol import messages as m
     from web_terminal.protocol.codec import Frame
 
 # RFC 6455 section 5.2: final frame of a text or binary message; a client's payload is masked.
@@ -47,6 +52,54 @@ def write_at_once(connection: Connection, volley: bytes) -> int:
     sent_ns = now_ns()
     transport.underlying_transport.write(volley)
     return sent_ns
+
+
+class Tally(Dialect):
+    """A connection's own wire, but what comes is kept as it is and counted, not read."""
+
+    def __init__(self, wire: Dialect) -> None:
+        self.heard: list[bytes] = []
+        self._wire = wire
+        self._wanted = 0
+        self._complete: asyncio.Future[int] | None = None
+
+    async def count(self, wanted: int, connection: Connection) -> int:
+        """The moment the last of ``wanted`` messages had come, those already ``heard`` included.
+
+        Raises:
+            TimedOut, Closed
+        """
+        if len(self.heard) >= wanted:
+            return now_ns()
+        self._wanted = wanted
+        self._complete = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(connection.timeout):
+                return await self._complete
+        except TimeoutError as error:
+            raise connection.closed or TimedOut(f"{wanted} answers", connection.timeout) from error
+
+    def read(self, text: bool, payload: bytes) -> Event | None:
+        self.heard.append(payload)
+        if len(self.heard) == self._wanted and self._complete is not None and not self._complete.done():
+            self._complete.set_result(now_ns())
+        return None
+
+    @property
+    def ready(self) -> bool:
+        return self._wire.ready
+
+    def attach(self, request: m.Attach) -> tuple[Frame, ...]:
+        return self._wire.attach(request)
+
+    def input(self, data: bytes) -> Frame:
+        return self._wire.input(data)
+
+    def resize(self, cols: int, rows: int) -> Frame:
+        return self._wire.resize(cols, rows)
+
+    def close(self, destroy: bool) -> Frame | None:
+        return self._wire.close(destroy)
 
 
 def _head(frame: Frame) -> bytes:
