@@ -60,7 +60,7 @@ BENCHMARKS = (
             Metric(name="latency", targets={"*": Target(statistic="rate", limit=10_000.0, goal=1e6, below=False)}),
         ),
         elements={"10": 10, "100": 100, "1000": 1000},
-        element_unit="msg",
+        element_unit="messages",
     ),
     BenchmarkFacts(
         id=LIFE,

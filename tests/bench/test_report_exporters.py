@@ -105,9 +105,9 @@ def test_junit_has_a_case_a_target_with_what_came_of_it(of, analysis):
     assert passed.is_passed
     assert passed.classname == "interactive.keystroke_echo"
     assert passed.time > 0
-    (failure,) = cases["message_throughput/10 [peer] latency: rate ≥ 10k msg/s"].result
+    (failure,) = cases["message_throughput/10 [peer] latency: rate ≥ 10k messages/s"].result
     assert isinstance(failure, junitparser.Failure)
-    (refused,) = cases["message_throughput/1000 [peer] latency: rate ≥ 10k msg/s"].result
+    (refused,) = cases["message_throughput/1000 [peer] latency: rate ≥ 10k messages/s"].result
     assert isinstance(refused, junitparser.Error)
     assert "the client used 90% of a core" in refused.message
     (lacking,) = cases["life [peer] latency: p95 < 1 ms"].result
@@ -184,7 +184,7 @@ def test_github_has_times_in_one_file_and_rates_in_the_other(analysis):
     assert echo["unit"] == "ms"
     assert echo["value"] == pytest.approx(row(analysis, ECHO).estimates["p95"].value / 1e6)
     assert f"{MEMORY} [ours]: at rest level" in by_name
-    assert {entry["unit"] for entry in bigger} == {"msg/s"}
+    assert {entry["unit"] for entry in bigger} == {"messages/s"}
 
 
 def test_github_knows_of_what_more_is_better():

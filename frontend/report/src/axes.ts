@@ -16,6 +16,9 @@ export interface Area {
   bottom: number;
 }
 
+/** What every chart has beside its area for half a number. */
+const EDGE = 4;
+
 /** A scale over `domain` with a little air at both ends. */
 export function scaleOf(kind: ScaleKind, domain: readonly [number, number], range: [number, number]): Scale {
   const [low, high] = domain;
@@ -59,9 +62,13 @@ export function axisBelow(scale: Scale, kind: ScaleKind, area: Area, unit: strin
   group.append(s('line', { class: 'base', x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }));
   for (const value of ticksOf(scale, kind, most)) {
     const x = scale(value);
+    const words = tick(value, unit);
+    const half = words.length * 3.4;
+    // A number at the very edge stands inside, not across it.
+    const inside = Math.max(area.left - EDGE + half, Math.min(area.right + EDGE - half, x));
     group.append(
       s('line', { class: 'notch', x1: x, x2: x, y1: area.bottom, y2: area.bottom + 4 }),
-      s('text', { x, y: area.bottom + 17, 'text-anchor': 'middle' }, tick(value, unit)),
+      s('text', { x: inside, y: area.bottom + 17, 'text-anchor': 'middle' }, words),
     );
   }
   return group;

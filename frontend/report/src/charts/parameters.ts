@@ -19,13 +19,16 @@ export function parametersChart(lines: Lines, level: string): Chart {
   }));
   const title = lines.title === 'throughput' ? 'Throughput' : lines.title === 'latency' ? 'Latency' : `Latency ${lines.title}`;
   return {
-    title: `${title} by parameter`,
+    title: axisUnit(lines.unit) === '' ? `${title}, ${lines.unit}, by parameter` : `${title} by parameter`,
     summary: lines.strands.flatMap((strand) => strand.dots.map((dot) => dot.words)).join('; '),
     note: `Bars are ${level} intervals.`,
     legend,
     draw: (width) => draw(lines, width),
   };
 }
+
+/** A unit with a long name stands once, in the title. */
+const axisUnit = (unit: string): string => (/^(ns|B)\b/.test(unit) ? unit : '');
 
 const isUpper = (label: string): boolean => label === 'p95';
 
@@ -36,9 +39,9 @@ function draw(lines: Lines, width: number): Drawing {
   const parameters = [...new Map(dots.map((dot) => [dot.parameter, dot.x])).entries()].sort(([, one], [, other]) => (one ?? 0) - (other ?? 0));
   const ends = dots.flatMap((dot) => [dot.value, dot.lower ?? dot.value, dot.upper ?? dot.value]);
   const y = scaleOf(lines.y_scale, [Math.min(...ends), Math.max(...ends)], [area.bottom, area.top]);
-  area.left = roomLeft(y, lines.y_scale, area.bottom - area.top, lines.unit);
+  area.left = roomLeft(y, lines.y_scale, area.bottom - area.top, axisUnit(lines.unit));
   const x = placer(lines, parameters.map(([name]) => name), parameters.map(([, at]) => at ?? 0), area);
-  svg.append(axisLeft(y, lines.y_scale, area, lines.unit), axis(parameters.map(([name]) => name), x, area));
+  svg.append(axisLeft(y, lines.y_scale, area, axisUnit(lines.unit)), axis(parameters.map(([name]) => name), x, area));
   const shift = (place: number): number => (place - (lines.strands.length - 1) / 2) * Math.min(5, 20 / lines.strands.length);
   const byParameter = new Map<string, Stop & { marks: { y: number; look: string }[] }>();
   for (const [place, strand] of lines.strands.entries()) {

@@ -51,7 +51,9 @@ DIGITS = 5
 LOG_FROM = 8.0
 """Ratio of largest to smallest from which an axis is logarithmic: a tail would press the rest against the edge."""
 
-FEWEST_FOR_DENSITY = 5
+FEWEST_FOR_DENSITY = 10
+"""Criterion takes no smaller sample; of fewer, a smooth curve would claim a shape that nobody saw."""
+
 MOST_NINES = 3.0
 NINES_STEPS = 90
 

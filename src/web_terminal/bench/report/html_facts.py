@@ -101,7 +101,7 @@ def counts(result: Result) -> str:
 def _rows(result: Result) -> list[Row]:
     found = [_row(name, result.estimates[name], result.metric.unit) for name in STATISTICS if name in result.estimates]
     if result.throughput is not None:
-        found.append(_row("throughput", result.throughput.rate, f"{result.throughput.unit}/s"))
+        found.append(_rate(result.throughput.rate, f"{result.throughput.unit}/s"))
     if result.r2 is not None:
         found.append(Row("R²", "", f"{result.r2:.4f}", ""))
     if result.intercept is not None:
@@ -114,6 +114,12 @@ def _row(name: str, estimate: Estimate, unit: str) -> Row:
         return Row(name, "", "", "", estimate.refusal)
     lower, upper = (_end(end, unit) for end in (estimate.lower, estimate.upper))
     return Row(name, lower, units.quantity(estimate.value, unit), upper, estimate.refusal)
+
+
+def _rate(estimate: Estimate, unit: str) -> Row:
+    """A throughput, under its unit: elements have long names, and three of them need more room than a telephone has."""
+    row = _row(unit, estimate, unit)
+    return Row(unit, *(text.removesuffix(f" {unit}") for text in (row.lower, row.value, row.upper)), row.refusal)
 
 
 def _end(value: float, unit: str) -> str:
