@@ -28,7 +28,6 @@ from tests.bench.records import MS, run, samples, trial
 from web_terminal.bench.analysis import analyse
 from web_terminal.bench.record import Recorder
 from web_terminal.bench.report import json as report_json
-from web_terminal.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -326,7 +325,9 @@ def record(path: Path, latency: int, count: int = 100) -> Path:
 
 
 def test_a_run_is_measured_validated_and_summed_up(tmp_path: Path) -> None:
-    job = Job(tmp_path, {"filters": "\n  floors/null_server/echo\n\n", "arguments": "--quick\n --seed=7 \n"})
+    # In-process and without a target: neither the suite's proof of itself nor a verdict hangs on how busy we are here.
+    filters = "\n  session_creation/session_lookup_in_process/1$\n\n"
+    job = Job(tmp_path, {"filters": filters, "arguments": "--quick\n --seed=7 \n"})
     assert job.step("Measure") == 0, job.said
     assert job.rest() == 0, job.said
     assert job.output("verdict") == "pass"
@@ -335,11 +336,13 @@ def test_a_run_is_measured_validated_and_summed_up(tmp_path: Path) -> None:
     assert job.output("record") == "bench-results/run.json"
     written = json.loads((job.workspace / job.output("record")).read_text())
     assert written["seed"] == 7
-    assert {each["id"] for each in written["benchmarks"]} == {"floors/null_server", "floors/known_delay"}
+    assert [each["id"] for each in written["benchmarks"]] == ["session_creation/session_lookup_in_process"]
     assert job.summary.startswith("## web-terminal benchmarks: pass\n")
-    assert "null_server" in job.summary
-    for each in ("report", "markdown"):
-        assert not job.output(each) or (job.workspace / job.output(each)).stat().st_size
+    assert "session_lookup_in_process" in job.summary
+    markdown = (job.workspace / job.output("markdown")).read_text()
+    assert markdown in job.summary
+    # The HTML report needs its template, which the build makes of the frontend; without it there is a warning instead.
+    assert job.output("report") in ("bench-results/report.html", "")
 
 
 def test_what_cannot_be_run_has_a_verdict_and_a_summary_all_the_same(tmp_path: Path) -> None:
@@ -429,7 +432,6 @@ def test_a_loss_against_the_baseline_fails_the_job(tmp_path: Path, code: int, co
     assert f"compared -- {tmp_path}/base.json {tmp_path}/run.json" in job.summary
 
 
-@pytest.mark.skipif("compare" not in main._COMMANDS, reason="the command line does not offer compare yet")
 @pytest.mark.parametrize(
     ("scale", "kernel", "comparison", "status"),
     [(1.0, "6", "no loss", 0), (1.6, "6", "slower", 1), (1.6, "7", "refused", 0)],
@@ -449,7 +451,7 @@ def test_the_comparison_is_that_of_the_samples(
     assert job.step("Compare with the baseline") == 0, job.said
     assert job.output("comparison") == comparison, job.said
     job.outputs["validate"] = {"exit-code": "0", "verdict": "pass"}
-    assert job.rest("Write the summary") == status
+    assert job.rest("Write the report") == status
     assert f"baseline: {comparison}." in job.summary
 
 
