@@ -239,6 +239,7 @@ def test_without_a_run_the_last_one_is_meant(tmp_path):
     done = command("--home", tmp_path)
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 1
+    assert "name a record file, or run web-terminal bench" in done.stderr
 
 
 @pytest.mark.parametrize(

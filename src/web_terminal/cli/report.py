@@ -93,7 +93,14 @@ def _loaded(name: str, home: Path | None) -> Run:
         if name and (path.is_file() or path.suffix or len(path.parts) > 1):
             return record.load(path)
         return Baselines(home_of(home, os.environ)).load(name or LAST)
-    except (record.RecordError, BaselineError) as error:
+    except BaselineError as error:
+        if name:
+            _fail(str(error))
+        _fail(
+            f"no run is named, and {home_of(home, os.environ)} keeps none; "
+            "name a record file, or run web-terminal bench"
+        )
+    except record.RecordError as error:
         _fail(str(error))
 
 

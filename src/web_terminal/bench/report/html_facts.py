@@ -119,7 +119,8 @@ def _row(name: str, estimate: Estimate, unit: str) -> Row:
 def _rate(estimate: Estimate, unit: str) -> Row:
     """A throughput, under its unit: elements have long names, and three of them need more room than a telephone has."""
     row = _row(unit, estimate, unit)
-    return Row(unit, *(text.removesuffix(f" {unit}") for text in (row.lower, row.value, row.upper)), row.refusal)
+    lower, value, upper = (text.removesuffix(f" {unit}") for text in (row.lower, row.value, row.upper))
+    return Row(unit, lower, value, upper, row.refusal)
 
 
 def _end(value: float, unit: str) -> str:

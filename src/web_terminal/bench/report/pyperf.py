@@ -51,6 +51,10 @@ def _benchmark(result: Result, name: str, trials: list[Trial]) -> dict[str, Any]
     if result.metric.kind != "latency":
         # A slope has no value of its own that could be compared operation by operation.
         runs = [_levels(trial, result) for trial in trials] if result.metric.kind == "level" else []
+    for run, trial in zip(runs, trials, strict=False):
+        if trial.usage is not None:
+            # Where it is not told, pyperf takes the sum of the values for the time, bytes too.
+            run["metadata"] = {"duration": trial.usage.elapsed_ns / NS_PER_SECOND}
     metadata: dict[str, Any] = {"name": name, "unit": UNITS.get(result.metric.unit, "integer"), "loops": 1}
     if result.failed:
         metadata["failed_operations"] = result.failed
