@@ -98,8 +98,12 @@ class _Runner:
         async with AsyncExitStack() as stack:
             running: dict[str, Running | str] = {}
             for name in dict.fromkeys(slot.cell.terminal for slot in slots):
+                sessions = max(
+                    each.benchmark.sessions(each.cell.parameter) if each.benchmark.sessions else 0 for each in slots
+                )
                 try:
-                    running[name] = await stack.enter_async_context(self._terminals[name].launch())
+                    terminal = self._terminals[name].holding(sessions)
+                    running[name] = await stack.enter_async_context(terminal.launch())
                 except LaunchFailed as error:
                     running[name] = f"did not start: {error}"
             for slot in slots:

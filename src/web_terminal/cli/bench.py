@@ -151,8 +151,10 @@ def _check_limits(plan: Plan) -> None:
     if not sessions:
         return
     from web_terminal.bench import machine
+    from web_terminal.bench.terminals.web_terminal import SESSIONS_PER_WORKER
 
-    feasible = machine.feasible(machine.read_limits(), machine.Spread(), sessions)
+    spread = machine.Spread(workers=-(-sessions // SESSIONS_PER_WORKER))
+    feasible = machine.feasible(machine.read_limits(), spread, sessions)
     if feasible.sessions < sessions:
         raise ValueError(
             f"{cell} holds {sessions:,} sessions at once and this machine {feasible.sessions:,}, bound by "

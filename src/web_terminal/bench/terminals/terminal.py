@@ -184,6 +184,10 @@ class Terminal(ABC):
             LaunchFailed
         """
 
+    def holding(self, sessions: int) -> Terminal:
+        """This terminal set up for so many sessions at once; itself where it needs no setting for that."""
+        return self
+
     async def session_count(self, running: Running) -> int:
         """Sessions it holds, where it can be asked."""
         return 0

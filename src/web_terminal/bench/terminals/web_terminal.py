@@ -26,6 +26,9 @@ USERS: Final = 10
 # Above what any benchmark opens, so that limits are never what is measured.
 _SESSIONS: Final = 60_000
 
+# A worker needs two descriptors for each, and 20,000 is as many as a process is usually given.
+SESSIONS_PER_WORKER: Final = 9_000
+
 _OVER_THE_WIRE: Final = frozenset(
     {
         Capability.SHELL,
@@ -63,6 +66,10 @@ class WebTerminal(Terminal):
             "--max-sessions", str(_SESSIONS), "--max-sessions-per-user", str(_SESSIONS),
             *self.options,
         )  # fmt: skip
+
+    def holding(self, sessions: int) -> Terminal:
+        workers = -(-sessions // SESSIONS_PER_WORKER)
+        return WebTerminal((*self.options, "--workers", str(workers))) if workers > 1 else self
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(
