@@ -36,7 +36,7 @@ def test_every_id_and_parameter_of_the_catalogue_is_there():
         "output_flood": ("10MB", "100MB"),
         "typing_under_flood": ("1", "4", "16"),
         "interrupt_under_flood": ("",),
-        "stalled_reader": ("3s", "60s"),
+        "stalled_reader": ("2s", "60s"),
         "reattach": ("0B", "64KiB", "beyond the log"),
         "paste": ("64KiB", "1MiB"),
     }

@@ -56,6 +56,10 @@ class Remains:
         """More than before. Shared memory is left out: a server may keep it for the next session."""
         return self.open() - shared_memory_count(self._servers) - self._descriptors
 
+    def count(self) -> int:
+        """Shells and descriptors more than before."""
+        return max(0, self.shells()) + max(0, self.descriptors())
+
     def nothing(self) -> bool:
         # Children first: to count them is to read one file, while descriptors are a directory of thousands.
         return self.shells() <= 0 and self.descriptors() <= 0
@@ -76,7 +80,7 @@ async def wait_until(settled: Callable[[], bool], what: str) -> int:
 
 
 class Ending(NamedTuple):
-    """``left`` counts the shells that were there still, by seconds from the beginning. ``marks`` as in a sample."""
+    """``left`` counts what was there still, by seconds from the beginning. ``marks`` as in a sample."""
 
     sent_ns: int
     seen_ns: int
@@ -85,11 +89,11 @@ class Ending(NamedTuple):
 
 
 class _Census:
-    """Counts shells at ``MOMENTS`` after the beginning, while the block of ``taken`` runs."""
+    """Counts what is left at ``MOMENTS`` after the beginning, while the block of ``taken`` runs."""
 
-    def __init__(self, shells: Callable[[], int]) -> None:
+    def __init__(self, count: Callable[[], int]) -> None:
         self.left = dict.fromkeys(MOMENTS, 0)
-        self._shells = shells
+        self._count = count
 
     @asynccontextmanager
     async def taken(self) -> AsyncIterator[None]:
@@ -104,7 +108,7 @@ class _Census:
     async def _take(self, began_ns: int) -> None:
         for moment in MOMENTS:
             await asyncio.sleep(moment - (now_ns() - began_ns) / 1e9)  # a moment of the clock, not a wait
-            self.left[moment] = max(0, self._shells())
+            self.left[moment] = max(0, self._count())
 
 
 @asynccontextmanager
@@ -120,7 +124,7 @@ async def cleanup_1000_sessions(stage: Stage) -> AsyncIterator[Operation]:
             ended = await _by_request(stage, lost=stage.parameter == "socket loss")
         points = [Point("clean-up", 0, ended.seen_ns - ended.sent_ns)]
         points += [Point(f"to {name}", 0, at_ns - ended.sent_ns) for name, at_ns in ended.marks.items()]
-        points += [Point(f"shells left after {moment:g} s", 0, count) for moment, count in ended.left.items()]
+        points += [Point(f"left after {moment:g} s", 0, count) for moment, count in ended.left.items()]
         return Findings((Sample(ended.sent_ns, ended.sent_ns, ended.seen_ns),), tuple(points))
 
     yield operate
@@ -135,7 +139,7 @@ async def _by_request(stage: Stage, lost: bool) -> Ending:
         remains = Remains(process)
         async with crew(stage, SESSIONS) as shells:
             connections = [shell.connection for shell in shells]
-            census = _Census(remains.shells)
+            census = _Census(remains.count)
             async with census.taken():
                 sent_ns = now_ns()
                 marks = await (_lose(connections, hands, remains) if lost else _close(connections))
@@ -171,19 +175,19 @@ async def _by_signal(stage: Stage) -> Ending:
     process = stage.running.process
     assert process is not None  # as above
     async with crew(stage, SESSIONS):
-        shells = process.shell_pids()
-        family = [*process.server_pids(), *shells]
+        family = [*process.server_pids(), *process.shell_pids()]
         family.remove(process.pid)
-        census = _Census(lambda: sum(not is_gone(pid) for pid in shells))
 
-        def over() -> bool:
+        def count() -> int:
             # Whoever launched it reaps the process itself, so it is looked at apart.
-            return process.status is not None and all(is_gone(pid) for pid in family)
+            return (process.status is None) + sum(not is_gone(pid) for pid in family)
 
+        census = _Census(count)
         async with census.taken():
             sent_ns = now_ns()
             os.kill(process.pid, signal.SIGTERM)
-            seen_ns = await wait_until(over, "end of the server and every shell")
+            # The server goes last, so there is no need to look for a thousand shells again and again.
+            seen_ns = await wait_until(lambda: process.status is not None and not count(), "end of server and shells")
         return Ending(sent_ns, seen_ns, census.left, {})
 
 

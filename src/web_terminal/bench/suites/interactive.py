@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from web_terminal.bench.suites.shells import Shell
     from web_terminal.client.connection import Connection
 
-# As many people type at once as it takes to have a bounded p99 in two seconds, each at a person's pace.
-_TYPISTS: Final = 20
+# As many people type at once as it takes to have a bounded p99 in a second, each at a person's pace.
+_TYPISTS: Final = 40
 _KEYS_AT_A_TIME: Final = 50
 # Fewer beside a flood: they are neighbours, not a load of their own.
 _NEIGHBOURS: Final = 10
@@ -41,7 +41,7 @@ _STREAMS: Final = {"10MB": 10, "100MB": 100}
 _UNDER_WAY_BYTES: Final = 1 << 20
 _WARM_SESSIONS: Final = 10
 
-_STALLS: Final = {"3s": 3.0, "60s": 60.0}
+_STALLS: Final = {"2s": 2.0, "60s": 60.0}
 _STALL_READINGS: Final = 12
 _RESUMED_BYTES: Final = 1 << 20
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OPERATIONS_PER_SECOND: Final = 2
 """Of one person."""
 
-SECONDS: Final = 2.0
+SECONDS: Final = 1.5
 _WEIGHTS: Final = {"typing": 55, "command": 20, "output": 5, "resize": 5, "lookup": 10, "reattach": 5}
 KINDS: Final = tuple(_WEIGHTS)
 # A screenful or five: what a listing or a log's end prints.
