@@ -59,7 +59,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.runner": (
         "client", "bench.plan", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
-        "bench.suites", "bench.terminals", "bench.progress",
+        "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
     ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
     "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),

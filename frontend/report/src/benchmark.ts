@@ -165,6 +165,8 @@ function headline(facts: Facts, several: boolean): HTMLElement {
     'div',
     { class: 'headline' },
     h('p', {}, ...parts),
+    facts.pictures.length > 0 &&
+      h('p', { class: 'pictures' }, 'Recorded: ', ...facts.pictures.flatMap((each, place) => [place > 0 && ', ', h('a', { href: each.href }, each.text)])),
     remarks.length > 0 && h('ul', { class: 'remarks' }, ...remarks.map(([look, text]) => h('li', { class: look === '' ? null : look }, text))),
   );
 }

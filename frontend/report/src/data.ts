@@ -115,6 +115,7 @@ export interface Facts {
   outlier_total: string;
   problems: string[];
   warnings: string[];
+  pictures: { text: string; href: string }[];
   not_applicable: string;
 }
 

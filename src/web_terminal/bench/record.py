@@ -21,6 +21,7 @@ from web_terminal.bench.samples import (
     Cell,
     Outcome,
     Phase,
+    Picture,
     Point,
     Run,
     Sample,
@@ -63,6 +64,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,6 +236,7 @@ def to_columns(trial: Trial) -> Columns:
         usage=trial.usage,
         problem=trial.problem,
         warnings=trial.warnings,
+        pictures=trial.pictures,
     )
 
 
@@ -269,6 +272,7 @@ def from_columns(columns: Columns) -> Trial:
         usage=columns.usage,
         problem=columns.problem,
         warnings=columns.warnings,
+        pictures=columns.pictures,
     )
 
 

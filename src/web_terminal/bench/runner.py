@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import re
 import time
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,14 +20,16 @@ import msgspec
 
 from web_terminal.bench.benchmark import Stage
 from web_terminal.bench.clock import now_ns
-from web_terminal.bench.samples import Outcome, Phase, Point, Sample, Trial, Usage
+from web_terminal.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
+from web_terminal.bench.samples import Outcome, Phase, Picture, Point, Sample, Trial, Usage
 from web_terminal.bench.terminals.known import Exchange, KnownTruth, recoveries
 from web_terminal.bench.terminals.processes import LaunchFailed
 from web_terminal.client.errors import ClientError, Refused, TimedOut, Unreachable, Violated
 from web_terminal.client.marker import Markers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from web_terminal.bench.benchmark import Operation
     from web_terminal.bench.plan import Plan, Slot
@@ -61,20 +64,24 @@ async def carry_out(
     progress: Progress,
     residue_seconds: float = 5.0,
     enough: Enough | None = None,
+    profiles: Path | None = None,
 ) -> None:
     """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
 
     With ``enough`` a cell goes on until that says so or its time is up; without, until its sample size is reached.
+    With ``profiles`` the servers are recorded under py-spy and drawn into that directory; their figures suffer for it.
     ``residue_seconds`` is how long a terminal may take to be rid of what a benchmark made.
     Cancelling ends every process that was started; trials recorded before are complete.
 
     Raises:
         NotProven: before anything else is measured.
+        ProfilerMissing, TracingForbidden: at the first trial that would be recorded.
     """
     runner = _Runner(plan, record, progress, residue_seconds)
     if plan.proof:
         await runner.prove()
     runner.enough = enough
+    runner.profiles = profiles
     for together, alone in zip(plan.together, plan.alone, strict=True):
         await runner.block(together)
         for slot in alone:
@@ -84,6 +91,7 @@ async def carry_out(
 class _Runner:
     def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
         self.enough: Enough | None = None
+        self.profiles: Path | None = None
         self._residue_seconds = residue_seconds
         self._earlier: dict[Cell, list[Trial]] = {}
         self._plan = plan
@@ -165,7 +173,7 @@ class _Runner:
         earlier = self._earlier.setdefault(slot.cell, []) if enough else []
         trial = _Trial(slot, running, self._markers, enough, earlier)
         try:
-            async with asyncio.timeout(_TRIAL_SECONDS):
+            async with asyncio.timeout(_TRIAL_SECONDS), self._recorded(trial, slot, running):
                 await trial.run()
         except TimeoutError:
             trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
@@ -174,6 +182,26 @@ class _Runner:
         await trial.look_behind(before, self._residue_seconds)
         earlier.append(trial.result())
         return earlier[-1]
+
+    @asynccontextmanager
+    async def _recorded(self, trial: _Trial, slot: Slot, running: Running) -> AsyncIterator[None]:
+        """The server under py-spy for the length of the block, where profiles are wanted and it has processes."""
+        pids = running.process.server_pids() if running.process and self.profiles else ()
+        processes = processes_of(pids)
+        if self.profiles is None or slot.benchmark.facts.component or not processes:
+            yield
+            return
+        name = re.sub(r"[^\w.+-]+", "_", str(slot.cell))
+        try:
+            async with recorded(processes, self.profiles / name / f"block-{slot.block}") as found:
+                yield
+        except (ProfilerMissing, TracingForbidden):
+            raise
+        except ProfileError as error:
+            trial.warnings.append(f"not recorded: {error}")
+            return
+        trial.pictures += [Picture(each.process, str(each.picture)) for each in found]
+        trial.warnings.append("recorded under py-spy, which stops the server for each sample: the figures suffer")
 
 
 class _Trial:
@@ -189,6 +217,7 @@ class _Trial:
         self._is_enough = False
         self.problem = ""
         self.warnings: list[str] = []
+        self.pictures: list[Picture] = []
         self._warmed: Footprint | None = None
         self._slot = slot
         self._running = running
@@ -230,6 +259,7 @@ class _Trial:
             usage=self._usage,
             problem=self.problem,
             warnings=tuple(self.warnings),
+            pictures=tuple(self.pictures),
         )
 
     async def run(self) -> None:

@@ -74,6 +74,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     server_cpu_ns: int | None = None
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """A flame graph of one process of the server during a trial: the file's path as the run was told to write it."""
+
+    process: str
+    path: str
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result."""
 
@@ -84,6 +91,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

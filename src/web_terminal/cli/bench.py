@@ -76,6 +76,10 @@ def bench(
     self_check: Annotated[
         bool, typer.Option("--self-check", help="Measure one terminal as two and state the false alarms.")
     ] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Record the servers under py-spy and draw flame graphs into DIR."),
+    ] = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Add nothing to the history.")] = False,
     home: Annotated[
         Path | None, typer.Option(help="Where baselines and history are. [default: ./.web-terminal-bench]")
@@ -136,7 +140,7 @@ def bench(
         self_check=self_check,
         whole=not filters and not quick,
     )
-    _measure_and_judge(plan, json, wishes)
+    _measure_and_judge(plan, json, wishes, profile)
 
 
 def _check_limits(plan: Plan) -> None:
@@ -163,7 +167,7 @@ def _check_limits(plan: Plan) -> None:
         )
 
 
-def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes) -> None:
+def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: Path | None) -> None:
     try:
         from web_terminal.bench.analysis import analyse, exit_code
         from web_terminal.bench.report import paper, text
@@ -177,7 +181,7 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes) -> None:
 
     try:
         keeping = wishes.keeping()
-        run, base = _run_and_base(plan, json, keeping, wishes.self_check)
+        run, base = _run_and_base(plan, json, keeping, wishes.self_check, profiles)
     except (RecordError, keep.KeepingError) as error:
         _fail(_USAGE, str(error))
     analysis = analyse(run, plan.options.confidence_level)
@@ -202,7 +206,9 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes) -> None:
     raise typer.Exit(code if code == _RUN_FAILED else worse or code)
 
 
-def _run_and_base(plan: Plan, json: Path | None, keeping: Keeping, self_check: bool) -> tuple[Run, Run | None]:
+def _run_and_base(
+    plan: Plan, json: Path | None, keeping: Keeping, self_check: bool, profiles: Path | None
+) -> tuple[Run, Run | None]:
     """The run, measured or loaded, and what to compare it with, looked up first: a wrong name costs no run.
 
     Raises:
@@ -212,15 +218,15 @@ def _run_and_base(plan: Plan, json: Path | None, keeping: Keeping, self_check: b
     from web_terminal.cli import keeping as keep
 
     if self_check:
-        return _measured(plan, json), None
+        return _measured(plan, json, profiles), None
     if keeping.choice.load:
         run = keep.loaded(keeping)
         return run, keep.base_of(keeping, run.machine)
     base = keep.base_of(keeping, machine.record(machine.snapshot()))
-    return _measured(plan, json), base
+    return _measured(plan, json, profiles), base
 
 
-def _measured(plan: Plan, json: Path | None) -> Run:
+def _measured(plan: Plan, json: Path | None, profiles: Path | None) -> Run:
     """The run as far as it came; each trial is on disk as soon as it is over, where there is a file for it.
 
     Raises:
@@ -231,6 +237,7 @@ def _measured(plan: Plan, json: Path | None) -> Run:
     import msgspec
 
     from web_terminal.bench import machine
+    from web_terminal.bench.profile import ProfileError
     from web_terminal.bench.progress import shown
     from web_terminal.bench.record import Recorder
     from web_terminal.bench.runner import NotProven
@@ -249,10 +256,12 @@ def _measured(plan: Plan, json: Path | None) -> Run:
 
         progress = stack.enter_context(shown(len(plan.slots)))
         try:
-            _carry_out(plan, keep, progress)
+            _carry_out(plan, keep, progress, profiles)
         except KeyboardInterrupt:
             interrupted = True
             progress.say("interrupted: what was measured so far is kept, the run is partial")
+        except ProfileError as error:
+            _fail(_USAGE, f"--profile: {error}")
         except NotProven as error:
             if json is not None:
                 _trial_file(json).unlink(missing_ok=True)
@@ -263,12 +272,12 @@ def _measured(plan: Plan, json: Path | None) -> Run:
     return msgspec.structs.replace(run, trials=tuple(trials), machine=facts, interrupted=interrupted)
 
 
-def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress) -> None:
+def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress, profiles: Path | None) -> None:
     """Run the plan on uvloop. SIGTERM ends it as Ctrl-C does.
 
     Raises:
         KeyboardInterrupt: after everything that was started has ended.
-        NotProven
+        NotProven, ProfileError
     """
     import asyncio
     import signal
@@ -287,7 +296,7 @@ def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress) ->
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(carry_out(plan, keep, progress, enough=enough))
+            runner.run(carry_out(plan, keep, progress, enough=enough, profiles=profiles))
     finally:
         signal.signal(signal.SIGTERM, before)
 

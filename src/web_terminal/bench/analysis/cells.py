@@ -127,6 +127,7 @@ class _Book:
             server_share=_worst_share(trials, "server_cpu_ns"),
             problems=tuple(f"block {trial.block}: {trial.problem}" for trial in trials if trial.problem),
             warnings=tuple(dict.fromkeys(warning for trial in trials for warning in trial.warnings)),
+            pictures=tuple(picture for trial in trials for picture in trial.pictures),
         )
         measure = self._latency if metric.kind == "latency" else self._readings
         result = measure(result, facts, trials)

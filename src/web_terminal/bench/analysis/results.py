@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 # msgspec resolves these when a result is encoded, so they are not imported for types alone.
-from web_terminal.bench.samples import Cell, Metric, Target
+from web_terminal.bench.samples import Cell, Metric, Picture, Target
 
 
 class Verdict(StrEnum):
@@ -102,6 +102,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     judgement: Judgement = Judgement()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     not_applicable: str = ""
 
     @property

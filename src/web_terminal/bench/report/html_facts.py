@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal.bench.report import rows, units
 from web_terminal.bench.report.comparison import change_word
-from web_terminal.bench.report.html_page import Facts, Outlier, Row
+from web_terminal.bench.report.html_page import Facts, Link, Outlier, Row
 
 if TYPE_CHECKING:
     from web_terminal.bench.analysis import Estimate, Result
@@ -42,6 +42,7 @@ def facts(result: Result, baseline: Baseline | None) -> Facts:
         outlier_total=_outlier_total(result),
         problems=list(result.problems),
         warnings=list(result.warnings),
+        pictures=[Link(f"flame graph of {each.process}", each.path) for each in result.pictures],
         not_applicable=result.not_applicable,
     )
 

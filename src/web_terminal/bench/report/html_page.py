@@ -138,6 +138,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     points: list[HistoryPoint]
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A file beside the report."""
+
+    text: str
+    href: str
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What one terminal gave here, in words."""
 
@@ -158,6 +165,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     outlier_total: str = ""
     problems: list[str] = []
     warnings: list[str] = []
+    pictures: list[Link] = []
     not_applicable: str = ""
 
 
