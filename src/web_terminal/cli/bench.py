@@ -80,6 +80,7 @@ def bench(
         Path | None,
         typer.Option(metavar="DIR", help="Record the servers under py-spy and draw flame graphs into DIR."),
     ] = None,
+    noplot: Annotated[bool, typer.Option("--noplot", help="Write no HTML report.")] = False,
     no_history: Annotated[bool, typer.Option("--no-history", help="Add nothing to the history.")] = False,
     home: Annotated[
         Path | None, typer.Option(help="Where baselines and history are. [default: ./.web-terminal-bench]")
@@ -140,7 +141,7 @@ def bench(
         self_check=self_check,
         whole=not filters and not quick,
     )
-    _measure_and_judge(plan, json, wishes, profile)
+    _measure_and_judge(plan, json, wishes, profile, plot=not noplot)
 
 
 def _check_limits(plan: Plan) -> None:
@@ -167,7 +168,7 @@ def _check_limits(plan: Plan) -> None:
         )
 
 
-def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: Path | None) -> None:
+def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: Path | None, *, plot: bool) -> None:
     try:
         from web_terminal.bench.analysis import analyse, exit_code
         from web_terminal.bench.report import paper, text
@@ -201,6 +202,11 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
         worse = 0 if base is None else keep.compared(console, keeping, base, run)
         if not keeping.choice.load:
             keep.kept(keeping, run, analysis)
+        if plot:
+            from web_terminal.cli.report import beside
+
+            earlier = None if base is None else (base, analyse(base, plan.options.confidence_level))
+            typer.echo(beside(run, analysis, keeping.home, earlier))
     except keep.KeepingError as error:
         _fail(_RUN_FAILED, str(error))
     raise typer.Exit(code if code == _RUN_FAILED else worse or code)

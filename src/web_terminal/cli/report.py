@@ -71,6 +71,22 @@ def report(
         typer.launch(path.resolve().as_uri())
 
 
+def beside(run: Run, analysis: Analysis, home: Path, base: tuple[Run, Analysis] | None) -> str:
+    """Write the run's HTML report into ``home``; what to tell whoever ran it, where it is or why it is not."""
+    from web_terminal import __version__
+    from web_terminal.bench.report import html
+
+    path = home / DEFAULT_NAMES[ReportFormat.HTML]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        path.write_text(html.render(run, analysis, __version__, base, _history(run, home)), encoding="utf-8")
+    except html.TemplateMissing as error:
+        return f"no report: {error}"
+    except OSError as error:
+        return f"no report: cannot write {path}: {error.strerror}"
+    return f"report: {path}"
+
+
 def _analysed(name: str, home: Path | None) -> tuple[Run, Analysis]:
     try:
         # These need the bench extra; what else the command needs is always installed.
