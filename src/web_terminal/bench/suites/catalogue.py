@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.suites import command_execution, floors, session_creation
+from web_terminal.bench.suites import (
+    command_execution,
+    concurrent_load,
+    floors,
+    interactive,
+    session_creation,
+    websocket_throughput,
+)
 
 if TYPE_CHECKING:
     from web_terminal.bench.benchmark import Benchmark
@@ -12,5 +19,8 @@ if TYPE_CHECKING:
 CATALOGUE: tuple[Benchmark, ...] = (
     *command_execution.BENCHMARKS,
     *session_creation.BENCHMARKS,
+    *websocket_throughput.BENCHMARKS,
+    *concurrent_load.BENCHMARKS,
+    *interactive.BENCHMARKS,
     *floors.BENCHMARKS,
 )

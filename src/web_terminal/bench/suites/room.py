@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.machine.kernel import read_limits
-from web_terminal.bench.machine.limits import Spread, feasible
+from web_terminal.bench.terminals.web_terminal import SESSIONS_PER_WORKER
 from web_terminal.client.errors import ClientError
 
 if TYPE_CHECKING:
@@ -22,7 +21,11 @@ class NotFeasible(ClientError):
 
 def shortage(sessions: int, limits: Limits) -> str:
     """Why ``sessions`` of them do not fit, and what to do about it; empty where they do."""
-    answer = feasible(limits, Spread(), sessions)
+    # Imported here and below: naming the benchmarks must not cost what reading a machine's facts needs.
+    from web_terminal.bench.machine.limits import Spread, feasible
+
+    # Our server is started with as many workers as it takes.
+    answer = feasible(limits, Spread(workers=max(1, -(-sessions // SESSIONS_PER_WORKER))), sessions)
     if answer.enough:
         return ""
     short = [row for row in answer.allowances if row.sessions is not None and row.sessions < sessions]
@@ -41,6 +44,8 @@ def make_sure(stage: Stage, sessions: int) -> None:
     """
     if stage.running.process is None:
         return
+    from web_terminal.bench.machine.kernel import read_limits
+
     text = shortage(sessions, read_limits())
     if text:
         raise NotFeasible(text)
