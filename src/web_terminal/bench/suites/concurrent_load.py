@@ -222,7 +222,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         alone=True,
         blocks=1,
         quick=("100",),
-        full=("2000", "10000"),
+        full=("500", "2000", "10000"),
         sessions=int,
     ),
     declare(
