@@ -14,7 +14,9 @@ from tests.server.shells import read_until, running
 from web_terminal.protocol.messages import Size
 
 ATTACH = (sys.executable, "-m", "web_terminal", "attach")
+# COLUMNS and LINES are what some other program set; the terminal's own size counts.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
+ENVIRONMENT |= {"COLUMNS": "80", "LINES": "24"}
 
 
 def seat(url: str, *flags: str):

@@ -233,14 +233,10 @@ def _write(data: bytes) -> None:
 
 
 def _size() -> Size:
-    import shutil
+    """This terminal's own size; COLUMNS and LINES may be another's, and do not follow it."""
+    import os
 
     from web_terminal.protocol.messages import Size
 
-    found = shutil.get_terminal_size()
-    return Size(found.columns, found.lines)
-
-
-def _fail(status: int, text: str) -> NoReturn:
-    typer.echo(f"web-terminal attach: {text}", err=True)
-    raise typer.Exit(status)
+    found = os.get_terminal_size(sys.stdin.fileno())
+    return Size(found.columns or 80, found.lines or 24)
