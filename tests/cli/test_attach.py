@@ -83,14 +83,16 @@ def test_a_killed_worker_is_survived():
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "told", "status"),
     [
-        (["--detach-key", "F13"], b"F13"),
-        (["--session", "no-such-session"], b"no-such-session"),
-        (["--read-only"], b"--session"),
+        (["--detach-key", "F13"], b"F13", 2),
+        (["--session", "no-such-session"], b"no-such-session", 1),
+        (["--read-only"], b"--session", 2),
     ],
 )
-def test_bad_input_is_one_clear_sentence_and_a_status(server, flags, told):
+def test_bad_input_is_one_clear_sentence_and_a_status(server, flags, told, status):
     with seat(server.url, *flags) as here:
-        assert told in read_until(here, None)
-        assert end_of(here) != 0
+        (line,) = read_until(here, None).splitlines()
+        assert line.startswith(b"web-terminal attach: ")
+        assert told in line
+        assert end_of(here) == status

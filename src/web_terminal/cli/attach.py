@@ -240,3 +240,8 @@ def _size() -> Size:
 
     found = os.get_terminal_size(sys.stdin.fileno())
     return Size(found.columns or 80, found.lines or 24)
+
+
+def _fail(status: int, text: str) -> NoReturn:
+    typer.echo(f"web-terminal attach: {text}", err=True)
+    raise typer.Exit(status)
