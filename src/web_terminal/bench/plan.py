@@ -7,6 +7,7 @@ seed, so that what the machine does meanwhile falls on all of them alike. Pure: 
 from __future__ import annotations
 
 import difflib
+import math
 import random
 import re
 from dataclasses import dataclass, replace
@@ -36,8 +37,8 @@ class Options:
     """How much to measure. Times in seconds, for each cell in all its blocks together."""
 
     sample_size: int = 400
-    warm_up_seconds: float = 0.3
-    measurement_seconds: float = 2.0
+    warm_up_seconds: float = 0.2
+    measurement_seconds: float = 1.2
     blocks: int = 3
     quick: bool = False
     full: bool = False
@@ -238,5 +239,5 @@ def _slot(benchmark: Benchmark, cell: Cell, block: int, options: Options) -> Slo
         operations=-(-enough // blocks),
         least=-(-least // blocks),
         warm_up_seconds=options.warm_up_seconds / blocks,
-        measurement_seconds=(benchmark.seconds or options.measurement_seconds) / blocks,
+        measurement_seconds=min(benchmark.seconds or math.inf, options.measurement_seconds) / blocks,
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from web_terminal.bench.benchmark import Stage
+from web_terminal.bench.benchmark import Findings, Stage
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
 from web_terminal.bench.samples import Outcome, Phase, Picture, Point, Sample, Trial, Usage
@@ -166,7 +166,8 @@ class _Runner:
         if running.died:
             return Trial(cell=slot.cell, block=slot.block, problem=running.died)
         try:
-            before = await running.steady_footprint()
+            # A component benchmark runs in this process and asks nothing of the server.
+            before = None if slot.benchmark.facts.component else await running.steady_footprint()
         except ClientError as error:
             return Trial(cell=slot.cell, block=slot.block, problem=running.died or str(error))
         enough = None if slot.benchmark.reads else self.enough
@@ -179,7 +180,8 @@ class _Runner:
             trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
         except (ClientError, OSError) as error:
             trial.problem = trial.problem or f"{type(error).__name__}: {error}"
-        await trial.look_behind(before, self._residue_seconds)
+        if before is not None:
+            await trial.look_behind(before, self._residue_seconds)
         earlier.append(trial.result())
         return earlier[-1]
 
@@ -226,6 +228,9 @@ class _Trial:
         self._points: list[Point] = []
         self._usage: Usage | None = None
         self._failures = 0
+        self._operations = 0
+        self._warmups = 0
+        """Samples before measuring began; the others are counted by length, since counting must cost no time."""
         self._started: _Usages | None = None
 
     async def look_behind(self, before: Footprint, timeout: float) -> None:
@@ -282,6 +287,7 @@ class _Trial:
         while not self._over():
             if self._started is None and self._is_warm(warm_until):
                 self._warmed = await self._running.footprint() if self._samples else None
+                self._warmups = len(self._samples)
                 self._started = _Usages(self._running)
             if not await self._once(operate):
                 return
@@ -297,9 +303,15 @@ class _Trial:
             return False
         self._failures = 0
         if isinstance(result, Sample):
-            self._samples.append(result if phase is Phase.MEASURE else msgspec.structs.replace(result, phase=phase))
+            result = Findings((result,))
+        elif not isinstance(result, Findings):
+            result = Findings(points=result)
+        if phase is Phase.MEASURE:
+            self._samples += result.samples
+            self._points += result.points
         else:
-            self._points += result
+            self._samples += [msgspec.structs.replace(each, phase=phase) for each in result.samples]
+        self._operations += 1
         return True
 
     def _is_warm(self, warm_until: float) -> bool:
@@ -312,11 +324,11 @@ class _Trial:
         if self._failures >= _FAILURES_IN_A_ROW:
             self.problem = f"given up after {self._failures} failures in a row: {self._samples[-1].reason}"
             return True
-        if self._running.died or self._points:
+        if self._running.died or (self._slot.benchmark.reads and (self._operations or self._failures)):
             return True
         if self._started is None:
             return False
-        measured = _measured(self._samples)
+        measured = len(self._samples) - self._warmups
         in_time = now_ns() - self._started.began_ns < self._slot.measurement_seconds * 1e9
         if self._enough is not None and in_time:
             return measured >= self._slot.least and self._needs_no_more(self._enough, measured)

@@ -33,11 +33,11 @@ def bench(
         int | None, typer.Option(min=1, help="Operations of each benchmark. [default: 400, quick: 100]")
     ] = None,
     warm_up_time: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for each benchmark. [default: 0.3, quick: 0.1]")
+        float | None, typer.Option(min=0, help="Seconds for each benchmark. [default: 0.2, quick: 0.1]")
     ] = None,
     measurement_time: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 2, quick: 0.5]"),
+        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 1.2, quick: 0.5]"),
     ] = None,
     confidence_level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of every interval.")] = 0.95,
     seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. [default: random]")] = None,

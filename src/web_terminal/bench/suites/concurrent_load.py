@@ -283,6 +283,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("shell PSS per session", "B"),
         ),
         reads=True,
+        full=("1000",),
         alone=True,
         blocks=1,
         quick=(),
@@ -353,6 +354,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         alone=True,
         blocks=1,
         quick=(),
+        full=("socket loss",),
         sessions=lambda _: endings.SESSIONS,
     ),
 )

@@ -154,6 +154,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         is_floor=True,
         quick=("1MB",),
+        blocks=1,
+        seconds=1.0,
     ),
     declare(
         "floors/bare_spawn",

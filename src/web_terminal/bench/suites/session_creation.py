@@ -362,6 +362,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         _API | {Capability.LOOKUP},
         parameters=("1", "1000"),
         quick=("1",),
+        blocks=1,
         metrics=(
             Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
         ),
@@ -434,7 +435,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=_elements(_COUNTS),
         element_unit="sessions",
         quick=("10", "100"),
-        repeats=18,
+        blocks=1,
+        repeats=12,
     ),
     declare(
         "session_creation/session_memory_footprint",

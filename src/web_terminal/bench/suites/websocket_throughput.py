@@ -417,7 +417,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=20,
         seconds=1.0,
-        full=("32MB binary",),
+        full=("32MB text", "32MB binary"),
     ),
     declare(
         "websocket_throughput/websocket_batch_processing",
@@ -446,6 +446,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=10,
         seconds=0.5,
-        full=("32MB binary", "100MB"),
+        full=("32MB text", "32MB binary", "100MB"),
     ),
 )
