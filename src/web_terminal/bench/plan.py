@@ -38,7 +38,7 @@ class Options:
 
     sample_size: int = 400
     warm_up_seconds: float = 0.2
-    measurement_seconds: float = 1.2
+    measurement_seconds: float = 1.0
     blocks: int = 3
     quick: bool = False
     full: bool = False

@@ -37,7 +37,7 @@ def bench(
     ] = None,
     measurement_time: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 1.2, quick: 0.5]"),
+        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 1, quick: 0.5]"),
     ] = None,
     confidence_level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of every interval.")] = 0.95,
     seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. [default: random]")] = None,

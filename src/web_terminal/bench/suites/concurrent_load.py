@@ -240,6 +240,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         quick=("50",),
         sessions=int,
+        full=("200",),
     ),
     declare(
         "concurrent_load/mixed_workload",
@@ -258,6 +259,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         quick=("50",),
         sessions=int,
+        full=("200",),
     ),
     declare(
         "concurrent_load/memory_usage_1000_sessions",
@@ -303,6 +305,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeats=10,
         seconds=1.0,
         quick=("100",),
+        full=("1000",),
     ),
     declare(
         "concurrent_load/sustained_throughput_100_sessions_10s",
