@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -35,12 +36,10 @@ def test_too_many_are_not_and_every_short_limit_has_its_command() -> None:
     result = asked("--sessions", FAR_TOO_MANY)
     assert result.exit_code == 1
     assert "1,000,000,000 sessions are not feasible" in result.stdout
-    short = feasible(read_limits(), Spread(), FAR_TOO_MANY).allowances
-    for each in short:
-        if each.remedy and not each.remedy.startswith(
-            ("free memory", "sysctl -w fs.file-max", "sysctl -w kernel.p", "ulimit -u")
-        ):
-            assert each.remedy in result.stdout
+    # Remedies name how many processes and files there were a moment ago, so numbers may differ by a few.
+    said = re.sub(r"\d+", "N", result.stdout)
+    for each in feasible(read_limits(), Spread(), FAR_TOO_MANY).allowances:
+        assert re.sub(r"\d+", "N", each.remedy) in said
     assert "sysctl -w kernel.pty.max=" in result.stdout
     assert "ulimit -n " in result.stdout
 

@@ -184,6 +184,7 @@ async def _sampled(program: str, profile: Profile) -> AsyncIterator[None]:
         if not await recorder.says(_READY, _START_SECONDS):
             raise refusal(profile, recorder.said)
         yield
+        await recorder.heeds(signal.SIGINT, _START_SECONDS)
         recorder.send(signal.SIGINT)
         status = await recorder.end(_END_SECONDS)
     finally:
@@ -230,6 +231,14 @@ class _Recorder:
             self._said += f"\nError: wrote no file within {timeout:g} s".encode()
             return None
 
+    async def heeds(self, number: signal.Signals, timeout: float) -> None:
+        """Return once it handles ``number`` or has ended: py-spy says that it is ready a moment before it does."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while self._pidfd >= 0 and not _catches(self._process.pid, number):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.005)  # /proc offers no event for another process's signal handlers
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal, if it has not ended.
 
@@ -258,6 +267,16 @@ class _Recorder:
         data = await self._process.stdout.read(4096)
         self._said = (self._said + data)[-self._LIMIT_BYTES :]
         return data
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal (``proc_pid_status(5)``, ``SigCgt``), or is gone or a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    return fields["State"].startswith("Z") or bool(int(fields["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def refusal(profile: Profile, said: str) -> ProfileError:
