@@ -209,3 +209,17 @@ async def test_one_reader_at_a_time(null):
         with pytest.raises(RuntimeError, match="another task"):
             await connection.wait_for(b"too")
         first.cancel()
+
+
+async def test_it_dials_from_the_address_it_is_told(null):
+    async with connect(null.addresses[0], source="127.0.0.3") as connection:
+        transport = connection._transport.underlying_transport
+        assert transport.get_extra_info("sockname")[0] == "127.0.0.3"
+        _, reply = await connection.echo(b"from there")
+        assert reply.event.data == b"from there"
+
+
+async def test_an_address_that_is_not_ours_is_unreachable_from(null):
+    with pytest.raises(Unreachable, match=r"192\.0\.2\.1"):
+        async with connect(null.addresses[0], source="192.0.2.1"):
+            pass

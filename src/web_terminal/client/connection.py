@@ -115,9 +115,11 @@ class Connection(Receiver):
         clock: Callable[[], int],
         timeout: float,
         acknowledge: bool,
+        source: str = "",
     ) -> None:
         super().__init__(dialect(), timeout, acknowledge)
         self.address = address
+        self._source = source
         self._make_dialect = dialect
         self._clock = clock
         self._transport: picows.WSTransport | None = None
@@ -147,6 +149,8 @@ class Connection(Receiver):
                 websocket_handshake_timeout=self.timeout,
                 max_frame_size=_FRAME_LIMIT_BYTES,
                 max_redirects=0,
+                # Port 0: whichever is free at that address.
+                local_addr=(self._source, 0) if self._source else None,
             )
         except picows.WSHandshakeError as error:
             status = int(error.response.status) if error.response is not None else 0
@@ -363,17 +367,19 @@ async def connect(
     timeout: float = 10.0,
     clock: Callable[[], int] = time.perf_counter_ns,
     acknowledge: bool = True,
+    source: str = "",
 ) -> AsyncIterator[Connection]:
     """A connection to the server at ``url``, closed at the end of the block; the session lives on.
 
     ``timeout`` in seconds is the limit of every wait that names no other. ``clock`` stamps arrivals, in ns. With
-    ``acknowledge`` output is acknowledged as it is read.
+    ``acknowledge`` output is acknowledged as it is read. ``source`` is the local IP address to dial from: each has
+    some 28,000 ports of its own.
 
     Raises:
         Unreachable, Refused, Closed, TimedOut, Violated
     """
     address = parse_address(url, token) if isinstance(url, str) else url
-    connection = Connection(address, dialect, clock=clock, timeout=timeout, acknowledge=acknowledge)
+    connection = Connection(address, dialect, clock=clock, timeout=timeout, acknowledge=acknowledge, source=source)
     try:
         await connection.dial()
         yield connection
