@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from picows import WSFrame, WSTransport, WSUpgradeRequest
 
-    from web_terminal.server.worker.attach import Hold
+    from web_terminal.server.worker.hold import Hold
     from web_terminal.server.worker.worker import Worker
 
 log = logging.getLogger("web_terminal.worker")

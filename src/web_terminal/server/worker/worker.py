@@ -20,8 +20,8 @@ from uvicorn.server import ServerState
 from web_terminal.protocol.errors import CloseCode
 from web_terminal.server import launch
 from web_terminal.server.access import Access
-from web_terminal.server.worker.attach import HostLink
 from web_terminal.server.worker.counters import Counters
+from web_terminal.server.worker.hostlink import HostLink
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -11,7 +11,8 @@ from web_terminal.server.host import wire
 from web_terminal.server.log import Arena
 from web_terminal.server.pty import Pty
 from web_terminal.server.session import Session
-from web_terminal.server.worker.attach import Hold, HostLink
+from web_terminal.server.worker.hold import Hold
+from web_terminal.server.worker.hostlink import HostLink
 
 FACTS = wire.Facts(
     id="s", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24, offset=0, viewers=1,
