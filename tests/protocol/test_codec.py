@@ -49,7 +49,7 @@ def test_output_comes_back_as_it_went(subprotocol, offset, data):
 @given(offset=st.integers(0, 2**64 - 1), data=st.binary(max_size=50), room=st.integers(0, 20))
 def test_the_head_put_before_output_is_the_frame_encoded_whole(offset, data, room):
     buffer = bytearray(room + codec.OUTPUT_HEAD_BYTES) + data
-    codec.put_output_head(buffer, room, offset)
+    codec.put_output_head(buffer, room, codec.Kind.OUTPUT, offset)
     assert bytes(buffer[room:]) == codec.encode_output(Subprotocol.BINARY, offset, data).payload
 
 

@@ -57,7 +57,7 @@ class Recorder(WSListener):
 
 
 def server_protocol(listener_factory) -> WSProtocol:
-    """Made with the positional arguments that ``websocket.protocol_class`` passes."""
+    """Made with the positional arguments that ``handshake.protocol_class`` passes."""
     return WSProtocol(
         None, None, False, listener_factory, _log, True, None, False, 3600, 3600,
         WSAutoPingStrategy.PING_WHEN_IDLE, True, 1 << 20, None, 2048,

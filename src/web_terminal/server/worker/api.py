@@ -18,7 +18,7 @@ from web_terminal.server.host.wire import Facts
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.gate import GRANT
 from web_terminal.server.worker.metrics import exposition
-from web_terminal.server.worker.websocket import signal_number
+from web_terminal.server.worker.native import signal_number
 
 if TYPE_CHECKING:
     from web_terminal.server.worker.worker import Worker

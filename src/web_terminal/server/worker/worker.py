@@ -116,7 +116,7 @@ class Worker:
         """Accept connections until told to leave; then let them go within ``drain_timeout``."""
         # Imported here: they import this module's class.
         from web_terminal.server.worker.app import application
-        from web_terminal.server.worker.websocket import protocol_class
+        from web_terminal.server.worker.handshake import protocol_class
 
         config = uvicorn.Config(
             application(self),

@@ -1,0 +1,368 @@
+"""One viewer's WebSocket, whatever its wire: frames in, one session followed with one cursor, an end.
+
+A wire is a class below ``Connection``: it says what a whole message means (``_receive``) and what output and the
+session's end look like on it. Everything else is here, once for all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from picows import WSCloseCode, WSListener, WSMsgType
+
+from web_terminal.protocol import messages as m
+from web_terminal.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
+from web_terminal.server.access import Denied, Grant, TooManyFailures
+from web_terminal.server.host import wire
+from web_terminal.server.log import Overrun
+from web_terminal.server.session import Cursor
+from web_terminal.server.worker.counters import Counters
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from picows import WSFrame, WSTransport
+
+    from web_terminal.server.worker.hold import Hold
+    from web_terminal.server.worker.worker import Worker
+
+log = logging.getLogger("web_terminal.worker")
+
+# picows writes its frame head (14 bytes at most, RFC 6455 section 5.2) before the payload it is given.
+HEAD_ROOM = 14
+# What one frame carries at most; smaller ones keep a typist's frame from waiting behind a large one.
+_FRAME_BYTES = 64 * 1024
+# How long a peer may take to answer our close frame.
+_CLOSE_SECONDS = 1.0
+_CLOSE_REASON_BYTES = 123
+# Unsent bytes beyond which a connection is not read. Above a window of output in JSON's longest form (six bytes for
+# one), so that an interrupt is heard however slowly the output is read.
+_UNSENT_BYTES = 1 << 20
+
+BINARY = WSMsgType.BINARY
+TEXT = WSMsgType.TEXT
+
+
+def address(transport: asyncio.BaseTransport) -> str:
+    """Where a connection comes from."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
+
+
+class Connection(WSListener):
+    """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
+
+    __slots__ = (
+        "_allowance", "_allowance_at", "_closing", "_counters", "_cursor", "_deadline", "_fragments", "_fragments_text",
+        "_grant", "_hold", "_mode", "_output_space", "_task", "_transport", "_worker",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker, grant: Grant | None, output_space: bytes) -> None:
+        self._worker = worker
+        self._counters = worker.counters.row
+        self._grant = grant
+        # What goes before the bytes of every frame of output.
+        self._output_space = output_space
+        self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
+        self._fragments: bytearray | None = None
+        self._fragments_text = False
+        self._hold: Hold | None = None
+        self._cursor: Cursor | None = None
+        self._mode: m.Mode = "write"
+        self._deadline: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self._allowance = 0.0
+        self._allowance_at = 0.0
+
+    # --- what a wire says of itself
+
+    def _begin(self) -> None:
+        """The handshake is answered: greet, if this wire does."""
+        raise NotImplementedError
+
+    def _welcome(self, grant: Grant) -> None:
+        """It is known who is there."""
+        raise NotImplementedError
+
+    def _receive(self, text: bool, payload: bytes) -> None:
+        """Act on a whole message; nothing that a client sends is raised."""
+        raise NotImplementedError
+
+    def _tell_error(self, error: TheirError) -> None:
+        """Say what was wrong, where this wire has words for it."""
+        raise NotImplementedError
+
+    def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
+        """Send what lies in ``buffer`` behind the space: ``count`` bytes from ``offset`` on; whether to go on."""
+        raise NotImplementedError
+
+    def _tell_gap(self, start: int, end: int) -> None:
+        """These bytes fell out of the log before they could be sent."""
+        raise NotImplementedError
+
+    def _tell_end(self, hold: Hold, end: wire.Ended) -> None:
+        """The last byte was sent, and the session is over."""
+        raise NotImplementedError
+
+    # --- the connection's life
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        # picows keeps the handshake as long as the connection; 2.4 KB each of thousands that nobody reads again.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
+        self._counters[Counters.CONNECTIONS_OPENED] += 1
+        self._worker.keep_alive(transport.underlying_transport)
+        transport.underlying_transport.set_write_buffer_limits(high=_UNSENT_BYTES)
+        self._begin()
+        if self._grant is not None:
+            self._enter(self._grant)
+        else:
+            self._worker.strangers += 1
+            timeout = self._worker.settings.authentication_timeout
+            self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._counters[Counters.CONNECTIONS_CLOSED] += 1
+        self._closing = True
+        if self._grant is None:
+            self._worker.strangers -= 1
+        if self._deadline is not None:
+            self._deadline.cancel()
+        # An attach under way is not cancelled: its answer brings descriptors, and others may wait for the same hold.
+        self._leave()
+
+    def pause_writing(self) -> None:
+        """The client asks (echo, ping) and does not read the answers: nor do we read on."""
+        self._transport.underlying_transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._transport.underlying_transport.resume_reading()
+
+    def _leave(self) -> None:
+        hold, self._hold, self._cursor = self._hold, None, None
+        if hold is not None:
+            hold.leave(self)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Send a close frame, and hang up when the peer has answered or taken too long."""
+        if self._closing:
+            return
+        self._closing = True
+        self._leave()
+        text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
+        self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
+        self._worker.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
+
+    def _refuse(self, error: TheirError) -> None:
+        """Say what was wrong; close where the error demands it."""
+        if self._closing:
+            return
+        self._counters[Counters.ERRORS] += 1
+        self._tell_error(error)
+        if error.close is not None:
+            self.close(error.close, error.message)
+
+    # --- frames in
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._closing:
+            if frame.msg_type == WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        kind = frame.msg_type
+        if kind == BINARY or kind == TEXT:
+            if frame.fin and self._fragments is None:
+                self._receive(kind == TEXT, frame.get_payload_as_bytes())
+            else:
+                self._begin_fragments(frame)
+        elif kind == WSMsgType.CONTINUATION:
+            self._continue_fragments(frame)
+        elif kind == WSMsgType.CLOSE:
+            self._closing = True
+            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
+            transport.disconnect()
+
+    def _begin_fragments(self, frame: WSFrame) -> None:
+        if self._fragments is not None:
+            self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
+            return
+        self._fragments = bytearray(frame.get_payload_as_bytes())
+        self._fragments_text = frame.msg_type == TEXT
+
+    def _continue_fragments(self, frame: WSFrame) -> None:
+        if self._fragments is None:
+            self._refuse(UnsupportedData("a continuation frame without a beginning"))
+            return
+        self._fragments += frame.get_payload_as_bytes()
+        size = len(self._fragments)
+        if size > self._worker.settings.message_limit:
+            self._fragments = None
+            self._refuse(MessageTooBig(size, self._worker.settings.message_limit))
+        elif frame.fin:
+            payload, self._fragments = bytes(self._fragments), None
+            self._receive(self._fragments_text, payload)
+
+    def _spend_allowance(self) -> None:
+        """A token bucket that holds one second's worth."""
+        rate = self._worker.settings.messages_per_second
+        now = time.monotonic()
+        self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
+        self._allowance_at = now
+        if self._allowance < 1:
+            raise TheirError("rate_limit", f"more than {rate} messages a second", CloseCode.RATE_LIMIT)
+        self._allowance -= 1
+
+    # --- who is there
+
+    def _unauthenticated(self) -> None:
+        seconds = self._worker.settings.authentication_timeout
+        self._refuse(
+            TheirError(
+                "authentication_timeout",
+                f"no 'authenticate' within {seconds:g} s",
+                CloseCode.AUTHENTICATION_FAILED,
+            )
+        )
+
+    def _log_in(self, token: str) -> None:
+        """Let in whoever has ``token``.
+
+        Raises:
+            TheirError: nobody has it, or too many wrong ones came from there.
+        """
+        try:
+            grant = self._worker.access.try_token(token, address(self._transport.underlying_transport))
+        except TooManyFailures as denied:
+            raise TheirError("rate_limit", denied.reason, CloseCode.RATE_LIMIT) from denied
+        except Denied as denied:
+            self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
+            raise TheirError("authentication_failed", denied.reason, CloseCode.AUTHENTICATION_FAILED) from denied
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._worker.strangers -= 1
+        self._grant = grant
+        self._enter(grant)
+
+    def _enter(self, grant: Grant) -> None:
+        self._welcome(grant)
+        if grant.until is not None:  # a socket must not outlive the login that opened it
+            self._deadline = self._worker.loop.call_later(max(0.0, grant.until - time.time()), self._login_over)
+
+    def _login_over(self) -> None:
+        self._refuse(TheirError("session_expired", "the login is over; log in again", CloseCode.SESSION_EXPIRED))
+
+    # --- a session to follow
+
+    def _ask_for(self, session: str | None, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None]) -> None:
+        """Let the host create a session after ``spec``, or give ``session``; ``follow`` becomes its viewer."""
+        self._task = self._worker.loop.create_task(self._ask_host(session, spec, follow))
+
+    async def _ask_host(self, session: str | None, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None]) -> None:
+        grant = self._grant
+        assert grant is not None  # every wire asks only once it knows who is there
+        who = wire.Who(grant.user, grant.role)
+        link = self._worker.link
+        hold: Hold | None = None
+        try:
+            hold = await (link.create(who, spec) if session is None else link.join(who, session))
+            if self._closing:
+                if session is None:  # nobody was told its id, so nobody would come back to it
+                    self._worker.spawn(self._destroy(who, hold.facts.id))
+                return
+            follow(hold, grant)
+        except TheirError as error:
+            self._refuse(error)
+        except Exception:
+            # As in _receive: nobody awaits this task, so the failure is told and logged here.
+            log.exception("attach failed")
+            self.close(CloseCode.INTERNAL_ERROR, "")
+        finally:
+            self._task = None
+            if hold is not None and not hold.visitors:
+                link.let_go(hold)
+
+    def _look_at(self, hold: Hold, mode: m.Mode, offset: int, window_bytes: int) -> None:
+        """Set the cursor, before anything can be appended, so that nothing is missed or doubled."""
+        self._mode = mode
+        self._cursor = Cursor(hold.session.log, offset, window_bytes)
+        self._hold = hold
+
+    async def _destroy(self, who: wire.Who, session: str) -> None:
+        try:
+            await self._worker.link.ask(wire.Destroy, who=who, session=session)
+        except TheirError as error:
+            log.info("session %s was not destroyed: %s", session, error)
+        self.close(CloseCode.NORMAL, "session destroyed")
+
+    # --- what the client wants of its session
+
+    def _type(self, data: bytes) -> None:
+        hold = self._hold
+        if hold is None:  # ended: the client could not know
+            return
+        self._must_write()
+        self._counters[Counters.INPUT_BYTES] += len(data)
+        if not hold.write(data):
+            raise TheirError("input_overflow", f"{len(data)} bytes of input refused: the program has not read 1 MiB")
+
+    def _must_write(self) -> None:
+        if self._mode != "write":
+            raise TheirError("read_only", "this viewer may only read")
+
+    def _set_size(self, cols: int, rows: int) -> None:
+        self._check_size(cols, rows)
+        if self._hold is not None:
+            self._must_write()
+            self._hold.resize(m.Size(cols, rows), self)
+
+    def _check_size(self, cols: int, rows: int) -> None:
+        settings = self._worker.settings
+        for name, value, limit in (("cols", cols, settings.max_cols), ("rows", rows, settings.max_rows)):
+            if not 1 <= value <= limit:
+                raise OutOfRange(f"{name} = {value} is out of range: 1 to {limit}")
+
+    # --- what the session says
+
+    def credit_end(self) -> int:
+        cursor = self._cursor
+        return 0 if cursor is None else cursor.window.sent + cursor.window.room()
+
+    def advance(self) -> None:
+        """Send what the log has and the window allows, then the end if that was all."""
+        cursor = self._cursor
+        if cursor is None:
+            return
+        while (count := cursor.ready(_FRAME_BYTES)) > 0:
+            buffer = bytearray(self._output_space)
+            try:
+                offset = cursor.take(buffer, count)
+            except Overrun as overrun:
+                self._note_gap(*cursor.skip(overrun))
+                continue
+            if not self._send_output(cursor, buffer, offset, count):
+                break
+        hold = self._hold
+        if hold is not None and hold.end is not None and cursor.window.sent >= hold.end.offset:
+            end = hold.end
+            self._leave()
+            self._tell_end(hold, end)
+
+    def _note_gap(self, start: int, end: int) -> None:
+        self._counters[Counters.GAPS] += 1
+        self._tell_gap(start, end)
+
+    def ended(self, notice: wire.Ended) -> None:
+        self.advance()
+
+    def resized(self, size: m.Size) -> None:
+        """Somebody else set the size."""
+
+    def paused(self, direction: str, paused: bool) -> None:
+        """The program waits for the viewers, or does not read."""
