@@ -107,10 +107,10 @@ def test_the_vectors_cover_every_message_in_both_subprotocols():
     seen = {(v["decoded"]["type"], v["subprotocol"], v["side"]) for v in VECTORS["vectors"] if "decoded" in v}
     for subprotocol in BOTH:
         assert {type_ for type_, name, side in seen if (name, side) == (subprotocol.value, "client")} == {
-            m.kind_of(each) for each in CLIENT
+            m.kind(each) for each in CLIENT
         }
         assert {type_ for type_, name, side in seen if (name, side) == (subprotocol.value, "server")} >= {
-            m.kind_of(each) for each in SERVER
+            m.kind(each) for each in SERVER
         }
 
 
@@ -190,7 +190,7 @@ JSON_LIKE = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-TYPES = sorted({m.kind_of(each) for each in (*CLIENT, *SERVER)})
+TYPES = sorted({m.kind(each) for each in (*CLIENT, *SERVER)})
 FIELDS = sorted({name for each in (*CLIENT, *SERVER) for name in each.__struct_encode_fields__})
 NEARLY = st.builds(
     lambda kind, fields: json.dumps({"type": kind, **fields}).encode(),

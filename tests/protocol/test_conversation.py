@@ -31,7 +31,7 @@ def test_every_pair_of_a_state_and_a_message_moves_or_is_refused():
             with pytest.raises(IllegalInState) as raised:
                 conversation.hear(side, SAMPLES[type_])
             assert raised.value.close is CloseCode.ILLEGAL_IN_STATE
-            assert repr(m.kind_of(type_)) in raised.value.message
+            assert repr(m.kind(type_)) in raised.value.message
             assert state.value in raised.value.message
             assert conversation.state is state
         else:

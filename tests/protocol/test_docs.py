@@ -50,16 +50,16 @@ def of_class(type_: type[msgspec.Struct]) -> dict[str, tuple[bool, str | None]]:
 @pytest.mark.parametrize(("title", "types"), [("Messages of the client", CLIENT), ("Messages of the server", SERVER)])
 def test_messages_and_their_fields(title, types):
     told = documented(title)
-    assert set(told) == {m.kind_of(type_) for type_ in types}
+    assert set(told) == {m.kind(type_) for type_ in types}
     for type_ in types:
         actual = of_class(type_)
-        shown = told[m.kind_of(type_)]
+        shown = told[m.kind(type_)]
         assert {name: optional for name, (optional, _) in shown.items()} == {
             name: optional for name, (optional, _) in actual.items()
-        }, m.kind_of(type_)
+        }, m.kind(type_)
         for name, (_, default) in shown.items():
             if default is not None:
-                assert default == actual[name][1], (m.kind_of(type_), name)
+                assert default == actual[name][1], (m.kind(type_), name)
 
 
 @pytest.mark.parametrize(("word", "type_"), [("spec", m.SessionSpec), ("limits", m.ResourceLimits)])

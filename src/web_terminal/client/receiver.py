@@ -128,7 +128,7 @@ class Receiver(ABC):
                     return True
             return False
 
-        await self._until(take, f"message {m.kind_of(kind)!r}", timeout)
+        await self._until(take, f"message {m.kind(kind)!r}", timeout)
         return found[0]
 
     async def read(self, timeout: float | None = None) -> Chunk | None:

@@ -79,7 +79,7 @@ TABLE: dict[Side, dict[tuple[State, type[msgspec.Struct]], State]] = {
 
 def allowed(side: Side, state: State) -> tuple[str, ...]:
     """Types that ``side`` may send in ``state``, as named on the wire."""
-    return tuple(sorted({m.kind_of(type_) for at, type_ in TABLE[side] if at is state}))
+    return tuple(sorted({m.kind(type_) for at, type_ in TABLE[side] if at is state}))
 
 
 # The same table by side and state, so that a message is one look-up.

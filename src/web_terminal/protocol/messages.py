@@ -244,11 +244,6 @@ ServerMessage = (
 )
 
 
-def kind(message: msgspec.Struct) -> str:
-    """The message's ``type`` on the wire."""
+def kind(message: msgspec.Struct | type[msgspec.Struct]) -> str:
+    """The ``type`` on the wire of a message or of a class of messages."""
     return str(message.__struct_config__.tag)
-
-
-def kind_of(type_: type[msgspec.Struct]) -> str:
-    """The ``type`` on the wire of a message class."""
-    return str(type_.__struct_config__.tag)
