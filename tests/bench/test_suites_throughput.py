@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.bench.stages import operated, readings, stage_on
 from web_terminal.bench.suites import streams
 from web_terminal.bench.suites.shells import ready_shell
-from web_terminal.bench.suites.volleys import framed, write_at_once
+from web_terminal.bench.suites.volleys import framed
 from web_terminal.bench.suites.websocket_throughput import _WORKS, BENCHMARKS
 from web_terminal.bench.terminals.null import NullServer
 from web_terminal.bench.terminals.raw_pty import RawPty, local_pty
@@ -77,7 +77,7 @@ async def test_a_sample_of_serialization_is_one_message(running):
 async def test_frames_made_by_hand_are_frames(running, size):
     data = [bytes((number,)) * size for number in range(3)]
     async with running.connect() as connection:
-        write_at_once(connection, framed(connection.dialect.echo(each) for each in data))
+        connection.send_framed(framed(connection.dialect.echo(each) for each in data))
         assert [reply.event.data for reply in await connection.replies(3)] == data
 
 

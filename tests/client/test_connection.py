@@ -223,3 +223,17 @@ async def test_an_address_that_is_not_ours_is_unreachable_from(null):
     with pytest.raises(Unreachable, match=r"192\.0\.2\.1"):
         async with connect(null.addresses[0], source="192.0.2.1"):
             pass
+
+
+async def test_frames_made_beforehand_go_out_in_one_write_while_the_connection_lives(null):
+    # RFC 6455 section 5.2: final binary frame, masked with a key of zeros, so the payload stays as it is.
+    async with connect(null.addresses[0]) as connection:
+        frames = [connection.dialect.echo(data).payload for data in (b"one", b"two")]
+        two = b"".join(b"\x82" + bytes((0x80 | len(each),)) + bytes(4) + each for each in frames)
+        sent_ns = connection.send_framed(two)
+        replies = await connection.replies(2)
+        assert [each.event.data for each in replies] == [b"one", b"two"]
+        assert sent_ns < replies[0].seen_ns
+        connection.abort()
+        with pytest.raises(Closed):
+            connection.send_framed(two)

@@ -306,15 +306,30 @@ class Connection(Receiver):
         """A frame as it is, past the dialect: for tests of what a server does with it."""
         return self._send(frame)
 
+    def send_framed(self, frames: bytes) -> int:
+        """Whole masked WebSocket frames made beforehand, in one write; the moment before.
+
+        For whoever batches: ``send_frame`` writes one message a call. Both write at once while the transport holds
+        nothing back, so neither overtakes the other.
+        """
+        transport = self._open_transport()
+        sent_ns = self._clock()
+        transport.underlying_transport.write(frames)
+        return sent_ns
+
     def _send(self, frame: Frame) -> int:
+        transport = self._open_transport()
+        sent_ns = self._clock()
+        # picows masks into a buffer of its own on the client's side, so the payload may be anybody's.
+        transport.send(picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY, frame.payload)
+        return sent_ns
+
+    def _open_transport(self) -> picows.WSTransport:
         if self._end is not None:
             raise self._end
         if self._transport is None:
             raise RuntimeError("not connected")
-        sent_ns = self._clock()
-        # picows masks into a buffer of its own on the client's side, so the payload may be anybody's.
-        self._transport.send(picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY, frame.payload)
-        return sent_ns
+        return self._transport
 
     async def echo(self, data: bytes, timeout: float | None = None) -> tuple[int, Reply]:
         """One round trip: when it was sent, and the answer."""

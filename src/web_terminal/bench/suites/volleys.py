@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.clock import now_ns
 from web_terminal.client.dialect import Dialect
-from web_terminal.client.errors import Closed, TimedOut
+from web_terminal.client.errors import TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,23 +35,6 @@ _KEY: Final = bytes(4)
 def framed(frames: Iterable[Frame]) -> bytes:
     """Messages as the bytes of masked WebSocket frames, one behind the other."""
     return b"".join(_head(frame) + frame.payload for frame in frames)
-
-
-def write_at_once(connection: Connection, volley: bytes) -> int:
-    """Hand framed messages to the kernel in one call; the moment before.
-
-    Raises:
-        Closed
-    """
-    if connection.closed is not None:
-        raise connection.closed
-    # The connection offers one message a write. Its transport is idle here, so nothing can overtake what it holds.
-    transport = connection._transport
-    if transport is None:
-        raise Closed(1006, "not connected")
-    sent_ns = now_ns()
-    transport.underlying_transport.write(volley)
-    return sent_ns
 
 
 class Tally(Dialect):

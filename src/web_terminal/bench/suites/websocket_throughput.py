@@ -14,7 +14,7 @@ from web_terminal.bench.suites import streams
 from web_terminal.bench.suites.crews import ServerClock
 from web_terminal.bench.suites.shells import ready_shell, several
 from web_terminal.bench.suites.typists import begin_echo
-from web_terminal.bench.suites.volleys import Tally, framed, write_at_once
+from web_terminal.bench.suites.volleys import Tally, framed
 from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Violated
@@ -177,7 +177,7 @@ async def _websocket_message_throughput(stage: Stage) -> AsyncIterator[Operation
 
         async def operate() -> Sample:
             tally.heard.clear()
-            sent_ns = write_at_once(connection, volley)
+            sent_ns = connection.send_framed(volley)
             seen_ns = await tally.count(count, connection)
             if tally.heard != wanted:
                 raise Violated("echoes came back changed or out of order")
@@ -306,7 +306,7 @@ async def _websocket_batch_processing(stage: Stage) -> AsyncIterator[Operation]:
             volley = framed(connection.dialect.input(b"%09d." % number) for number in range(count - 1))
             volley += framed([connection.dialect.input(last)])
             begin = connection.offset
-            sent_ns = write_at_once(connection, volley)
+            sent_ns = connection.send_framed(volley)
             found = await connection.wait_for(last)
             if found.offset - begin != 10 * (count - 1) + len(last):
                 raise Violated(f"{found.offset - begin} bytes came back of {10 * (count - 1) + len(last)}")
