@@ -237,3 +237,14 @@ async def test_frames_made_beforehand_go_out_in_one_write_while_the_connection_l
         connection.abort()
         with pytest.raises(Closed):
             connection.send_framed(two)
+
+
+async def test_a_round_trip_that_nobody_answers_has_its_limit_and_can_be_done_again(null):
+    async with scripted() as url, connect(url) as connection:
+        with pytest.raises(TimedOut, match=r"answer to echo or ping within 0\.05 s"):
+            await connection.echo(b"anybody?", 0.05)
+        with pytest.raises(TimedOut, match="answer to echo or ping"):
+            await connection.ping(1, 0.05)
+        connection.abort()
+        with pytest.raises(Closed):
+            await connection.echo(b"anybody?")

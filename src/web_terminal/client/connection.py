@@ -36,6 +36,10 @@ _FRAME_LIMIT_BYTES: Final = 64 << 20
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
 
+# Looked up once, not for every frame.
+_BINARY: Final = picows.WSMsgType.BINARY
+_TEXT: Final = picows.WSMsgType.TEXT
+
 _run_seeds = random.SystemRandom()
 
 
@@ -68,10 +72,10 @@ class _Arrivals(picows.WSListener):
         now_ns = self._clock()
         kind = frame.msg_type
         if frame.fin and not self._parts:
-            if kind == picows.WSMsgType.BINARY:
+            if kind == _BINARY:
                 self._connection._arrived(self, False, frame.get_payload_as_bytes(), now_ns)
                 return
-            if kind == picows.WSMsgType.TEXT:
+            if kind == _TEXT:
                 self._connection._arrived(self, True, frame.get_payload_as_bytes(), now_ns)
                 return
         if kind == picows.WSMsgType.CLOSE:
@@ -319,9 +323,10 @@ class Connection(Receiver):
 
     def _send(self, frame: Frame) -> int:
         transport = self._open_transport()
+        kind = _TEXT if frame.text else _BINARY
         sent_ns = self._clock()
         # picows masks into a buffer of its own on the client's side, so the payload may be anybody's.
-        transport.send(picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY, frame.payload)
+        transport.send(kind, frame.payload)
         return sent_ns
 
     def _open_transport(self) -> picows.WSTransport:
@@ -333,12 +338,10 @@ class Connection(Receiver):
 
     async def echo(self, data: bytes, timeout: float | None = None) -> tuple[int, Reply]:
         """One round trip: when it was sent, and the answer."""
-        sent_ns = self.send_echo(data)
-        return sent_ns, (await self.replies(1, timeout))[0]
+        return await self._exchange(self.dialect.echo(data), timeout)
 
     async def ping(self, id: int = 0, timeout: float | None = None) -> tuple[int, Reply]:
-        sent_ns = self.send_ping(id)
-        return sent_ns, (await self.replies(1, timeout))[0]
+        return await self._exchange(self.dialect.ping(id), timeout)
 
     async def run(self, line: str, timeout: float | None = None) -> Result:
         """Run one command line in the session's POSIX shell and give what it printed, as the terminal sent it.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from web_terminal.client.errors import ClientError, Closed, TimedOut, Violated
 from web_terminal.client.search import Chunk, Found, Search
+from web_terminal.client.waiters import Waiters
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import EchoBytes, Frame, OutputBytes
 from web_terminal.protocol.errors import TheirError
@@ -30,8 +31,12 @@ _M = TypeVar("_M", bound="m.ServerMessage")
 ACKNOWLEDGE_EVERY_BYTES: Final = 32 << 10
 # Output nobody has read. Beyond it the socket is not read either, so that a wire without credit is held up by TCP.
 UNREAD_LIMIT_BYTES: Final = 8 << 20
+_ANSWER: Final = "answer to echo or ping"
 # Messages nobody has asked for; the oldest are forgotten.
 _MESSAGES_KEPT: Final = 256
+
+
+_ANSWERS: Final = (EchoBytes, m.Pong)
 
 
 class Reply(NamedTuple):
@@ -71,7 +76,7 @@ class Receiver(ABC):
         self._replies: deque[Reply] = deque()
         self._messages: deque[tuple[int, m.ServerMessage]] = deque(maxlen=_MESSAGES_KEPT)
         self._end: ClientError | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters()
 
     # --- what the socket's half does
 
@@ -113,8 +118,26 @@ class Receiver(ABC):
 
     async def replies(self, count: int, timeout: float | None = None) -> list[Reply]:
         """The next ``count`` answers to ``echo`` and ``ping``, in the order they came."""
-        await self._until(lambda: len(self._replies) >= count, "answer to echo or ping", timeout)
+        await self._until(lambda: len(self._replies) >= count, _ANSWER, timeout)
         return [self._replies.popleft() for _ in range(count)]
+
+    async def _exchange(self, frame: Frame, timeout: float | None) -> tuple[int, Reply]:
+        """Send a frame and take one answer: when it was sent, and that.
+
+        All that waiting needs is made before the clock is read, so that it is no part of the round trip.
+        """
+        limit = self.timeout if timeout is None else timeout
+        change = self._waiters.change(asyncio.get_running_loop().time() + limit)
+        try:
+            sent_ns = self._send(frame)
+            await change
+        except TimeoutError as error:
+            raise TimedOut(_ANSWER, limit) from error
+        finally:
+            change.cancel()
+        if not self._replies:
+            await self._until(lambda: bool(self._replies), _ANSWER, timeout)
+        return sent_ns, self._replies.popleft()
 
     async def message(self, kind: type[_M], timeout: float | None = None) -> tuple[int, _M]:
         """The next message of a kind, kept or still to come, and its arrival. For all but output and replies."""
@@ -193,23 +216,17 @@ class Receiver(ABC):
         if settled():
             return
         limit = self.timeout if timeout is None else timeout
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(limit if limit != float("inf") else None):
-                while not settled():
-                    if self._end is not None:
-                        raise self._end
-                    waiter = loop.create_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError as error:
-            raise TimedOut(what, limit) from error
+        deadline = asyncio.get_running_loop().time() + limit
+        while not settled():
+            if self._end is not None:
+                raise self._end
+            try:
+                await self._waiters.change(deadline)
+            except TimeoutError as error:
+                raise TimedOut(what, limit) from error
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiters.wake()
 
     # --- what arrives
 
@@ -223,7 +240,7 @@ class Receiver(ABC):
                 return
             if isinstance(event, OutputBytes):
                 self._output(Chunk(now_ns, event.offset, event.data))
-            elif isinstance(event, EchoBytes | m.Pong):
+            elif isinstance(event, _ANSWERS):
                 self._replies.append(Reply(now_ns, event))
                 self._wake()
             else:
@@ -300,4 +317,4 @@ class Receiver(ABC):
 
     def _finish(self, end: ClientError) -> None:
         self._end = end
-        self._wake()
+        self._waiters.close()

@@ -41,6 +41,7 @@ class Kind(IntEnum):
 
 
 # Plain integers: comparing with an IntEnum's member costs a keystroke a look-up each.
+_OUTPUT = int(Kind.OUTPUT)
 _INPUT = int(Kind.INPUT)
 _ECHO = int(Kind.ECHO)
 
@@ -185,11 +186,11 @@ def decode_server(subprotocol: Subprotocol, text: bool, payload: bytes) -> m.Ser
             return OutputBytes(message.offset, _from_encoding(message.data, message.encoding, "output"))
         return message
     kind = _binary_kind(subprotocol, payload)
-    if kind == Kind.OUTPUT:
+    if kind == _OUTPUT:
         if len(payload) < OUTPUT_HEAD_BYTES:
             raise Malformed(f"output frame of {len(payload)} bytes is shorter than its head of {OUTPUT_HEAD_BYTES}")
         return OutputBytes(int.from_bytes(payload[1:OUTPUT_HEAD_BYTES], "big"), payload[OUTPUT_HEAD_BYTES:])
-    if kind == Kind.ECHO:
+    if kind == _ECHO:
         return EchoBytes(payload[1:])
     raise UnsupportedData(f"binary frame of kind {kind}; a server sends 1 (output) or 3 (echo)")
 
