@@ -30,6 +30,7 @@ from web_terminal.protocol.codec import (
     EchoBytes,
     Frame,
     InputBytes,
+    Kind,
     Subprotocol,
     decode_client,
     encode,
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 
 PROMPT: Final = b"$ "
 _LIMITS = m.Limits()
+_ECHO_KIND: Final = bytes((Kind.ECHO,))
+# Looked up once, not for every frame.
+_BINARY: Final = picows.WSMsgType.BINARY
+# Room for a frame's head. Not send(): above 8 KiB that may still point into a header buffer that the next frame
+# overwrites.
+_HEAD_BYTES: Final = 14
 _PRINTF = re.compile(rb"printf '%s%s' (\w+) (\w+)")
 # A sleep may end this much late, so the rest of a delay is spun. No more than that: a process that spins for long has
 # used up its share when it matters, and others go first.
@@ -88,6 +95,12 @@ class _Viewer(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         came_ns = time.perf_counter_ns()
+        if self._delays is None and frame.msg_type == _BINARY:
+            payload = frame.get_payload_as_bytes()
+            if payload[:1] == _ECHO_KIND:
+                # An echo is answered in the form it came in. To read it would be no part of the client's cost.
+                transport.send_reuse_external_bytearray(_BINARY, bytearray(_HEAD_BYTES) + payload, _HEAD_BYTES)
+                return
         if frame.msg_type == picows.WSMsgType.CLOSE:
             transport.send_close(picows.WSCloseCode.OK)
             transport.disconnect()
@@ -164,9 +177,7 @@ class _Viewer(picows.WSListener):
 
     def _say(self, transport: picows.WSTransport, frame: Frame) -> None:
         kind = picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY
-        # Not send(): above 8 KiB that may still point into a header buffer that the next frame overwrites.
-        buffer = bytearray(14) + frame.payload
-        transport.send_reuse_external_bytearray(kind, buffer, 14)
+        transport.send_reuse_external_bytearray(kind, bytearray(_HEAD_BYTES) + frame.payload, _HEAD_BYTES)
 
 
 async def serve(delays_seed: int | None) -> None:
