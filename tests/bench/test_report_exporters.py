@@ -23,7 +23,7 @@ from web_terminal.bench.analysis import analyse
 from web_terminal.bench.report import bencher, csv, github, junit, openmetrics, pyperf
 from web_terminal.bench.report import json as report_json
 from web_terminal.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal.cli.main import application
+from web_terminal.cli.application import application
 
 
 @pytest.fixture(scope="module")

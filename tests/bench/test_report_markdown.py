@@ -15,7 +15,7 @@ from web_terminal.bench.report import html, markdown
 from web_terminal.bench.report import json as report_json
 from web_terminal.bench.report.markdown_findings import Topic, findings
 from web_terminal.bench.samples import BenchmarkFacts, Metric, Outcome, Point, Target, Usage
-from web_terminal.cli.main import application
+from web_terminal.cli.application import application
 
 
 def found(of, topic):

@@ -139,7 +139,7 @@ def test_a_changed_missing_or_doubled_byte_is_noticed(make):
 @module
 async def test_output_that_is_not_what_was_sent_for_is_a_failure(running):
     stage = stage_on(running)
-    wrong = streams.Stream(b"y" * 10, 10, "printf xxxxxxxxxx")
+    wrong = streams.Stream(b"y" * 10, 10, 10, "printf xxxxxxxxxx")
     async with ready_shell(stage) as shell:
         with pytest.raises(Violated, match="not those"):
             await streams.receive(shell.connection, wrong, stage.markers)

@@ -28,7 +28,7 @@ _PROOF_SECONDS: Final = 10.0
 _PROOF_PARAMETERS: Final = ("echo", "command")
 
 
-class NothingMatches(Exception):
+class NothingMatches(ValueError):
     """No benchmark matches a filter; the text names some that are near."""
 
 

@@ -94,10 +94,11 @@ def bench(
     """
     import secrets
 
-    from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan, name, select
+    from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan
     from web_terminal.bench.suites.catalogue import CATALOGUE
     from web_terminal.bench.terminals.registry import UnknownTerminal, choose
     from web_terminal.cli.keeping import KeepingError, Wishes, doubled
+    from web_terminal.cli.listing import print_names
 
     given = {
         "sample_size": sample_size,
@@ -112,8 +113,7 @@ def bench(
     options = _replaced(QUICK if quick else Options(), given)
     try:
         if list_:
-            for benchmark, parameter in select(CATALOGUE, filters or ()):
-                print(name(benchmark, parameter))
+            print_names(filters or ())
             return
         terminals = choose(terminal or (), url, token, options.seed)
         if self_check:

@@ -1,56 +1,18 @@
-"""The command line: assembles the subcommands and imports a half of the project only once it is asked for."""
+"""The console script: the quick way where there is one, else the whole command line."""
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Annotated
-
-import typer
-
-from web_terminal import __version__
-
-# Subcommand: the module that has a function of its name.
-_COMMANDS = {
-    "serve": "web_terminal.cli.serve",
-    "attach": "web_terminal.cli.attach",
-    "bench": "web_terminal.cli.bench",
-    "validate": "web_terminal.cli.validate",
-    "compare": "web_terminal.cli.compare",
-    "history": "web_terminal.cli.history",
-    "report": "web_terminal.cli.report",
-    "export": "web_terminal.cli.export",
-    "doctor": "web_terminal.cli.doctor",
-}
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"web-terminal {__version__}")
-        raise typer.Exit
-
-
-def application(only: str | None = None) -> typer.Typer:
-    """The Typer application with all subcommands, or with ``only`` one to spare the others' imports."""
-    app = typer.Typer(
-        name="web-terminal", no_args_is_help=True, add_completion=only is None, pretty_exceptions_enable=False
-    )
-
-    @app.callback()
-    def _options(
-        version: Annotated[
-            bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-        ] = False,
-    ) -> None:
-        """A web terminal, and the benchmark suite for web terminals."""
-
-    for name, module in _COMMANDS.items():
-        if only in (None, name):
-            app.command(name)(getattr(importlib.import_module(module), name))
-    return app
 
 
 def main() -> None:
-    """The console script."""
-    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    application(asked if asked in _COMMANDS else None)()
+    """Do what the command line asks for."""
+    from web_terminal.cli import listing
+
+    words = sys.argv[1:]
+    if listing.only_lists(words):
+        sys.exit(listing.listed(words))
+    from web_terminal.cli.application import COMMANDS, application
+
+    asked = next((word for word in words if not word.startswith("-")), None)
+    application(asked if asked in COMMANDS else None)()

@@ -34,16 +34,22 @@ _STREAM_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class Stream:
-    """``size_bytes`` of ``block`` over and over, its last time cut short.
+    """``size_bytes`` of a block over and over, its last time cut short; a block is ``pattern`` over and over likewise.
 
     ``prepare`` is typed once in a session, ``command`` emits the stream, ``tidy`` undoes what ``prepare`` left.
     """
 
-    block: bytes
+    pattern: bytes
+    block_bytes: int
     size_bytes: int
     command: str
     prepare: str = ""
     tidy: str = ""
+
+    @property
+    def block(self) -> bytes:
+        """Made when asked for: whoever only wants to know a stream's size makes many streams."""
+        return (self.pattern * -(-self.block_bytes // len(self.pattern)))[: self.block_bytes]
 
     def check(self, data: bytes) -> None:
         """Compare what came with what was sent, by count and by hash.
@@ -57,11 +63,12 @@ class Stream:
             raise Violated(f"the {self.size_bytes} bytes that came are not those that were written")
 
     def _digest(self) -> bytes:
-        whole, rest = divmod(self.size_bytes, len(self.block))
+        block = self.block
+        whole, rest = divmod(self.size_bytes, len(block))
         digest = hashlib.sha256()
         for _ in range(whole):
-            digest.update(self.block)
-        digest.update(self.block[:rest])
+            digest.update(block)
+        digest.update(block[:rest])
         return digest.digest()
 
 
@@ -69,13 +76,12 @@ def text(size_bytes: int) -> Stream:
     """Lines of 80 bytes, as many as fit."""
     lines = size_bytes // len(LINE_ON_THE_WAY)
     # Hashed in larger pieces than a line.
-    block = LINE_ON_THE_WAY * 1000
-    return Stream(block, lines * len(LINE_ON_THE_WAY), f"yes {LINE} | head -n {lines}")
+    block_bytes = 1000 * len(LINE_ON_THE_WAY)
+    return Stream(LINE_ON_THE_WAY, block_bytes, lines * len(LINE_ON_THE_WAY), f"yes {LINE} | head -n {lines}")
 
 
 def binary(megabytes: int) -> Stream:
     """Every byte there is, in order, from a file made by the shell, past the line discipline's processing."""
-    block = (_EVERY_BYTE * (MEGABYTE // 256 + 1))[:MEGABYTE]
     doubled = " && ".join(['cat "$f" "$f" > "$f.2"', 'mv "$f.2" "$f"'])
     doublings = (MEGABYTE // 256).bit_length()
     prepare = (
@@ -83,7 +89,8 @@ def binary(megabytes: int) -> Stream:
         f'done && head -c {MEGABYTE} "$f" > "$f.2" && mv "$f.2" "$f"; stty -opost'
     )
     files = " ".join(['"$f"'] * megabytes)
-    return Stream(block, megabytes * MEGABYTE, f"cat {files}", prepare, 'rm -f "$f"; stty opost')
+    size_bytes = megabytes * MEGABYTE
+    return Stream(_EVERY_BYTE, MEGABYTE, size_bytes, f"cat {files}", prepare, 'rm -f "$f"; stty opost')
 
 
 @dataclass(frozen=True)

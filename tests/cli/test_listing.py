@@ -1,0 +1,71 @@
+"""``bench --list`` names benchmarks without what only measuring needs: told by what is imported, not by the time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from web_terminal.bench.plan import name, select
+from web_terminal.bench.suites.catalogue import CATALOGUE
+from web_terminal.cli.listing import only_lists
+
+# Each costs as much as the interpreter's own start, or more.
+NEVER = {
+    "typer", "click", "rich", "asyncio.base_events", "ssl", "subprocess", "picows", "uvloop", "numpy", "scipy",
+    "psutil", "uvicorn", "litestar", "sqlite3", "email", "http", "web_terminal.server", "web_terminal.bench.runner",
+    "web_terminal.bench.analysis", "web_terminal.bench.report", "web_terminal.client.connection",
+}  # fmt: skip
+
+_LOADED = """
+import sys
+from web_terminal.cli.main import main
+try:
+    main()
+finally:
+    print(*sys.modules, sep="\\n", file=sys.stderr)
+"""
+
+
+def command(*words: str, program: tuple[str, ...] = ("-m", "web_terminal")) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, timeout=60)
+
+
+def test_the_list_is_whole_and_imports_nothing_that_only_measuring_needs():
+    done = command("bench", "--list", program=("-c", _LOADED))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [name(*each) for each in select(CATALOGUE, ())]
+    loaded = done.stderr.splitlines()
+    assert "web_terminal.bench.suites.catalogue" in loaded
+    assert NEVER.isdisjoint(loaded), NEVER.intersection(loaded)
+
+
+@pytest.mark.parametrize("filters", [("execute_echo",), ("spawn_time", "lookup/1$"), ("spwn",)])
+def test_the_quick_way_says_what_the_whole_command_says(filters):
+    quick = command("bench", "--list", *filters)
+    # Any other flag goes the whole way.
+    whole = command("bench", "--list", "--quick", *filters)
+    assert (quick.returncode, quick.stdout, quick.stderr) == (whole.returncode, whole.stdout, whole.stderr)
+    assert quick.returncode == (2 if "spwn" in filters else 0)
+    assert bool(quick.stdout) is (quick.returncode == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "only"),
+    [
+        (["bench", "--list"], True),
+        (["bench", "echo", "--list", "lookup"], True),
+        (["bench", "--list", "--list"], True),
+        (["bench"], False),
+        (["bench", "echo"], False),
+        (["bench", "--list", "--help"], False),
+        (["bench", "--list", "--seed", "1"], False),
+        (["bench", "--list", "--", "--list"], False),
+        (["--version", "bench", "--list"], False),
+        (["serve", "--list"], False),
+        ([], False),
+    ],
+)
+def test_it_is_taken_for_nothing_but_the_list(words, only):
+    assert only_lists(words) is only
