@@ -15,6 +15,7 @@ from tests.bench import records
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
 from web_terminal.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
 from web_terminal.bench.analysis.verdicts import judge, side
+from web_terminal.bench.report.client import costs
 from web_terminal.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
 
 if TYPE_CHECKING:
@@ -254,6 +255,37 @@ def test_a_ratio_target_without_its_floor_is_undecided() -> None:
     assert analysis.results[0].floor is not None
     assert analysis.results[0].floor.judgement.verdict is Verdict.UNDECIDED
     assert exit_code(analysis) is ExitCode.UNDECIDED
+
+
+def null_beside_loopback(ratio: float, client: float = 0.1, with_loopback: bool = True) -> Run:
+    target = Target(statistic="ratio_p50", limit=1.5)
+    null = facts(Metric(name="latency", floor_targets={"echo": target}), id="null", parameters=("echo",), floor="loop")
+    ours, bare = samples(uniform(300, ratio - 0.01, ratio)), samples(uniform(300, 0.99, 1.0))
+    trials = [trial(ours, benchmark="null", parameter="echo", terminal="floor", client=client)]
+    if with_loopback:
+        trials.append(trial(bare, benchmark="loop", terminal="floor"))
+    return run(*trials, benchmarks=[null, facts(Metric(name="latency"), id="loop")])
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.3, Verdict.PASS), (1.7, Verdict.FAIL)])
+def test_a_floor_is_judged_by_a_floor_of_its_own_however_busy_the_client(ratio: float, verdict: Verdict) -> None:
+    # It is the client that is judged, so what it used of a core refuses nothing.
+    analysis = analyse(null_beside_loopback(ratio, client=0.95))
+    null, loop = analysis.results
+    assert null.floor is not None
+    assert null.floor.judgement.verdict is verdict
+    assert loop.floor is None
+    (words,) = costs(analysis)
+    assert words.startswith("against the floor p50 = 1.")
+    assert words.endswith(") the bare loop of the same run")
+    assert float(words.split()[5]) == pytest.approx(ratio, rel=0.01)
+
+
+def test_a_run_without_the_floor_of_a_floor_says_nothing_of_it() -> None:
+    analysis = analyse(null_beside_loopback(1.3, with_loopback=False))
+    assert analysis.results[0].floor is None
+    assert exit_code(analysis) is ExitCode.PASS
+    assert list(costs(analysis)) == []
 
 
 def test_a_floor_may_be_a_benchmark() -> None:

@@ -57,6 +57,11 @@ def test_a_benchmark_brings_its_floor_and_the_proof():
     assert {terminal.name for terminal in plan.terminals} == {"web-terminal", "raw-pty", "null-server", "known"}
 
 
+def test_the_null_server_brings_the_bare_loopback_only_where_it_is_asked_for():
+    cells = {cell.benchmark for cell in plan_for("floors/null_server").cells}
+    assert cells == {"floors/null_server", "floors/known_delay", "floors/loopback_ping_pong"}
+
+
 def test_components_need_no_proof():
     assert plan_for("lookup_in_process").proof == ()
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import pytest
 
+from tests.bench.stages import operated, stage_on
 from web_terminal.bench.plan import Options, make_plan
 from web_terminal.bench.progress import Silent
 from web_terminal.bench.runner import carry_out
-from web_terminal.bench.samples import Outcome, Phase
+from web_terminal.bench.samples import Outcome, Phase, Sample
 from web_terminal.bench.suites.catalogue import CATALOGUE
+from web_terminal.bench.terminals.loopback import Loopback
 from web_terminal.bench.terminals.raw_pty import RawPty
 from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
 # One or two operations tell whether an operation is what it says; how fast it is, is for benchmarks.
@@ -57,6 +62,7 @@ def test_the_catalogue_is_complete():
         "floors/raw_pty_drain": ("1MB", "32MB"),
         "floors/bare_spawn": ("",),
         "floors/bare_shell_command": ("",),
+        "floors/loopback_ping_pong": ("", "blocking"),
         "floors/null_server": ("echo", "command", "ping"),
         "floors/known_delay": ("echo", "command"),
     }
@@ -110,6 +116,24 @@ async def test_the_floors_work():
     for trial in await trials_of([RawPty()], "raw_pty_echo", "raw_pty_drain/1MB", "bare"):
         assert trial.problem == "", trial.cell
         assert all(sample.outcome is Outcome.OK for sample in trial.samples), trial.cell
+
+
+async def test_a_bare_ping_pong_works_by_either_client():
+    benchmark = BY_ID["floors/loopback_ping_pong"]
+    async with Loopback().launch() as running:
+        for parameter in benchmark.facts.parameters:
+            assert len((await operated(benchmark, running, parameter)).samples) == 2
+
+
+@pytest.mark.parametrize("parameter", ["", "blocking"])
+async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
+    benchmark = BY_ID["floors/loopback_ping_pong"]
+    async with Loopback().launch() as running, benchmark.prepare(stage_on(running, parameter)) as operate:
+        assert isinstance(await operate(), Sample)
+        os.kill(running.process.pid, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(Closed, match="loopback hung up"):
+                await operate()
 
 
 async def test_memory_is_a_line_over_sessions(monkeypatch):

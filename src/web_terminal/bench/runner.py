@@ -302,6 +302,11 @@ class _Trial:
             self._samples.append(_failure(error, began_ns, phase))
             return False
         self._failures = 0
+        self._operations += 1
+        # Most give one sample, and what is done between two operations shows in the next: little, and nothing made.
+        if isinstance(result, Sample) and phase is Phase.MEASURE:
+            self._samples.append(result)
+            return True
         if isinstance(result, Sample):
             result = Findings((result,))
         elif not isinstance(result, Findings):
@@ -311,7 +316,6 @@ class _Trial:
             self._points += result.points
         else:
             self._samples += [msgspec.structs.replace(each, phase=phase) for each in result.samples]
-        self._operations += 1
         return True
 
     def _is_warm(self, warm_until: float) -> bool:

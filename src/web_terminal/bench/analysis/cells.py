@@ -179,7 +179,7 @@ class _Book:
         self, result: Result, facts: BenchmarkFacts, found: estimates.Latencies, rng: np.random.Generator
     ) -> Comparison | None:
         at = floors.floor_cell(result.cell, facts, self.trials)
-        if at is None or result.role == "floor" or at.benchmark not in self.facts:
+        if at is None or at.benchmark not in self.facts:
             return None
         metric = floors.floor_metric(result.metric, self.facts[at.benchmark])
         base = estimates.latencies(self.trials[at], metric.mark) if metric else None
@@ -187,7 +187,8 @@ class _Book:
 
     def _judged(self, result: Result) -> Result:
         """The result with its target, and its floor's, judged."""
-        share = None if result.component else result.client_share
+        # Of a component there is no client apart, and of a floor it is the client that is judged.
+        share = None if result.component or result.role == "floor" else result.client_share
         ratios = {} if result.floor is None else {f"ratio_{name}": e for name, e in result.floor.ratio.items()}
         statistics: dict[str, Estimate] = result.estimates | ratios
 
@@ -195,9 +196,10 @@ class _Book:
             estimate = statistics.get(target.statistic) if target else None
             return judge(target, estimate, share, bool(result.problems))
 
-        floor_target = self._target(result.cell, result.metric.floor_targets)
         floor = result.floor
-        if floor_target is not None:
+        floor_target = _of(result.cell, result.metric.floor_targets)
+        # A floor with a floor of its own says what the client costs; a run that did not ask for that says nothing.
+        if floor_target is not None and (floor is not None or result.role != "floor"):
             at = floor or Comparison(floor=Cell(self.facts[result.cell.benchmark].floor, "", ""), added={}, ratio={})
             floor = msgspec.structs.replace(at, judgement=judged(floor_target))
         target = self._target(result.cell, result.metric.targets)
@@ -206,12 +208,16 @@ class _Book:
     def _target(self, cell: Cell, targets: dict[str, Target]) -> Target | None:
         if self.roles.get(cell.terminal) == "floor":
             return None
-        return targets.get(cell.parameter, targets.get("*"))
+        return _of(cell, targets)
 
     def _rng(self, result: Result) -> np.random.Generator:
         """A stream of its own for each row, so that leaving a benchmark out changes no other's interval."""
         name = f"{result.cell}:{result.metric.name}".encode()
         return np.random.default_rng([abs(self.run.seed), zlib.crc32(name)])
+
+
+def _of(cell: Cell, targets: dict[str, Target]) -> Target | None:
+    return targets.get(cell.parameter, targets.get("*"))
 
 
 def _worst_share(trials: Sequence[Trial], name: str) -> float | None:

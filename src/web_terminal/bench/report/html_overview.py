@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from web_terminal.bench.analysis import Verdict, exit_code
-from web_terminal.bench.report import html_curves, html_facts, html_sections, rows, units
+from web_terminal.bench.report import client, html_curves, html_facts, html_sections, rows, units
 from web_terminal.bench.report.html_page import (
     Bullet,
     OverviewRow,
@@ -164,6 +164,7 @@ def _facts(of: Measured) -> list[tuple[str, str]]:
                 f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {machine.get('cpu_model', 'unknown')}",
             )
         )
+    found += [("Client", words) for words in client.costs(of.analysis)]
     found += [("Intervals", units.share(of.analysis.level)), ("Seed", str(run.seed))]
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from web_terminal.bench.analysis import Analysis, Verdict, exit_code
-from web_terminal.bench.report import rows, units
+from web_terminal.bench.report import client, rows, units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,9 @@ def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_
     judged = rows.judged(analysis)
     if judged:
         _print_table(to, f"Targets  {level} intervals", judged, judged=True)
+    costs = [("client", words, "default") for words in client.costs(analysis)]
+    if costs:
+        _print_notes(to, "Client", costs)
     notes = _notes(analysis)
     if notes:
         _print_notes(to, "Notes", notes)

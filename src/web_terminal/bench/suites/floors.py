@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.benchmark import Benchmark, Stage, declare, sample
 from web_terminal.bench.clock import now_ns
+from web_terminal.bench.samples import Metric, Target
+from web_terminal.bench.suites import ping_pongs
 from web_terminal.bench.suites.shells import ready_shell
 from web_terminal.bench.terminals.delays import CONFESS
 from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
@@ -127,8 +129,20 @@ async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
         yield with_truth if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities else operate
 
 
+@asynccontextmanager
+async def _loopback_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+    client = ping_pongs.blocking if stage.parameter else ping_pongs.on_the_loop
+    async with client(stage) as operate:
+        yield operate
+
+
 _PTY = frozenset({Capability.LOCAL_PTY})
 
+_CLIENT_COST: Final = Target(
+    statistic="ratio_p50", limit=1.5, text="the client's p50 < 1.5 times the bare loopback ping-pong of the same run"
+)
+
+LOOPBACK: Final = "floors/loopback_ping_pong"
 NULL_SERVER: Final = "floors/null_server"
 KNOWN_DELAY: Final = "floors/known_delay"
 KNOWN_PARAMETERS: Final = ("echo", "command")
@@ -174,12 +188,23 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         is_floor=True,
     ),
     declare(
+        LOOPBACK,
+        "64 bytes over a bare TCP socket to a process that sends them back; the client on an event loop, or blocking.",
+        "No WebSocket, no protocol, no shell.",
+        _loopback_ping_pong,
+        frozenset({Capability.BARE_SOCKET}),
+        parameters=("", "blocking"),
+        is_floor=True,
+    ),
+    declare(
         NULL_SERVER,
         "A round trip to a server on our wire that answers at once and has no pseudo-terminal.",
         "The client's own cost, with the loopback's; no shell.",
         _exchange,
         frozenset({Capability.NO_SHELL}),
         parameters=("echo", "command", "ping"),
+        metrics=(Metric(name="latency", floor_targets={"echo": _CLIENT_COST}),),
+        floor=LOOPBACK,
         is_floor=True,
     ),
     declare(

@@ -95,12 +95,6 @@ class _Viewer(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         came_ns = time.perf_counter_ns()
-        if self._delays is None and frame.msg_type == _BINARY:
-            payload = frame.get_payload_as_bytes()
-            if payload[:1] == _ECHO_KIND:
-                # An echo is answered in the form it came in. To read it would be no part of the client's cost.
-                transport.send_reuse_external_bytearray(_BINARY, bytearray(_HEAD_BYTES) + payload, _HEAD_BYTES)
-                return
         if frame.msg_type == picows.WSMsgType.CLOSE:
             transport.send_close(picows.WSCloseCode.OK)
             transport.disconnect()
@@ -180,6 +174,17 @@ class _Viewer(picows.WSListener):
         transport.send_reuse_external_bytearray(kind, bytearray(_HEAD_BYTES) + frame.payload, _HEAD_BYTES)
 
 
+class _PromptViewer(_Viewer):
+    """One that answers at once: an echo in the form it came in, since reading it would be no cost of a client."""
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        if payload[:1] == _ECHO_KIND and frame.msg_type == _BINARY:
+            transport.send_reuse_external_bytearray(_BINARY, bytearray(_HEAD_BYTES) + payload, _HEAD_BYTES)
+        else:
+            super().on_ws_frame(transport, frame)
+
+
 async def serve(delays_seed: int | None) -> None:
     """Listen on a free port of the loopback until SIGTERM."""
     sessions = itertools.count(1)
@@ -191,8 +196,9 @@ async def serve(delays_seed: int | None) -> None:
             refusal = picows.WSUpgradeResponse.create_error_response(400, b"offer a subprotocol of web-terminal")
             return picows.WSUpgradeResponseWithListener(refusal, None)
         response = picows.WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen.value})
-        delays = delays_ns(delays_seed) if delays_seed is not None else None
-        return picows.WSUpgradeResponseWithListener(response, _Viewer(chosen, sessions, delays))
+        if delays_seed is None:
+            return picows.WSUpgradeResponseWithListener(response, _PromptViewer(chosen, sessions, None))
+        return picows.WSUpgradeResponseWithListener(response, _Viewer(chosen, sessions, delays_ns(delays_seed)))
 
     if delays_seed is not None:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from web_terminal.bench.terminals.known import KnownTruth
+from web_terminal.bench.terminals.loopback import Loopback
 from web_terminal.bench.terminals.null import NullServer
 from web_terminal.bench.terminals.raw_pty import RawPty
 from web_terminal.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
@@ -37,4 +38,4 @@ def choose(names: Sequence[str], url: str, token: str, seed: int) -> tuple[Termi
         subjects.append(RemoteWebTerminal(url, token))
     elif not subjects:
         subjects.append(WebTerminal())
-    return (*subjects, RawPty(), NullServer(), KnownTruth(seed))
+    return (*subjects, RawPty(), Loopback(), NullServer(), KnownTruth(seed))

@@ -56,6 +56,7 @@ class Capability(StrEnum):
     COMPONENTS = "components in this process"
     LOCAL_PTY = "local pseudo-terminal"
     NO_SHELL = "answers without a shell"
+    BARE_SOCKET = "bare socket"
     KNOWN_DELAYS = "known delays"
 
 
