@@ -281,6 +281,31 @@ def test_a_floor_is_judged_by_a_floor_of_its_own_however_busy_the_client(ratio: 
     assert float(words.split()[5]) == pytest.approx(ratio, rel=0.01)
 
 
+def test_what_the_machine_cannot_hold_is_undecided_and_no_problem() -> None:
+    metrics = (
+        Metric(name="latency", targets={"*": P95_100_MS}),
+        Metric(name="sessions", kind="level", unit="sessions", targets={"*": Target(statistic="level", goal=1.0)}),
+        Metric(name="more"),
+    )
+    why = "not feasible here: kernel.pty.max = 4096 allows 3,070 of 10,000 sessions; raise with: sysctl"
+    none = msgspec.structs.replace(trial(parameter="10000"), infeasible=why)
+    analysis = analyse(run(none, benchmarks=[facts(*metrics, parameters=("1", "10000"))]))
+    latency, level = analysis.results
+    assert (latency.judgement.verdict, latency.judgement.reason) == (Verdict.UNDECIDED, why)
+    # There is only a goal, which decides nothing.
+    assert (level.judgement.verdict, level.judgement.goal_verdict) == (Verdict.NONE, Verdict.UNDECIDED)
+    assert latency.problems == ()
+    assert latency.infeasible == why
+    assert exit_code(analysis) is ExitCode.UNDECIDED
+
+
+def test_a_cell_that_no_longer_fits_after_some_blocks_keeps_what_it_has() -> None:
+    later = msgspec.structs.replace(trial(block=1), infeasible="not feasible here: memory")
+    result = only(run(trial(samples(uniform(100))), later))
+    assert result.judgement.verdict is Verdict.PASS
+    assert (result.problems, result.warnings, result.infeasible) == ((), ("not feasible here: memory",), "")
+
+
 def test_a_run_without_the_floor_of_a_floor_says_nothing_of_it() -> None:
     analysis = analyse(null_beside_loopback(1.3, with_loopback=False))
     assert analysis.results[0].floor is None

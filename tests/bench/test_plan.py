@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan, name, select
+from web_terminal.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
+from web_terminal.bench.samples import Cell
 from web_terminal.bench.suites.catalogue import CATALOGUE
 from web_terminal.bench.terminals.registry import UnknownTerminal, choose
 
 TERMINALS = choose((), "", "", 1)
 
 
-def plan_for(*filters, options=None):
-    return make_plan(CATALOGUE, TERMINALS, filters, options or Options(seed=1))
+def plan_for(*filters, options=None, shortage=lambda sessions: ""):
+    return make_plan(CATALOGUE, TERMINALS, filters, options or Options(seed=1), shortage)
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_one_another_order():
@@ -60,6 +61,32 @@ def test_a_benchmark_brings_its_floor_and_the_proof():
 def test_the_null_server_brings_the_bare_loopback_only_where_it_is_asked_for():
     cells = {cell.benchmark for cell in plan_for("floors/null_server").cells}
     assert cells == {"floors/null_server", "floors/known_delay", "floors/loopback_ping_pong"}
+
+
+def above(most: int):
+    return lambda sessions: f"{most} of {sessions}" if sessions > most else ""
+
+
+def test_what_the_machine_cannot_hold_is_planned_with_its_reason_and_not_measured():
+    plan = plan_for("concurrent_sessions_scale", "bare_spawn", shortage=above(500))
+    scale = "concurrent_load/concurrent_sessions_scale"
+    assert plan.infeasible == ((Cell(scale, "1000", "web-terminal"), "500 of 1000"),)
+    assert {slot.cell.parameter for slot in plan.slots if slot.cell.benchmark == scale} == {"100"}
+    assert [cell.parameter for cell in plan.cells if cell.benchmark == scale] == ["100", "1000"]
+    assert scale in {each.id for each in plan_for("scale/1000", "bare_spawn", shortage=above(500)).benchmarks}
+
+
+def test_a_filter_that_selects_only_what_does_not_fit_is_refused_whatever_floors_come_with_it():
+    with pytest.raises(NothingFits, match=r"scale/1000 \[web-terminal\]: 500 of 1000"):
+        plan_for("concurrent_sessions_scale/1000$", shortage=above(500))
+    with pytest.raises(NothingFits, match="lookup/1000"):
+        plan_for("lookup/1000$", "cleanup", shortage=above(500))
+
+
+def test_a_terminal_elsewhere_is_not_held_to_the_limits_of_this_machine():
+    elsewhere = choose((), "http://127.0.0.1:1/", "", 1)
+    plan = make_plan(CATALOGUE, elsewhere, ["concurrent_sessions_scale"], Options(), above(500))
+    assert plan.infeasible == ()
 
 
 def test_components_need_no_proof():

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.samples import Cell
+from web_terminal.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from web_terminal.bench.benchmark import Benchmark
     from web_terminal.bench.terminals.terminal import Terminal
@@ -30,6 +31,10 @@ _PROOF_PARAMETERS: Final = ("echo", "command")
 
 class NothingMatches(ValueError):
     """No benchmark matches a filter; the text names some that are near."""
+
+
+class NothingFits(ValueError):
+    """This machine can hold nothing of what was asked for; the text says which limit binds and what raises it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,8 @@ class Plan:
     proof: tuple[Slot, ...]
     together: tuple[tuple[Slot, ...], ...]
     alone: tuple[tuple[Slot, ...], ...]
+    infeasible: tuple[tuple[Cell, str], ...] = ()
+    """What this machine cannot hold, and why: planned, not measured."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -86,7 +93,7 @@ class Plan:
     @property
     def cells(self) -> tuple[Cell, ...]:
         """Each once, in the order of the catalogue."""
-        found = dict.fromkeys(slot.cell for slot in self.slots)
+        found = dict.fromkeys((*(slot.cell for slot in self.slots), *(cell for cell, _ in self.infeasible)))
         places = {benchmark.id: place for place, benchmark in enumerate(self.benchmarks)}
         return tuple(sorted(found, key=lambda cell: places[cell.benchmark]))
 
@@ -118,12 +125,19 @@ def name(benchmark: Benchmark, parameter: str) -> str:
 
 
 def make_plan(
-    catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], filters: Sequence[str], options: Options
+    catalogue: Sequence[Benchmark],
+    terminals: Sequence[Terminal],
+    filters: Sequence[str],
+    options: Options,
+    shortage: Callable[[int], str] = lambda sessions: "",
 ) -> Plan:
     """The plan for what the filters select, with the floors it is compared with and the proof of the suite itself.
 
+    Args:
+        shortage: why this machine cannot hold so many sessions at once; empty where it can.
+
     Raises:
-        NothingMatches
+        NothingMatches, NothingFits
     """
     selected = select(catalogue, filters)
     if not options.full:
@@ -137,6 +151,7 @@ def make_plan(
         for terminal in terminals
         if terminal.can(benchmark.needs)
     ]
+    pairs, infeasible = _that_fit(pairs, selected, terminals, shortage)
     proof: list[Slot] = []
     if any(terminal.role == "subject" for terminal in terminals) and any(not each.facts.component for each, _ in pairs):
         proof = _proof(catalogue, terminals, options)
@@ -151,12 +166,13 @@ def make_plan(
         random.Random(f"{options.seed}/{block}").shuffle(slots)
         together.append(tuple(slot for slot in slots if not slot.benchmark.alone))
         alone.append(tuple(slot for slot in slots if slot.benchmark.alone))
-    used = {cell.benchmark for _, cell in pairs} | {slot.cell.benchmark for slot in proof}
+    used = {cell.benchmark for cell in (*(cell for _, cell in pairs), *(cell for cell, _ in infeasible))}
+    used |= {slot.cell.benchmark for slot in proof}
     lacking = {benchmark.id for benchmark, _ in wanted}
     benchmarks = tuple(each for each in catalogue if each.id in used | lacking)
     names = {cell.terminal for _, cell in pairs} | {slot.cell.terminal for slot in proof}
     kept = tuple(each for each in terminals if each.name in names or each.role == "subject")
-    return Plan(options, benchmarks, kept, tuple(proof), tuple(together), tuple(alone))
+    return Plan(options, benchmarks, kept, tuple(proof), tuple(together), tuple(alone), infeasible)
 
 
 def _all(catalogue: Sequence[Benchmark]) -> list[tuple[Benchmark, str]]:
@@ -188,12 +204,31 @@ def _without_full(selected: Sequence[tuple[Benchmark, str]]) -> list[tuple[Bench
     return kept
 
 
-def most_sessions(plan: Plan) -> tuple[int, str]:
-    """The most sessions any cell of the plan holds at once, and that cell; 0 where none says."""
-    counts = [
-        (slot.benchmark.sessions(slot.cell.parameter), str(slot.cell)) for slot in plan.slots if slot.benchmark.sessions
-    ]
-    return max(counts, default=(0, ""))
+def _that_fit(
+    pairs: Sequence[tuple[Benchmark, Cell]],
+    selected: Sequence[tuple[Benchmark, str]],
+    terminals: Sequence[Terminal],
+    shortage: Callable[[int], str],
+) -> tuple[list[tuple[Benchmark, Cell]], tuple[tuple[Cell, str], ...]]:
+    """The pairs this machine can hold, and the cells it cannot, with the reason.
+
+    Raises:
+        NothingFits: none of what was selected, floors that came with it apart.
+    """
+    # Of a terminal elsewhere the limits are not known.
+    here = {terminal.name for terminal in terminals if terminal.can(frozenset({Capability.PROCESSES}))}
+    reasons = {
+        cell: reason
+        for benchmark, cell in pairs
+        if benchmark.sessions is not None
+        and cell.terminal in here
+        and (reason := shortage(benchmark.sessions(cell.parameter)))
+    }
+    asked_for = {(benchmark.id, parameter) for benchmark, parameter in selected}
+    asked = [cell for _, cell in pairs if (cell.benchmark, cell.parameter) in asked_for]
+    if asked and reasons.keys() >= set(asked):
+        raise NothingFits("; ".join(f"{cell}: {reasons[cell]}" for cell in asked))
+    return [(benchmark, cell) for benchmark, cell in pairs if cell not in reasons], tuple(reasons.items())
 
 
 def _in_quick(benchmark: Benchmark, parameter: str) -> bool:

@@ -63,6 +63,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     points: tuple[Point, ...] = ()
     usage: Usage | None = None
     problem: str = ""
+    infeasible: str = ""
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
@@ -235,6 +236,7 @@ def to_columns(trial: Trial) -> Columns:
         points=trial.points,
         usage=trial.usage,
         problem=trial.problem,
+        infeasible=trial.infeasible,
         warnings=trial.warnings,
         pictures=trial.pictures,
     )
@@ -271,6 +273,7 @@ def from_columns(columns: Columns) -> Trial:
         points=columns.points,
         usage=columns.usage,
         problem=columns.problem,
+        infeasible=columns.infeasible,
         warnings=columns.warnings,
         pictures=columns.pictures,
     )

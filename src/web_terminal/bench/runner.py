@@ -22,6 +22,7 @@ from web_terminal.bench.benchmark import Findings, Stage
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
 from web_terminal.bench.samples import Outcome, Phase, Picture, Point, Sample, Trial, Usage
+from web_terminal.bench.suites.room import NotFeasible
 from web_terminal.bench.terminals.known import Exchange, KnownTruth, recoveries
 from web_terminal.bench.terminals.processes import LaunchFailed
 from web_terminal.client.errors import ClientError, Refused, TimedOut, Unreachable, Violated
@@ -80,6 +81,9 @@ async def carry_out(
     runner = _Runner(plan, record, progress, residue_seconds)
     if plan.proof:
         await runner.prove()
+    for cell, reason in plan.infeasible:
+        record(Trial(cell=cell, block=0, infeasible=reason))
+        progress.say(f"{cell}: {reason}")
     runner.enough = enough
     runner.profiles = profiles
     for together, alone in zip(plan.together, plan.alone, strict=True):
@@ -178,6 +182,9 @@ class _Runner:
                 await trial.run()
         except TimeoutError:
             trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
+        except NotFeasible as error:
+            # It did fit when the run was planned: what else the machine holds has grown.
+            trial.infeasible = str(error)
         except (ClientError, OSError) as error:
             trial.problem = trial.problem or f"{type(error).__name__}: {error}"
         if before is not None:
@@ -218,6 +225,7 @@ class _Trial:
         self._earlier_measured = sum(_measured(trial.samples) for trial in earlier)
         self._is_enough = False
         self.problem = ""
+        self.infeasible = ""
         self.warnings: list[str] = []
         self.pictures: list[Picture] = []
         self._warmed: Footprint | None = None
@@ -263,6 +271,7 @@ class _Trial:
             points=tuple(self._points),
             usage=self._usage,
             problem=self.problem,
+            infeasible=self.infeasible,
             warnings=tuple(self.warnings),
             pictures=tuple(self.pictures),
         )

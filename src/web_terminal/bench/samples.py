@@ -82,7 +82,10 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result."""
+    """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result.
+
+    ``infeasible`` says which limit of this machine the cell does not fit in: nothing was measured, nothing went wrong.
+    """
 
     cell: Cell
     block: int
@@ -90,6 +93,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     points: tuple[Point, ...] = ()
     usage: Usage | None = None
     problem: str = ""
+    infeasible: str = ""
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
 

@@ -118,8 +118,7 @@ def bench(
         terminals = choose(terminal or (), url, token, options.seed)
         if self_check:
             terminals = doubled(terminals)
-        plan = make_plan(CATALOGUE, terminals, filters or (), options)
-        _check_limits(plan)
+        plan = make_plan(CATALOGUE, terminals, filters or (), options, _shortage())
     except (NothingMatches, UnknownTerminal, KeepingError, ValueError) as error:
         _fail(_USAGE, str(error))
     if json is not None and not json.parent.is_dir():
@@ -144,28 +143,15 @@ def bench(
     _measure_and_judge(plan, json, wishes, profile, plot=not noplot)
 
 
-def _check_limits(plan: Plan) -> None:
-    """Refuse sessions this machine cannot hold before the first of them is started.
+def _shortage() -> Callable[[int], str]:
+    """Why this machine cannot hold so many sessions at once; its limits are read once, when first asked."""
+    from functools import cache
 
-    Raises:
-        ValueError: the limit that is too low, and the command that raises it.
-    """
-    from web_terminal.bench.plan import most_sessions
+    from web_terminal.bench.machine import read_limits
+    from web_terminal.bench.suites.room import shortage
 
-    sessions, cell = most_sessions(plan)
-    if not sessions:
-        return
-    from web_terminal.bench import machine
-    from web_terminal.bench.terminals.web_terminal import SESSIONS_PER_WORKER
-
-    spread = machine.Spread(workers=-(-sessions // SESSIONS_PER_WORKER))
-    feasible = machine.feasible(machine.read_limits(), spread, sessions)
-    if feasible.sessions < sessions:
-        raise ValueError(
-            f"{cell} holds {sessions:,} sessions at once and this machine {feasible.sessions:,}, bound by "
-            f"{feasible.binding.name}; see web-terminal doctor --sessions {sessions} for what raises it, "
-            "or leave the benchmark out with a filter"
-        )
+    limits = cache(read_limits)
+    return lambda sessions: shortage(sessions, limits())
 
 
 def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: Path | None, *, plot: bool) -> None:

@@ -20,7 +20,7 @@ from web_terminal.bench.analysis.results import (
     Throughput,
     Verdict,
 )
-from web_terminal.bench.analysis.verdicts import judge
+from web_terminal.bench.analysis.verdicts import judge, undecided
 from web_terminal.bench.samples import BenchmarkFacts, Cell, Metric, Run, Target, Trial
 
 if TYPE_CHECKING:
@@ -131,7 +131,12 @@ class _Book:
         )
         measure = self._latency if metric.kind == "latency" else self._readings
         result = measure(result, facts, trials)
-        if result.n == 0:
+        infeasible = next((trial.infeasible for trial in trials if trial.infeasible), "")
+        if infeasible:
+            result = msgspec.structs.replace(result, warnings=(*result.warnings, infeasible))
+        if result.n == 0 and infeasible:
+            result = msgspec.structs.replace(result, infeasible=infeasible)
+        elif result.n == 0:
             why = "no measured sample" if trials else "planned, but never measured"
             result = msgspec.structs.replace(result, problems=(*result.problems, why))
         return self._judged(result)
@@ -193,6 +198,8 @@ class _Book:
         statistics: dict[str, Estimate] = result.estimates | ratios
 
         def judged(target: Target | None) -> Judgement:
+            if target is not None and result.infeasible:
+                return undecided(target, result.infeasible)
             estimate = statistics.get(target.statistic) if target else None
             return judge(target, estimate, share, bool(result.problems))
 

@@ -79,7 +79,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ``outcomes`` counts the measured by outcome, ``reasons`` the failed by reason. ``estimates`` is by statistic:
     ``mean`` ``p50`` ``p95`` ``p99`` ``p99.9``, or ``slope``, or ``level``; and ``rate`` where there is a throughput.
     ``client_share`` and ``server_share`` are processor time over elapsed time, in cores.
-    ``problems`` void or halve the cell; ``not_applicable`` names the capabilities the terminal lacks.
+    ``problems`` void or halve the cell; ``not_applicable`` names the capabilities the terminal lacks; ``infeasible``
+    says which limit of the machine the cell does not fit in (it is among the ``warnings``, too).
     """
 
     cell: Cell
@@ -104,6 +105,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     not_applicable: str = ""
+    infeasible: str = ""
 
     @property
     def failed(self) -> int:

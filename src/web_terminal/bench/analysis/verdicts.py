@@ -36,8 +36,7 @@ def judge(target: Target | None, estimate: Estimate | None, client_share: float 
     if target is None:
         return Judgement()
     if estimate is None:
-        reason = f"no {target.statistic} was measured"
-        return Judgement(target=target, verdict=_unless(target.limit, Verdict.UNDECIDED), reason=reason)
+        return undecided(target, f"no {target.statistic} was measured")
     if client_share is not None and client_share > CLIENT_LIMIT:
         reason = (
             f"the client used {client_share:.0%} of a core, more than {CLIENT_LIMIT:.0%}; offer less or add clients"
@@ -56,6 +55,16 @@ def judge(target: Target | None, estimate: Estimate | None, client_share: float 
         verdict, goal = (Verdict.UNDECIDED if each is Verdict.PASS else each for each in (verdict, goal))
         reason = reason or "the cell is partial"
     return Judgement(target=target, verdict=verdict, goal_verdict=goal, reason=reason)
+
+
+def undecided(target: Target, reason: str) -> Judgement:
+    """What is said of a target that nothing was measured for."""
+    return Judgement(
+        target=target,
+        verdict=_unless(target.limit, Verdict.UNDECIDED),
+        goal_verdict=_unless(target.goal, Verdict.UNDECIDED),
+        reason=reason,
+    )
 
 
 def side(estimate: Estimate, limit: float | None, below: bool) -> Verdict:

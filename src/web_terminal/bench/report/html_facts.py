@@ -41,7 +41,7 @@ def facts(result: Result, baseline: Baseline | None) -> Facts:
         outliers=_outliers(result),
         outlier_total=_outlier_total(result),
         problems=list(result.problems),
-        warnings=list(result.warnings),
+        warnings=[each for each in result.warnings if each != judgement.reason],
         pictures=[Link(f"flame graph of {each.process}", each.path) for each in result.pictures],
         not_applicable=result.not_applicable,
     )

@@ -68,7 +68,7 @@ def _result(result: Result, level: float) -> dict[str, Any]:
     row |= _judgement(result.judgement)
     row["floor"] = None if result.floor is None else _floor(result.floor)
     row["problems"], row["warnings"] = list(result.problems), list(result.warnings)
-    row["not_applicable"] = result.not_applicable
+    row["not_applicable"], row["infeasible"] = result.not_applicable, result.infeasible
     return row
 
 

@@ -136,7 +136,11 @@ def _measurement(result: Result) -> tuple[str, ...]:
         result.metric.name,
         units.count(result.n),
         *figures,
-        f"not applicable: {result.not_applicable}" if result.not_applicable else other,
+        f"not applicable: {result.not_applicable}"
+        if result.not_applicable
+        else rows.INFEASIBLE
+        if result.infeasible
+        else other,
         failed,
     )
 

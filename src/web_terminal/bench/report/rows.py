@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 GOAL_MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNDECIDED: "?", Verdict.REFUSED: "?"}
 
+INFEASIBLE = "not feasible here"
+"""Stands where an interval would, of what this machine cannot hold; the note says which limit."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -97,6 +100,7 @@ def _judged_row(result: Result, judgement: Judgement, over_floor: bool, named: b
     target = judgement.target
     statistic = target.statistic if target else ""
     value, interval = value_and_interval(estimate_of(statistic, result), unit_of(statistic, result))
+    interval = INFEASIBLE if result.infeasible else interval
     goal = units.MISSING
     if target is not None and target.goal is not None:
         goal = f"{limit(target, target.goal, result)} {GOAL_MARKS.get(judgement.goal_verdict, '')}".rstrip()
@@ -116,6 +120,7 @@ def _judged_row(result: Result, judgement: Judgement, over_floor: bool, named: b
 def _figure_row(result: Result, named: bool) -> Row:
     statistic = {"latency": "p95", "slope": "slope", "level": "level"}[result.metric.kind]
     value, interval = value_and_interval(result.estimates.get(statistic), result.metric.unit)
+    interval = INFEASIBLE if result.infeasible else interval
     return Row(
         *_place(result),
         p50=_p50(result),

@@ -153,7 +153,7 @@ def _notes(analysis: Analysis) -> list[tuple[str, str, str]]:
             text = f"{units.count(result.failed)} of {units.count(result.n)} operations failed: {outcomes}"
             notes.append((where, f"{text}: {reasons}" if reasons else text, "red"))
         for judgement in result.judgements:
-            if judgement.reason:
+            if judgement.reason and judgement.reason != result.infeasible:
                 name = judgement.target.statistic if judgement.target else ""
                 notes.append((where, f"{judgement.verdict} on {name}: {judgement.reason}", STYLES[judgement.verdict]))
         if result.not_applicable:

@@ -1,4 +1,4 @@
-"""Whether this machine can hold a benchmark's sessions: asked before the first of them is dialled.
+"""Whether this machine can hold a benchmark's sessions: asked before a run, and again before the first is dialled.
 
 Only the machine's own limits are looked at. A terminal elsewhere has limits of its own, of which nothing is known.
 """
@@ -32,7 +32,8 @@ def shortage(sessions: int, limits: Limits) -> str:
     remedies = "; ".join(row.remedy for row in short)
     binding = answer.binding
     return (
-        f"{sessions} sessions are not feasible: {binding.name} = {binding.value} allows {answer.sessions}; {remedies}"
+        f"not feasible here: {binding.name} = {binding.value} allows {answer.sessions:,} of {sessions:,} sessions; "
+        f"raise with: {remedies}"
     )
 
 

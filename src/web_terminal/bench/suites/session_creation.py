@@ -366,6 +366,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         metrics=(
             Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
         ),
+        sessions=int,
     ),
     declare(
         "session_creation/session_lookup_in_process",
@@ -437,6 +438,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         quick=("10", "100"),
         blocks=1,
         repeats=12,
+        sessions=int,
     ),
     declare(
         "session_creation/session_memory_footprint",
@@ -473,5 +475,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         reads=True,
         alone=True,
         blocks=2,
+        sessions=int,
     ),
 )
