@@ -72,21 +72,22 @@ async def test_a_server_that_dies_is_seen_to():
 )
 async def test_one_that_never_gets_ready_says_why(program, words):
     before = children(os.getpid())
-    with pytest.raises(LaunchFailed, match=words):
-        async with started((sys.executable, "-c", program), dict(os.environ), "http", 0.5):
-            pytest.fail("was ready")
+    async with started((sys.executable, "-c", program), dict(os.environ)) as process:
+        with pytest.raises(LaunchFailed, match=words):
+            await process.line("http", 0.5)
     assert children(os.getpid()) == before
 
 
 async def test_a_program_that_is_not_there():
     with pytest.raises(LaunchFailed, match="no such file"):
-        async with started(("/no/such/program",), {}, "http", 1):
-            pytest.fail("was ready")
+        async with started(("/no/such/program",), {}):
+            pytest.fail("was started")
 
 
 async def test_grandchildren_are_ended_too():
     program = "import subprocess, sys; subprocess.Popen(['sleep', '600']); print('http', flush=True); sys.stdin.read()"
-    async with started((sys.executable, "-c", program), dict(os.environ), "http", 10) as (process, _):
+    async with started((sys.executable, "-c", program), dict(os.environ)) as process:
+        await process.line("http", 10)
         pids = [facts.pid for facts in tree(process.pid)]
     assert len(pids) >= 1
     assert all(is_gone(pid) for pid in pids)

@@ -18,9 +18,7 @@ _SPEC = m.SessionSpec(
 
 FULL: tuple[msgspec.Struct, ...] = (
     m.Authenticate(token="secret"),
-    m.Attach(
-        session="a", spec=_SPEC, cols=1, rows=2, resume_from=3, mode="read", window=4096, usage_interval=1.5
-    ),
+    m.Attach(session="a", spec=_SPEC, cols=1, rows=2, resume_from=3, mode="read", window=4096, usage_interval=1.5),
     m.Input(data="AAE=", encoding="base64"),
     m.Command(line="ls"),
     m.Resize(cols=1, rows=2),

@@ -71,9 +71,7 @@ def test_fields_of_what_stands_inside_messages(word, type_):
 
 def test_states():
     told = {row[0].strip("`"): [set(re.findall(r"`(\w+)`", cell)) for cell in row[1:]] for row in rows("States")}
-    assert told == {
-        state.value: [set(allowed(side, state)) for side in (Side.CLIENT, Side.SERVER)] for state in State
-    }
+    assert told == {state.value: [set(allowed(side, state)) for side in (Side.CLIENT, Side.SERVER)] for state in State}
 
 
 def test_close_codes():

@@ -70,7 +70,7 @@ def test_a_cookie_is_good_in_every_worker_and_after_a_restart_with_the_same_toke
     assert access().by_headers(None, logged_in(access(), ANN), HERE).user == "ann"
 
 
-@pytest.mark.parametrize("noise", ["a=b; {}", "{}; a=b", 'bad"{{=]x; {}', "a={{\"json\": [1]}}; {}", "  ;;= ; {}"])
+@pytest.mark.parametrize("noise", ["a=b; {}", "{}; a=b", 'bad"{{=]x; {}', 'a={{"json": [1]}}; {}', "  ;;= ; {}"])
 def test_cookies_of_other_servers_do_not_hide_ours(noise):
     rules = access()
     assert rules.by_headers(None, noise.format(logged_in(rules, ANN)), HERE).user == "ann"

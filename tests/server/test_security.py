@@ -200,9 +200,7 @@ async def test_cookie_flags(users):
     assert TOKEN not in pair
     with serving("--allow-origin", "https://page.example", "--base-path", "/term") as server:
         body = json.dumps({"token": TOKEN}).encode()
-        answer = await http(
-            server, "POST", "/term/api/v1/login", body=body, headers={"Origin": "https://page.example"}
-        )
+        answer = await http(server, "POST", "/term/api/v1/login", body=body, headers={"Origin": "https://page.example"})
         _, flags = cookie_of(answer)
         assert "secure" in flags
         assert flags["path"] == "/term"

@@ -187,7 +187,7 @@ def test_input_arrives_whole_and_in_order_however_it_waits(log):
             except BlockingIOError:
                 continue
         # What came before the block is the newline of "go".
-        assert bytes(got).lstrip(b"\r\n") [: len(block)] == block[: len(bytes(got).lstrip(b"\r\n"))]
+        assert bytes(got).lstrip(b"\r\n")[: len(block)] == block[: len(bytes(got).lstrip(b"\r\n"))]
 
 
 def test_states_only_move_forward():

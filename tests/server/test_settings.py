@@ -181,4 +181,4 @@ def test_the_shell_is_the_users_own():
 
 def test_no_secret_is_the_default_of_anything():
     assert Settings().token == ""
-    assert "token: str = \"\"" in pathlib.Path(module.__file__).read_text()
+    assert 'token: str = ""' in pathlib.Path(module.__file__).read_text()

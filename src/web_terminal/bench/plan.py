@@ -149,7 +149,7 @@ def make_plan(
         (benchmark, Cell(benchmark.id, parameter, terminal.name))
         for benchmark, parameter in wanted
         for terminal in terminals
-        if terminal.can(benchmark.needs)
+        if terminal.can(benchmark.needs) and not terminal.missing()
     ]
     pairs, infeasible = _that_fit(pairs, selected, terminals, shortage)
     proof: list[Slot] = []

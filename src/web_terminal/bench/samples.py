@@ -161,6 +161,10 @@ class TerminalFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     command: tuple[str, ...] = ()
     url: str = ""
     capabilities: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What a reader should know before comparing it, such as output it holds back on purpose."""
+    missing: str = ""
+    """Why it could not be measured at all, and how to get it; empty where it was."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,8 +41,20 @@ def bench(
     ] = None,
     confidence_level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of every interval.")] = 0.95,
     seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. [default: random]")] = None,
-    terminal: Annotated[list[str] | None, typer.Option(help="What to measure. [default: web-terminal]")] = None,
-    url: Annotated[str, typer.Option(help="Measure a server that runs already, as serve prints its URL.")] = "",
+    terminal: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, "
+            "jupyter-server, wetty, node-pty. [default: web-terminal]",
+        ),
+    ] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]URL", help="Measure a server that runs already: ours, or ttyd=http://127.0.0.1:7681/."
+        ),
+    ] = None,
     token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="For --url, where the URL has none.")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write record and results there.")] = None,
     blocks: Annotated[
@@ -115,7 +127,7 @@ def bench(
         if list_:
             print_names(filters or ())
             return
-        terminals = choose(terminal or (), url, token, options.seed)
+        terminals = choose(terminal or (), url or (), token, options.seed)
         if self_check:
             terminals = doubled(terminals)
         plan = make_plan(CATALOGUE, terminals, filters or (), options, _shortage())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Address(NamedTuple):
@@ -28,7 +28,7 @@ class Address(NamedTuple):
 def parse_address(url: str, token: str = "") -> Address:
     """The address in ``http://127.0.0.1:7681/#token=...`` or ``ws://127.0.0.1:7681/ws``.
 
-    ``token`` goes before one in the URL.
+    ``token`` goes before one in the URL; ``user:password@`` there is one too.
 
     Raises:
         ValueError: not such a URL.
@@ -41,4 +41,6 @@ def parse_address(url: str, token: str = "") -> Address:
     secure = parts.scheme in ("https", "wss")
     path = parts.path.removesuffix("/ws") if parts.scheme in ("ws", "wss") else parts.path
     found = parse_qs(parts.fragment).get("token", [""])[0]
+    if not found and parts.username is not None:
+        found = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return Address(parts.hostname, parts.port or (443 if secure else 80), secure, path.rstrip("/"), token or found)

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import picows
 
 from web_terminal.client.address import Address, parse_address
-from web_terminal.client.errors import Closed, Refused, TimedOut, Unreachable
+from web_terminal.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
 from web_terminal.client.marker import Markers, wrapped
 from web_terminal.client.native import Native
 from web_terminal.client.receiver import Receiver, Reply
+from web_terminal.client.rest import rest
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import Frame
+from web_terminal.protocol.errors import TheirError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from web_terminal.client.dialect import Dialect
+    from web_terminal.client.dialect import Dialect, HttpRequest
+    from web_terminal.client.rest import Response
 
 __all__ = ["Connection", "Reply", "Result", "connect"]
 
@@ -66,7 +69,7 @@ class _Arrivals(picows.WSListener):
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         self.connected = True
         # The first frames may come with the handshake's answer, before ws_connect returns, and want an answer.
-        self._connection._transport = transport
+        self._connection._opened(transport, self._clock())
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         now_ns = self._clock()
@@ -142,11 +145,13 @@ class Connection(Receiver):
         self.dialect = self._make_dialect()
         self._end = None
         self._can_write = True
+        await self._ask_before()
         arrivals = self._arrivals = _Arrivals(self, self._clock)
         headers = dict(self.dialect.headers(self.address.token))
-        headers["Sec-WebSocket-Protocol"] = ", ".join(self.dialect.subprotocols)
+        if self.dialect.subprotocols:
+            headers["Sec-WebSocket-Protocol"] = ", ".join(self.dialect.subprotocols)
         try:
-            transport, _ = await picows.ws_connect(
+            await picows.ws_connect(
                 lambda: arrivals,
                 self.address.websocket(self.dialect.path),
                 extra_headers=headers,
@@ -165,10 +170,24 @@ class Connection(Receiver):
             raise Unreachable(f"{self.address.authority}: {error.strerror or error}") from error
         if not arrivals.connected:
             raise Unreachable(f"{self.address.authority} hung up during the WebSocket handshake")
-        self._transport = transport
         for frame in self.dialect.greeting(self.address.token):
             self._send(frame)
         await self._until(lambda: self.dialect.ready, "readiness", self.timeout)
+
+    async def _ask_before(self) -> None:
+        """What the wire wants asked over HTTP first."""
+        request = self.dialect.before(self.address.token)
+        if request is None:
+            return
+        response = await self._ask(request)
+        try:
+            self.dialect.told(response.body)
+        except TheirError as error:
+            raise Violated(str(error)) from error
+
+    async def _ask(self, request: HttpRequest) -> Response:
+        async with rest(self.address, timeout=self.timeout, clock=self._clock) as http:
+            return await http.ask(request)
 
     async def attach(
         self,
@@ -224,7 +243,8 @@ class Connection(Receiver):
             window=window,
             usage_interval=usage_interval,
         )
-        self.attached = None
+        if not self.dialect.spawns_on_connect:
+            self.attached = None
         self.exit = None
         moments = [self._send(frame) for frame in self.dialect.attach(self._request)]
         return moments[0] if moments else self._clock()
@@ -260,6 +280,8 @@ class Connection(Receiver):
         if self._transport is None:
             return
         try:
+            if destroy and (request := self.dialect.after(self.address.token)) is not None:
+                await self._ask(request)
             if self._end is None:
                 frame = self.dialect.close(destroy)
                 if frame is None:
@@ -365,6 +387,12 @@ class Connection(Receiver):
     def resume_reading(self) -> None:
         if self._transport is not None:
             self._transport.underlying_transport.resume_reading()
+
+    def _opened(self, transport: picows.WSTransport, now_ns: int) -> None:
+        self._transport = transport
+        joined = self.dialect.opened()
+        if joined is not None:
+            self._heard(joined, now_ns)
 
     def _arrived(self, arrivals: _Arrivals, text: bool, payload: bytes, now_ns: int) -> None:
         # The last words of a connection that was given up are nobody's.

@@ -3,13 +3,16 @@
 The vocabulary is our own protocol's: a dialect takes its messages (``attach``, ``resize``, ``ack``, ...), gives
 WebSocket frames, and reads frames back as server messages. One dialect object serves one connection, so it may
 remember where its conversation stands.
+
+Most wires know neither sessions apart from their connection nor offsets: ``Ephemeral`` is what these share.
 """
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import EchoBytes, Frame, OutputBytes
@@ -38,17 +41,54 @@ class Feature(StrEnum):
     SIGNAL = "signal message"
 
 
+class HttpRequest(NamedTuple):
+    """What a wire wants asked over HTTP, beside its WebSocket. ``path`` lies under the server's base."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
 class Dialect(ABC):
-    """One wire, for one connection."""
+    """One wire, for one connection.
+
+    ``owed`` are frames the wire demands at once in reply to what was read; whoever reads sends and clears them.
+    """
 
     name: ClassVar[str]
-    path: ClassVar[str]
+    path: str
     features: ClassVar[frozenset[Feature]]
-    subprotocols: tuple[str, ...]
+    subprotocols: tuple[str, ...] = ()
+    spawns_on_connect: ClassVar[bool] = False
+    """Whether the handshake starts the shell; otherwise ``attach`` does."""
+
+    def __init__(self) -> None:
+        self.owed: list[Frame] = []
+
+    def before(self, token: str) -> HttpRequest | None:
+        """What must be asked before the handshake, if anything; ``told`` is given the answer."""
+        return None
+
+    def told(self, body: bytes) -> None:
+        """The body of a good answer to ``before``.
+
+        Raises:
+            TheirError: not the answer this wire gives.
+        """
+        raise Unsupported(self.name, "request before its handshake")
+
+    def after(self, token: str) -> HttpRequest | None:
+        """What ends the session, where closing the WebSocket does not and the wire has no word for it."""
+        return None
 
     def headers(self, token: str) -> Mapping[str, str]:
         """Headers of the handshake beyond what a WebSocket needs; where the wire has such credentials, these."""
         return {}
+
+    def opened(self) -> m.Attached | None:
+        """What the handshake alone means: an attached session on a wire where no frame says so."""
+        return None
 
     def greeting(self, token: str) -> tuple[Frame, ...]:
         """What the client says first, right after the handshake."""
@@ -97,12 +137,53 @@ class Dialect(ABC):
 
     @abstractmethod
     def read(self, text: bool, payload: bytes) -> Event | None:
-        """What the server said, or ``None`` for a frame that says nothing of interest.
+        """What the server said, or ``None`` for a frame that says nothing of interest; what it demands is ``owed``.
 
         Raises:
             TheirError: no message of this wire, or one at the wrong moment.
         """
 
-    def answer(self, event: Event) -> tuple[Frame, ...]:
-        """What the wire demands at once in reply to ``event``."""
-        return ()
+
+_sessions = itertools.count(1)
+# What a client of ours acknowledges by; these wires do not hear of it.
+_WINDOW_BYTES: Final = 1 << 17
+
+
+class Ephemeral(Dialect):
+    """A wire whose session lives as long as its connection, and whose output has no offsets: they are counted here."""
+
+    features = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = m.Size()
+        self._offset = 0
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    def output(self, data: bytes) -> OutputBytes:
+        """The next output, numbered."""
+        offset = self._offset
+        self._offset = offset + len(data)
+        return OutputBytes(offset, data)
+
+    def joined(self) -> m.Attached:
+        """The session is there."""
+        name = f"{self.name}-{next(_sessions)}"
+        size = self.size
+        return m.Attached(
+            session=name, name=name, offset=0, end=0, cols=size.cols, rows=size.rows, mode="write", window=_WINDOW_BYTES
+        )
+
+    def attach(self, request: m.Attach) -> tuple[Frame, ...]:
+        for what, asked in (("session to join", request.session), ("choice of shell", request.spec)):
+            if asked is not None:
+                raise Unsupported(self.name, what)
+        self.size = m.Size(request.cols, request.rows)
+        return self.start(self.size)
+
+    @abstractmethod
+    def start(self, size: m.Size) -> tuple[Frame, ...]:
+        """Frames that start a shell of this size, or give the one that runs its size."""

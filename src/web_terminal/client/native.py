@@ -41,6 +41,7 @@ class Native(Dialect):
     features = frozenset(Feature)
 
     def __init__(self, subprotocol: Subprotocol = Subprotocol.BINARY, *, in_band: bool = False) -> None:
+        super().__init__()
         self.subprotocol = subprotocol
         self.subprotocols = (subprotocol.value,)
         self.conversation = Conversation()
@@ -96,12 +97,9 @@ class Native(Dialect):
             return EchoBytes(event.data.encode())
         else:
             self._hear(event)
+            if isinstance(event, m.ConnectionStatus) and event.status == "authentication_required":
+                self.owed.append(self._say(m.Authenticate(token=self._token)))
         return event
-
-    def answer(self, event: Event) -> tuple[Frame, ...]:
-        if isinstance(event, m.ConnectionStatus) and event.status == "authentication_required":
-            return (self._say(m.Authenticate(token=self._token)),)
-        return ()
 
     def _say(self, message: msgspec.Struct) -> Frame:
         self.conversation.hear(Side.CLIENT, message)

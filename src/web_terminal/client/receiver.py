@@ -236,6 +236,8 @@ class Receiver(ABC):
         self.received_bytes += len(payload)
         try:
             event = self.dialect.read(text, payload)
+            if self.dialect.owed:
+                self._pay()
             if event is None:
                 return
             if isinstance(event, OutputBytes):
@@ -292,7 +294,11 @@ class Receiver(ABC):
             self._hurry(event)
         if not isinstance(event, OutputBytes | EchoBytes):
             self._messages.append((now_ns, event))
-        for frame in self.dialect.answer(event):
+
+    def _pay(self) -> None:
+        """Send what the wire demands in reply."""
+        owed, self.dialect.owed = self.dialect.owed, []
+        for frame in owed:
             self._send(frame)
 
     def _hurry(self, event: m.FlowControl) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from web_terminal.client.address import Address, parse_address
+from web_terminal.client.dialect import HttpRequest
 from web_terminal.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
 
 if TYPE_CHECKING:
@@ -155,9 +156,25 @@ class Rest:
             Unreachable, Closed, TimedOut, Violated
         """
         content = b"" if body is None else msgspec.json.encode(body)
-        head = f"{method} {self.address.base}/api/v1{path} HTTP/1.1\r\nHost: {self.address.authority}\r\n"
-        if self.address.token:
-            head += f"Authorization: Bearer {self.address.token}\r\n"
+        credentials = {"Authorization": f"Bearer {self.address.token}"} if self.address.token else {}
+        return await self._exchange(HttpRequest(method, f"/api/v1{path}", credentials, content))
+
+    async def ask(self, request: HttpRequest) -> Response:
+        """One request of a wire that is not ours; a status of failure is raised.
+
+        Raises:
+            Refused: with the status.
+            Unreachable, Closed, TimedOut, Violated
+        """
+        response = await self._exchange(request)
+        if response.status >= 400:
+            raise Refused(response.status, "", "")
+        return response
+
+    async def _exchange(self, request: HttpRequest) -> Response:
+        method, path, headers, content = request
+        head = f"{method} {self.address.base}{path} HTTP/1.1\r\nHost: {self.address.authority}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if content or method in ("POST", "PUT", "PATCH"):
             head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
         wire, transport = await self._open()

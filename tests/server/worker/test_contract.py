@@ -175,7 +175,7 @@ def test_uvicorn_takes_a_class_for_ws_and_names_its_http_class():
         "server_state=self.server_state,",
         "app_state=self.app_state,",
         "protocol.connection_made(self.transport)",
-        "protocol.data_received(b\"\".join(output))",
+        'protocol.data_received(b"".join(output))',
         "self.transport.set_protocol(protocol)",
     ],
 )

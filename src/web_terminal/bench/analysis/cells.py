@@ -34,7 +34,8 @@ def analyse(run: Run, level: float = LEVEL) -> Analysis:
     """Every metric of every cell that was measured, was planned, or does not apply."""
     book = _Book(run, level)
     results = tuple(result for cell in book.cells() for result in book.results(cell))
-    return Analysis(results=results, level=level, seed=run.seed, problems=book.problems())
+    absent = tuple(f"{terminal.name}: {terminal.missing}" for terminal in run.terminals if terminal.missing)
+    return Analysis(results=results, level=level, seed=run.seed, problems=book.problems(), absent=absent)
 
 
 def analyse_cell(run: Run, cell: Cell, level: float = LEVEL) -> tuple[Result, ...]:
@@ -89,7 +90,7 @@ class _Book:
     def lacks(self, facts: BenchmarkFacts, terminal: str) -> tuple[str, ...]:
         """Capabilities that the benchmark needs and a subject does not have. Floors and known terminals are for few."""
         found = next((each for each in self.run.terminals if each.name == terminal), None)
-        if found is None or found.role != "subject":
+        if found is None or found.role != "subject" or found.missing:
             return ()
         return tuple(need for need in facts.needs if need not in found.capabilities)
 

@@ -119,9 +119,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything found in one run. ``problems`` are those of the run as a whole."""
+    """Everything found in one run. ``problems`` are those of the run as a whole.
+
+    ``absent`` names the terminals that could not be measured on this machine, and why.
+    """
 
     results: tuple[Result, ...]
     level: float
     seed: int
     problems: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()

@@ -144,6 +144,7 @@ def _width(name: str, listed: Sequence[Row]) -> int:
 def _notes(analysis: Analysis) -> list[tuple[str, str, str]]:
     """What a verdict alone does not say: where, what, and the style of it."""
     notes = [("run:", problem, "bold red") for problem in analysis.problems]
+    notes += [("not measured:", sentence, "yellow") for sentence in analysis.absent]
     for result in analysis.results:
         where = f"{result.cell}:"
         notes += [(where, problem, "bold red") for problem in result.problems]

@@ -14,7 +14,8 @@ from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Target
 from web_terminal.bench.suites.shells import destroy_by_id, ready_shell
 from web_terminal.bench.terminals.processes import kill_and_reap
-from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, SHELL
+from web_terminal.bench.terminals.raw_pty import ENVIRONMENT
+from web_terminal.bench.terminals.surroundings import SHELL
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import TimedOut
 from web_terminal.protocol.messages import ProcessExited, SessionSpec

@@ -11,7 +11,8 @@ from web_terminal.bench.samples import Metric, Target
 from web_terminal.bench.suites import ping_pongs
 from web_terminal.bench.suites.shells import ready_shell
 from web_terminal.bench.terminals.delays import CONFESS
-from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
+from web_terminal.bench.terminals.raw_pty import local_pty
+from web_terminal.bench.terminals.surroundings import PROMPT
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Violated
 from web_terminal.protocol.codec import EchoBytes

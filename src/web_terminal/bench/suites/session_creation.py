@@ -12,7 +12,8 @@ from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Point, Target
 from web_terminal.bench.suites.shells import crowd, destroy, destroy_all, several
 from web_terminal.bench.terminals.processes import descriptor_count, is_gone, kill_and_reap
-from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, SHELL
+from web_terminal.bench.terminals.raw_pty import ENVIRONMENT
+from web_terminal.bench.terminals.surroundings import SHELL
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Closed, TimedOut, Violated
 from web_terminal.protocol.messages import Attached, ResourceLimits, SessionSpec, Size

@@ -41,6 +41,7 @@ class Tally(Dialect):
     """A connection's own wire, but what comes is kept as it is and counted, not read."""
 
     def __init__(self, wire: Dialect) -> None:
+        super().__init__()
         self.heard: list[bytes] = []
         self._wire = wire
         self._wanted = 0

@@ -15,7 +15,8 @@ from web_terminal.bench.suites.crews import ServerClock
 from web_terminal.bench.suites.shells import ready_shell, several
 from web_terminal.bench.suites.typists import begin_echo
 from web_terminal.bench.suites.volleys import Tally, framed
-from web_terminal.bench.terminals.raw_pty import PROMPT, local_pty
+from web_terminal.bench.terminals.raw_pty import local_pty
+from web_terminal.bench.terminals.surroundings import PROMPT
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Violated
 from web_terminal.protocol import messages as m

@@ -41,5 +41,6 @@ class NullServer(Terminal):
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Running]:
-        async with started(self.command, dict(os.environ), "http://", _READY_SECONDS) as (process, line):
+        async with started(self.command, dict(os.environ)) as process:
+            line = await process.line("http://", _READY_SECONDS)
             yield Running(self, (parse_address(line.strip()),), process)

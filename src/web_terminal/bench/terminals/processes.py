@@ -143,11 +143,27 @@ def pss_bytes(pids: Iterable[int]) -> int:
 class ServerProcess:
     """A started server. Made by ``started``, which ends it."""
 
-    def __init__(self, pid: int, pidfd: int, command: tuple[str, ...], errors: IO[bytes]) -> None:
+    def __init__(self, pid: int, pidfd: int, command: tuple[str, ...], output: _Lines, errors: IO[bytes]) -> None:
         self.pid = pid
         self.command = command
         self._pidfd = pidfd
+        self._output = output
         self._errors = errors
+
+    async def line(self, wanted: str, timeout: float) -> str:
+        """The first line of its standard output that contains ``wanted``.
+
+        Raises:
+            LaunchFailed: it ended, or did not say that within ``timeout`` seconds.
+        """
+        what = " ".join(self.command)
+        try:
+            return await self._output.first(wanted, timeout)
+        except EOFError as error:
+            raise LaunchFailed(f"{what} ended before it was ready: {self.last_words()}") from error
+        except TimeoutError as error:
+            said = self.last_words()
+            raise LaunchFailed(f"{what} did not print {wanted!r} within {timeout:g} s: {said}") from error
 
     @property
     def status(self) -> int | None:
@@ -175,15 +191,13 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def started(
-    command: tuple[str, ...], environment: Mapping[str, str], ready_line: str, timeout: float
-) -> AsyncIterator[tuple[ServerProcess, str]]:
-    """A server in a session of its own, and the first line of its output that contains ``ready_line``.
+async def started(command: tuple[str, ...], environment: Mapping[str, str]) -> AsyncIterator[ServerProcess]:
+    """A server in a session of its own, which may not be ready yet.
 
     At the end of the block it is asked to end (SIGTERM), then killed with all its descendants.
 
     Raises:
-        LaunchFailed: it cannot be started, ended, or did not say that line within ``timeout`` seconds.
+        LaunchFailed: it cannot be started.
     """
     _adopt_orphans()
     output, output_end = os.pipe2(os.O_CLOEXEC)
@@ -195,18 +209,10 @@ async def started(
             raise LaunchFailed(f"{command[0]}: {(error.strerror or str(error)).lower()}") from error
         finally:
             os.close(output_end)
-        process = ServerProcess(pid, os.pidfd_open(pid), command, errors)
         lines = _Lines(output)
+        process = ServerProcess(pid, os.pidfd_open(pid), command, lines, errors)
         try:
-            try:
-                line = await lines.first(ready_line, timeout)
-            except EOFError as error:
-                raise LaunchFailed(f"{' '.join(command)} ended before it was ready: {process.last_words()}") from error
-            except TimeoutError as error:
-                raise LaunchFailed(
-                    f"{' '.join(command)} did not print {ready_line!r} within {timeout:g} s: {process.last_words()}"
-                ) from error
-            yield process, line
+            yield process
         finally:
             lines.close()
             await _end(process)

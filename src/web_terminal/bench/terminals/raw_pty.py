@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import TerminalFacts
 from web_terminal.bench.terminals.processes import kill_and_reap
+from web_terminal.bench.terminals.surroundings import SETTINGS, SHELL
 from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal.client.errors import Closed, TimedOut
 from web_terminal.client.search import Chunk, Found, Search
@@ -22,14 +23,7 @@ from web_terminal.client.search import Chunk, Found, Search
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-SHELL: Final = "/bin/sh"
-PROMPT: Final = "$ "
-ENVIRONMENT: Final = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "TERM": "xterm-256color",
-    "PS1": PROMPT,
-    "LC_ALL": "C.UTF-8",
-}
+ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", **SETTINGS}
 _READ_BYTES: Final = 65536
 
 

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from web_terminal.bench.terminals.gotty import Gotty
+from web_terminal.bench.terminals.jupyter import JupyterServer
 from web_terminal.bench.terminals.known import KnownTruth
 from web_terminal.bench.terminals.loopback import Loopback
+from web_terminal.bench.terminals.node_pty import NodePty
 from web_terminal.bench.terminals.null import NullServer
+from web_terminal.bench.terminals.peer import Peer, RemotePeer
 from web_terminal.bench.terminals.raw_pty import RawPty
+from web_terminal.bench.terminals.terminado import Terminado
+from web_terminal.bench.terminals.ttyd import Ttyd
 from web_terminal.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
+from web_terminal.bench.terminals.wetty import Wetty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from web_terminal.bench.terminals.terminal import Terminal
 
-SUBJECTS: dict[str, Callable[[], Terminal]] = {WebTerminal.name: WebTerminal}
+PEERS: dict[str, type[Peer]] = {each.name: each for each in (Ttyd, Gotty, Terminado, JupyterServer, Wetty, NodePty)}
+"""Terminals of others."""
+
+SUBJECTS: dict[str, Callable[[], Terminal]] = {WebTerminal.name: WebTerminal, **PEERS}
 """Terminals that are judged."""
 
 
@@ -23,19 +33,30 @@ class UnknownTerminal(Exception):
     """No terminal has this name."""
 
 
-def choose(names: Sequence[str], url: str, token: str, seed: int) -> tuple[Terminal, ...]:
-    """The terminals of a run: those named, or ours; or the server at ``url``; and always the floors.
+def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> tuple[Terminal, ...]:
+    """The terminals of a run: those named, those at ``urls``, or ours where there is neither; and always the floors.
+
+    A URL is of a server of ours, or of a peer's where its name stands before it: ``ttyd=http://127.0.0.1:7681/``.
 
     Raises:
         UnknownTerminal: the text names those there are.
-        ValueError: ``url`` is none.
+        ValueError: one of ``urls`` is none.
     """
-    for name in names:
-        if name not in SUBJECTS:
-            raise UnknownTerminal(f"no terminal is called {name!r}; there are: {', '.join(SUBJECTS)}")
-    subjects = [SUBJECTS[name]() for name in dict.fromkeys(names)]
-    if url:
-        subjects.append(RemoteWebTerminal(url, token))
-    elif not subjects:
-        subjects.append(WebTerminal())
-    return (*subjects, RawPty(), Loopback(), NullServer(), KnownTruth(seed))
+    subjects = [SUBJECTS[_known(name, SUBJECTS)]() for name in dict.fromkeys(names)]
+    subjects += [_remote(url, token) for url in dict.fromkeys(urls)]
+    return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), KnownTruth(seed))
+
+
+def _remote(url: str, token: str) -> Terminal:
+    name, equals, rest = url.partition("=")
+    if not equals or "/" in name:  # a URL may hold an equals sign of its own
+        return RemoteWebTerminal(url, token)
+    if name == WebTerminal.name:
+        return RemoteWebTerminal(rest, token)
+    return RemotePeer(PEERS[_known(name, PEERS)](), rest, token)
+
+
+def _known(name: str, names: Mapping[str, object]) -> str:
+    if name not in names:
+        raise UnknownTerminal(f"no terminal is called {name!r}; there are: {', '.join(names)}")
+    return name

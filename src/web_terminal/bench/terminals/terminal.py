@@ -38,6 +38,8 @@ class Capability(StrEnum):
     """What a benchmark may need. A terminal that lacks it is not applicable, never an error."""
 
     SHELL = "shell"
+    ON_REQUEST = "shell on an open connection"
+    """The shell starts when it is asked for, not with the handshake."""
     CREATE = "create API"
     LOOKUP = "lookup API"
     CHANGE = "rename and resize API"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal import __version__
 from web_terminal.bench.samples import TerminalFacts
 from web_terminal.bench.terminals.processes import LaunchFailed, started
+from web_terminal.bench.terminals.surroundings import SHELL, surroundings
 from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal.client.address import parse_address
 from web_terminal.client.errors import ClientError
@@ -32,6 +32,7 @@ SESSIONS_PER_WORKER: Final = 9_000
 _OVER_THE_WIRE: Final = frozenset(
     {
         Capability.SHELL,
+        Capability.ON_REQUEST,
         Capability.CREATE,
         Capability.LOOKUP,
         Capability.CHANGE,
@@ -62,7 +63,7 @@ class WebTerminal(Terminal):
     def command(self) -> tuple[str, ...]:
         return (
             sys.executable, "-m", "web_terminal", "serve",
-            "--host", "127.0.0.1", "--port", "0", "--shell", "/bin/sh",
+            "--host", "127.0.0.1", "--port", "0", "--shell", SHELL,
             "--max-sessions", str(_SESSIONS), "--max-sessions-per-user", str(_SESSIONS),
             *self.options,
         )  # fmt: skip
@@ -84,13 +85,11 @@ class WebTerminal(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
         owner = secrets.token_hex(16)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
-        environment["WEB_TERMINAL_TOKEN"] = owner
-        # A shell that is to speak first must have something to say, whatever the prompt of whoever runs this.
-        environment["PS1"] = "$ "
+        environment = {**surroundings(), "WEB_TERMINAL_TOKEN": owner}
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
             command = (*self.command, "--config", _write_users(directory, tokens))
-            async with started(command, environment, "#token=", _READY_SECONDS) as (process, line):
+            async with started(command, environment) as process:
+                line = await process.line("#token=", _READY_SECONDS)
                 url = next(word for word in line.split() if "#token=" in word)
                 first = parse_address(url, owner)
                 addresses = (first, *(first._replace(token=token) for token in tokens.values()))
