@@ -303,7 +303,13 @@ class Connection(Receiver):
     # --- speaking
 
     def input(self, data: bytes) -> int:
-        """Type ``data``; the moment it was handed to the kernel's socket or the transport's buffer."""
+        """Type ``data``; the moment its first byte was handed to the kernel's socket or the transport's buffer."""
+        limit = self.dialect.input_limit_bytes
+        if limit and len(data) > limit:
+            first_ns = self._send(self.dialect.input(data[:limit]))
+            for at in range(limit, len(data), limit):
+                self._send(self.dialect.input(data[at : at + limit]))
+            return first_ns
         return self._send(self.dialect.input(data))
 
     def command(self, line: str) -> int:

@@ -60,6 +60,8 @@ class Dialect(ABC):
     path: str
     features: ClassVar[frozenset[Feature]]
     subprotocols: tuple[str, ...] = ()
+    input_limit_bytes: int = 0
+    """The most that one ``input`` may carry; 0 where there is no such limit. More is typed in pieces."""
     spawns_on_connect: ClassVar[bool] = False
     """Whether the handshake starts the shell; otherwise ``attach`` does."""
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _OUTPUT: Final = ord("1")
 _PONG: Final = ord("2")
 _TITLE: Final = ord("3")
-_SETTINGS: Final = b"456"  # preferences, seconds to reconnect, size of its input buffer
+_BUFFER: Final = ord("6")
+_SETTINGS: Final = b"45"  # preferences, seconds to reconnect
+# What it takes in one message, until it says otherwise; a longer one is cut or ends the connection.
+_BUFFER_BYTES: Final = 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,6 +44,7 @@ class Webtty(Ephemeral):
     def __init__(self) -> None:
         super().__init__()
         self._token = ""
+        self._limit(_BUFFER_BYTES)
 
     def headers(self, token: str) -> Mapping[str, str]:
         self._token = token
@@ -67,6 +71,16 @@ class Webtty(Ephemeral):
             return self.joined()
         if kind == _PONG:
             return m.Pong()
+        if kind == _BUFFER:
+            try:
+                self._limit(int(payload[1:]))
+            except ValueError as error:
+                raise Malformed(f"gotty's buffer size is no number: {payload[1:20]!r}") from error
+            return None
         if kind >= 0 and kind in _SETTINGS:
             return None
         raise UnsupportedData(f"frame of kind {payload[:1]!r}; gotty sends 1 to 6")
+
+    def _limit(self, buffer_bytes: int) -> None:
+        """One byte of the buffer is the kind, four of it carry three of input."""
+        self.input_limit_bytes = max(1, (buffer_bytes - 1) // 4 * 3)

@@ -18,9 +18,10 @@ from web_terminal.bench.suites.shells import destroy, ready_shell
 from web_terminal.bench.suites.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
 from web_terminal.bench.suites.websocket_throughput import RAW_PTY_STREAM, STREAM_METRICS, output
 from web_terminal.bench.terminals.processes import pss_bytes
+from web_terminal.bench.terminals.surroundings import PROMPT
 from web_terminal.bench.terminals.terminal import Capability
 from web_terminal.client.errors import Closed, Violated
-from web_terminal.protocol.messages import Attached, SessionSpec
+from web_terminal.protocol.messages import Attached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,14 +86,12 @@ async def _time_to_prompt(stage: Stage) -> AsyncIterator[Operation]:
 
 
 async def _prompted(stage: Stage) -> Sample:
-    """Dial, attach, and see a prompt that nobody typed: it comes from the shell's environment."""
-    prompt = stage.markers.fresh().seen
+    """Dial, attach, and see the prompt, which comes from the environment that every server was started with."""
     sent_ns = now_ns()
     async with stage.running.connect() as connection:
-        connection.begin_attach(spec=SessionSpec(env={"PS1": prompt.decode()}))
-        await connection.wait_attached()
+        await connection.attach()
         try:
-            found = await connection.wait_for(prompt)
+            found = await connection.wait_for(PROMPT.encode())
         finally:
             await destroy(connection)
     return sample(sent_ns, found.seen_ns)
@@ -317,7 +316,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "Dial, attach, and the first prompt: from a server just started, or from one that has run others before.",
         "Not anybody's start-up files. To know that a server has started it was made to run one shell.",
         _time_to_prompt,
-        _SHELL | {Capability.PROCESSES, Capability.SPEC},
+        _SHELL | {Capability.PROCESSES},
         parameters=("cold", "warm"),
         blocks=1,
         repeats=100,

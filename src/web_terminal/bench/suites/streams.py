@@ -77,7 +77,9 @@ def text(size_bytes: int) -> Stream:
     lines = size_bytes // len(LINE_ON_THE_WAY)
     # Hashed in larger pieces than a line.
     block_bytes = 1000 * len(LINE_ON_THE_WAY)
-    return Stream(LINE_ON_THE_WAY, block_bytes, lines * len(LINE_ON_THE_WAY), f"yes {LINE} | head -n {lines}")
+    # A server that hands an ignored SIGPIPE down (ttyd) makes `yes` complain of the broken pipe, once `head` is done.
+    command = f"yes {LINE} 2>/dev/null | head -n {lines}"
+    return Stream(LINE_ON_THE_WAY, block_bytes, lines * len(LINE_ON_THE_WAY), command)
 
 
 def binary(megabytes: int) -> Stream:

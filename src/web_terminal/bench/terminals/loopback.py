@@ -41,5 +41,6 @@ class Loopback(Terminal):
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Running]:
-        async with started(self.command, dict(os.environ), "", _READY_SECONDS) as (process, line):
+        async with started(self.command, dict(os.environ)) as process:
+            line = await process.line("", _READY_SECONDS)
             yield Running(self, (Address("127.0.0.1", int(line)),), process)

@@ -21,7 +21,7 @@ from web_terminal.bench.terminals.processes import LaunchFailed, started
 from web_terminal.bench.terminals.surroundings import PROMPT, surroundings
 from web_terminal.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal.client.address import Address, parse_address
-from web_terminal.client.errors import ClientError, Refused, Unreachable
+from web_terminal.client.errors import ClientError, Refused, TimedOut, Violated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -162,8 +162,8 @@ async def _answers(running: Running, process: ServerProcess) -> None:
         except ClientError as error:
             if running.died:
                 raise LaunchFailed(f"{' '.join(process.command)}: {running.died}") from error
-            final = not isinstance(error, Unreachable) and not isinstance(error, Refused)
-            final |= isinstance(error, Refused) and error.status in _CREDENTIALS
+            # One that is still starting refuses or hangs up; one that hangs or talks nonsense will go on doing so.
+            final = isinstance(error, TimedOut | Violated) or _wants_credentials(error)
             if final or asyncio.get_running_loop().time() > deadline:
                 raise LaunchFailed(f"{running.terminal.name} does not answer: {_reason(error)}") from error
         await asyncio.sleep(_POLL_SECONDS)  # a program that listens at last says so in no way that all share
@@ -178,7 +178,11 @@ async def _run_a_shell(running: Running) -> None:
             await connection.close(destroy=True)
 
 
+def _wants_credentials(error: ClientError) -> bool:
+    return isinstance(error, Refused) and error.status in _CREDENTIALS
+
+
 def _reason(error: ClientError) -> str:
-    if isinstance(error, Refused) and error.status in _CREDENTIALS:
+    if _wants_credentials(error):
         return f"{error}: it wants credentials; put them into the URL (user:password@ or #token=...) or into --token"
     return str(error)

@@ -36,6 +36,7 @@ class ProcessFacts(NamedTuple):
     pid: int
     parent: int
     state: str
+    session: int
     has_terminal: bool
 
 
@@ -46,7 +47,7 @@ def process_facts(pid: int) -> ProcessFacts | None:
             fields = file.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return ProcessFacts(pid, int(fields[1]), fields[0].decode(), fields[4] != b"0")
+    return ProcessFacts(pid, int(fields[1]), fields[0].decode(), int(fields[3]), fields[4] != b"0")
 
 
 def children(pid: int) -> list[int]:
@@ -76,6 +77,18 @@ def local_shells() -> list[int]:
     """Children of this very process that lead a terminal of their own, unreaped ones included."""
     own = [process_facts(pid) for pid in children(os.getpid())]
     return [facts.pid for facts in own if facts is not None and facts.has_terminal]
+
+
+def reap_orphans() -> None:
+    """Collect what became our child because its parent ended first, such as a program whose shell was killed.
+
+    What this process starts itself is in this session or leads one of its own; an orphan is in that of its shell.
+    """
+    mine = os.getsid(0)
+    for pid in children(os.getpid()):
+        facts = process_facts(pid)
+        if facts is not None and facts.state == "Z" and facts.session not in (mine, pid):
+            os.waitpid(pid, 0)
 
 
 def kill_and_reap(pid: int) -> None:
@@ -260,6 +273,7 @@ async def _end(process: ServerProcess) -> None:
         signal.pidfd_send_signal(process._pidfd, signal.SIGKILL)
     process.reap()
     await _bury(set(known) - {process.pid})
+    reap_orphans()
 
 
 async def _bury(pids: set[int]) -> None:

@@ -15,6 +15,7 @@ from web_terminal.bench.terminals.processes import (
     descriptor_count,
     local_shells,
     pss_bytes,
+    reap_orphans,
     shared_memory_count,
 )
 from web_terminal.client.native import Native
@@ -128,6 +129,7 @@ class Running:
     async def footprint(self) -> Footprint:
         """What the terminal, and this process for it, holds now."""
         sessions = await self.terminal.session_count(self)
+        reap_orphans()
         shells = local_shells()
         if self.process is None:
             return Footprint(len(shells), sessions=sessions)

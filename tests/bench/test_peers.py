@@ -1,0 +1,174 @@
+"""Terminals of others: the real ones where they are installed, and servers that misbehave as told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+
+import pytest
+
+from web_terminal.bench.benchmark import Stage
+from web_terminal.bench.samples import Outcome
+from web_terminal.bench.suites.crews import crew
+from web_terminal.bench.suites.shells import ready_shell
+from web_terminal.bench.suites.streams import prepared, receive, text
+from web_terminal.bench.suites.typists import type_keys, typists
+from web_terminal.bench.terminals.peer import Peer, RemotePeer
+from web_terminal.bench.terminals.processes import LaunchFailed, children
+from web_terminal.bench.terminals.registry import PEERS, UnknownTerminal, choose
+from web_terminal.bench.terminals.terminal import Capability
+from web_terminal.bench.terminals.ttyd import Ttyd
+from web_terminal.client.marker import Markers
+from web_terminal.client.ttyd import Ttyd as TtydWire
+
+EACH = pytest.mark.parametrize("name", sorted(PEERS))
+
+
+def peer(name: str) -> Peer:
+    found = PEERS[name]()
+    if found.missing():
+        pytest.skip(found.missing())
+    return found
+
+
+@EACH
+async def test_the_real_one(name: str) -> None:
+    """Started, used as a benchmark uses it, left as it was, ended whole."""
+    import random
+
+    before = children(os.getpid())
+    async with peer(name).launch() as running:
+        stage = Stage(running, "", Markers(random.Random(1)))
+        empty = await running.steady_footprint()
+        async with ready_shell(stage) as shell:
+            result = await shell.connection.run("stty size; echo $TERM $LC_ALL $SHELL; tty")
+            assert result.output.startswith(b"24 80\r\nxterm-256color C.UTF-8 /bin/sh\r\n/dev/pts/")
+            shell.connection.resize(100, 30)
+            assert (await shell.connection.run("stty size")).output == b"30 100\r\n"
+        # Bytes are counted and hashed at this end, and at the other.
+        async with ready_shell(stage) as shell:
+            stream = text(1_000_000)
+            async with prepared(shell, stage, stream):
+                received = await receive(shell.connection, stream, stage.markers)
+            assert sum(received.sizes) >= stream.size_bytes
+            await _paste(shell, stage, 20_000)
+        async with typists(stage, 2, "tty") as people:
+            typed = await type_keys(people, 100, 40)
+        assert [each.outcome for each in typed.samples] == [Outcome.OK] * 40
+        async with crew(stage, 5) as shells:
+            assert len(shells) == 5
+        left, _ = await running.residue(empty)
+        assert left == ""
+        facts = running.terminal.facts()
+        assert facts.version
+        assert facts.command
+        assert not facts.missing
+    assert children(os.getpid()) == before
+
+
+async def _paste(shell, stage, count: int) -> None:
+    data = (b"0123456789" * (count // 10 + 1))[:count]
+    begin, end = stage.markers.fresh(), stage.markers.fresh()
+    line = f"stty raw -echo; {begin.command}; head -c {count} | sha256sum; stty sane; {end.command}\r"
+    shell.connection.input(line.encode())
+    await shell.connection.wait_for(begin.seen)
+    for first in range(0, count, 1000):
+        shell.connection.input(data[first : first + 1000])
+        await shell.connection.drain()
+    found = await shell.connection.wait_for(b" ", keep=True)
+    assert found.output == hashlib.sha256(data).hexdigest().encode()
+    await shell.connection.wait_for(end.seen)
+
+
+def test_one_that_is_not_installed_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    missing = Ttyd().missing()
+    assert missing.startswith("ttyd is not installed; put a ttyd on PATH")
+    facts = Ttyd().facts()
+    assert (facts.missing, facts.version, facts.command) == (missing, "", ())
+
+
+def test_terminals_are_chosen_by_name_and_by_url() -> None:
+    chosen = choose(["ttyd", "web-terminal"], ["gotty=http://127.0.0.1:1/x", "http://127.0.0.1:2/#token=a=b"], "", 1)
+    subjects = [each for each in chosen if each.role == "subject"]
+    assert [each.name for each in subjects] == ["ttyd", "web-terminal", "gotty at 127.0.0.1:1", "web-terminal"]
+    assert Capability.PROCESSES not in subjects[2].capabilities
+    assert subjects[2].facts().url == "ws://127.0.0.1:1/x/"
+    with pytest.raises(UnknownTerminal, match="no terminal is called 'tty'; there are: ttyd"):
+        choose([], ["tty=http://127.0.0.1:1/"], "", 1)
+    with pytest.raises(ValueError, match="is not a URL of a terminal"):
+        choose([], ["ttyd=127.0.0.1"], "", 1)
+
+
+# A server that speaks ttyd's wire as far as it is told to, over plain sockets: what a peer may do wrong.
+_SERVER = """
+import asyncio, base64, hashlib, sys
+mode, port = sys.argv[1], int(sys.argv[2])
+async def serve(reader, writer):
+    head = (await reader.readuntil(b"\\r\\n\\r\\n")).decode()
+    if mode == "hang": return await asyncio.sleep(3600)
+    if mode == "refuse":
+        writer.write(b"HTTP/1.1 401 Unauthorized\\r\\nContent-Length: 0\\r\\n\\r\\n"); return writer.close()
+    key = next(line.split(": ")[1] for line in head.split("\\r\\n") if line.lower().startswith("sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+    writer.write(f"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n"
+                 f"Sec-WebSocket-Accept: {accept}\\r\\nSec-WebSocket-Protocol: tty\\r\\n\\r\\n".encode())
+    frame = lambda data: writer.write(bytes([0x82, len(data)]) + data)
+    await reader.read(1000)
+    if mode == "garbage": frame(b"9what is this"); return await asyncio.sleep(3600)
+    if mode == "die": sys.exit(3)
+    frame(b"1title"); frame(b"2{}"); frame(b"0$ ")
+    await asyncio.sleep(3600)
+async def main():
+    async with await asyncio.start_server(serve, "127.0.0.1", port) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+class Misbehaving(Peer):
+    name = "misbehaving"
+    abilities = frozenset()
+    remedy = "nobody wants it"
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+
+    def dialect(self):
+        return TtydWire()
+
+    def version(self) -> str:
+        return self.mode
+
+    def command(self, port: int):
+        return (sys.executable, "-c", _SERVER, self.mode, str(port))
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("refuse", "the server answered 401: it wants credentials"),
+        ("garbage", "frame of kind b'9'"),
+        ("die", "the server ended with 3"),
+    ],
+)
+async def test_one_that_does_not_do_what_it_should_is_told_of(mode: str, words: str) -> None:
+    before = children(os.getpid())
+    with pytest.raises(LaunchFailed, match=words):
+        async with Misbehaving(mode).launch():
+            pytest.fail("was taken for ready")
+    assert children(os.getpid()) == before
+
+
+async def test_a_running_one_elsewhere_is_measured_by_url() -> None:
+    with pytest.raises(LaunchFailed, match=r"ttyd at 127\.0\.0\.1:1: "):
+        async with RemotePeer(Ttyd(), "http://127.0.0.1:1/").launch():
+            pytest.fail("was taken for ready")
+    async with peer("terminado").launch() as here:
+        url = f"http://{here.addresses[0].authority}/"
+        async with RemotePeer(PEERS["terminado"](), url).launch() as running, running.connect() as connection:
+            await connection.attach()
+            assert (await connection.run("echo far")).output == b"far\r\n"
+            assert running.process is None

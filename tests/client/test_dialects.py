@@ -1,0 +1,80 @@
+"""Wires that are not ours: each does again what it did with the real terminal, and takes whatever else may come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.client.transcripts import VECTORS, replay
+from web_terminal.bench.terminals.registry import PEERS
+from web_terminal.client.dialect import Unsupported
+from web_terminal.client.terminado import Jupyter
+from web_terminal.client.ttyd import Ttyd
+from web_terminal.client.webtty import Webtty
+from web_terminal.client.wetty import COMMIT_CHARACTERS, Wetty
+from web_terminal.protocol import messages as m
+from web_terminal.protocol.codec import OutputBytes
+from web_terminal.protocol.errors import TheirError
+
+NAMES = sorted(PEERS)
+EACH = pytest.mark.parametrize("name", NAMES)
+
+
+def test_every_peer_has_its_conversation() -> None:
+    assert sorted(path.stem for path in VECTORS.glob("*.json")) == NAMES
+
+
+@EACH
+def test_it_does_again_what_it_did_with_the_real_one(name: str) -> None:
+    kept = json.loads((VECTORS / f"{name}.json").read_text())
+    replay(PEERS[name]().dialect(), kept["steps"])
+    # Not an empty conversation: the shell computed what was asked, at both sizes.
+    said = "".join(str(step.get("event")) for step in kept["steps"])
+    assert "computed" in said
+    assert "30 100" in said
+    assert "43 132" in said
+
+
+@EACH
+@given(text=st.booleans(), payload=st.binary() | st.sampled_from([b"", b"[", b'42["data"]', b"[1,2]", b"1!", b"{}"]))
+def test_whatever_comes_only_listed_errors_are_raised(name: str, text: bool, payload: bytes) -> None:
+    with contextlib.suppress(TheirError):
+        PEERS[name]().dialect().read(text, payload)
+
+
+@EACH
+def test_a_session_lives_and_dies_with_its_connection(name: str) -> None:
+    dialect = PEERS[name]().dialect()
+    with pytest.raises(Unsupported, match="session to join"):
+        dialect.attach(m.Attach(session="s"))
+    with pytest.raises(Unsupported, match="choice of shell"):
+        dialect.attach(m.Attach(spec=m.SessionSpec(shell="/bin/bash")))
+    with pytest.raises(Unsupported, match="signal message"):
+        dialect.signal("SIGINT")
+    first, second = dialect.output(b"abc"), dialect.output(b"de")
+    assert (first, second) == (OutputBytes(0, b"abc"), OutputBytes(3, b"de"))
+
+
+def test_credentials_go_where_each_wire_has_them() -> None:
+    basic = {"Authorization": "Basic dXNlcjpwYXNz"}
+    ttyd, webtty = Ttyd(), Webtty()
+    assert ttyd.headers("user:pass") == webtty.headers("user:pass") == basic
+    assert json.loads(ttyd.attach(m.Attach())[0].payload)["AuthToken"] == "dXNlcjpwYXNz"
+    assert json.loads(webtty.attach(m.Attach())[0].payload)["AuthToken"] == "user:pass"
+    assert Jupyter().headers("t") == {"Authorization": "token t"}
+
+
+def test_wetty_is_told_of_characters_drawn_and_answers_pings() -> None:
+    dialect = Wetty()
+    assert dialect.acknowledge(COMMIT_CHARACTERS - 1) is None
+    frame = dialect.acknowledge(COMMIT_CHARACTERS + 5)
+    assert frame is not None
+    assert frame.payload == b'42["commit",262144]'
+    assert dialect.acknowledge(COMMIT_CHARACTERS * 2 - 1) is None
+    assert dialect.acknowledge(COMMIT_CHARACTERS * 2) is not None
+    assert dialect.read(True, b"2") is None
+    assert [frame.payload for frame in dialect.owed] == [b"3"]
