@@ -84,7 +84,7 @@ def test_a_filter_that_selects_only_what_does_not_fit_is_refused_whatever_floors
 
 
 def test_a_terminal_elsewhere_is_not_held_to_the_limits_of_this_machine():
-    elsewhere = choose((), "http://127.0.0.1:1/", "", 1)
+    elsewhere = choose((), ["http://127.0.0.1:1/"], "", 1)
     plan = make_plan(CATALOGUE, elsewhere, ["concurrent_sessions_scale"], Options(), above(500))
     assert plan.infeasible == ()
 
@@ -126,7 +126,7 @@ def test_a_terminal_nobody_knows_is_named():
 
 
 def test_a_server_elsewhere_has_no_processes_to_look_at():
-    terminals = choose((), "http://example.org:80/#token=x", "", 1)
+    terminals = choose((), ["http://example.org:80/#token=x"], "", 1)
     ids = {cell.benchmark for cell in make_plan(CATALOGUE, terminals, (), Options()).cells}
     assert "command_execution/execute_echo_simple" in ids
     assert not ids & {
