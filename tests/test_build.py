@@ -36,7 +36,7 @@ def project(tmp_path):
 
 def hook(root, target="wheel"):
     # Of what hatchling hands over only the root and the target are read.
-    return hatch_build.PageHook(str(root), {}, None, None, str(root), target)
+    return hatch_build.Hook(str(root), {}, None, None, str(root), target)
 
 
 @pytest.fixture
@@ -133,3 +133,38 @@ def test_a_failure_names_the_command_and_its_last_lines(project):
     assert "line 70\n" in said
     assert "line 69\n" not in said
     assert said.endswith("Set WEB_TERMINAL_SKIP_PAGE=1 to build without the page.")
+
+
+# --- the relay
+
+
+def test_the_relay_is_compiled_where_there_is_a_compiler_and_only_when_it_is_due(tmp_path):
+    pytest.importorskip("Cython", reason="Cython is the build's, not the project's")
+    if not hatch_build._has_compiler():
+        pytest.skip("this machine has no C compiler, or no headers of Python")
+    source = "src/web_terminal/server/worker/_relay.pyx"
+    copy = tmp_path / source
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((_ROOT / source).read_bytes())
+    compiled = hatch_build.compile_relay(tmp_path)
+    assert compiled.parent == copy.parent
+    made_ns = compiled.stat().st_mtime_ns
+    assert hatch_build.compile_relay(tmp_path).stat().st_mtime_ns == made_ns
+    copy.write_text("not cython (")
+    os.utime(copy, ns=(made_ns + 10**9, made_ns + 10**9))
+    with pytest.raises(Exception, match="_relay"):
+        hatch_build.compile_relay(tmp_path)
+
+
+def test_it_can_be_left_alone(project, monkeypatch):
+    monkeypatch.setenv("WEB_TERMINAL_SKIP_RELAY", "1")
+    assert hook(project).dependencies() == []
+    data = {"artifacts": []}
+    hook(project).initialize("standard", data)
+    assert data == {"artifacts": []}
+
+
+def test_without_a_compiler_the_build_goes_on(project, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler-anywhere")
+    assert hook(project).dependencies() == []
+    hook(project).initialize("standard", {"artifacts": []})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +85,16 @@ class Arena:
             self.fd = -1
 
 
+class Places(NamedTuple):
+    """Where a log lies in its arena: both counters' places in ``words``, and the ring's first byte in ``view``."""
+
+    words: memoryview
+    view: memoryview
+    end: int
+    claimed: int
+    ring: int
+
+
 class Log:
     """One session's output. Offsets count from the first byte the session ever wrote."""
 
@@ -98,6 +108,11 @@ class Log:
         self._ring = _HEAD_BYTES + slot * arena.capacity
         self._end = slot * _WORDS_PER_SLOT
         self._claimed = self._end + 1
+
+    @property
+    def places(self) -> Places:
+        """For a pump that appends by itself, as ``fill`` does: claim, write, publish."""
+        return Places(self._words, self._view, self._end, self._claimed, self._ring)
 
     @property
     def end(self) -> int:

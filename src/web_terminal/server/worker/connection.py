@@ -10,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from picows import WSCloseCode, WSListener, WSMsgType
+from picows import WSCloseCode, WSMsgType
 
 from web_terminal.protocol import messages as m
 from web_terminal.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
@@ -19,6 +19,7 @@ from web_terminal.server.host import wire
 from web_terminal.server.log import Overrun
 from web_terminal.server.session import Cursor
 from web_terminal.server.worker.counters import Counters
+from web_terminal.server.worker.relays import Listener
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
     from picows import WSFrame, WSTransport
 
     from web_terminal.server.worker.hold import Hold
+    from web_terminal.server.worker.relay import Relay
     from web_terminal.server.worker.worker import Worker
 
 log = logging.getLogger("web_terminal.worker")
 
-# picows writes its frame head (14 bytes at most, RFC 6455 section 5.2) before the payload it is given.
-HEAD_ROOM = 14
 # What one frame carries at most; smaller ones keep a typist's frame from waiting behind a large one.
 _FRAME_BYTES = 64 * 1024
 # How long a peer may take to answer our close frame.
@@ -52,7 +52,7 @@ def address(transport: asyncio.BaseTransport) -> str:
     return str(peer[0]) if peer else ""
 
 
-class Connection(WSListener):
+class Connection(Listener):
     """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
 
     __slots__ = (
@@ -71,6 +71,7 @@ class Connection(WSListener):
         self._fragments_text = False
         self._hold: Hold | None = None
         self._cursor: Cursor | None = None
+        self._relay: Relay | None = None
         self._mode: m.Mode = "write"
         self._deadline: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +146,7 @@ class Connection(WSListener):
         self._transport.underlying_transport.resume_reading()
 
     def _leave(self) -> None:
-        hold, self._hold, self._cursor = self._hold, None, None
+        hold, self._hold, self._cursor, self._relay = self._hold, None, None, None
         if hold is not None:
             hold.leave(self)
 
@@ -170,7 +171,7 @@ class Connection(WSListener):
 
     # --- frames in
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def on_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._closing:
             if frame.msg_type == WSMsgType.CLOSE:
                 transport.disconnect()
@@ -192,6 +193,7 @@ class Connection(WSListener):
         if self._fragments is not None:
             self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
             return
+        self._relay = None  # what comes between two fragments is no input
         self._fragments = bytearray(frame.get_payload_as_bytes())
         self._fragments_text = frame.msg_type == TEXT
 
@@ -329,6 +331,9 @@ class Connection(WSListener):
                 raise OutOfRange(f"{name} = {value} is out of range: 1 to {limit}")
 
     # --- what the session says
+
+    def relay(self, hold: Hold) -> Relay | None:
+        return None
 
     def credit_end(self) -> int:
         cursor = self._cursor

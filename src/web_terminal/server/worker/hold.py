@@ -19,6 +19,7 @@ from web_terminal.server.session import Pumped, Session, Viewer
 
 if TYPE_CHECKING:
     from web_terminal.server.worker.hostlink import HostLink
+    from web_terminal.server.worker.relay import Relay
 
 _MORE = b"\x01"
 _CREDIT = struct.Struct("=Q")
@@ -28,6 +29,9 @@ _REOPEN_SECONDS = 0.2
 
 class Visitor(Viewer, Protocol):
     """A viewer with a connection of its own."""
+
+    def relay(self, hold: Hold) -> Relay | None:
+        """The short way, where its wire has one; called while it is the only viewer, and kept until its ``end``."""
 
     def ended(self, notice: wire.Ended) -> None:
         """No output comes after ``notice.offset``."""
@@ -79,8 +83,8 @@ class Hold:
     """One session this worker has viewers of."""
 
     __slots__ = (
-        "_links", "_pumping", "_reading", "_to_pump", "_writing", "announced", "end", "facts", "host", "loop",
-        "session", "size", "visitors",
+        "_links", "_pumping", "_reading", "_relay", "_to_pump", "_writing", "announced", "end", "facts", "host",
+        "loop", "session", "size", "visitors",
     )  # fmt: skip
 
     def __init__(self, link: HostLink, facts: wire.Facts, session: Session, *, pumping: bool) -> None:
@@ -93,6 +97,7 @@ class Hold:
         self.end: wire.Ended | None = None
         self._links: list[Link] = []
         self._to_pump: socket.socket | None = None
+        self._relay: Relay | None = None
         self._pumping = pumping
         self._reading = False
         self._writing = False
@@ -110,12 +115,14 @@ class Hold:
         self.session.viewers.append(visitor)
         if len(self.visitors) > 1:
             self.host.tell(wire.Viewers(session=self.facts.id, count=len(self.visitors)))
+        self._choose_way()
         self.credited()
 
     def leave(self, visitor: Visitor) -> None:
         """Stop following; with the last visitor this worker lets go of the session."""
         self.visitors.remove(visitor)
         self.session.viewers.remove(visitor)
+        self._choose_way()
         if self.visitors:
             self.host.tell(wire.Viewers(session=self.facts.id, count=len(self.visitors)))
             self.credited()
@@ -129,21 +136,35 @@ class Hold:
         elif self._pumping and not self._reading:
             self._read_if_allowed()
 
+    def _choose_way(self) -> None:
+        """The short way for a visitor who is the only viewer and whose worker pumps, else the ordinary one."""
+        if self._relay is not None:
+            self._relay.end()
+            self._relay = None
+        if self._pumping and self.visitors and len(self.session.viewers) == 1 and self.session.pty.fd >= 0:
+            self._relay = self.visitors[0].relay(self)
+        if self._reading:
+            self._read()
+
     # --- output
+
+    def _read(self) -> None:
+        self._reading = True
+        self.loop.add_reader(self.session.pty.fd, self.pump_once if self._relay is None else self._relay.readable)
 
     def _read_if_allowed(self) -> None:
         if self.session.pty.fd < 0 or self.end is not None or not self._pumping:
             return
         if self.session.allowance() > 0:
-            self._reading = True
-            self.loop.add_reader(self.session.pty.fd, self._readable)
+            self._read()
             if self in self.host.paused:
                 self.host.paused.discard(self)
                 self.announce(False)
         else:
             self.host.note_pause(self)
 
-    def _readable(self) -> None:
+    def pump_once(self) -> None:
+        """The terminal is readable: read it into the log and let everybody advance."""
         result = self.session.pump()
         if result is Pumped.END:
             self._stop_reading()
@@ -220,6 +241,7 @@ class Hold:
         self.unfollow()
         self._pumping = False
         self._stop_reading()
+        self._choose_way()
         self._to_pump = socket.socket(fileno=fd)
         self._to_pump.setblocking(False)
         self.loop.add_reader(fd, self._told_more, self._to_pump)
@@ -258,6 +280,7 @@ class Hold:
         """This worker pumps from now on."""
         self.unfollow()
         self._pumping = True
+        self._choose_way()
         for visitor in list(self.visitors):
             visitor.advance()
         self._read_if_allowed()
@@ -267,6 +290,7 @@ class Hold:
         link = Link(self, socket.socket(fileno=fd))
         self._links.append(link)
         self.session.viewers.append(link)
+        self._choose_way()
         # It may have looked before what we appended meanwhile, when there was no link to tell it: look again.
         link.advance()
 
@@ -275,6 +299,7 @@ class Hold:
         link.close()
         self._links.remove(link)
         self.session.viewers.remove(link)
+        self._choose_way()
         self.credited()
 
     # --- the end
@@ -299,6 +324,9 @@ class Hold:
         # Others hold the same terminal, so epoll would keep it after close: forget it first.
         self._stop_reading()
         self._stop_writing()
+        if self._relay is not None:
+            self._relay.end()
+            self._relay = None
         self.session.pty.close()
 
     def close(self) -> None:

@@ -18,8 +18,10 @@ from web_terminal.protocol.conversation import Conversation, Side, State
 from web_terminal.protocol.errors import CloseCode, OutOfRange, TheirError
 from web_terminal.server.host import wire
 from web_terminal.server.pty import usage
-from web_terminal.server.worker.connection import BINARY, HEAD_ROOM, TEXT, Connection
+from web_terminal.server.worker.connection import BINARY, TEXT, Connection
 from web_terminal.server.worker.counters import Counters
+from web_terminal.server.worker.relay import HEAD_ROOM, OUTPUT_SPACE
+from web_terminal.server.worker.relays import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,6 @@ _LOWEST_WINDOW = 4096
 _CLIENT = Side.CLIENT
 _SERVER = Side.SERVER
 _OUTPUT = int(Kind.OUTPUT)
-_OUTPUT_SPACE = bytes(HEAD_ROOM + codec.OUTPUT_HEAD_BYTES)
 
 
 class Native(Connection):
@@ -209,6 +210,7 @@ class Native(Connection):
         if message.destroy and hold is not None and self._mode != "write":
             raise TheirError("forbidden", "this viewer may only read; the session goes on", CloseCode.FORBIDDEN)
         self._hear(message)
+        self._relay = None
         if message.destroy and hold is not None and self._grant is not None:
             who = wire.Who(self._grant.user, self._grant.role)
             self._worker.spawn(self._destroy(who, hold.facts.id))
@@ -253,7 +255,15 @@ class Binary(Native):
     __slots__ = ()
 
     def __init__(self, worker: Worker, grant: Grant | None) -> None:
-        super().__init__(worker, grant, Subprotocol.BINARY, _OUTPUT_SPACE)
+        super().__init__(worker, grant, Subprotocol.BINARY, OUTPUT_SPACE)
+
+    def relay(self, hold: Hold) -> Relay | None:
+        cursor = self._cursor
+        assert cursor is not None  # a viewer has one
+        if self._mode != "write" or self._worker.settings.messages_per_second:
+            return None
+        self._relay = Relay(hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once)
+        return self._relay
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
         codec.put_output_head(buffer, HEAD_ROOM, _OUTPUT, offset)

@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from web_terminal.protocol.errors import CloseCode
 from web_terminal.server import launch
 from web_terminal.server.access import Access
+from web_terminal.server.worker import relays
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.hostlink import HostLink
 
@@ -118,6 +119,7 @@ class Worker:
         from web_terminal.server.worker.app import application
         from web_terminal.server.worker.handshake import protocol_class
 
+        log.info("relay: %s%s", relays.KIND, f" ({relays.WHY})" if relays.WHY else "")
         config = uvicorn.Config(
             application(self),
             http="httptools",

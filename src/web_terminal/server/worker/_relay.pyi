@@ -1,0 +1,2 @@
+from web_terminal.server.worker.relay import Listener as Listener
+from web_terminal.server.worker.relay import Relay as Relay

@@ -1,0 +1,162 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""``relay`` compiled: the same decisions in the same order, without the interpreter between two system calls.
+
+Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in one thing: it reads a
+terminal that has much to say until that has no more, and sends it as one frame.
+"""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EAGAIN, errno
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcpy
+from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
+from posix.unistd cimport read, write
+
+from web_terminal.protocol.codec import OUTPUT_HEAD_BYTES, Kind
+from web_terminal.server.session import PUMP_BYTES
+from web_terminal.server.worker import relay
+from web_terminal.server.worker.counters import Counters
+
+cdef enum:
+    HEAD_ROOM = 14
+    OUTPUT_HEAD = 9
+    FRAME_BYTES = 65536
+
+cdef Py_ssize_t KEY_BYTES = relay.KEY_BYTES
+cdef Py_ssize_t READ_BYTES = relay.READ_BYTES
+cdef uint8_t INPUT = Kind.INPUT
+cdef uint8_t OUTPUT = Kind.OUTPUT
+cdef Py_ssize_t MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
+cdef Py_ssize_t MESSAGES_SENT = Counters.MESSAGES_SENT
+cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
+cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
+
+# The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
+if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES) != (relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, PUMP_BYTES):
+    raise ImportError("_relay was compiled for other sizes than these modules have")
+
+# A worker has one thread: every frame of every session is put together here.
+cdef uint8_t frame_space[HEAD_ROOM + OUTPUT_HEAD + FRAME_BYTES]
+
+
+cdef class Listener(WSListener):
+    """As ``relay.Listener``."""
+
+    cdef public Relay _relay
+
+    cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        if self._relay is None or not self._relay.took(frame):
+            self.on_frame(transport, frame)
+
+    def on_frame(self, transport, frame):
+        raise NotImplementedError
+
+
+cdef class Relay:
+    """As ``relay.Relay``."""
+
+    cdef:
+        int _fd
+        object _session
+        object _window
+        WSTransport _transport
+        object _write
+        object _pump
+        Py_buffer _words_buffer
+        Py_buffer _view_buffer
+        Py_buffer _counters_buffer
+        uint64_t* _words
+        uint8_t* _ring
+        uint64_t* _counters
+        Py_ssize_t _end
+        Py_ssize_t _claimed
+        Py_ssize_t _capacity
+
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump):
+        places = session.log.places
+        PyObject_GetBuffer(places.words, &self._words_buffer, PyBUF_WRITABLE)
+        PyObject_GetBuffer(places.view, &self._view_buffer, PyBUF_WRITABLE)
+        PyObject_GetBuffer(counters, &self._counters_buffer, PyBUF_WRITABLE)
+        self._words = <uint64_t*>self._words_buffer.buf
+        self._ring = <uint8_t*>self._view_buffer.buf + <Py_ssize_t>places.ring
+        self._counters = <uint64_t*>self._counters_buffer.buf
+        self._end = places.end
+        self._claimed = places.claimed
+        self._capacity = session.log.capacity
+        self._session = session
+        self._window = window
+        self._transport = transport
+        self._write = write
+        self._pump = pump
+        self._fd = session.pty.fd
+
+    def __cinit__(self):
+        self._fd = -1
+
+    def __dealloc__(self):
+        # Releasing one that was never filled does nothing.
+        PyBuffer_Release(&self._words_buffer)
+        PyBuffer_Release(&self._view_buffer)
+        PyBuffer_Release(&self._counters_buffer)
+
+    def end(self):
+        self._fd = -1
+
+    cpdef bint took(self, WSFrame frame) except -1:
+        cdef Py_ssize_t size, taken
+        if self._fd < 0 or frame.msg_type != WSMsgType.BINARY or not frame.fin:
+            return False
+        size = frame.payload_size - 1
+        if size < 1 or size > KEY_BYTES or <uint8_t>frame.payload_ptr[0] != INPUT or self._session.input_waits:
+            return False
+        taken = write(self._fd, frame.payload_ptr + 1, size)
+        if taken < 0:
+            return False  # full or gone
+        self._counters[MESSAGES_RECEIVED] += 1
+        self._counters[INPUT_BYTES] += size
+        if taken < size:
+            self._write(frame.get_payload_as_bytes()[1 + taken :])
+        return True
+
+    def readable(self):
+        cdef uint64_t sent = self._window.sent
+        cdef Py_ssize_t room = self._window.limit - sent + self._window.acked + self._window.skipped
+        cdef uint8_t* head = frame_space + HEAD_ROOM
+        cdef uint8_t* data = head + OUTPUT_HEAD
+        cdef Py_ssize_t count = 0, got = 0, wanted = min(room, FRAME_BYTES)
+        cdef int number, i
+        if self._words[self._end] != sent or room < READ_BYTES:
+            self._pump()
+            return
+        while count + READ_BYTES <= wanted:
+            got = read(self._fd, data + count, READ_BYTES)
+            if got <= 0:
+                break
+            self._append(data + count, got)
+            count += got
+            if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
+                break
+        number = errno
+        if count > 0:
+            self._window.sent = sent + count
+            head[0] = OUTPUT
+            for i in range(8):
+                head[1 + i] = (sent >> (56 - 8 * i)) & 0xFF
+            self._counters[MESSAGES_SENT] += 1
+            self._counters[OUTPUT_BYTES] += count
+            self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
+        if got < 0 and number == EAGAIN:
+            return
+        if got <= 0 or room - count < READ_BYTES:  # the end, or out of credit
+            self._pump()
+
+    cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
+        """Claim, write, publish, as ``Log.fill`` does."""
+        cdef uint64_t end = self._words[self._end]
+        cdef Py_ssize_t at = end % <uint64_t>self._capacity
+        cdef Py_ssize_t first = min(count, self._capacity - at)
+        self._words[self._claimed] = end + count
+        memcpy(self._ring + at, data, first)
+        if first < count:
+            memcpy(self._ring, data + first, count - first)
+        self._words[self._end] = end + count

@@ -1,0 +1,165 @@
+"""The short way of a keystroke, compiled and in Python: it gives what the ordinary way gives, and leaves in time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import serving
+from web_terminal.client.connection import connect
+from web_terminal.client.errors import Closed
+from web_terminal.client.rest import rest
+from web_terminal.protocol.codec import Frame
+from web_terminal.protocol.messages import FlowControl
+from web_terminal.server.worker import relays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Serving
+
+KINDS = ("compiled", "python")
+LOG_BYTES = 64 * 1024
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def small(request) -> Iterator[Serving]:
+    """A server with the smallest log, so that the ring wraps soon."""
+    if request.param == "compiled" and relays.KIND != "compiled":
+        pytest.skip(f"the relay is not compiled here: {relays.WHY}")
+    environment = {"PURE_PYTHON": "1"} if request.param == "python" else {}
+    with serving("--log-size", str(LOG_BYTES), "--window", str(LOG_BYTES // 2), env=environment) as each:
+        assert any(f"relay: {request.param}" in line for line in each.log) or _says(each, request.param)
+        yield each
+
+
+def _says(server: Serving, kind: str) -> bool:
+    """The worker says it before it is ready, but its words come by another pipe than the server's URL."""
+    while not any("relay: " in line for line in server.log):
+        assert server.process.poll() is None
+    return any(f"relay: {kind}" in line for line in server.log)
+
+
+async def echoing(connection) -> None:
+    """Every byte typed from now on comes back once, from the kernel."""
+    connection.input(b"stty -icanon min 1; printf '%s%s' re ady; cat > /dev/null\r")
+    await connection.wait_for(b"ready")
+
+
+async def typed(connection, data: bytes) -> None:
+    """Type ``data`` key by key, each when the last has come back."""
+    for at in range(len(data)):
+        connection.input(data[at : at + 1])
+        found = await connection.read()
+        assert found is not None
+        assert found.data == data[at : at + 1]
+
+
+async def test_keys_come_back_in_order_across_the_end_of_the_ring(small):
+    async with connect(small.url) as connection:
+        await connection.attach()
+        await echoing(connection)
+        # Sixteen at a time, often enough to go round the ring more than once.
+        block = bytes(range(ord("a"), ord("q")))
+        rounds = LOG_BYTES // len(block) + 600
+        for _ in range(rounds):  # in step, for a terminal whose echo nobody takes drops it
+            connection.input(block)
+            got = b""
+            while len(got) < len(block):
+                chunk = await connection.read()
+                assert chunk is not None
+                got += chunk.data
+            assert got == block
+        expected = block * rounds
+        # The log has the same: whoever comes later gets the end of it.
+        async with connect(small.url) as late:
+            attached = await late.attach(connection.session)
+            replayed = b""
+            while late.offset < attached.end:
+                chunk = await late.read()
+                replayed += chunk.data
+            assert len(replayed) > LOG_BYTES // 2
+            assert expected.endswith(replayed)
+        await connection.close(destroy=True)
+
+
+async def test_a_flood_arrives_whole_and_stops_for_a_viewer_who_does_not_read(small):
+    async with connect(small.url) as connection:
+        await connection.attach()
+        result = await connection.run("seq 1 60000", timeout=60)
+        assert result.output == b"".join(b"%d\r\n" % n for n in range(1, 60001))
+        await connection.close(destroy=True)
+    async with connect(small.url, acknowledge=False) as slow:
+        attached = await slow.attach()
+        slow.command("seq 1 60000")
+        # Nothing is acknowledged, so no more than a window comes; the server says that the program waits.
+        while (await slow.message(FlowControl))[1].state != "paused":
+            pass
+        assert slow.offset <= attached.window
+        await slow.close(destroy=True)
+
+
+async def test_another_viewer_and_its_leaving_change_nothing(small):
+    async with connect(small.url) as first:
+        await first.attach()
+        await echoing(first)
+        await typed(first, b"abc")
+        async with connect(small.url) as second:
+            await second.attach(first.session, resume_from=first.offset)
+            await typed(second, b"de")
+            assert (await first.read()).data + (await first.read()).data == b"de"
+            await typed(first, b"f")
+            assert (await second.read()).data == b"f"
+            await second.close()
+        await typed(first, b"ghi")
+        async with connect(small.url) as watcher:
+            await watcher.attach(first.session, resume_from=first.offset, mode="read")
+            await typed(first, b"jk")
+            assert (await watcher.read()).data[:1] == b"j"
+        await first.close(destroy=True)
+
+
+async def test_what_is_not_a_key_goes_the_ordinary_way(small):
+    async with connect(small.url) as connection:
+        await connection.attach()
+        await echoing(connection)
+        paste = b"0123456789" * 100
+        connection.input(paste)
+        got = b""
+        while len(got) < len(paste):
+            got += (await connection.read()).data
+        assert got == paste
+        connection.input(b"")  # an input of nothing
+        connection.send_frame(Frame(False, b"\x03echo"))
+        (reply,) = await connection.replies(1)
+        assert reply.event.data == b"echo"
+        await typed(connection, b"z")
+        connection.send_frame(Frame(False, b"\x09"))
+        with pytest.raises(Closed, match="1003"):
+            await connection.read()
+    async with rest(small.url) as api:
+        await api.call("DELETE", f"/sessions/{connection.session}")
+
+
+async def test_a_shell_that_ends_is_told_of_after_its_last_byte(small):
+    async with connect(small.url) as connection:
+        await connection.attach()
+        connection.input(b"printf '%s%s' la st; exit 5\r")
+        await connection.wait_for(b"last")
+        exited = await connection.wait_exit()
+        assert (exited.status, exited.offset) == (5, connection.offset)
+
+
+def test_python_serves_where_nothing_was_compiled():
+    program = (
+        "import sys; sys.modules['web_terminal.server.worker._relay'] = None\n"
+        "from web_terminal.server.worker import relay, relays\n"
+        "print(relays.KIND, relays.Relay is relay.Relay, bool(relays.WHY))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PURE_PYTHON"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["python", "True", "True"]
