@@ -9,7 +9,7 @@ import sys
 import pytest
 
 # So few descriptors that a hundred sessions fit and a thousand do not, on whatever machine.
-FEW = "ulimit -Sn 512; exec \"$@\""
+FEW = 'ulimit -Sn 512; exec "$@"'
 WHY = "not feasible here: descriptors (worker) = 512 allows 224 of 1,000 sessions; raise with: ulimit -n 2064"
 
 

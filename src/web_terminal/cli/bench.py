@@ -197,6 +197,7 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
         if wishes.self_check:
             found = keep.self_checked(console, keeping.terms, run)
             raise typer.Exit(code if code == _RUN_FAILED else found)
+        keep.beside_each_other(console, run, analysis)
         worse = 0 if base is None else keep.compared(console, keeping, base, run)
         if not keeping.choice.load:
             keep.kept(keeping, run, analysis)

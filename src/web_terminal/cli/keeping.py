@@ -178,6 +178,16 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
     return int(code == 1 and keeping.asked)
 
 
+def beside_each_other(console: Console, run: Run, analysis: Analysis) -> None:
+    """Print the terminals of a run that measured several."""
+    from web_terminal.bench.analysis.comparison_terminals import beside, subjects
+    from web_terminal.bench.report.comparison_terminals import print_beside
+
+    if len(subjects(run)) > 1:
+        console.print()
+        print_beside(console, beside(run, analysis))
+
+
 def kept(keeping: Keeping, run: Run, analysis: Analysis) -> None:
     """Save the run as the baseline that was asked for, and add it to the history; one failing keeps not the other.
 

@@ -1,0 +1,82 @@
+"""Terminals of one run beside its first: the ratios are those of the comparison, and the table shows them."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from tests.bench.comparisons import measured
+from tests.bench.records import MS, OURS, PEER, samples, trial
+from web_terminal.bench.analysis import analyse
+from web_terminal.bench.analysis.comparison import compare_terminals
+from web_terminal.bench.analysis.comparison_results import Terms
+from web_terminal.bench.analysis.comparison_terminals import STATISTICS, Beside, beside, subjects
+from web_terminal.bench.report.comparison_terminals import print_beside
+from web_terminal.bench.samples import Outcome, Run
+
+TERMS = Terms(statistics=STATISTICS, resamples=200)
+
+
+def found(run: Run) -> Beside:
+    return beside(run, analyse(run), TERMS)
+
+
+def shown(made: Beside) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_beside(console, made)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_ratios_are_those_of_the_comparison() -> None:
+    run = measured(terminals=(OURS, PEER), peer=2.0, n=200)
+    made = found(run)
+    assert made.terminals == ("ours", "peer")
+    (compared,) = compare_terminals(run, "ours", ["peer"], TERMS)
+    rows = {(row.base.benchmark, row.statistic): row for row in compared.rows}
+    assert {(line.benchmark, line.statistic) for line in made.lines} == set(rows)
+    for line in made.lines:
+        row, peer = rows[line.benchmark, line.statistic], line.figures["peer"]
+        assert (peer.ratio, peer.lower, peer.upper) == (row.ratio, row.lower, row.upper)
+        assert line.figures["ours"].value == row.base_value
+        assert line.figures["ours"].ratio is None
+    median = next(line for line in made.lines if line.statistic == "p50").figures["peer"]
+    assert median.ratio == pytest.approx(2.0, rel=0.05)
+    assert median.lower > 1
+
+
+def test_the_table_has_a_column_for_each_terminal_and_a_line_for_each_figure() -> None:
+    text = shown(found(measured(terminals=(OURS, PEER), peer=2.0, n=200)))
+    head, line = text.splitlines()[1], next(line for line in text.splitlines() if "a p50" in line)
+    assert head.split() == ["ours", "peer"]
+    assert line.split()[-1].endswith("x")
+    assert float(line.split()[-1][:-1]) == pytest.approx(2.0, rel=0.05)
+
+
+def test_failures_are_counted_where_they_stand() -> None:
+    run = measured(terminals=(OURS, PEER), names=("suite/a",), blocks=1, n=200)
+    failed = trial(samples([MS] * 3, outcome=Outcome.TIMEOUT), benchmark="suite/a", terminal="peer", block=1)
+    also = trial(samples([MS] * 3), benchmark="suite/a", terminal="ours", block=1)
+    made = found(msgspec.structs.replace(run, trials=(*run.trials, failed, also)))
+    assert {line.figures["peer"].failed for line in made.lines} == {3}
+    assert {line.figures["ours"].failed for line in made.lines} == {0}
+    assert "3 failed" in shown(made)
+
+
+def test_what_only_one_terminal_has_is_no_line() -> None:
+    run = measured(terminals=(OURS, PEER), n=100)
+    alone = tuple(each for each in run.trials if (each.cell.benchmark, each.cell.terminal) != ("suite/b", "peer"))
+    made = found(msgspec.structs.replace(run, trials=alone))
+    assert {line.benchmark for line in made.lines} == {"suite/a"}
+
+
+def test_one_terminal_is_nothing_to_compare() -> None:
+    with pytest.raises(ValueError, match="name two with --terminal"):
+        found(measured())
+    missing = msgspec.structs.replace(PEER, missing="peer is not installed")
+    run = measured(terminals=(OURS, PEER))
+    absent = msgspec.structs.replace(run, terminals=(OURS, missing))
+    assert subjects(absent) == ("ours",)
+    assert analyse(absent).absent == ("peer: peer is not installed",)
