@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.shells import GUARD_SECONDS, read_until, running
 from web_terminal.server.log import Arena, Overrun
-from web_terminal.server.session import INPUT_BYTES, MOVES, PUMP_BYTES, Cursor, Pumped, Session, SessionState
+from web_terminal.server.session import INPUT_BYTES, LEAST_BYTES, MOVES, TURN_BYTES, Cursor, Pace, Pumped, Session, SessionState
 
 CAPACITY = 256 * 1024
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
@@ -69,12 +69,31 @@ def flooding(pty, log) -> Session:
 def test_without_viewers_it_is_read_in_bounded_portions(log):
     with running("/bin/sh", "-c", FLOOD) as pty:
         session = flooding(pty, log)
-        assert session.allowance() == PUMP_BYTES
+        assert session.allowance() == TURN_BYTES
         while log.end < 3 * CAPACITY:
             before = log.end
             wait_readable(pty)
             assert session.pump() in (Pumped.MORE, Pumped.EMPTY)
-            assert log.end - before <= PUMP_BYTES
+            assert log.end - before <= TURN_BYTES
+
+
+def test_those_that_flood_share_a_turn(log):
+    pace = Pace()
+    assert pace.share() == TURN_BYTES
+    with running("/bin/sh", "-c", FLOOD) as first, running("/bin/sh", "-c", FLOOD) as second:
+        sessions = [Session(pty, log, pace) for pty in (first, second)]
+        for session in sessions:
+            read_until(session.pty, b"go")
+            session.write(b"\r")
+            while not session.floods:
+                wait_readable(session.pty)
+                session.pump()
+        assert pace.floods == 2
+        assert {session.allowance() for session in sessions} == {TURN_BYTES // 2}
+        sessions[0].drain()  # as at its end
+        assert (pace.floods, sessions[1].allowance()) == (1, TURN_BYTES)
+    pace.floods = 1000
+    assert pace.share() == LEAST_BYTES
 
 
 def test_the_viewer_furthest_ahead_paces_and_one_that_stalls_is_told_a_gap(log):
@@ -160,12 +179,12 @@ def test_input_waits_in_order_for_a_program_that_does_not_read_and_is_bounded(lo
         read_until(pty, b"go")
         assert session.write(b"x" * 200_000)
         assert session.input_waits
-        waiting = len(session._input)
+        waiting = session._input_bytes
         assert session.write(b"y" * (INPUT_BYTES - waiting))
         assert not session.write(b"z")
-        assert len(session._input) == INPUT_BYTES
+        assert session._input_bytes == INPUT_BYTES
         session.write_waiting()
-        assert len(session._input) <= INPUT_BYTES
+        assert session._input_bytes <= INPUT_BYTES
 
 
 def test_input_arrives_whole_and_in_order_however_it_waits(log):

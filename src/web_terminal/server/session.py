@@ -7,6 +7,7 @@ lacks credit, the terminal is not read, the kernel's buffer fills and the progra
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from web_terminal.server.log import Log
     from web_terminal.server.pty import Pty
 
-# Work done for one session before the loop turns to the others, so that a flood cannot starve a typist.
-PUMP_BYTES = 64 * 1024
+# Read in one turn of the loop from all sessions that flood together, so that they cannot starve a typist; and what each
+# gets of it however many they are, for a turn of tiny pieces would cost more than it carries.
+TURN_BYTES = 64 * 1024
+LEAST_BYTES = 8 * 1024
 
 # Input that waits for a program which does not read; beyond it input is refused.
 INPUT_BYTES = 1 << 20
@@ -94,30 +97,56 @@ class Cursor:
         return lost
 
 
+class Pace:
+    """How many sessions of this process flood now, and so how much each may pump before the others have their turn."""
+
+    __slots__ = ("floods",)
+
+    def __init__(self) -> None:
+        self.floods = 0
+
+    def share(self) -> int:
+        """Bytes of one session in one turn."""
+        return TURN_BYTES if self.floods < 2 else max(LEAST_BYTES, TURN_BYTES // self.floods)
+
+
 class Session:
-    """A terminal, its log, its viewers, and input the terminal has not taken yet."""
+    """A terminal, its log, its viewers, and input the terminal has not taken yet.
 
-    __slots__ = ("_input", "log", "pty", "viewers")
+    ``pace`` is shared by all sessions that one loop pumps. ``floods`` holds while there is more than a turn's share.
+    """
 
-    def __init__(self, pty: Pty, log: Log) -> None:
+    __slots__ = ("_input", "_input_bytes", "floods", "log", "pace", "pty", "viewers")
+
+    def __init__(self, pty: Pty, log: Log, pace: Pace | None = None) -> None:
         self.pty = pty
         self.log = log
+        self.pace = pace or Pace()
+        self.floods = False
         self.viewers: list[Viewer] = []
-        self._input = bytearray()
+        self._input: deque[memoryview] = deque()
+        self._input_bytes = 0
+
+    def note_flood(self, floods: bool) -> None:
+        """This session has more to say than its share, or no more."""
+        if floods != self.floods:
+            self.floods = floods
+            self.pace.floods += 1 if floods else -1
 
     def allowance(self) -> int:
-        """Bytes that may be read from the terminal now; without viewers only the budget bounds it."""
+        """Bytes that may be read from the terminal now; without viewers only the turn bounds it."""
+        share = self.pace.share()
         if not self.viewers:
-            return PUMP_BYTES
+            return share
         furthest = 0
         for viewer in self.viewers:
             credit_end = viewer.credit_end()
             if credit_end > furthest:
                 furthest = credit_end
-        return min(PUMP_BYTES, furthest - self.log.end)
+        return min(share, furthest - self.log.end)
 
     def pump(self) -> Pumped:
-        """Read the terminal into the log, at most ``PUMP_BYTES``, then let every viewer advance."""
+        """Read the terminal into the log, at most a turn's share, then let every viewer advance."""
         before = left = self.allowance()
         result = Pumped.MORE if left > 0 else Pumped.PACED
         try:
@@ -132,6 +161,7 @@ class Session:
                     break
         except BlockingIOError:
             result = Pumped.EMPTY
+        self.note_flood(result is Pumped.MORE)
         if left < before:
             for viewer in self.viewers:
                 viewer.advance()
@@ -143,10 +173,11 @@ class Session:
         Windows are at most half the log and the kernel holds less than the other half, so nothing is lost. The bound
         matters when a background process still writes.
         """
+        self.note_flood(False)
         left = self.log.capacity // 2
         try:
             while left > 0:
-                count = self.log.fill(self.pty.read_into, min(left, PUMP_BYTES))
+                count = self.log.fill(self.pty.read_into, min(left, TURN_BYTES))
                 if count == 0:
                     break
                 left -= count
@@ -158,14 +189,18 @@ class Session:
     def write(self, data: bytes | memoryview) -> bool:
         """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
         if self._input:
-            if len(self._input) + len(data) > INPUT_BYTES:
+            if self._input_bytes + len(data) > INPUT_BYTES:
                 return False
-            self._input += data
+            self._keep(data)
             return True
         taken = self.pty.write(data)
         if taken < len(data):
-            self._input += data[taken:]
+            self._keep(memoryview(data)[taken:])
         return True
+
+    def _keep(self, data: bytes | memoryview) -> None:
+        self._input.append(memoryview(data))
+        self._input_bytes += len(data)
 
     @property
     def input_waits(self) -> bool:
@@ -175,8 +210,10 @@ class Session:
     def write_waiting(self) -> None:
         """Type what waits, as far as the terminal takes it."""
         while self._input:
-            # One line-discipline buffer at a time: the kernel takes no more, and a slice is a copy.
-            taken = self.pty.write(bytes(self._input[:4096]))
-            if taken == 0:
+            first = self._input[0]
+            taken = self.pty.write(first)
+            self._input_bytes -= taken
+            if taken < len(first):
+                self._input[0] = first[taken:]
                 return
-            del self._input[:taken]
+            self._input.popleft()

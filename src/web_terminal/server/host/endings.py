@@ -97,6 +97,7 @@ class Endings:
         if entry.pump is None:
             session.drain()
         self._loop.forget(session.pty.fd)
+        session.note_flood(False)
         session.pty.close()
         self._table.retire(entry)
         entry.move(SessionState.ENDED)

@@ -22,7 +22,7 @@ from web_terminal.server.host.pumps import Pumps
 from web_terminal.server.host.table import Entry, Refusal, Table, checked_name
 from web_terminal.server.host.workers import Worker, Workers
 from web_terminal.server.pty import SpawnFailed, SpawnRequest, spawn
-from web_terminal.server.session import Session, SessionState
+from web_terminal.server.session import Pace, Session, SessionState
 from web_terminal.server.settings import Settings, default_shell
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Host:
         self._workers = Workers(loop, self._hear, self._lose)
         self._endings = Endings(settings, loop, self._table, self._arenas, self._workers)
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._endings)
+        self._pace = Pace()
         self._created = self._failed = 0
         self._base_environment = _shell_environment(settings)
         self._control = control
@@ -140,7 +141,7 @@ class Host:
             self._table.remove(entry)
             raise
         entry.arena, entry.slot, entry.command = arena, slot, argv
-        entry.session = Session(pty, log_)
+        entry.session = Session(pty, log_, self._pace)
         entry.move(SessionState.RUNNING)
         self._endings.watch(pty.pid, entry)
         self._created += 1

@@ -60,6 +60,7 @@ class Pumps:
             lent.append(session.pty.fd)
             if entry.pump is None:
                 self._loop.forget(session.pty.fd)
+                session.note_flood(False)
                 entry.pump = worker
             elif entry.pump is not worker:
                 owned.append(link)

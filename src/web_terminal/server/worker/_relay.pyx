@@ -13,7 +13,7 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 from posix.unistd cimport read, write
 
 from web_terminal.protocol.codec import OUTPUT_HEAD_BYTES, Kind
-from web_terminal.server.session import PUMP_BYTES
+from web_terminal.server.session import TURN_BYTES
 from web_terminal.server.worker import relay
 from web_terminal.server.worker.counters import Counters
 
@@ -32,7 +32,7 @@ cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
 cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 # The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
-if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES) != (relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, PUMP_BYTES):
+if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES) != (relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES):
     raise ImportError("_relay was compiled for other sizes than these modules have")
 
 # A worker has one thread: every frame of every session is put together here.
@@ -123,7 +123,7 @@ cdef class Relay:
         cdef Py_ssize_t room = self._window.limit - sent + self._window.acked + self._window.skipped
         cdef uint8_t* head = frame_space + HEAD_ROOM
         cdef uint8_t* data = head + OUTPUT_HEAD
-        cdef Py_ssize_t count = 0, got = 0, wanted = min(room, FRAME_BYTES)
+        cdef Py_ssize_t count = 0, got = 0, wanted = READ_BYTES
         cdef int number, i
         if self._words[self._end] != sent or room < READ_BYTES:
             self._pump()
@@ -136,7 +136,11 @@ cdef class Relay:
             count += got
             if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
                 break
+            if wanted == READ_BYTES:
+                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._session.pace.share())
         number = errno
+        if (got == READ_BYTES - 1) != <bint>self._session.floods:
+            self._session.note_flood(got == READ_BYTES - 1)
         if count > 0:
             self._window.sent = sent + count
             head[0] = OUTPUT

@@ -177,6 +177,7 @@ class Hold:
         if self._reading:
             self._reading = False
             self.loop.remove_reader(self.session.pty.fd)
+            self.session.note_flood(False)
 
     def announce(self, paused: bool) -> None:
         """Tell the visitors, once each way, that the program waits for them."""

@@ -10,7 +10,7 @@ from web_terminal.protocol.errors import CloseCode, TheirError
 from web_terminal.server.host import wire
 from web_terminal.server.log import Arena
 from web_terminal.server.pty import Pty
-from web_terminal.server.session import Session
+from web_terminal.server.session import Pace, Session
 from web_terminal.server.worker.hold import Hold
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class HostLink:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._joining: dict[str, asyncio.Future[Hold]] = {}
         self._arenas: dict[int, Arena] = {}
+        self._pace = Pace()
         self._flushing = False
         self._watching_pauses = False
         loop.add_reader(self._channel.fileno(), self._readable)
@@ -190,7 +191,8 @@ class HostLink:
         master = next(waiting) if message.brings_master else -1
         if message.brings_arena:
             self._arenas[message.arena] = Arena.receive(next(waiting), message.log_size)
-        session = Session(Pty(master, message.facts.pid), self._arenas[message.arena].log(message.slot))
+        log = self._arenas[message.arena].log(message.slot)
+        session = Session(Pty(master, message.facts.pid), log, self._pace)
         hold = Hold(self, message.facts, session, pumping=message.pumping)
         if message.brings_link:
             hold.follow(next(waiting))

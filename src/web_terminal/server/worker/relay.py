@@ -163,3 +163,5 @@ class Relay:
         self._transport.send_reuse_external_bytearray(_BINARY, buffer, HEAD_ROOM)
         if count >= FULL_READ_BYTES:  # there is more
             self._pump()
+        elif self._session.floods:
+            self._session.note_flood(False)
