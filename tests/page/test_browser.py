@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import signal
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import TOKEN, serving
+from tests.page.conftest import WAIT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-_WAIT_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing, and CI must test the page; install it with: apt-get install chromium")
-        pytest.skip("Chromium is missing; install it with: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=_FLAGS, env={**os.environ, "HOME": profile}
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
 def context(browser) -> Iterator[BrowserContext]:
     """A browser without a past; whatever it reports as an error fails the test."""
     with browser.new_context(viewport={"width": 1000, "height": 600}) as each:
-        each.set_default_timeout(_WAIT_MS)
+        each.set_default_timeout(WAIT_MS)
         yield each
 
 

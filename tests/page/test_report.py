@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.bench.reported import ECHO, HOSTILE, LIFE, THROUGHPUT, reported
-from tests.page.test_browser import _FLAGS, CHROMIUM
+from tests.page.conftest import WAIT_MS
 from web_terminal.bench.analysis import analyse
 from web_terminal.bench.report import html
 from web_terminal.bench.report.html_page import History, HistoryPoint
@@ -21,30 +20,13 @@ from web_terminal.bench.report.html_page import History, HistoryPoint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 LARGEST_TEMPLATE = 400_000
-_WAIT_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing, and CI must test the page; install it with: apt-get install chromium")
-        pytest.skip("Chromium is missing; install it with: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=_FLAGS, env={**os.environ, "HOME": profile}
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +48,7 @@ def opened(browser, report) -> Iterator[Page]:
 
 
 def shown(page: Page, report: Path, place: str = "") -> Page:
-    page.set_default_timeout(_WAIT_MS)
+    page.set_default_timeout(WAIT_MS)
     page.problems = []
     page.requests = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))

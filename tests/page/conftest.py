@@ -1,0 +1,45 @@
+"""A real Chromium for the tests of pages: one for each module, without a past and without a network of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+WAIT_MS = 20_000
+"""A guard of every wait in a page."""
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if _CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing, and CI must test the page; install it with: apt-get install chromium")
+        pytest.skip("Chromium is missing; install it with: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=_CHROMIUM, args=_FLAGS, env={**os.environ, "HOME": profile}
+        )
+        yield chromium
+        chromium.close()
