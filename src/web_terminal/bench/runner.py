@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # After so many failures in a row a trial is given up: each may have cost a whole time limit.
 _FAILURES_IN_A_ROW: Final = 3
-_PROOF_ATTEMPTS: Final = 5
+_PROOF_ATTEMPTS: Final = 8
 # A guard, far above what any trial needs: every operation has a time limit of its own.
 _TRIAL_SECONDS: Final = 300.0
 
@@ -134,19 +134,22 @@ class _Runner:
         Raises:
             NotProven
         """
+        left = self._plan.proof
         for attempt in range(_PROOF_ATTEMPTS):
-            missed = self._judge(await self.block([replace(slot, block=attempt) for slot in self._plan.proof]))
-            if not missed:
+            missed = self._judge(await self.block([replace(slot, block=attempt) for slot in left]))
+            left = tuple(slot for slot in left if slot.cell.parameter in missed)
+            if not left:
                 return
-            self._progress.say(f"attempt {attempt + 1}: {missed}")
-        raise NotProven(missed)
+            self._progress.say(f"attempt {attempt + 1}: {'; '.join(missed.values())}")
+        raise NotProven("; ".join(missed.values()))
 
-    def _judge(self, trials: Sequence[Trial]) -> str:
-        """What was not recovered, in words; empty where all was."""
+    def _judge(self, trials: Sequence[Trial]) -> dict[str, str]:
+        """What was not recovered, in words, by parameter."""
         known = next(each for each in self._plan.terminals if isinstance(each, KnownTruth))
         failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
         if failed:
             raise NotProven("; ".join(failed))
+        missed = {}
         samples = {(trial.cell.terminal, trial.cell.parameter): trial.samples for trial in trials}
         for (terminal, parameter), measured in samples.items():
             if terminal != known.name:
@@ -159,10 +162,11 @@ class _Runner:
             except ValueError as error:
                 raise NotProven(str(error)) from error
             words = "; ".join(map(str, found))
-            if not all(each.holds for each in found):
-                return f"known delays by {parameter} were not recovered: {words}"
-            self._progress.say(f"known delays by {parameter} recovered: {words}")
-        return ""
+            if all(each.holds for each in found):
+                self._progress.say(f"known delays by {parameter} recovered: {words}")
+            else:
+                missed[parameter] = f"known delays by {parameter} were not recovered: {words}"
+        return missed
 
     async def _trial(self, slot: Slot, running: Running | str) -> Trial:
         if isinstance(running, str):
