@@ -10,6 +10,7 @@ import pytest
 
 # So few descriptors that a hundred sessions fit and a thousand do not, on whatever machine.
 FEW = 'ulimit -Sn 512; exec "$@"'
+_TRIES = 5
 WHY = "not feasible here: descriptors (worker) = 512 allows 224 of 1,000 sessions; raise with: ulimit -n 2064"
 
 
@@ -22,7 +23,11 @@ def bench(cwd, *words):
 def measured(tmp_path_factory):
     home = tmp_path_factory.mktemp("feasible")
     wanted = ["session_lookup/", "--quick", "--seed", "1", "--json", "run.json", "--no-history"]
-    done = bench(home, "bench", *wanted)
+    for _ in range(_TRIES):
+        done = bench(home, "bench", *wanted)
+        # On a machine too busy for it the suite does not prove itself: that is for another test.
+        if "the suite itself cannot be trusted" not in done.stderr:
+            break
     return home, done
 
 

@@ -7,14 +7,12 @@ without touching the disk (``choose``); the rest reads and writes. Flags and mea
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from web_terminal.bench import record
+from web_terminal.bench import files, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,7 +173,7 @@ class Baselines:
         path = self.path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, record.document(run, results))
+            files.put(path, record.document(run, results))
         except OSError as error:
             raise BaselineError(f"cannot save baseline {name!r} as {path}: {error.strerror}") from error
         return path
@@ -186,31 +184,3 @@ class Baselines:
             return f"; it has none, make one with --save-baseline {name}"
         near = difflib.get_close_matches(name, known, n=1)
         return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that its name always stands for a whole one.
-
-    Raises:
-        OSError: after which no part of it is left.
-    """
-    # A name of its own: two runs that save at once must not write into each other's file.
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files private; a baseline is as readable as any other file of the project.
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    # umask(2) can only be read by setting it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

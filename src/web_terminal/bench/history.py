@@ -238,7 +238,9 @@ class History:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A full disk has SQLite roll back by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from web_terminal.bench import files
 from web_terminal.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
@@ -120,18 +121,23 @@ class Recorder:
     A sync would make the disk part of what is measured; only a crash of the machine itself can lose lines.
 
     Raises:
-        RecordError: the file exists already, or cannot be made.
+        RecordError: the file exists already, or cannot be made; from every method, when it cannot be written to.
     """
 
     def __init__(self, path: Path, run: Run) -> None:
         """Begin the file with everything of ``run`` but its trials."""
+        self._path = path
         try:
             self._file = path.open("xb", buffering=0)
         except FileExistsError as error:
             raise RecordError(f"{path} exists; a record is never overwritten, name another file") from error
         except OSError as error:
             raise RecordError(f"cannot write {path}: {error.strerror}") from error
-        self._write(_Line(header=_header(run)))
+        try:
+            self._write(_Line(header=_header(run)))
+        except RecordError:
+            self._file.close()
+            raise
 
     def append(self, trial: Trial) -> None:
         """Add one trial."""
@@ -151,8 +157,13 @@ class Recorder:
 
     def _write(self, line: _Line) -> None:
         remaining = memoryview(msgspec.json.encode(line) + b"\n")
-        while remaining:
-            remaining = remaining[self._file.write(remaining) :]
+        try:
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
+        except OSError as error:
+            raise RecordError(
+                f"cannot write {self._path}: {error.strerror}; it holds what was measured before"
+            ) from error
 
 
 def save(path: Path, run: Run, results: list[dict[str, Any]]) -> None:
@@ -161,10 +172,8 @@ def save(path: Path, run: Run, results: list[dict[str, Any]]) -> None:
     Raises:
         RecordError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(document(run, results))
-        part.replace(path)
+        files.put(path, document(run, results))
     except OSError as error:
         raise RecordError(f"cannot write {path}: {error.strerror}") from error
 

@@ -244,7 +244,7 @@ def _measured(plan: Plan, json: Path | None, profiles: Path | None) -> Run:
     from web_terminal.bench import machine
     from web_terminal.bench.profile import ProfileError
     from web_terminal.bench.progress import shown
-    from web_terminal.bench.record import Recorder
+    from web_terminal.bench.record import Recorder, RecordError
     from web_terminal.bench.runner import NotProven
 
     before = machine.snapshot()
@@ -265,6 +265,9 @@ def _measured(plan: Plan, json: Path | None, profiles: Path | None) -> Run:
         except KeyboardInterrupt:
             interrupted = True
             progress.say("interrupted: what was measured so far is kept, the run is partial")
+        except RecordError as error:
+            interrupted = True
+            progress.say(f"{error}; the run is partial")
         except ProfileError as error:
             _fail(_USAGE, f"--profile: {error}")
         except NotProven as error:
@@ -273,37 +276,27 @@ def _measured(plan: Plan, json: Path | None, profiles: Path | None) -> Run:
             _fail(_RUN_FAILED, f"the suite itself cannot be trusted on this machine now: {error}")
         facts = machine.record(before, machine.snapshot())
         if recorder is not None and not interrupted:
-            recorder.finish(facts)
+            try:
+                recorder.finish(facts)
+            except RecordError as error:
+                progress.say(str(error))  # the final file is written from what is in memory
     return msgspec.structs.replace(run, trials=tuple(trials), machine=facts, interrupted=interrupted)
 
 
 def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress, profiles: Path | None) -> None:
-    """Run the plan on uvloop. SIGTERM ends it as Ctrl-C does.
+    """Run the plan.
 
     Raises:
         KeyboardInterrupt: after everything that was started has ended.
         NotProven, ProfileError
     """
-    import asyncio
-    import signal
-
-    import uvloop
-
     from web_terminal.bench.analysis.sufficiency import Sufficiency
     from web_terminal.bench.runner import carry_out
+    from web_terminal.cli import running
 
     options = plan.options
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
-
-    def interrupt(number: int, frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(carry_out(plan, keep, progress, enough=enough, profiles=profiles))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    running.run(carry_out(plan, keep, progress, enough=enough, profiles=profiles))
 
 
 def _header(plan: Plan, machine: dict[str, Any]) -> Run:

@@ -88,8 +88,10 @@ def _analysed(file: Path) -> tuple[Run, Analysis]:
 
 
 def _write(path: Path, text: str) -> None:
+    from web_terminal.bench import files
+
     try:
-        path.write_text(text, encoding="utf-8", newline="")
+        files.put(path, text.encode())
     except OSError as error:
         _fail(f"cannot write {path}: {error.strerror}")
 

@@ -46,6 +46,7 @@ def report(
     Exit code: 0 where a report was written, whatever it says; 2 where the record cannot be used.
     """
     from web_terminal import __version__
+    from web_terminal.bench import files
 
     found = _analysed(run, home)
     before = _analysed(baseline, home) if baseline else None
@@ -62,7 +63,7 @@ def report(
         except html.TemplateMissing as error:
             _fail(str(error))
     try:
-        path.write_text(text, encoding="utf-8")
+        files.put(path, text.encode())
     except OSError as error:
         _fail(f"cannot write {path}: {error.strerror}")
     partial = " (partial: the run did not end as planned)" if found[1].problems else ""
@@ -74,12 +75,13 @@ def report(
 def beside(run: Run, analysis: Analysis, home: Path, base: tuple[Run, Analysis] | None) -> str:
     """Write the run's HTML report into ``home``; what to tell whoever ran it, where it is or why it is not."""
     from web_terminal import __version__
+    from web_terminal.bench import files
     from web_terminal.bench.report import html
 
     path = home / DEFAULT_NAMES[ReportFormat.HTML]
     try:
         home.mkdir(parents=True, exist_ok=True)
-        path.write_text(html.render(run, analysis, __version__, base, _history(run, home)), encoding="utf-8")
+        files.put(path, html.render(run, analysis, __version__, base, _history(run, home)).encode())
     except html.TemplateMissing as error:
         return f"no report: {error}"
     except OSError as error:

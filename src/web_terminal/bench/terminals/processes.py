@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
+import shutil
 import signal
+import sys
 import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +28,10 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 # How long a server may take to end by itself; ours waits up to ten seconds for its shells.
 _END_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.005
+
+
+# Isolated, and without site packages: it starts in a third of the time.
+_TETHER: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
 
 
 class LaunchFailed(Exception):
@@ -207,7 +215,8 @@ class ServerProcess:
 async def started(command: tuple[str, ...], environment: Mapping[str, str]) -> AsyncIterator[ServerProcess]:
     """A server in a session of its own, which may not be ready yet.
 
-    At the end of the block it is asked to end (SIGTERM), then killed with all its descendants.
+    At the end of the block it is asked to end (SIGTERM), then killed with all its descendants. It is asked, too, when
+    this process is killed and never comes to the end of the block.
 
     Raises:
         LaunchFailed: it cannot be started.
@@ -243,9 +252,11 @@ async def wait_gone(pids: Iterable[int], timeout: float) -> list[int]:
 
 
 def _spawn(command: tuple[str, ...], environment: Mapping[str, str], output: int, errors: int) -> int:
-    return os.posix_spawnp(
-        command[0],
-        command,
+    if shutil.which(command[0], path=environment.get("PATH")) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return os.posix_spawn(
+        sys.executable,
+        (*_TETHER, str(os.getpid()), *command),
         environment,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
