@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.benchmark import Benchmark, Stage, declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Target
-from web_terminal.bench.suites import ping_pongs
 from web_terminal.bench.suites.shells import ready_shell
 from web_terminal.bench.terminals.delays import CONFESS
 from web_terminal.bench.terminals.raw_pty import local_pty
@@ -132,6 +131,9 @@ async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
 
 @asynccontextmanager
 async def _loopback_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+    # Imported here: naming the benchmarks must not cost the start of asyncio, which a protocol's class would.
+    from web_terminal.bench.suites import ping_pongs
+
     client = ping_pongs.blocking if stage.parameter else ping_pongs.on_the_loop
     async with client(stage) as operate:
         yield operate
