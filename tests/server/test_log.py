@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.server.log import ARENA_SLOTS, PAGE_BYTES, Arena, Log, Overrun
+from web_terminal.server.log import ARENA_SLOTS, OPENING_BYTES, PAGE_BYTES, Arena, Log, Overrun
 
 CAPACITY = PAGE_BYTES
 
@@ -80,6 +80,7 @@ def test_a_failed_read_appends_nothing_and_claims_nothing(arena):
 
 def test_fill_publishes_what_was_read_and_not_what_was_offered(arena):
     log = arena.log(0)
+    log.append(b"o" * OPENING_BYTES)
     log.append(b"a" * (CAPACITY - 3))
 
     def five_of_ten(views):
@@ -89,8 +90,27 @@ def test_fill_publishes_what_was_read_and_not_what_was_offered(arena):
         return 5
 
     assert log.fill(five_of_ten, 10) == 5
-    assert (log.end, log.start) == (CAPACITY + 2, 2)
+    assert (log.end, log.start) == (OPENING_BYTES + CAPACITY + 2, OPENING_BYTES + 2)
     assert log.read(log.end - 6, 6) == b"abcdef"
+
+
+def test_a_log_s_first_bytes_lie_beside_its_counters_and_the_rest_in_its_ring(arena):
+    log, neighbour = arena.log(0), arena.log(1)
+    neighbour.append(b"n" * 20)
+    log.append(b"o" * (OPENING_BYTES - 2))
+
+    def across(views):
+        assert [len(view) for view in views] == [2, 8]
+        for view in views:
+            view[:] = b"12345678"[: len(view)]
+        return 10
+
+    assert log.fill(across, 10) == 10
+    assert log.read(OPENING_BYTES - 4, 99) == b"oo12" + b"12345678"
+    assert neighbour.read(0, 99) == b"n" * 20
+    arena.clear(0)
+    assert (log.end, log.start, neighbour.read(0, 99)) == (0, 0, b"n" * 20)
+    assert not any(arena.view[: OPENING_BYTES + 64])
 
 
 def test_a_reader_that_is_overtaken_while_it_copies_is_told(arena):

@@ -9,7 +9,17 @@ import pytest
 
 from tests.server.shells import GUARD_SECONDS, read_until, running
 from web_terminal.server.log import Arena, Overrun
-from web_terminal.server.session import INPUT_BYTES, LEAST_BYTES, MOVES, TURN_BYTES, Cursor, Pace, Pumped, Session, SessionState
+from web_terminal.server.session import (
+    INPUT_BYTES,
+    LEAST_BYTES,
+    MOVES,
+    TURN_BYTES,
+    Cursor,
+    Pace,
+    Pumped,
+    Session,
+    SessionState,
+)
 
 CAPACITY = 256 * 1024
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"

@@ -4,9 +4,11 @@ An ``Arena`` is one memfd with room for several logs, so that handing a log to a
 its own. A ``Log`` is one slot of it: a ring of ``capacity`` bytes and two counters. One process at a time writes a
 log (it *pumps* the session); any process that maps the arena may follow it with a cursor.
 
-Layout: one page of counters (two 8-byte words used of the 64 bytes each slot has), then the rings. The writer first
-raises ``claimed`` over the bytes it is about to overwrite, then writes, then publishes ``end``. A reader copies, then
-looks at ``claimed`` again: what it copied is good only if it was not claimed meanwhile.
+Layout: for each slot two counters of 8 bytes and its *opening*, the first bytes of the session's output; then the
+rings, where the rest goes round. Most sessions of a full server have said little more than a prompt, and eight of
+those share a page, where a ring would take one each. The writer first raises ``claimed`` over the bytes it is about to
+overwrite, then writes, then publishes ``end``. A reader copies, then looks at ``claimed`` again: what it copied is good
+only if it was not claimed meanwhile.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ARENA_SLOTS = 64
-_COUNTER_BYTES = 64
-_WORDS_PER_SLOT = _COUNTER_BYTES // 8
-_HEAD_BYTES = ARENA_SLOTS * _COUNTER_BYTES
+_SLOT_HEAD_BYTES = 512
+_WORDS_PER_SLOT = _SLOT_HEAD_BYTES // 8
+_OPENING_AT = 64
+OPENING_BYTES = _SLOT_HEAD_BYTES - _OPENING_AT
+_HEAD_BYTES = ARENA_SLOTS * _SLOT_HEAD_BYTES
 PAGE_BYTES = mmap.PAGESIZE
 
 
@@ -72,8 +76,7 @@ class Arena:
     def clear(self, slot: int) -> None:
         """Give a slot's memory back to the kernel and set its counters to zero; nobody may still use it."""
         self._map.madvise(mmap.MADV_REMOVE, _HEAD_BYTES + slot * self.capacity, self.capacity)
-        self.words[slot * _WORDS_PER_SLOT] = 0
-        self.words[slot * _WORDS_PER_SLOT + 1] = 0
+        self.view[slot * _SLOT_HEAD_BYTES : (slot + 1) * _SLOT_HEAD_BYTES] = bytes(_SLOT_HEAD_BYTES)
 
     def close(self) -> None:
         """Unmap; every log of it must be gone."""
@@ -86,25 +89,27 @@ class Arena:
 
 
 class Places(NamedTuple):
-    """Where a log lies in its arena: both counters' places in ``words``, and the ring's first byte in ``view``."""
+    """Where a log lies in its arena: both counters in ``words``, the first bytes of opening and ring in ``view``."""
 
     words: memoryview
     view: memoryview
     end: int
     claimed: int
+    opening: int
     ring: int
 
 
 class Log:
     """One session's output. Offsets count from the first byte the session ever wrote."""
 
-    __slots__ = ("_claimed", "_end", "_ring", "_view", "_words", "capacity", "slot")
+    __slots__ = ("_claimed", "_end", "_opening", "_ring", "_view", "_words", "capacity", "slot")
 
     def __init__(self, arena: Arena, slot: int) -> None:
         self._words = arena.words
         self._view = arena.view
         self.slot = slot
         self.capacity = arena.capacity
+        self._opening = slot * _SLOT_HEAD_BYTES + _OPENING_AT
         self._ring = _HEAD_BYTES + slot * arena.capacity
         self._end = slot * _WORDS_PER_SLOT
         self._claimed = self._end + 1
@@ -112,7 +117,7 @@ class Log:
     @property
     def places(self) -> Places:
         """For a pump that appends by itself, as ``fill`` does: claim, write, publish."""
-        return Places(self._words, self._view, self._end, self._claimed, self._ring)
+        return Places(self._words, self._view, self._end, self._claimed, self._opening, self._ring)
 
     @property
     def end(self) -> int:
@@ -131,17 +136,10 @@ class Log:
         """
         words = self._words
         end = words[self._end]
-        at = end % self.capacity
-        first = self._ring + at
-        view = self._view
         words[self._claimed] = end + limit_bytes
         count = 0
         try:
-            if at + limit_bytes <= self.capacity:
-                count = read_into((view[first : first + limit_bytes],))
-            else:
-                rest = at + limit_bytes - self.capacity
-                count = read_into((view[first : self._ring + self.capacity], view[self._ring : self._ring + rest]))
+            count = read_into(self._places_of(end, limit_bytes))
         finally:
             words[self._end] = end + count
             words[self._claimed] = end + count
@@ -166,14 +164,7 @@ class Log:
             Overrun: they are (or became, while they were copied) older than the log; ``buffer`` is as before.
         """
         size = len(buffer)
-        at = offset % self.capacity
-        first = self._ring + at
-        view = self._view
-        if at + count <= self.capacity:
-            buffer += view[first : first + count]
-        else:
-            buffer += view[first : self._ring + self.capacity]
-            buffer += view[self._ring : self._ring + at + count - self.capacity]
+        self._copy(buffer, offset, count)
         if offset < self.start:
             del buffer[size:]
             raise Overrun(self.start)
@@ -183,3 +174,26 @@ class Log:
         buffer = bytearray()
         self.append_to(buffer, offset, min(count, self.end - offset))
         return bytes(buffer)
+
+    def _copy(self, buffer: bytearray, offset: int, count: int) -> None:
+        # In a frame of its own: a view that an exception's traceback held would keep the arena from closing.
+        for place in self._places_of(offset, count):
+            buffer += place
+
+    def _places_of(self, offset: int, count: int) -> list[memoryview]:
+        """The memory of these bytes, in order: opening, ring to its end, ring from its beginning."""
+        view, places = self._view, []
+        if offset < OPENING_BYTES:
+            first = self._opening + offset
+            part = min(count, OPENING_BYTES - offset)
+            places.append(view[first : first + part])
+            offset += part
+            count -= part
+        if count:
+            at = (offset - OPENING_BYTES) % self.capacity
+            first = self._ring + at
+            part = min(count, self.capacity - at)
+            places.append(view[first : first + part])
+            if part < count:
+                places.append(view[self._ring : self._ring + count - part])
+        return places

@@ -124,7 +124,7 @@ class Session:
         self.pace = pace or Pace()
         self.floods = False
         self.viewers: list[Viewer] = []
-        self._input: deque[memoryview] = deque()
+        self._input: deque[memoryview] | None = None
         self._input_bytes = 0
 
     def note_flood(self, floods: bool) -> None:
@@ -188,7 +188,7 @@ class Session:
 
     def write(self, data: bytes | memoryview) -> bool:
         """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
-        if self._input:
+        if self._input is not None:
             if self._input_bytes + len(data) > INPUT_BYTES:
                 return False
             self._keep(data)
@@ -199,17 +199,19 @@ class Session:
         return True
 
     def _keep(self, data: bytes | memoryview) -> None:
+        if self._input is None:  # an empty one of thousands of idle sessions would take 600 bytes each
+            self._input = deque()
         self._input.append(memoryview(data))
         self._input_bytes += len(data)
 
     @property
     def input_waits(self) -> bool:
         """Whether the terminal must become writable first."""
-        return bool(self._input)
+        return self._input is not None
 
     def write_waiting(self) -> None:
         """Type what waits, as far as the terminal takes it."""
-        while self._input:
+        while self._input is not None:
             first = self._input[0]
             taken = self.pty.write(first)
             self._input_bytes -= taken
@@ -217,3 +219,5 @@ class Session:
                 self._input[0] = first[taken:]
                 return
             self._input.popleft()
+            if not self._input:
+                self._input = None

@@ -18,8 +18,8 @@ from web_terminal.server.access import Denied, Grant, TooManyFailures
 from web_terminal.server.host import wire
 from web_terminal.server.log import Overrun
 from web_terminal.server.session import Cursor
+from web_terminal.server.worker import relays
 from web_terminal.server.worker.counters import Counters
-from web_terminal.server.worker.relays import Listener
 
 if TYPE_CHECKING:
     import asyncio
@@ -52,7 +52,7 @@ def address(transport: asyncio.BaseTransport) -> str:
     return str(peer[0]) if peer else ""
 
 
-class Connection(Listener):
+class Connection(relays.Listener):
     """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
 
     __slots__ = (
@@ -113,9 +113,7 @@ class Connection(Listener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
-        # picows keeps the handshake as long as the connection; 2.4 KB each of thousands that nobody reads again.
-        transport.request.headers.clear()
-        transport.response.headers.clear()
+        relays.lighten(transport)
         self._counters[Counters.CONNECTIONS_OPENED] += 1
         self._worker.keep_alive(transport.underlying_transport)
         transport.underlying_transport.set_write_buffer_limits(high=_UNSENT_BYTES)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from web_terminal.protocol.errors import CloseCode, TheirError
 from web_terminal.server.host import wire
@@ -51,6 +54,7 @@ class HostLink:
         self._joining: dict[str, asyncio.Future[Hold]] = {}
         self._arenas: dict[int, Arena] = {}
         self._pace = Pace()
+        self._command: tuple[str, ...] = ()
         self._flushing = False
         self._watching_pauses = False
         loop.add_reader(self._channel.fileno(), self._readable)
@@ -193,11 +197,22 @@ class HostLink:
             self._arenas[message.arena] = Arena.receive(next(waiting), message.log_size)
         log = self._arenas[message.arena].log(message.slot)
         session = Session(Pty(master, message.facts.pid), log, self._pace)
-        hold = Hold(self, message.facts, session, pumping=message.pumping)
+        hold = Hold(self, self._shared(message.facts), session, pumping=message.pumping)
         if message.brings_link:
             hold.follow(next(waiting))
         self.holds[message.facts.id] = hold
         return hold
+
+    def _shared(self, facts: wire.Facts) -> wire.Facts:
+        """The same, with one copy of what is alike in thousands of sessions."""
+        if facts.command != self._command:
+            self._command = facts.command
+        return msgspec.structs.replace(
+            facts,
+            user=sys.intern(facts.user),
+            state=sys.intern(facts.state),
+            command=self._command,
+        )
 
     def _noticed(self, message: wire.Notice, fds: list[int]) -> None:
         hold = self.holds.get(message.session)

@@ -29,6 +29,6 @@ if not os.environ.get("PURE_PYTHON"):
         WHY = str(error)
 
 if KIND == "compiled":
-    Listener, Relay = _relay.Listener, _relay.Relay
+    Listener, Relay, lighten = _relay.Listener, _relay.Relay, _relay.lighten
 else:
-    Listener, Relay = relay.Listener, relay.Relay
+    Listener, Relay, lighten = relay.Listener, relay.Relay, relay.lighten
