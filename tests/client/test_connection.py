@@ -248,3 +248,70 @@ async def test_a_round_trip_that_nobody_answers_has_its_limit_and_can_be_done_ag
         connection.abort()
         with pytest.raises(Closed):
             await connection.echo(b"anybody?")
+
+
+class Heard:
+    """A listener that keeps what it is told."""
+
+    def __init__(self):
+        self.data = b""
+        self.over = asyncio.Event()
+
+    def heard(self, chunk):
+        self.data += chunk.data
+
+    def ended(self):
+        self.over.set()
+
+
+async def test_a_listener_hears_what_came_before_what_comes_and_the_end(server):
+    listener = Heard()
+    async with connect(server.url) as connection:
+        await connection.attach(window=16384)
+        connection.input(b"printf '%s%s' on ce; printf '%s%s' ma rk\r")
+        await connection.wait_for(b"once")
+        connection.hand_to(listener)
+        # More than a window, so it only comes whole if what is heard is acknowledged.
+        connection.input(b"yes | head -c 100000; printf '%s%s' en d; exit\r")
+        await asyncio.wait_for(listener.over.wait(), 10)
+        assert listener.data.startswith(b"mark")
+        assert listener.data.rstrip().endswith(b"end")
+        connection.hand_to(None)
+        assert await connection.read() is None
+
+
+async def test_a_listener_is_told_that_the_connection_is_gone(null):
+    early, late = Heard(), Heard()
+    async with connect(null.addresses[0]) as connection:
+        await connection.attach()
+        connection.hand_to(early)
+        assert not early.over.is_set()
+        connection.abort()
+        assert early.over.is_set()
+        connection.hand_to(late)
+        assert late.over.is_set()
+
+
+async def test_a_listener_and_a_reader_exclude_each_other(null):
+    async with connect(null.addresses[0]) as connection:
+        await connection.attach()
+        waiting = asyncio.create_task(connection.wait_for(b"never"))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another task reads"):
+            connection.hand_to(Heard())
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_what_a_listener_calls_wrong_ends_the_connection():
+    class Strict(Heard):
+        def heard(self, chunk):
+            raise Violated("not what was typed")
+
+    frames = [(TEXT, attached(), True), (BINARY, output(0, b"hello"), True)]
+    async with scripted(*frames) as url, connect(url) as connection:
+        strict = Strict()
+        connection.hand_to(strict)
+        await connection.attach()
+        await asyncio.wait_for(strict.over.wait(), 10)
+        assert isinstance(connection.closed, Violated)

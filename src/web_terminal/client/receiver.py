@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from web_terminal.client.errors import ClientError, Closed, TimedOut, Violated
 from web_terminal.client.search import Chunk, Found, Search
@@ -46,6 +46,16 @@ class Reply(NamedTuple):
     event: EchoBytes | m.Pong
 
 
+class Listener(Protocol):
+    """Who is told of output as it arrives; see ``Receiver.hand_to``."""
+
+    def heard(self, chunk: Chunk) -> None:
+        """The next piece of output. Raising ``Violated`` ends the connection."""
+
+    def ended(self) -> None:
+        """The shell or the connection ended, so nothing more comes. May be said twice."""
+
+
 class Receiver(ABC):
     """The listening half of a ``Connection``.
 
@@ -73,6 +83,7 @@ class Receiver(ABC):
         self._held_up = False
         self._can_write = True
         self._search: Search | None = None
+        self._listener: Listener | None = None
         self._replies: deque[Reply] = deque()
         self._messages: deque[tuple[int, m.ServerMessage]] = deque(maxlen=_MESSAGES_KEPT)
         self._end: ClientError | None = None
@@ -189,6 +200,25 @@ class Receiver(ABC):
         assert self.exit is not None  # the condition just waited for
         return self.exit
 
+    def hand_to(self, listener: Listener | None) -> None:
+        """Output goes to ``listener`` as it arrives, what is still unread at once; with ``None`` it is kept again.
+
+        Nobody has to be woken, so a piece of output costs less than it does with ``read``, and many idle connections
+        need no task each.
+        """
+        if self._search is not None:
+            raise RuntimeError("another task reads this connection's output")
+        self._listener = listener
+        if listener is None:
+            return
+        while self._unread:
+            chunk = self._unread.popleft()
+            self._unread_bytes -= len(chunk.data)
+            self._took(chunk.end)
+            listener.heard(chunk)
+        if self.exit is not None or self._end is not None:
+            listener.ended()
+
     async def _look(self, search: Search, settled: Callable[[], bool], what: str, timeout: float | None) -> None:
         if self._search is not None:
             raise RuntimeError("another task reads this connection's output")
@@ -256,6 +286,10 @@ class Receiver(ABC):
         if chunk.offset != self.offset:
             raise Violated(f"output goes on at offset {chunk.offset}, expected {self.offset}, and no gap was announced")
         self.offset = chunk.end
+        if self._listener is not None:
+            self._took(chunk.end)
+            self._listener.heard(chunk)
+            return
         search = self._search
         if search is None or search.found is not None:
             self._unread.append(chunk)
@@ -288,6 +322,8 @@ class Receiver(ABC):
                 self._taken = max(self._taken, event.end)
         elif isinstance(event, m.ProcessExited):
             self.exit = event
+            if self._listener is not None:
+                self._listener.ended()
         elif isinstance(event, m.ConnectionStatus):
             self.status = event
         elif isinstance(event, m.FlowControl):
@@ -323,4 +359,6 @@ class Receiver(ABC):
 
     def _finish(self, end: ClientError) -> None:
         self._end = end
+        if self._listener is not None:
+            self._listener.ended()
         self._waiters.close()

@@ -19,11 +19,12 @@ from web_terminal.bench.suites.crews import crew, outcome_of
 from web_terminal.client.errors import ClientError, Closed, Violated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from web_terminal.bench.benchmark import Stage
     from web_terminal.bench.suites.shells import Shell
     from web_terminal.client.connection import Connection
+    from web_terminal.client.search import Chunk
 
 KEYS_PER_SECOND: Final = 10
 """Of one person; Luu measured terminals at 10.3 (Dan Luu, "Terminal latency")."""
@@ -64,12 +65,18 @@ class Typed(NamedTuple):
 
 
 class Typist:
-    """One person in one session. Made by ``typists``, which runs ``listen``."""
+    """One person in one session. Made by ``typists``; hears once ``listening``.
 
-    def __init__(self, connection: Connection, kills_line: bool = False) -> None:
+    Keys that came back or failed are kept in ``samples``, or handed to ``note`` where that is given.
+    """
+
+    def __init__(
+        self, connection: Connection, kills_line: bool = False, note: Callable[[Sample], None] | None = None
+    ) -> None:
         self.connection = connection
         self.waiting: deque[Key] = deque()
         self.samples: list[Sample] = []
+        self._note = note or self.samples.append
         self._kills_line = kills_line
         self._typed = 0
         self._heard = asyncio.Event()
@@ -94,21 +101,23 @@ class Typist:
         """How many keys were sent after the next was due."""
         return sum(each.sent_ns - each.due_ns > interval_ns for each in self.samples)
 
-    async def listen(self) -> None:
-        """Match echoes to keys until the connection ends or another key comes back: from then on every key fails."""
-        try:
-            while (chunk := await self.connection.read(float("inf"))) is not None:
+    def heard(self, chunk: Chunk) -> None:
+        """Match echoes to keys; once anything else came back every key fails."""
+        if self._over is None:
+            try:
                 self._hear(chunk.data, chunk.seen_ns)
-            raise Closed(1000, "the program that echoes keys ended")
-        except ClientError as error:
-            self._over = outcome_of(error), str(error)
-            self.give_up(*self._over)
+            except ClientError as error:
+                self._fail(error)
+
+    def ended(self) -> None:
+        """Every key from now on fails, and those on their way."""
+        self._fail(self.connection.closed or Closed(1000, "the program that echoes keys ended"))
 
     def give_up(self, outcome: Outcome, reason: str) -> None:
         """Every key still on its way has failed."""
         while self.waiting:
             key = self.waiting.popleft()
-            self.samples.append(Sample(key.due_ns, key.sent_ns, now_ns(), outcome=outcome, reason=reason))
+            self._note(Sample(key.due_ns, key.sent_ns, now_ns(), outcome=outcome, reason=reason))
         self._heard.set()
 
     async def settled(self) -> None:
@@ -116,6 +125,11 @@ class Typist:
         while self.waiting:
             self._heard.clear()
             await self._heard.wait()
+
+    def _fail(self, error: ClientError) -> None:
+        if self._over is None:
+            self._over = outcome_of(error), str(error)
+            self.give_up(*self._over)
 
     def _hear(self, data: bytes, seen_ns: int) -> None:
         for byte in data:
@@ -127,7 +141,7 @@ class Typist:
             if key.byte != byte:
                 raise Violated(f"{bytes((byte,))!r} was echoed where {bytes((key.byte,))!r} was typed")
             self.waiting.popleft()
-            self.samples.append(Sample(key.due_ns, key.sent_ns, seen_ns))
+            self._note(Sample(key.due_ns, key.sent_ns, seen_ns))
         if self._kills_line and not self.waiting and self._typed % _LINE_KEYS == 0 and self._typed:
             self.connection.input(_KILL_LINE)
         self._heard.set()
@@ -167,14 +181,13 @@ async def typists(stage: Stage, count: int, echo: str) -> AsyncIterator[list[Typ
 @asynccontextmanager
 async def listening(people: list[Typist]) -> AsyncIterator[list[Typist]]:
     """The same typists, their echoes read while the block runs."""
-    tasks = [asyncio.create_task(each.listen()) for each in people]
+    for each in people:
+        each.connection.hand_to(each)
     try:
         yield people
     finally:
-        # Not a task group: what goes wrong in the block must come out of it as it is.
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for each in people:
+            each.connection.hand_to(None)
 
 
 async def begin_echo(shell: Shell, stage: Stage, echo: str) -> None:
