@@ -119,3 +119,17 @@ def test_a_local_shell_that_says_nothing_or_ends():
         pty.read()
     with local_pty(("/bin/true",)) as pty, pytest.raises(Closed, match="the shell ended"):
         pty.read()
+
+
+async def test_keys_are_echoed_by_the_null_server_at_once_and_lines_answered():
+    async with NullServer().launch() as running, running.connect() as connection:
+        await connection.attach()
+        for part in (b"printf ", b"'%s%s' ab", b" cd"):
+            connection.input(part)
+            await connection.wait_for(part)
+        connection.input(b"\r")
+        assert (await connection.wait_for(b"$ ", keep=True)).output == b"\r\nabcd"
+        connection.input(b"exit now")
+        connection.input(b"\x15")
+        connection.input(b"exit\r")
+        assert (await connection.wait_exit()).status == 0

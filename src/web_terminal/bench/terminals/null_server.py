@@ -1,8 +1,9 @@
 """A server on our wire with nothing behind it: ``python -m web_terminal.bench.terminals.null_server``.
 
 What a benchmark measures here is the client, the loopback and the frames. Echoes, pings and attaches are answered at
-once; typed lines by a shell that knows ``printf '%s%s' LEFT RIGHT``, ``PS1=$(...)`` and ``exit``, so that the
-operations of the suites run against it unchanged. Prints its URL on its first line of output, lives until SIGTERM.
+once, keys echoed, and typed lines answered by a shell that knows ``printf '%s%s' LEFT RIGHT``, ``PS1=$(...)`` and
+``exit``, so that the operations of the suites run against it unchanged. Prints its URL on its first line of output,
+lives until SIGTERM.
 
 ``--delays SEED`` makes it the terminal of known truth: each echo and each line waits a delay out of the seeded list
 that ``known`` draws as well. Asked with an echo of ``CONFESS`` it says at once when the last request had come and when
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROMPT: Final = b"$ "
+_KILL_LINE: Final = b"\x15"
 _LIMITS = m.Limits()
 _ECHO_KIND: Final = bytes((Kind.ECHO,))
 # Looked up once, not for every frame.
@@ -147,18 +149,24 @@ class _Viewer(picows.WSListener):
         self._print(transport, self._prompt)
 
     def _type(self, transport: picows.WSTransport, data: bytes, came_ns: int) -> None:
-        self._line += data
-        while b"\r" in self._line:
-            line, _, self._line = self._line.partition(b"\r")
+        """Echo at once, as a terminal's line discipline does; a whole line together with what it prints."""
+        *lines, rest = data.split(b"\r")
+        for end in lines:
+            line, self._line = self._line + end, b""
             printed = answer(line)
             if line.startswith(b"PS1="):  # preparation: no delay is spent on it
                 self._prompt, printed = printed, b""
             else:
                 self._delay(came_ns)
-            self._print(transport, line + b"\r\n" + printed + self._prompt)
+            self._print(transport, end + b"\r\n" + printed + self._prompt)
             if line.strip() == b"exit":
                 exited = m.ProcessExited(session=self._session, offset=self._offset, status=0)
                 self._say(transport, encode(exited))
+        if rest == _KILL_LINE:
+            self._line = b""
+        elif rest:
+            self._line += rest
+            self._print(transport, rest)
 
     def _print(self, transport: picows.WSTransport, data: bytes) -> None:
         self._say(transport, encode_output(self._subprotocol, self._offset, data))
