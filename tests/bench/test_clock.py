@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from web_terminal.bench.clock import now_ns
+from web_terminal.bench.clock import SECOND_NS, keep, now_ns
 
 
 def test_it_never_goes_back_and_counts_nanoseconds():
@@ -24,3 +24,13 @@ def test_another_process_reads_the_same_clock():
         timeout=30,
     )
     assert before < int(ran.stdout) < now_ns()
+
+
+async def test_moments_are_kept_in_order_never_early_and_none_is_left_out():
+    begin_ns = now_ns()
+    # Irregular, one of them long past.
+    moments = [begin_ns - SECOND_NS, begin_ns + 1_000_000, begin_ns + 1_200_000, begin_ns + 5_000_000]
+    kept = []
+    await keep(moments, lambda number, due_ns: kept.append((number, due_ns, now_ns())))
+    assert [(number, due_ns) for number, due_ns, _ in kept] == list(enumerate(moments))
+    assert all(at_ns >= due_ns for _, due_ns, at_ns in kept)

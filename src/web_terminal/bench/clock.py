@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 now_ns = time.perf_counter_ns
 """Integer nanoseconds of one monotonic clock (``CLOCK_MONOTONIC``), the same in every process of the machine."""
@@ -37,10 +37,11 @@ class _Setting(ctypes.Structure):
 class Alarm:
     """Wakes one task at moments of ``now_ns``, to microseconds where the timers of event loops have milliseconds.
 
-    Made by ``alarm``. The last 0.1 ms of each wait are spun, so nothing else runs in this loop meanwhile.
+    Made by ``alarm``. The end of each wait is spun, so nothing else runs in this loop meanwhile.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spin_ns: int = _SPIN_NS) -> None:
+        self._spin_ns = spin_ns
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS))
         if self._fd < 0:
@@ -51,7 +52,7 @@ class Alarm:
 
     async def until(self, moment_ns: int) -> bool:
         """Return at ``moment_ns``, or at once when it has passed; whether anything else could run meanwhile."""
-        early_ns = moment_ns - _SPIN_NS
+        early_ns = moment_ns - self._spin_ns
         sleeps = now_ns() < early_ns
         if sleeps:
             setting = _Setting(moment=(early_ns // SECOND_NS, early_ns % SECOND_NS))
@@ -77,9 +78,9 @@ class Alarm:
 
 
 @contextmanager
-def alarm() -> Iterator[Alarm]:
+def alarm(spin_ns: int = _SPIN_NS) -> Iterator[Alarm]:
     """An alarm, its descriptor closed with the block."""
-    each = Alarm()
+    each = Alarm(spin_ns)
     try:
         yield each
     finally:
@@ -89,14 +90,21 @@ def alarm() -> Iterator[Alarm]:
 async def play(rate: float, count: int, act: Callable[[int, int], None]) -> None:
     """Call ``act(number, due_ns)`` for each of ``count`` moments, ``rate`` a second: the schedule of an open loop.
 
-    It begins one beat from now. What falls behind is caught up with, beat by beat and each with the moment it was due;
-    none is left out, and answers are read in between.
+    It begins one beat from now.
     """
     interval_ns = round(SECOND_NS / rate)
     first_ns = now_ns() + interval_ns
-    with alarm() as each:
-        for number in range(count):
-            due_ns = first_ns + number * interval_ns
+    await keep((first_ns + number * interval_ns for number in range(count)), act)
+
+
+async def keep(moments: Iterable[int], act: Callable[[int, int], None], spin_ns: int = _SPIN_NS) -> None:
+    """Call ``act(number, due_ns)`` at each of ``moments``, which ascend.
+
+    What falls behind is caught up with, one by one and each with the moment it was due; none is left out, and answers
+    are read in between.
+    """
+    with alarm(spin_ns) as each:
+        for number, due_ns in enumerate(moments):
             if not await each.until(due_ns):
                 await asyncio.sleep(0)
             act(number, due_ns)
