@@ -78,7 +78,7 @@ class Typist:
         self.samples: list[Sample] = []
         self._note = note or self.samples.append
         self._kills_line = kills_line
-        self._typed = 0
+        self._typed = self._killed = 0
         self._heard = asyncio.Event()
         self._over: tuple[Outcome, str] | None = None
 
@@ -142,7 +142,8 @@ class Typist:
                 raise Violated(f"{bytes((byte,))!r} was echoed where {bytes((key.byte,))!r} was typed")
             self.waiting.popleft()
             self._note(Sample(key.due_ns, key.sent_ns, seen_ns))
-        if self._kills_line and not self.waiting and self._typed % _LINE_KEYS == 0 and self._typed:
+        if self._kills_line and not self.waiting and self._typed - self._killed >= _LINE_KEYS:
+            self._killed = self._typed
             self.connection.input(_KILL_LINE)
         self._heard.set()
 
