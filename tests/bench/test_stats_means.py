@@ -87,6 +87,25 @@ def test_bootstrap_stays_within_the_values(values: list[float], seed: int) -> No
     assert min(values) - slack <= answer.lower <= answer.upper <= max(values) + slack
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sum_of_many_values_is_distributed_as_if_it_were_added_up(sign: int) -> None:
+    # As skewed as latencies with a stall in them.
+    values = sign * np.concatenate([np.random.default_rng(3).lognormal(0, 1, 6_000), [500.0, 800.0]])
+    assert values.size >= means.FEWEST_TO_DRAW
+    drawn = means._resampled_sums(values, 20_000, np.random.default_rng(4))
+    rng = np.random.default_rng(5)
+    added = np.array([values[rng.integers(values.size, size=values.size)].sum() for _ in range(5_000)])
+    spread = added.std()
+    for q in (0.025, 0.25, 0.5, 0.75, 0.975):
+        # The quantile itself is known to some 0.03 of the spread with so many resamples.
+        assert np.quantile(drawn, q) == pytest.approx(np.quantile(added, q), abs=0.12 * spread)
+    assert drawn.std() == pytest.approx(spread, rel=0.05)
+
+
+def test_the_sum_of_many_equal_values_does_not_vary() -> None:
+    assert set(means._resampled_sums(np.full(6_000, 7.0), 50, np.random.default_rng(0))) == {42_000.0}
+
+
 def test_many_values_are_summed_in_pieces() -> None:
     from scipy.stats import sem
 
