@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from web_terminal.bench.machine import Caution, Feasible, Snapshot
+    from web_terminal.bench.machine import Caution, Feasible, Fix, Snapshot
 
 TOO_FEW = 1
 
@@ -19,28 +19,35 @@ def doctor(
     workers: Annotated[int, typer.Option(help="Web workers of the server.", min=1)] = 1,
     clients: Annotated[int, typer.Option(help="Processes that the load comes from, if it comes from here.", min=1)] = 1,
     addresses: Annotated[int, typer.Option(help="Source addresses that the clients dial from.", min=1)] = 1,
+    fix: Annotated[bool, typer.Option("--fix", help="Raise what is too low, as far as this user may.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
 ) -> None:
     """Check this machine's limits against a number of sessions, and name the command that raises each.
 
-    Exit code: 0 the sessions are feasible, 1 they are not.
+    Exit code: 0 the sessions are feasible (with --fix: now), 1 they are not.
     """
     from web_terminal.bench import machine
     from web_terminal.bench.report import paper
 
-    found = machine.feasible(
-        machine.read_limits(), machine.Spread(workers=workers, clients=clients, addresses=addresses), sessions
-    )
+    spread = machine.Spread(workers=workers, clients=clients, addresses=addresses)
+    limits = machine.read_limits()
+    found = machine.feasible(limits, spread, sessions)
+    fixes: tuple[Fix, ...] = ()
+    if fix:
+        fixes = machine.fix([row for row in found.allowances if row.remedy], limits)
+        found = machine.feasible(machine.read_limits(), spread, sessions)
     now = machine.snapshot()
     cautions = machine.between(now)
     if as_json:
-        _print_json(found, now, cautions)
+        _print_json(found, now, cautions, fixes)
     else:
-        _print_table(paper.console(), found, now, cautions)
+        console = paper.console()
+        _print_fixes(console, fixes)
+        _print_table(console, found, now, cautions)
     raise typer.Exit(0 if found.enough else TOO_FEW)
 
 
-def _print_json(found: Feasible, now: Snapshot, cautions: tuple[Caution, ...]) -> None:
+def _print_json(found: Feasible, now: Snapshot, cautions: tuple[Caution, ...], fixes: tuple[Fix, ...]) -> None:
     import msgspec
 
     answer = {
@@ -50,10 +57,23 @@ def _print_json(found: Feasible, now: Snapshot, cautions: tuple[Caution, ...]) -
         "binding": found.binding.name,
         "spread": found.spread,
         "limits": found.allowances,
+        "fixes": fixes,
         "warnings": cautions,
         "machine": now,
     }
     typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+
+
+def _print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:
+    from rich.text import Text
+
+    for each in fixes:
+        if each.refused:
+            to.print(Text.assemble(("not raised ", "bold red"), f"{each.name}: {each.refused}"), soft_wrap=True)
+        else:
+            to.print(Text.assemble(("raised ", "bold green"), f"{each.name} from {each.before} to {each.after}"))
+    if fixes:
+        to.print()
 
 
 def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Caution, ...]) -> None:

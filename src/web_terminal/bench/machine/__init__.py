@@ -1,7 +1,7 @@
 """What a run was measured on, and how many sessions it can carry: reading ``/proc`` and ``/sys``, and arithmetic.
 
 ``snapshot()`` before and after a run, ``between()`` for what should make a reader careful,
-``read_limits()`` and ``feasible()`` for the doctor. Knows nothing of benchmarks, needs nothing but Linux.
+``read_limits()``, ``feasible()`` and ``fix()`` for the doctor. Knows nothing of benchmarks, needs nothing but Linux.
 """
 
 from __future__ import annotations
@@ -11,19 +11,23 @@ from typing import Any
 from msgspec import to_builtins
 
 from web_terminal.bench.machine.facts import Snapshot, snapshot
+from web_terminal.bench.machine.fixes import Fix, fix
 from web_terminal.bench.machine.kernel import read_limits
-from web_terminal.bench.machine.limits import Allowance, Feasible, Limits, Spread, feasible
+from web_terminal.bench.machine.limits import DESCRIPTORS_KEPT, Allowance, Feasible, Limits, Spread, feasible
 from web_terminal.bench.machine.warnings import Caution, between
 
 __all__ = [
+    "DESCRIPTORS_KEPT",
     "Allowance",
     "Caution",
     "Feasible",
+    "Fix",
     "Limits",
     "Snapshot",
     "Spread",
     "between",
     "feasible",
+    "fix",
     "read_limits",
     "record",
     "snapshot",

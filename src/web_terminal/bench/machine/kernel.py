@@ -47,7 +47,7 @@ def read_limits() -> Limits:
         port_low=int(ports[0]) if len(ports) == 2 else None,
         port_high=int(ports[1]) if len(ports) == 2 else None,
         somaxconn=_number("/proc/sys/net/core/somaxconn"),
-        memory_available=_memory_available(),
+        memory_available=memory_available(),
         cgroup_memory_free=_cgroup_memory_free(),
     )
 
@@ -87,7 +87,8 @@ def _processes_of(user: int) -> int:
     return count
 
 
-def _memory_available() -> int:
+def memory_available() -> int:
+    """Bytes that can be had without swapping."""
     found = re.search(r"^MemAvailable:\s+(\d+) kB$", read("/proc/meminfo") or "", re.MULTILINE)
     return int(found.group(1)) * 1024 if found else 0
 

@@ -33,6 +33,10 @@ MEMORY_KEPT = 512_000_000
 """Bytes left to the system and to our own processes."""
 
 
+_PORTS = 64_000
+"""Of one address at most; the others are servers' and the system's."""
+
+
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """How the sessions would be spread. ``addresses`` are the loopback source addresses the clients dial from."""
 
@@ -86,6 +90,8 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a session takes of it, in words."""
     remedy: str = ""
     """The command that would make it suffice; empty where it does."""
+    needed: int | None = None
+    """What it must be at least, where a number would make it suffice and does not yet."""
 
 
 class Feasible(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +125,16 @@ def feasible(limits: Limits, spread: Spread, wanted: int) -> Feasible:
     return Feasible(sessions=min(bounds, default=0), wanted=wanted, spread=spread, allowances=tuple(rows))
 
 
-def _row(name: str, value: int | None, sessions: int, cost: str, wanted: int, remedy: str) -> list[Allowance]:
-    """The row of a known limit, with its remedy only where one is needed."""
+def _row(
+    name: str, value: int | None, sessions: int, cost: str, wanted: int, remedy: str, needed: int | None = None
+) -> list[Allowance]:
+    """The row of a known limit, with its remedy and the number it ``needed`` only where one is needed."""
     if value is None:
         return []
     sessions = max(0, sessions)
-    return [Allowance(name=name, value=value, sessions=sessions, cost=cost, remedy=remedy if sessions < wanted else "")]
+    if sessions >= wanted:
+        return [Allowance(name=name, value=value, sessions=sessions, cost=cost)]
+    return [Allowance(name=name, value=value, sessions=sessions, cost=cost, remedy=remedy, needed=needed)]
 
 
 def _descriptors(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
@@ -154,10 +164,12 @@ def _descriptors(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]
         remedy = _raise_nofile(limits, needed + DESCRIPTORS_KEPT)
         if name != "host" and sessions < wanted and room > each:
             remedy += f", or --{name}s {math.ceil(wanted / (room // each))}"
-        rows += _row(f"descriptors ({name})", limits.nofile_soft, sessions, costs[name], wanted, remedy)
+        least = needed + DESCRIPTORS_KEPT
+        rows += _row(f"descriptors ({name})", limits.nofile_soft, sessions, costs[name], wanted, remedy, least)
     allowed = ((limits.file_max or 0) - limits.files_open) // FILES_PER_SESSION
-    remedy = f"sysctl -w fs.file-max={limits.files_open + wanted * FILES_PER_SESSION}"
-    return rows + _row("fs.file-max", limits.file_max, allowed, f"{FILES_PER_SESSION} a session", wanted, remedy)
+    least = limits.files_open + wanted * FILES_PER_SESSION
+    remedy = f"sysctl -w fs.file-max={least}"
+    return rows + _row("fs.file-max", limits.file_max, allowed, f"{FILES_PER_SESSION} a session", wanted, remedy, least)
 
 
 def _raise_nofile(limits: Limits, needed: int) -> str:
@@ -174,8 +186,8 @@ def _terminals(limits: Limits, wanted: int) -> list[Allowance]:
     # The kernel refuses when the count, the new one included, reaches the limit (fs/devpts/inode.c): one is lost.
     room = (limits.pty_max or 0) - reserve - limits.pty_open - 1
     cost = "1 a session" + (f"; {reserve} are kept for the first mount namespace" if reserve else "")
-    remedy = f"sysctl -w kernel.pty.max={wanted + reserve + limits.pty_open + 1}"
-    return _row("kernel.pty.max", limits.pty_max, room, cost, wanted, remedy)
+    least = wanted + reserve + limits.pty_open + 1
+    return _row("kernel.pty.max", limits.pty_max, room, cost, wanted, f"sysctl -w kernel.pty.max={least}", least)
 
 
 def _processes(limits: Limits, wanted: int) -> list[Allowance]:
@@ -190,6 +202,7 @@ def _processes(limits: Limits, wanted: int) -> list[Allowance]:
         one,
         wanted,
         f"sysctl -w kernel.pid_max={wanted + total}",
+        wanted + total,
     )
     rows += _row(
         "kernel.threads-max",
@@ -198,6 +211,7 @@ def _processes(limits: Limits, wanted: int) -> list[Allowance]:
         one,
         wanted,
         f"sysctl -w kernel.threads-max={wanted + total}",
+        wanted + total,
     )
     rows += _row(
         "cgroup pids.max",
@@ -206,6 +220,7 @@ def _processes(limits: Limits, wanted: int) -> list[Allowance]:
         one,
         wanted,
         f"echo {wanted + in_cgroup} > {limits.cgroup_pids_file}",
+        wanted + in_cgroup,
     )
     return rows + _row(
         "ulimit -u",
@@ -214,6 +229,7 @@ def _processes(limits: Limits, wanted: int) -> list[Allowance]:
         one,
         wanted,
         f"ulimit -u {wanted + of_user}",
+        wanted + of_user,
     )
 
 
@@ -222,11 +238,13 @@ def _network(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
     if limits.port_low is not None and limits.port_high is not None:
         ports = limits.port_high - limits.port_low + 1
         per_address = math.ceil(wanted / spread.addresses)
+        can_widen = per_address <= _PORTS
         remedy = f"dial from {math.ceil(wanted / ports)} source addresses (127.0.0.1, 127.0.0.2, ...)"
-        if per_address <= 64_000:
+        if can_widen:
             remedy = f'sysctl -w net.ipv4.ip_local_port_range="{65535 - per_address} 65535", or {remedy}'
         cost = f"1 a session from {_many(spread.addresses, 'source address')}"
-        rows += _row("net.ipv4.ip_local_port_range", ports, ports * spread.addresses, cost, wanted, remedy)
+        least = per_address if can_widen else None
+        rows += _row("net.ipv4.ip_local_port_range", ports, ports * spread.addresses, cost, wanted, remedy, least)
     if limits.somaxconn is not None:
         cost = "bounds a burst of connections, not sessions"
         rows.append(Allowance(name="net.core.somaxconn", value=limits.somaxconn, sessions=None, cost=cost))
