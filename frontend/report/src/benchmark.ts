@@ -1,6 +1,7 @@
 /** The section of one benchmark: what it measures, all its cells at a glance, and the charts of one. */
 
 import { figure, forget, type Chart } from './chart';
+import { courseChart } from './charts/course';
 import { densityChart } from './charts/density';
 import { fitChart } from './charts/fit';
 import { historyChart } from './charts/history';
@@ -22,7 +23,9 @@ export interface Section {
 
 export function section(benchmark: Benchmark, level: string): Section {
   const id = benchmark.anchor;
-  const panels = benchmark.panels;
+  // Single readings are in the table already, and their course is drawn: no chart of them would say more.
+  const isCourse = benchmark.courses.length > 0 && benchmark.panels.every((panel) => panel.series.length === 0);
+  const panels = isCourse ? [] : benchmark.panels;
   const stage = h('div', { class: 'panel' });
   const tabs = panels.map((panel, place) =>
     h('button', { type: 'button', role: 'tab', id: `${id}/tab-${place}`, 'aria-controls': `${id}/panel` }, panel.label === '' ? 'all' : panel.label),
@@ -57,7 +60,7 @@ export function section(benchmark: Benchmark, level: string): Section {
     stage.setAttribute('role', 'tabpanel');
     stage.setAttribute('aria-label', 'Charts');
   }
-  const judged = benchmark.summary.findIndex((row) => row.verdict !== 'none');
+  const first = benchmark.summary.findIndex((row) => row.verdict !== 'none');
   const many = benchmark.summary.length > 1;
   const element = h(
     'article',
@@ -71,11 +74,13 @@ export function section(benchmark: Benchmark, level: string): Section {
       benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, ...notShown(benchmark.not_shown)),
     ),
     many && summary(benchmark),
-    overall(benchmark, level),
+    isCourse && h('div', {}, ...judged(benchmark.panels)),
+    overTime(benchmark),
+    !isCourse && overall(benchmark, level),
     panels.length > 1 && h('div', { class: 'tabs', role: 'tablist', 'aria-label': `Charts of ${benchmark.name}` }, ...tabs),
     stage,
   );
-  select(Math.max(0, benchmark.summary[judged]?.panel ?? 0));
+  select(Math.max(0, benchmark.summary[first]?.panel ?? 0));
   return { element, select };
 }
 
@@ -91,6 +96,26 @@ function overall(benchmark: Benchmark, level: string): HTMLElement | null {
     ...benchmark.violins.map((violins) => violinsChart(violins, benchmark)),
   ];
   return charts.length === 0 ? null : h('div', { class: 'charts' }, ...charts.map((chart) => figure(chart)));
+}
+
+/** What was expected of readings, and once for each parameter what stands against all of them. */
+function judged(panels: readonly Panel[]): HTMLElement[] {
+  const found = new Map<string, HTMLElement>();
+  for (const panel of panels) {
+    for (const facts of panel.facts) {
+      const bare = { ...facts, problems: [], warnings: [], counts: panel.label };
+      if (facts.target !== '') found.set(panel.label, headline(bare, false));
+      if (facts.problems.length > 0 || facts.warnings.length > 0) {
+        found.set(`${panel.parameter}/`, headline({ ...facts, target: '', goal: '', reason: '', counts: panel.parameter }, false));
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** How the run went, chart below chart, so that one second is at one place in all. */
+function overTime(benchmark: Benchmark): HTMLElement | null {
+  return benchmark.courses.length === 0 ? null : h('div', { class: 'courses' }, ...benchmark.courses.map((courses) => figure(courseChart(courses), 'wide')));
 }
 
 function summary(benchmark: Benchmark): HTMLElement {

@@ -159,6 +159,23 @@ export interface Lines {
   strands: Strand[];
 }
 
+export interface Course {
+  label: string;
+  terminal: string;
+  y: (number | null)[];
+}
+
+export interface Courses {
+  title: string;
+  unit: string;
+  scale: ScaleKind;
+  domain: [number, number];
+  x: number[];
+  courses: Course[];
+  borders: { x: number; words: string }[];
+  note: string;
+}
+
 export interface Violin {
   label: string;
   panel: number;
@@ -199,6 +216,7 @@ export interface Benchmark {
   lines: Lines[];
   violins: Violins[];
   panels: Panel[];
+  courses: Courses[];
 }
 
 export interface Bullet {

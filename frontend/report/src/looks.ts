@@ -21,6 +21,11 @@ export function assign(page: Page): void {
   }
 }
 
+/** The colour of a line that stands for no terminal, by its place among its fellows. */
+export function placeLook(place: number): string {
+  return `c${place % COLOURS}`;
+}
+
 export function lookOf(terminal: string, reference: '' | 'floor' | 'baseline' = ''): string {
   if (reference === 'floor') return 'c-floor';
   if (reference === 'baseline') return 'c-baseline';

@@ -20,6 +20,7 @@ from web_terminal.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,
+    Course,
     Outcome,
     Phase,
     Picture,
@@ -67,6 +68,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     infeasible: str = ""
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    courses: tuple[Course, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +250,7 @@ def to_columns(trial: Trial) -> Columns:
         infeasible=trial.infeasible,
         warnings=trial.warnings,
         pictures=trial.pictures,
+        courses=trial.courses,
     )
 
 
@@ -285,6 +288,7 @@ def from_columns(columns: Columns) -> Trial:
         infeasible=columns.infeasible,
         warnings=columns.warnings,
         pictures=columns.pictures,
+        courses=columns.courses,
     )
 
 

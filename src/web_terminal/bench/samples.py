@@ -81,6 +81,19 @@ class Picture(msgspec.Struct, frozen=True):
     path: str
 
 
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a chart over time: ``y`` at ``x`` seconds into the run, ``None`` where there was nothing to read.
+
+    Lines of one ``chart`` share its axes and ``unit``. They are for looking at: no verdict rests on them.
+    """
+
+    chart: str
+    name: str
+    unit: str
+    x: list[float]
+    y: list[float | None]
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result.
 
@@ -96,6 +109,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     infeasible: str = ""
     warnings: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    courses: tuple[Course, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,8 +119,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     ``limit`` is ``None`` where there is only a goal.
     """
 
-    statistic: Literal["mean", "p50", "p95", "p99", "p99.9", "slope", "level", "rate", "ratio_p50", "ratio_p95"]
-    """``rate`` is elements a second; ``ratio_...`` is a percentile over the floor's, without a unit."""
+    statistic: Literal["mean", "p50", "p95", "p99", "p99.9", "max", "slope", "level", "rate", "ratio_p50", "ratio_p95"]
+    """``rate`` is elements a second; ``ratio_...`` is a percentile over the floor's, without a unit; ``max`` is the
+    largest that was seen, and bounds nothing that was not."""
     limit: float | None = None
     below: bool = True
     goal: float | None = None

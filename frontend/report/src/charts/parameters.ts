@@ -17,9 +17,10 @@ export function parametersChart(lines: Lines, level: string): Chart {
     look: lookOf(strand.terminal),
     mark: isUpper(strand.label) ? 'ring' : 'dot',
   }));
-  const title = lines.title === 'throughput' ? 'Throughput' : lines.title === 'latency' ? 'Latency' : `Latency ${lines.title}`;
+  const name = `${lines.title.charAt(0).toUpperCase()}${lines.title.slice(1)}`;
+  const title = lines.unit === 'ns' && lines.title !== 'latency' ? `Latency ${lines.title}` : name;
   return {
-    title: axisUnit(lines.unit) === '' ? `${title}, ${lines.unit}, by parameter` : `${title} by parameter`,
+    title: axisUnit(lines.unit) === '' && lines.unit !== '' ? `${title}, ${lines.unit}, by parameter` : `${title} by parameter`,
     summary: lines.strands.flatMap((strand) => strand.dots.map((dot) => dot.words)).join('; '),
     note: `Bars are ${level} intervals.`,
     legend,

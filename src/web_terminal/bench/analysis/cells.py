@@ -151,6 +151,8 @@ class _Book:
         by_name = {"mean": estimates.mean(found, self.level, rng)}
         for name, q in estimates.PERCENTILES.items():
             by_name[name] = estimates.percentile(found.series, q, self.level)
+        if any(target.statistic == "max" for target in result.metric.targets.values()):
+            by_name["max"] = estimates.largest(found.series)
         throughput = None
         elements = facts.elements.get(result.cell.parameter, facts.elements.get("*"))
         if elements is not None and not result.metric.mark:

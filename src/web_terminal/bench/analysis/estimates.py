@@ -87,6 +87,12 @@ def percentile(series: Series, q: float, level: float) -> Estimate:
     return Estimate(value=quantiles.quantile(series, q), lower=bounds.lower, upper=bounds.upper)
 
 
+def largest(series: Series) -> Estimate:
+    """The largest operation seen: a fact about these, and about no others."""
+    value = float(series.values[-1])
+    return Estimate(value=value, lower=value, upper=value)
+
+
 def mean(found: Latencies, level: float, rng: np.random.Generator) -> Estimate:
     """The mean of the successful; without an upper bound where any failed, for theirs has no value."""
     every = np.concatenate(found.succeeded)

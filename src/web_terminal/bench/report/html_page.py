@@ -217,6 +217,37 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True):
     strands: list[Strand]
 
 
+class Course(msgspec.Struct, frozen=True):
+    """One quantity over time; ``y`` is ``None`` where there is nothing to draw, and the line has a gap."""
+
+    label: str
+    terminal: str
+    y: list[float | None]
+
+
+class Border(msgspec.Struct, frozen=True):
+    """Where something else begins."""
+
+    x: float
+    words: str
+
+
+class Courses(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart over time: ``x`` in seconds into the run, shared by all of its lines.
+
+    ``note`` says what was left out in drawing, if anything was.
+    """
+
+    title: str
+    unit: str
+    scale: Scale
+    domain: tuple[float, float]
+    x: list[float]
+    courses: list[Course]
+    borders: list[Border] = []
+    note: str = ""
+
+
 class Violin(msgspec.Struct, frozen=True):
     """A row of the violins: whose density is where. ``lines`` are those of the series."""
 
@@ -265,6 +296,7 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[Lines]
     violins: list[Violins]
     panels: list[Panel]
+    courses: list[Courses] = []
 
 
 class Bullet(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from web_terminal.bench.analysis import Verdict
-from web_terminal.bench.report import html_curves, html_facts, rows, units
+from web_terminal.bench.report import html_courses, html_curves, html_facts, rows, units
 from web_terminal.bench.report.html_page import (
     Benchmark,
     Dot,
@@ -72,6 +72,7 @@ def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Baseline | None, hi
             if (chart := _violins(metric, scales[metric.name], panels, len(metrics) > 1)) is not None
         ],
         panels=panels,
+        courses=html_courses.courses([trial for trial in of.run.trials if trial.cell.benchmark == facts.id]),
     )
 
 
