@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from web_terminal.bench.benchmark import Stage
     from web_terminal.client.connection import Connection
+    from web_terminal.client.marker import Marker
     from web_terminal.client.rest import Rest
 
 # Requests of ours under way at once while sessions are made or ended in bulk.
@@ -46,7 +47,11 @@ async def ready_shell(stage: Stage) -> AsyncIterator[Shell]:
 
 async def ready(connection: Connection, stage: Stage) -> bytes:
     """Give the shell a prompt that can be told from anything it echoes; returns it once the shell waits there."""
-    prompt = stage.markers.fresh()
+    return await give_prompt(connection, stage.markers.fresh())
+
+
+async def give_prompt(connection: Connection, prompt: Marker) -> bytes:
+    """As ``ready``, with a prompt of one's own choice."""
     connection.input(f"PS1=$({prompt.command})\r".encode())
     await connection.wait_for(prompt.seen)
     return prompt.seen

@@ -94,12 +94,14 @@ class Running:
     dialect: Callable[[], Dialect] = Native
     timeout: float = 10.0
 
-    def connect(self, user: int = 0) -> AbstractAsyncContextManager[Connection]:
-        """A new connection of one of the users."""
+    def connect(self, user: int = 0, source: str = "") -> AbstractAsyncContextManager[Connection]:
+        """A new connection of one of the users, dialled from the local address ``source`` where one is named."""
         # Imported here, as in ``rest``: naming the benchmarks must not cost the start of a WebSocket library.
         from web_terminal.client.connection import connect
 
-        return connect(self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns)
+        return connect(
+            self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns, source=source
+        )
 
     def rest(self, user: int = 0) -> AbstractAsyncContextManager[Rest]:
         """A new kept-alive HTTP connection of one of the users."""
