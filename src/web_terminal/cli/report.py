@@ -72,13 +72,19 @@ def report(
         typer.launch(path.resolve().as_uri())
 
 
-def beside(run: Run, analysis: Analysis, home: Path, base: tuple[Run, Analysis] | None) -> str:
+def beside(
+    run: Run,
+    analysis: Analysis,
+    home: Path,
+    base: tuple[Run, Analysis] | None,
+    name: str = DEFAULT_NAMES[ReportFormat.HTML],
+) -> str:
     """Write the run's HTML report into ``home``; what to tell whoever ran it, where it is or why it is not."""
     from web_terminal import __version__
     from web_terminal.bench import files
     from web_terminal.bench.report import html
 
-    path = home / DEFAULT_NAMES[ReportFormat.HTML]
+    path = home / name
     try:
         home.mkdir(parents=True, exist_ok=True)
         files.put(path, html.render(run, analysis, __version__, base, _history(run, home)).encode())
