@@ -62,6 +62,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "client", "bench.plan", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
         "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
     ),
+    "bench.load": (
+        "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.suites", "bench.terminals",
+    ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
     "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
     "cli": ("package",),

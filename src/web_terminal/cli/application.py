@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "web_terminal.cli.serve",
     "attach": "web_terminal.cli.attach",
     "bench": "web_terminal.cli.bench",
+    "load": "web_terminal.cli.load",
     "validate": "web_terminal.cli.validate",
     "compare": "web_terminal.cli.compare",
     "history": "web_terminal.cli.history",

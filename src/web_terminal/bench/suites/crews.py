@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from web_terminal.bench.samples import Outcome
 from web_terminal.bench.suites.shells import Shell, destroy_all, ready, several
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from web_terminal.bench.benchmark import Stage
     from web_terminal.client.connection import Connection
     from web_terminal.client.errors import ClientError
+
+_T = TypeVar("_T")
 
 # Sessions asked for at once while a crowd is made outside the clock: enough to keep two processors busy.
 AT_ONCE: Final = 50
@@ -45,7 +47,7 @@ async def dismiss(connections: Sequence[Connection]) -> None:
         await destroy_all(batch)
 
 
-def in_batches(connections: Sequence[Connection]) -> list[Sequence[Connection]]:
+def in_batches(connections: Sequence[_T]) -> list[Sequence[_T]]:
     """The same in groups small enough to be asked for at once."""
     return [connections[first : first + AT_ONCE] for first in range(0, len(connections), AT_ONCE)]
 

@@ -1,0 +1,87 @@
+"""Ledgers of known content: what shards would have told, second by second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal.bench.load import wire
+from web_terminal.bench.load.columns import Column
+from web_terminal.bench.load.conductor import Load
+from web_terminal.bench.load.expect import parse
+from web_terminal.bench.load.ledger import Ledger, Reading
+from web_terminal.bench.load.record import Plan
+from web_terminal.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal.bench.samples import Outcome, Sample, TerminalFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SECOND_NS = 1_000_000_000
+MS = 1_000_000
+SHARDS = 2
+RAMP, DURATION, TYPING, SESSIONS = 10, 12, 50, 20
+"""Arrivals take two seconds, the stage begins at the third."""
+
+BEGIN = 3
+TERMINAL = TerminalFacts(name="ours", version="1", role="subject")
+CPU = 0.25
+"""Of a core, what each client and the server use."""
+
+
+def planned(expect: Sequence[str] = (), stages: int = 1) -> Plan:
+    every = tuple(
+        Stage(
+            name=f"stage {number}", sessions=SESSIONS, ramp=RAMP, duration=DURATION, typing=TYPING,
+            mix={Role.TYPE: share("50%")},
+        )
+        for number in range(stages)
+    )  # fmt: skip
+    load = Load(scenario=Scenario(stage=every, name="test"), seed=7, shards=SHARDS)
+    return Plan(load, TERMINAL, tuple(("*", parse(text)) for text in expect))
+
+
+def starts() -> list[Sample]:
+    """One every tenth of a second, each of 5 ms."""
+    due = [number * SECOND_NS // RAMP for number in range(SESSIONS)]
+    return [Sample(at, at + MS, at + 5 * MS) for at in due]
+
+
+def keys(failing: int = 0, latency_ns: int = MS) -> list[Sample]:
+    """``TYPING`` a second; the last ``failing`` of them fail."""
+    due = [BEGIN * SECOND_NS + number * SECOND_NS // TYPING for number in range(TYPING * DURATION)]
+    found = [Sample(at, at + MS // 10, at + latency_ns) for at in due]
+    bad = found[len(found) - failing :]
+    return found[: len(found) - failing] + [
+        Sample(each.due_ns, each.sent_ns, each.due_ns + MS, outcome=Outcome.CLOSED, reason="gone") for each in bad
+    ]
+
+
+def told(ledger: Ledger, kind: str, samples: Iterable[Sample], stage: int = 0) -> None:
+    """The samples, dealt to the shards, as they would have come."""
+    columns = [Column(kind, stage, 0) for _ in range(SHARDS)]
+    for place, sample in enumerate(samples):
+        columns[place % SHARDS].note(sample)
+    ledger.batches[stage, kind] += [batch for column in columns if (batch := column.taken()) is not None]
+
+
+def whole(stages: int = 1, failing: int = 0, latency_ns: int = MS, end: int = BEGIN + DURATION) -> Ledger:
+    """Everything of one stage that went as planned."""
+    ledger = Ledger(SHARDS, stages)
+    ledger.empty_pss_bytes = 50e6
+    passed = ledger.milestones[0]
+    passed.arrivals_ns, passed.arrived_ns, passed.wanted, passed.up = 0, 2 * SECOND_NS, SESSIONS, SESSIONS
+    passed.playing_ns, passed.played_ns, passed.end_ns = BEGIN * SECOND_NS, end * SECOND_NS, end * SECOND_NS
+    passed.full_pss_bytes = 50e6 + SESSIONS * 10_000
+    told(ledger, "start", starts())
+    told(ledger, "keystroke", keys(failing, latency_ns))
+    for second in range(end + 1):
+        at_ns = second * SECOND_NS + MS
+        up = min(SESSIONS, second * RAMP)
+        for shard in range(SHARDS):
+            tick = wire.Tick(
+                at_ns=at_ns, up=up // SHARDS, waiting=0, cpu_ns=round(at_ns * CPU), pause_ns=1_000 + shard,
+                heard_bytes=1_000 * second, heard_pieces=second, memory_bytes=1, batches=[], lost=[],
+            )  # fmt: skip
+            ledger.enter(shard, tick)
+        ledger.readings.append(Reading(at_ns, 50_000_000 + 10_000 * up, round(at_ns * CPU)))
+    return ledger

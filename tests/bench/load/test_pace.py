@@ -1,0 +1,51 @@
+"""Shells that print at a pace of their own, on real pseudo-terminals, in every shell that is here."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from web_terminal.bench.load import pace
+from web_terminal.bench.suites.streams import LINE_ON_THE_WAY
+from web_terminal.bench.terminals.processes import children
+from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, local_pty
+
+SHELLS = [shell for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if shutil.which(shell)]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
+    argv = (shell, "--norc", "--noprofile") if shell.endswith("bash") else (shell,)
+    with local_pty(argv, {**ENVIRONMENT, "HISTFILE": "/dev/null"}) as pty:
+        pty.wait_for(b"$ ")
+        pty.write(pace.paced(lines, 1).encode() + b"\r")
+        for _ in range(4 * lines):
+            pty.wait_for(LINE_ON_THE_WAY)
+        (loop,) = children(pty.pid)
+        for _ in range(4 * lines):
+            pty.wait_for(LINE_ON_THE_WAY)
+        assert children(pty.pid) == [loop]
+        assert children(loop) == []
+        # Interrupted it goes, and the terminal is as it was: a line is read, its end included.
+        pty.write(b"\x03")
+        pty.wait_for(b"$ ")
+        pty.write(b"printf '%s%s' al ive; stty -a\r")
+        pty.wait_for(b"alive")
+        pty.wait_for(b"min = 1; time = 0")
+        pty.wait_for(b" icanon")
+        pty.write(b"exit\r")
+
+
+@pytest.mark.parametrize(
+    ("rate", "lines", "beats"), [(1.0, 1, 10), (2.0, 1, 5), (10.0, 1, 1), (30.0, 3, 1), (0.1, 1, 100), (4.0, 1, 2)]
+)
+def test_a_rate_is_lines_by_beats(rate, lines, beats):
+    text = pace.steady(rate)
+    assert f"-lt {lines} ]" in text
+    assert f"time {beats};" in text
+
+
+def test_a_line_that_prints_fits_a_terminals_line():
+    assert len(pace.bursts(100_000, pace.LONGEST_BEAT_SECONDS)) < 1024

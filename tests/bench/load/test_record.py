@@ -1,0 +1,222 @@
+"""What a load is as a run: trials, readings, courses, problems; and what the analysis makes of it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from tests.bench.load.ledgers import (
+    BEGIN,
+    CPU,
+    DURATION,
+    MS,
+    RAMP,
+    SECOND_NS,
+    SESSIONS,
+    SHARDS,
+    TYPING,
+    keys,
+    planned,
+    starts,
+    whole,
+)  # fmt: skip
+from web_terminal.bench import record as records
+from web_terminal.bench.analysis import Verdict, analyse, exit_code
+from web_terminal.bench.load import wire
+from web_terminal.bench.load.ledger import Stop
+from web_terminal.bench.load.record import header, trials
+from web_terminal.bench.samples import Cell, Run
+
+COURSE = Cell("load/course", "test: stage 0", "ours")
+
+
+def run_of(plan, ledger) -> Run:
+    started = header(plan, "2026-01-02T03:04:05+00:00", {"clients": SHARDS}, {"warnings": []})
+    stages = range(len(plan.load.scenario.stage))
+    return msgspec.structs.replace(
+        started, trials=tuple(each for number in stages for each in trials(plan, ledger, number))
+    )
+
+
+def readings(run: Run) -> dict[str, float]:
+    (course,) = [trial for trial in run.trials if trial.cell == COURSE]
+    return {point.metric: point.y for point in course.points}
+
+
+def verdicts(run: Run) -> dict[str, Verdict]:
+    found = analyse(run)
+    return {
+        result.judgement.target.text: result.judgement.verdict
+        for result in found.results
+        if result.judgement.target is not None
+    }
+
+
+def test_every_operation_is_in_the_record_once_and_as_it_was():
+    run = run_of(planned(), whole())
+    found = {
+        kind: [s for t in run.trials if t.cell.benchmark == f"load/{kind}" for s in t.samples]
+        for kind in ("start", "keystroke")
+    }
+    assert found == {"start": starts(), "keystroke": keys()}
+
+
+def test_keys_are_blocks_of_the_stage_each_with_its_processor_time():
+    run = run_of(planned(), whole())
+    blocks = [trial for trial in run.trials if trial.cell.benchmark == "load/keystroke"]
+    assert [trial.block for trial in blocks] == list(range(6))
+    assert {len(trial.samples) for trial in blocks} == {TYPING * DURATION // 6}
+    for trial in blocks:
+        assert trial.usage.elapsed_ns == 2 * SECOND_NS
+        assert trial.usage.client_cpu_ns == pytest.approx(2 * SECOND_NS * CPU)
+        assert trial.usage.server_cpu_ns == pytest.approx(2 * SECOND_NS * CPU)
+
+
+def test_readings_are_what_was_told():
+    found = readings(run_of(planned(), whole()))
+    assert found["sessions"] == SESSIONS
+    assert found["ramp rate"] == pytest.approx(SESSIONS / (starts()[-1].seen_ns / SECOND_NS))
+    assert (found["errors"], found["error share"], found["lost sessions"]) == (0, 0, 0)
+    assert found["keys"] == pytest.approx(TYPING)
+    assert found["server PSS"] == 50e6 + SESSIONS * 10_000
+    assert found["server PSS per session"] == 10_000
+    assert found["server CPU"] == pytest.approx(100 * CPU)
+    assert found["client CPU"] == pytest.approx(100 * CPU)
+    assert found["client CPU per keystroke"] == pytest.approx(SHARDS * CPU * SECOND_NS / TYPING)
+    assert found["client's delay p99"] == MS // 10
+    assert found["client's longest pause"] == 1_001
+    assert found["output"] == pytest.approx(SHARDS * 1_000)
+
+
+def test_courses_are_second_by_second():
+    (course,) = [trial for trial in run_of(planned(), whole()).trials if trial.cell == COURSE]
+    lines = {(each.chart, each.name): dict(zip(each.x, each.y, strict=True)) for each in course.courses}
+    latency = lines["Keystroke latency", "p95"]
+    assert set(latency) == set(map(float, range(BEGIN + DURATION)))
+    assert {second: value for second, value in latency.items() if value is not None} == {
+        float(second): float(MS) for second in range(BEGIN, BEGIN + DURATION)
+    }
+    assert lines["Sessions", "up"][0.0] == RAMP
+    assert lines["Sessions", "up"][5.0] == SESSIONS
+    assert lines["Rate", "sessions started"][1.0] == RAMP
+    assert lines["Rate", "keys echoed"][float(BEGIN)] == TYPING
+    assert lines["Processor time", "server"][4.0] == pytest.approx(100 * CPU)
+    assert lines["Processor time", "busiest client"][4.0] == pytest.approx(100 * CPU)
+    assert lines["Server memory", "PSS"][4.0] == 50e6 + SESSIONS * 10_000
+
+
+def test_thresholds_are_judged_from_the_samples():
+    expect = [
+        "keystroke.p95<2ms", "keystroke.p50>=2ms", "keystroke.p99.9<2ms", "keystroke.max<=1ms", "start.p95<9ms",
+        "sessions>=20", "errors<=0", "server.pss_per_session<9kB", "client.cpu<80%",
+    ]  # fmt: skip
+    run = run_of(planned(expect), whole())
+    assert verdicts(run) == {
+        "keystroke.p95<2ms": Verdict.PASS,
+        "keystroke.p50>=2ms": Verdict.FAIL,
+        "keystroke.p99.9<2ms": Verdict.UNDECIDED,
+        "keystroke.max<=1ms": Verdict.PASS,
+        "start.p95<9ms": Verdict.UNDECIDED,
+        "sessions>=20": Verdict.PASS,
+        "errors<=0": Verdict.PASS,
+        "server.pss_per_session<9kB": Verdict.FAIL,
+        "client.cpu<80%": Verdict.PASS,
+    }
+    assert exit_code(analyse(run)) == 1
+
+
+def test_a_key_that_failed_is_slower_than_any_limit():
+    run = run_of(planned(["keystroke.max<1s", "errors<=2", "errors<1%", "keystroke.p50<2ms"]), whole(failing=3))
+    assert verdicts(run) == {
+        "keystroke.max<1s": Verdict.FAIL,
+        "errors<=2": Verdict.FAIL,
+        "errors<1%": Verdict.PASS,
+        "keystroke.p50<2ms": Verdict.PASS,
+    }
+    assert readings(run)["errors"] == 3
+
+
+def test_a_busy_client_is_not_believed():
+    ledger = whole()
+    ledger.pulses[1] = [pulse._replace(cpu_ns=round(pulse.at_ns * 0.85)) for pulse in ledger.pulses[1]]
+    run = run_of(planned(["keystroke.p95<2ms", "errors<=0"]), ledger)
+    assert set(verdicts(run).values()) == {Verdict.REFUSED}
+    assert exit_code(analyse(run)) == 3
+
+
+def test_a_client_that_died_marks_what_it_was_part_of():
+    ledger = whole()
+    at_ns = (BEGIN + 5) * SECOND_NS
+    ledger.pulses[1] = [pulse for pulse in ledger.pulses[1] if pulse.at_ns < at_ns]
+    ledger.bury(1, "client 2", at_ns, "ended with -9")
+    run = run_of(planned(["keystroke.p95<2ms", "start.p50<9ms", "lost<=0"]), ledger)
+    marked = {(trial.cell.benchmark, trial.block) for trial in run.trials if trial.problem}
+    assert marked == {("load/course", 0), ("load/keystroke", 2)}
+    assert "client 2 ended with -9; 10 sessions were lost with it" in run.trials[0].problem
+    assert verdicts(run) == {
+        "keystroke.p95<2ms": Verdict.UNDECIDED,
+        "start.p50<9ms": Verdict.PASS,
+        "lost<=0": Verdict.FAIL,
+    }
+    assert exit_code(analyse(run)) == 4
+    assert readings(run)["lost sessions"] == SESSIONS // SHARDS
+
+
+def test_sessions_lost_one_by_one_are_errors():
+    ledger = whole()
+    ledger.lost += [wire.Lost(number, (BEGIN + 1) * SECOND_NS, "closed with 1006") for number in (3, 4)]
+    run = run_of(planned(), ledger)
+    assert (readings(run)["errors"], readings(run)["lost sessions"]) == (2, 2)
+    (course,) = [trial for trial in run.trials if trial.cell == COURSE]
+    lost = next(each for each in course.courses if each.name == "lost sessions")
+    assert dict(zip(lost.x, lost.y, strict=True))[float(BEGIN + 1)] == 2
+
+
+@pytest.mark.parametrize(
+    ("expect", "ours", "code"),
+    [((), False, 4), (("sessions>=10",), False, 0), (("sessions>=20",), False, 1), (("sessions>=10",), True, 4)],
+)
+def test_arrivals_that_stopped_are_a_finding_where_it_was_asked_for_and_the_limit_is_not_ours(expect, ours, code):
+    ledger = whole()
+    ledger.milestones[0].up = 12
+    ledger.milestones[0].stop = Stop("no pseudo-terminal is left", ours)
+    run = run_of(planned(expect), ledger)
+    assert exit_code(analyse(run)) == code
+    said = [*(trial.problem for trial in run.trials), *(text for trial in run.trials for text in trial.warnings)]
+    assert any("arrivals stopped at 12 of 20 sessions: no pseudo-terminal is left" in text for text in said)
+
+
+def test_a_server_that_died_fails_the_run():
+    ledger = whole(failing=10)
+    ledger.server_death = "the server ended with -9"
+    run = run_of(planned(["keystroke.p50<2ms"]), ledger)
+    assert exit_code(analyse(run)) == 4
+    assert any(trial.problem == "the server ended with -9" for trial in run.trials)
+
+
+def test_a_stage_that_was_not_reached_is_planned_and_missing():
+    run = run_of(planned(stages=2), whole(stages=2))
+    assert {trial.cell.parameter for trial in run.trials} == {"test: stage 0"}
+    assert Cell("load/keystroke", "test: stage 1", "ours") in run.planned
+    # Nobody is new in it, so no start is expected.
+    assert Cell("load/start", "test: stage 1", "ours") not in run.planned
+    assert exit_code(analyse(run)) == 4
+
+
+def test_what_was_told_before_an_interruption_is_kept():
+    ledger = whole(end=BEGIN + 4)
+    passed = ledger.milestones[0]
+    passed.played_ns = passed.end_ns = None
+    run = msgspec.structs.replace(run_of(planned(["keystroke.p95<2ms"]), ledger), interrupted=True)
+    assert sum(len(trial.samples) for trial in run.trials) == SESSIONS + TYPING * DURATION
+    assert readings(run)["sessions"] == SESSIONS
+    assert exit_code(analyse(run)) == 4
+    fresh = type(ledger)(SHARDS, 1)
+    assert run_of(planned(), fresh).trials == ()
+
+
+def test_the_file_holds_it_all(tmp_path):
+    run = run_of(planned(["keystroke.p95<2ms"]), whole())
+    path = tmp_path / "load.json"
+    records.save(path, run, [])
+    assert records.load(path) == run
