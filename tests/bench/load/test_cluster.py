@@ -1,0 +1,194 @@
+"""The same loads over a real Dask cluster of several worker processes, and what goes wrong with one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
+from web_terminal.bench.load.links import CarrierError
+from web_terminal.bench.terminals.null import NullServer
+from web_terminal.bench.terminals.web_terminal import WebTerminal
+
+cluster = pytest.importorskip("web_terminal.bench.load.cluster", reason="the extra 'cluster' is not installed")
+
+# One cluster is enough.
+pytestmark = pytest.mark.xdist_group("cluster")
+
+_START_SECONDS = 60
+# In a process of its own: what a cluster does with threads, signals and warnings is its own affair.
+_CLUSTER = """
+import signal
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, *(nanny.pid for nanny in cluster.workers.values()), flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+@contextmanager
+def running_cluster(directory):
+    """A scheduler with three workers: its address and the workers' pids."""
+    script = directory / "cluster.py"
+    script.write_text(_CLUSTER)
+    with (directory / "said").open("wb") as said:
+        process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=said, cwd=directory)
+        tree = []
+        try:
+            line = process.stdout.readline().decode().split()
+            assert line, (directory / "said").read_text()
+            yield line[0], [int(pid) for pid in line[1:]]
+            tree = psutil.Process(process.pid).children(recursive=True)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_START_SECONDS)
+            process.stdout.close()
+            _, left = psutil.wait_procs(tree, timeout=20)
+            for each in left:
+                each.kill()
+            psutil.wait_procs(left, timeout=20)
+    assert left == []
+
+
+@pytest.fixture(scope="module")
+def cluster_of_three(tmp_path_factory):
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+def clients_below(pids):
+    return [
+        each
+        for pid in pids
+        for each in psutil.Process(pid).children(recursive=True)
+        if "web_terminal.bench.load.client" in each.cmdline()
+    ]
+
+
+async def test_shards_run_on_workers_and_their_samples_are_one_schedule(cluster_of_three):
+    address, pids = cluster_of_three
+    seen = []
+    view = Watcher(act=lambda: seen.extend(clients_below(pids)))
+    carrier = cluster.DaskWorkers(address)
+    assert await carrier.count() == 3
+    ledger = await conducted(load_of(typing(sessions=12), shards=3), WebTerminal(), view, carrier)
+    assert len(seen) == 3
+    assert view.said == []
+    assert (ledger.deaths, ledger.lost, ledger.stayed) == ([], [], 0)
+    assert ledger.milestones[0].up == 12
+    keys = operations(ledger, "keystroke")
+    begin_ns = ledger.milestones[0].playing_ns
+    assert keys.due.tolist() == [begin_ns + round(number * 1e9 / 40) for number in range(80)]
+    assert ledger.failed() == {}
+    assert 0 < ledger.clock_error_ns < 5e9
+    await gone(seen)
+
+
+async def gone(processes):
+    async with asyncio.timeout(30):
+        while any(each.is_running() for each in processes):
+            await asyncio.sleep(0.05)  # /proc offers no event for another's child
+
+
+async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_path):
+    with running_cluster(tmp_path) as (address, pids):
+        view = Watcher(act=lambda: os.kill(pids[1], signal.SIGKILL))
+        ledger = await conducted(
+            load_of(typing(sessions=12, duration=6), shards=3), NullServer(), view, cluster.DaskWorkers(address)
+        )
+        (death,) = ledger.deaths
+        assert death.sessions == 4
+        assert "left the cluster" in death.reason
+        assert len(view.said) == 1
+        passed = ledger.milestones[0]
+        assert passed.up == 12
+        assert operations(ledger, "keystroke").due[-1] > passed.playing_ns + 5e9
+
+
+async def test_more_clients_than_workers_are_refused(cluster_of_three):
+    carrier = cluster.DaskWorkers(cluster_of_three[0])
+    with pytest.raises(CarrierError, match="has 3 workers and 4 clients are asked for"):
+        await conducted(load_of(typing(), shards=4), NullServer(), carrier=carrier)
+
+
+async def test_an_interrupted_load_leaves_nothing_on_the_workers(cluster_of_three):
+    address, pids = cluster_of_three
+    seen = []
+    task = asyncio.current_task()
+
+    def interrupt():
+        seen.extend(clients_below(pids))
+        task.cancel()
+
+    load = load_of(typing(duration=60), shards=3)
+    with pytest.raises(asyncio.CancelledError):
+        await conducted(load, NullServer(), Watcher(act=interrupt), cluster.DaskWorkers(address))
+    task.uncancel()
+    assert len(seen) == 3
+    await gone(seen)
+
+
+async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
+    address, pids = cluster_of_three
+    # What a worker does is imported there, so it is asked to be less patient where it runs.
+    import distributed
+
+    def patience(seconds):
+        from web_terminal.bench.load import cluster as there
+
+        there._ALONE_SECONDS = seconds
+
+    async with distributed.Client(address, asynchronous=True) as client:
+        await client.run(patience, 2.0)
+        try:
+            client.submit(cluster.carry, "nobody", 0, pure=False)
+            async with asyncio.timeout(30):
+                while not clients_below(pids):
+                    await asyncio.sleep(0.05)  # as above
+            await gone(clients_below(pids))
+        finally:
+            await client.run(patience, cluster._ALONE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("nowhere", "'nowhere' is no address of a Dask scheduler; write it as tcp://host:8786"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers at tcp://127.0.0.1:1; start one with dask scheduler"),
+    ],
+)
+async def test_a_scheduler_that_is_not_there_is_one_clear_error(address, complaint):
+    with pytest.raises(CarrierError, match=complaint):
+        await cluster.DaskWorkers(address).count()
+
+
+async def test_what_is_no_scheduler_is_told_from_one():
+    async def speak_http(reader, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(speak_http, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(CarrierError, match=f"at tcp://127.0.0.1:{port}"):
+            await cluster.DaskWorkers(f"tcp://127.0.0.1:{port}").count()
+
+
+async def test_a_server_on_loopback_is_out_of_reach_of_another_machine(cluster_of_three, monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: f"not-{socket.gethostname()}")
+    with pytest.raises(CarrierError, match="on another machine"):
+        await conducted(load_of(typing(), shards=2), NullServer(), carrier=cluster.DaskWorkers(cluster_of_three[0]))
