@@ -58,8 +58,11 @@ TABLE: dict[str, tuple[str, ...]] = {
         "client", "protocol", *COMPONENTS, "bench.benchmark", "bench.clock", "bench.machine", "bench.samples",
         "bench.plan", "bench.record", "bench.terminals",
     ),
+    "bench.measurement": (
+        "client", "bench.plan", "bench.benchmark", "bench.clock", "bench.samples", "bench.terminals",
+    ),
     "bench.runner": (
-        "client", "bench.plan", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
+        "client", "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
         "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
     ),
     "bench.load": (

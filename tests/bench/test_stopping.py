@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from web_terminal.bench.stats.interval import Interval
+from web_terminal.bench.stats.quantiles import interval
 from web_terminal.bench.stats.series import Series
-from web_terminal.bench.stats.stopping import Aim, Stop, checkpoint, decide, look_level
+from web_terminal.bench.stats.stopping import Aim, Pace, Stop, checkpoint, decide, look_level, pace
 
 
 def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> Stop:
@@ -71,3 +75,49 @@ def test_looking_often_does_not_make_wrong_verdicts_frequent() -> None:
         wrong += Stop.CLEAR in stops
     # 5 % at most, and two and a half standard errors; looks at 95 % each would be wrong in about 15 %.
     assert wrong / repeats <= 0.08
+
+
+def test_a_pace_is_short_where_all_limits_are_clear_and_long_where_one_is_not() -> None:
+    values = Series(np.random.default_rng(4).lognormal(0, 0.5, 400))
+    assert pace(values, 0.95, [50.0]) is Pace.SHORT
+    assert pace(values, 0.95, [0.5]) is Pace.SHORT
+    assert pace(values, 0.95, [50.0, 30.0]) is Pace.SHORT
+    # The target is clear, the goal is not.
+    assert pace(values, 0.95, [50.0, 2.3]) is Pace.LONG
+    assert pace(Series([1.0] * 148 + [math.inf] * 60), 0.95, [5.0]) is Pace.SHORT
+    # At 99.9 % p95 is bounded on both sides from 149 values on; before that nothing is said.
+    assert pace(Series(values.values[:147]), 0.95, [50.0]) is Pace.USUAL
+
+
+def paced(rng: np.random.Generator, limit: float) -> tuple[Series, int]:
+    """Five blocks of a log-normal cell, each as long as the looks before it say; and how many were short."""
+    values, short = rng.lognormal(0, 1, 80), 0
+    for _ in range(4):
+        found = pace(Series(values), 0.95, [limit])
+        short += found is Pace.SHORT
+        count = {Pace.SHORT: 40, Pace.USUAL: 80, Pace.LONG: 400}[found]
+        values = np.concatenate([values, rng.lognormal(0, 1, count)])
+    return Series(values), short
+
+
+def test_looks_between_blocks_leave_the_verdict_at_the_end_as_true_as_without_them() -> None:
+    """The true p95 lies exactly at the limit: every verdict is wrong, and a plain interval is so in at most 5 %."""
+    truth, rng, repeats = float(np.exp(1.6448536)), np.random.default_rng(5), 400
+    wrong = 0
+    for _ in range(repeats):
+        found = interval(paced(rng, truth)[0], 0.95, 0.95)
+        assert isinstance(found, Interval)
+        wrong += not found.lower < truth <= found.upper
+    # 5 %, and two and a half standard errors.
+    assert wrong / repeats <= 0.0775
+
+
+def test_looks_between_blocks_spend_the_time_where_it_decides() -> None:
+    truth, rng, repeats = float(np.exp(1.6448536)), np.random.default_rng(6), 100
+    far = [paced(rng, truth * 10) for _ in range(repeats)]
+    assert all(short == 3 and len(series) == 280 for series, short in far)
+    near = [paced(rng, truth * 1.3)[0] for _ in range(repeats)]
+    ends = [interval(series, 0.95, 0.95) for series in near]
+    decided = sum(found.upper < truth * 1.3 for found in ends if isinstance(found, Interval))
+    # 400 operations whatever was found decide 57 % of such cells.
+    assert decided / repeats > 0.85

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
 from tests.bench.records import MS, P95_100_MS, facts, samples, trial
-from web_terminal.bench.analysis.sufficiency import Sufficiency
+from web_terminal.bench.analysis.sufficiency import SAVES_NS, SHORT, Interim, Sufficiency
 from web_terminal.bench.benchmark import declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.plan import Options, make_plan
 from web_terminal.bench.progress import Silent
 from web_terminal.bench.runner import carry_out
-from web_terminal.bench.samples import Metric, Trial
+from web_terminal.bench.samples import Metric, Target, Trial, Usage
 from web_terminal.bench.terminals.raw_pty import RawPty
 from web_terminal.bench.terminals.terminal import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def noisy(n: int, block: int = 0) -> Trial:
@@ -48,6 +55,78 @@ def test_a_narrow_interval_is_enough() -> None:
 
 def test_what_has_no_latency_needs_no_look() -> None:
     assert Sufficiency(0.1, 0.95).is_enough(facts(Metric(name="m", kind="level")), [trial()])
+
+
+def percentile(of: float, limit_ms: float, goal_ms: float | None = None, mark: str = "") -> Metric:
+    goal = None if goal_ms is None else goal_ms * MS
+    statistic = "p50" if of == 0.5 else "p95"
+    target = Target(statistic=statistic, limit=limit_ms * MS, goal=goal)  # type: ignore[arg-type]
+    return Metric(name=mark or "latency", mark=mark, targets={"*": target})
+
+
+def test_between_blocks_a_cell_gets_less_when_every_target_is_clear_and_more_when_one_is_not() -> None:
+    share = Interim().share
+    blocks = [noisy(100), noisy(100, 1)]  # p95 about 5 ms
+    assert share(facts(percentile(0.95, 100)), blocks) == SHORT
+    assert share(facts(percentile(0.95, 0.5)), blocks) == SHORT
+    assert share(facts(percentile(0.95, 100, 5)), blocks) == math.inf
+    assert share(facts(percentile(0.95, 5)), blocks) == math.inf
+    assert share(facts(percentile(0.95, 100)), blocks[:1]) == 1  # too little is known
+    assert share(facts(percentile(0.5, 100)), blocks[:1]) == SHORT
+    # Where nothing would be saved, a comparison would rather have the operations.
+    quick = Usage(elapsed_ns=SAVES_NS - 1, client_cpu_ns=0)
+    assert share(facts(percentile(0.95, 100)), [blocks[0], msgspec.structs.replace(blocks[1], usage=quick)]) == 1
+
+
+def test_between_blocks_a_cell_gets_the_usual_number_where_no_percentile_is_judged() -> None:
+    share, blocks = Interim().share, [noisy(100), noisy(100, 1)]
+    rate = Metric(name="latency", targets={"*": Target(statistic="rate", limit=1.0, below=False)})
+    level = Metric(name="m", kind="level", targets={"*": Target(statistic="level", limit=1.0)})
+    ratio = Metric(name="latency", floor_targets={"*": Target(statistic="ratio_p95", goal=1.3)})
+    for metric in (Metric(name="latency"), rate, level, ratio):
+        assert share(facts(metric), blocks) == 1
+    # Beside one that is clear, what is not known keeps the usual number.
+    assert share(facts(percentile(0.95, 100), level), blocks) == 1
+    assert share(facts(percentile(0.95, 5), level), blocks) == math.inf
+
+
+class Told:
+    """A share for each block; notes what it was shown."""
+
+    def __init__(self, *shares: float) -> None:
+        self.shares = list(shares)
+        self.shown: list[int] = []
+
+    def share(self, facts: object, trials: Sequence[Trial]) -> float:
+        self.shown.append(len(trials))
+        return self.shares[len(trials) - 1]
+
+
+@pytest.mark.parametrize(("role", "expected"), [("subject", [20, 5, 20]), ("floor", [20, 20, 20])])
+async def test_the_runner_makes_blocks_as_long_as_it_is_told_and_floors_as_ever(role: str, expected: list[int]) -> None:
+    @asynccontextmanager
+    async def prepare(stage):  # type: ignore[no-untyped-def]
+        async def operate():  # type: ignore[no-untyped-def]
+            return sample(now_ns(), now_ns() + 1)
+
+        yield operate
+
+    class Judged(RawPty):
+        pass
+
+    vars(terminal := Judged())["role"] = role
+    one = declare("floors/one", "one", "much", prepare, frozenset({Capability.LOCAL_PTY}), component=True)
+    options = Options(sample_size=80, warm_up_seconds=0.0, measurement_seconds=240.0, blocks=4)
+    plan = make_plan([one], [terminal], (), options)
+    # The last block is told to take all its time: a second, in which thousands of such operations fit.
+    plan = replace(plan, together=(*plan.together[:3], (replace(plan.together[3][0], measurement_seconds=1.0),)))
+    trials: list[Trial] = []
+    told = Told(0.25, 1.0, math.inf)
+    await carry_out(plan, trials.append, Silent(), 0.5, interim=told)
+    counts = [sum(str(each.phase) == "measure" for each in trial.samples) for trial in trials]
+    assert counts[:3] == expected
+    assert counts[3] > 20 if role == "subject" else counts[3] == 20
+    assert told.shown == ([1, 2, 3] if role == "subject" else [])
 
 
 class Counted:

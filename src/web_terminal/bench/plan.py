@@ -44,7 +44,7 @@ class Options:
     sample_size: int = 400
     warm_up_seconds: float = 0.2
     measurement_seconds: float = 1.0
-    blocks: int = 3
+    blocks: int = 5
     quick: bool = False
     full: bool = False
     """Also the parameters that take minutes."""
@@ -52,6 +52,8 @@ class Options:
     seed: int = 0
     precision: float = 0.0
     """Wanted width of the deciding interval over its estimate; with 0 the sample size decides instead."""
+    adaptive: bool = True
+    """Less of what is clear after some blocks, more of what is not; with false the sample size whatever is found."""
 
 
 QUICK: Final = Options(sample_size=100, warm_up_seconds=0.1, measurement_seconds=0.5, blocks=2, quick=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -58,12 +59,15 @@ def bench(
     token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="For --url, where the URL has none.")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write record and results there.")] = None,
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Rounds that operations are spread over. [default: 3, quick: 2]")
+        int | None, typer.Option(min=1, help="Rounds that operations are spread over. [default: 5, quick: 2]")
     ] = None,
     precision: Annotated[
         float | None,
         typer.Option(min=0.001, max=10, help="Go on until the interval is so narrow, such as 0.1, or time is up."),
     ] = None,
+    fixed: Annotated[
+        bool, typer.Option("--fixed", help="The sample size whatever is found: no less of what is clear, no more.")
+    ] = False,
     save_baseline: Annotated[
         str, typer.Option(metavar="NAME", help="Compare with NAME if it is there, and save as NAME. [default: base]")
     ] = "",
@@ -121,6 +125,7 @@ def bench(
         "blocks": blocks,
         "precision": precision,
         "full": full or None,
+        "adaptive": False if fixed else None,
     }
     options = _replaced(QUICK if quick else Options(), given)
     try:
@@ -178,6 +183,7 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
     from web_terminal.bench.report import json as json_report
     from web_terminal.cli import keeping as keep
 
+    began = time.monotonic()
     try:
         keeping = wishes.keeping()
         run, base = _run_and_base(plan, json, keeping, wishes.self_check, profiles)
@@ -196,7 +202,7 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
     try:
         if wishes.self_check:
             found = keep.self_checked(console, keeping.terms, run)
-            raise typer.Exit(code if code == _RUN_FAILED else found)
+            _end(began, code if code == _RUN_FAILED else found)
         keep.beside_each_other(console, run, analysis)
         worse = 0 if base is None else keep.compared(console, keeping, base, run)
         if not keeping.choice.load:
@@ -208,7 +214,7 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
             typer.echo(beside(run, analysis, keeping.home, earlier))
     except keep.KeepingError as error:
         _fail(_RUN_FAILED, str(error))
-    raise typer.Exit(code if code == _RUN_FAILED else worse or code)
+    _end(began, code if code == _RUN_FAILED else worse or code)
 
 
 def _run_and_base(
@@ -290,13 +296,14 @@ def _carry_out(plan: Plan, keep: Callable[[Trial], None], progress: Progress, pr
         KeyboardInterrupt: after everything that was started has ended.
         NotProven, ProfileError
     """
-    from web_terminal.bench.analysis.sufficiency import Sufficiency
+    from web_terminal.bench.analysis.sufficiency import Interim, Sufficiency
     from web_terminal.bench.runner import carry_out
     from web_terminal.cli import running
 
     options = plan.options
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
-    running.run(carry_out(plan, keep, progress, enough=enough, profiles=profiles))
+    interim = Interim() if options.adaptive and enough is None else None
+    running.run(carry_out(plan, keep, progress, enough=enough, profiles=profiles, interim=interim))
 
 
 def _header(plan: Plan, machine: dict[str, Any]) -> Run:
@@ -327,6 +334,12 @@ def _replaced(options: Options, given: dict[str, float | int | None]) -> Options
     from dataclasses import replace
 
     return replace(options, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # names and types are those of the flags above
+
+
+def _end(began: float, status: int) -> NoReturn:
+    """Say how long it all took, measuring, judging and drawing, and be done."""
+    typer.echo(f"took {time.monotonic() - began:.0f} s")
+    raise typer.Exit(status)
 
 
 def _fail(status: int, text: str) -> NoReturn:

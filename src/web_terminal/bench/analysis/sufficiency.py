@@ -1,4 +1,4 @@
-"""Whether a cell has been measured enough: the runner's question, asked at checkpoints only."""
+"""Whether a cell has been measured enough: the runner's questions, asked at checkpoints or between blocks only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from web_terminal.bench.analysis.estimates import PERCENTILES, latencies
-from web_terminal.bench.stats.stopping import FIRST, Aim, Stop, checkpoint, decide
+from web_terminal.bench.stats.stopping import FIRST, Aim, Pace, Stop, checkpoint, decide, pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,47 @@ WITHOUT_TARGET = "p95"
 
 STATISTICS = {"ratio_p50": "p50", "ratio_p95": "p95", "mean": "p50", "rate": "p50"}
 """What is looked at for a target on something else: it narrows as that does."""
+
+
+SHORT = 0.5
+"""Of a block's usual operations, where the cell is clear already: blocks are kept, since comparisons rest on them."""
+
+SAVES_NS = 100_000_000
+"""What a block must have taken for half of it to be worth saving: a comparison would rather have the operations."""
+
+
+class Interim:
+    """Looks between the blocks of a cell; remembers nothing."""
+
+    def share(self, facts: BenchmarkFacts, trials: Sequence[Trial]) -> float:
+        """How many operations the next block is to have, as a part of its usual number; infinite: all its time allows.
+
+        Args:
+            trials: the blocks of the cell so far.
+        """
+        found = [
+            _look(metric, target, trials)
+            for metric in facts.metrics
+            for table in (metric.targets, metric.floor_targets)
+            for target in (table.get(trials[-1].cell.parameter, table.get("*")),)
+            if target is not None
+        ]
+        if Pace.LONG in found:
+            return math.inf
+        usage = trials[-1].usage
+        saves = usage is not None and usage.elapsed_ns >= SAVES_NS
+        return SHORT if saves and found and set(found) == {Pace.SHORT} else 1.0
+
+
+def _look(metric: Metric, target: Target, trials: Sequence[Trial]) -> Pace:
+    # What is not a percentile of one cell's operations is left at the usual number.
+    if metric.kind != "latency" or target.statistic not in PERCENTILES:
+        return Pace.USUAL
+    found = latencies(trials, metric.mark)
+    if found is None:
+        return Pace.USUAL
+    limits = [limit for limit in (target.limit, target.goal) if limit is not None]
+    return pace(found.series, PERCENTILES[target.statistic], limits)
 
 
 class Sufficiency:
