@@ -62,8 +62,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "client", "bench.plan", "bench.benchmark", "bench.clock", "bench.samples", "bench.terminals",
     ),
     "bench.runner": (
-        "client", "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record", "bench.benchmark",
-        "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
+        "client", "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record",
+        "bench.benchmark", "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
     ),
     "bench.load": (
         "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.suites", "bench.terminals",
