@@ -13,6 +13,7 @@ from web_terminal.bench.plan import Options, make_plan
 from web_terminal.bench.progress import Silent
 from web_terminal.bench.runner import carry_out
 from web_terminal.bench.samples import Outcome, Phase, Sample
+from web_terminal.bench.suites.apart import apart
 from web_terminal.bench.suites.catalogue import CATALOGUE
 from web_terminal.bench.terminals.loopback import Loopback
 from web_terminal.bench.terminals.raw_pty import RawPty
@@ -134,6 +135,20 @@ async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
         for _ in range(2):
             with pytest.raises(Closed, match="loopback hung up"):
                 await operate()
+
+
+async def test_processors_are_shared_again_after_a_floor_had_one_for_each_side():
+    usable = os.sched_getaffinity(0)
+    async with Loopback().launch() as running:
+        with apart(stage_on(running)):
+            ours, theirs = os.sched_getaffinity(0), os.sched_getaffinity(running.process.pid)
+            if len(usable) > 1:
+                assert (ours, theirs) == ({min(usable)}, {max(usable)})
+        assert os.sched_getaffinity(0) == os.sched_getaffinity(running.process.pid) == usable
+        os.kill(running.process.pid, signal.SIGKILL)
+        with apart(stage_on(running)):
+            pass
+    assert os.sched_getaffinity(0) == usable
 
 
 async def test_memory_is_a_line_over_sessions(monkeypatch):

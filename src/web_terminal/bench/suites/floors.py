@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.benchmark import Benchmark, Stage, declare, sample
 from web_terminal.bench.clock import now_ns
 from web_terminal.bench.samples import Metric, Target
+from web_terminal.bench.suites.apart import apart
 from web_terminal.bench.suites.shells import ready_shell
 from web_terminal.bench.terminals.delays import CONFESS
 from web_terminal.bench.terminals.raw_pty import local_pty
@@ -126,7 +127,11 @@ async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
             came, answered = reply.event.data.split()
             return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
 
-        yield with_truth if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities else operate
+        if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities:
+            yield with_truth
+            return
+        with apart(stage):
+            yield operate
 
 
 @asynccontextmanager
@@ -136,7 +141,8 @@ async def _loopback_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
 
     client = ping_pongs.blocking if stage.parameter else ping_pongs.on_the_loop
     async with client(stage) as operate:
-        yield operate
+        with apart(stage):
+            yield operate
 
 
 _PTY = frozenset({Capability.LOCAL_PTY})
