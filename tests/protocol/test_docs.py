@@ -10,6 +10,7 @@ import pytest
 
 from tests.protocol.examples import CLIENT, SERVER
 from web_terminal.protocol import messages as m
+from web_terminal.protocol import terminado, ttyd
 from web_terminal.protocol.codec import Kind, Subprotocol
 from web_terminal.protocol.conversation import Side, State, allowed
 from web_terminal.protocol.errors import CloseCode
@@ -83,3 +84,19 @@ def test_subprotocols_and_kinds():
     assert [row[0].strip("`") for row in rows("WebSocket")] == [each.value for each in Subprotocol]
     told = {int(value, 16): name for value, name in re.findall(r"^\| `(0x\d\d)` (\w+) ", TEXT, re.MULTILINE)}
     assert told == {int(kind): kind.name.lower() for kind in Kind}
+
+
+def test_the_wires_of_others():
+    kinds = {(row[0].split("`")[1], row[1]) for row in rows("The wire of ttyd") if len(row) == 4}
+    client = {kind for kind, direction in kinds if direction == "client to server"}
+    assert client == {"{", "0", "1", "2", "3"}
+    for kind in client:
+        ttyd.decode_client({"{": b"{}", "1": b'1{"columns":1,"rows":1}'}.get(kind, kind.encode()))
+    server = {kind for kind, direction in kinds if direction == "server to client"}
+    heard = {kind: type(ttyd.decode_server(b"2{}" if kind == "2" else kind.encode())) for kind in server}
+    assert heard == {"0": ttyd.Output, "1": ttyd.Title, "2": ttyd.Preferences}
+    section = TEXT.split("# The wire of ttyd\n")[1].split("## REST\n")[0]
+    codes = {int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
+    assert codes <= {int(code) for code in CloseCode}
+    for message in (terminado.SETUP.payload, terminado.DISCONNECT.payload):
+        assert f"`{message.decode()}`" in section

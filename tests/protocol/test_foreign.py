@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pathlib
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from web_terminal.protocol.codec import InputBytes
 from web_terminal.protocol.errors import InvalidText, Malformed, TheirError, UnsupportedData
 from web_terminal.protocol.messages import Resize, Size
 
+VECTORS = pathlib.Path(__file__).parents[1] / "vectors"
 DECODERS = (ttyd.decode_client, ttyd.decode_server, terminado.decode_client, terminado.decode_server)
 
 
@@ -91,3 +93,60 @@ def test_ttyd_s_unknown_kinds_are_named(decode, data: bytes) -> None:
 def test_ttyd_s_broken_json_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         ttyd.decode_client(data)
+
+
+# --- what the real ones said
+
+
+def captured(name: str, side: str) -> list[bytes]:
+    content = json.loads((VECTORS / f"{name}.json").read_text())
+    frames = [frame for each in content["conversations"].values() for frame in each["frames"] if frame["from"] == side]
+    assert frames
+    return [bytes.fromhex(frame["hex"]) if "hex" in frame else frame["text"].encode() for frame in frames]
+
+
+def test_what_the_real_ttyd_said_is_read() -> None:
+    heard = [ttyd.decode_server(payload) for payload in captured("ttyd", "server")]
+    assert [type(each) for each in heard[:3]] == [ttyd.Title, ttyd.Preferences, ttyd.Output]
+    output = b"".join(each.data for each in heard if isinstance(each, ttyd.Output))
+    assert b"\r\n30 100\r\n" in output
+    assert b"\xff\xc3\xa9\xfe-" in output
+    for each in heard:
+        if isinstance(each, ttyd.Output):
+            assert ttyd.output(each.data).payload == b"0" + each.data
+
+
+def test_what_the_real_ttyd_understood_is_what_we_say() -> None:
+    for payload in captured("ttyd", "client"):
+        match ttyd.decode_client(payload):
+            case ttyd.Hello(token=token, columns=cols, rows=rows):
+                frame = ttyd.hello(token, Size(cols, rows))
+            case Resize(cols=cols, rows=rows):
+                frame = ttyd.resize(Size(cols, rows))
+            case InputBytes(data=data):
+                frame = ttyd.input(data)
+            case word:
+                frame = ttyd.flow(word)
+        assert frame.payload == payload
+
+
+def test_what_the_real_terminado_said_is_read() -> None:
+    heard = [terminado.decode_server(payload) for payload in captured("terminado", "server")]
+    assert isinstance(heard[0], terminado.Setup)
+    assert isinstance(heard[-1], terminado.Disconnect)
+    output = b"".join(each.data for each in heard if isinstance(each, terminado.Output))
+    assert b"\r\n30 100\r\n" in output
+    # Bytes that are no UTF-8 came as replacement characters.
+    assert "\ufffd\u00e9\ufffd-".encode() in output
+
+
+def test_what_the_real_terminado_understood_is_what_we_say() -> None:
+    for payload in captured("terminado", "client"):
+        match terminado.decode_client(payload):
+            case Resize(cols=cols, rows=rows):
+                # We leave out the size in pixels.
+                assert json.loads(terminado.resize(Size(cols, rows)).payload) == json.loads(payload)[:3]
+            case InputBytes(data=data):
+                assert json.loads(terminado.input(data).payload) == json.loads(payload)
+            case other:
+                assert other is None

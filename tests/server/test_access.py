@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 from itsdangerous import URLSafeTimedSerializer
@@ -36,6 +38,34 @@ def test_anything_else_is_nobody(value):
     with pytest.raises(Denied) as denied:
         access().by_headers(value, None, HERE)
     assert TOKEN not in denied.value.reason
+
+
+def test_what_others_clients_send_opens_only_their_own_place():
+    basic = f"Basic {base64.b64encode(f'anybody:{TOKEN}'.encode()).decode()}"
+    token = f"token {TOKEN}"
+    rules = access()
+    assert rules.by_headers(basic, None, HERE, "basic").user == "owner"
+    assert rules.by_headers(token, None, HERE, "token").user == "owner"
+    for scheme in ("bearer", "basic", "token"):
+        assert rules.by_headers(f"Bearer {TOKEN}", None, HERE, scheme).user == "owner"
+    for offered, scheme in ((basic, "bearer"), (basic, "token"), (token, "bearer"), (token, "basic")):
+        with pytest.raises(Denied, match="not supported; use Bearer"):
+            rules.by_headers(offered, None, HERE, scheme)
+
+
+@pytest.mark.parametrize("value", ["Basic", "Basic !", "Basic YQ", "Basic /w==", "Basic YTp=b"])
+def test_basic_that_is_none_is_denied(value):
+    with pytest.raises(Denied, match=r"base64 of user:token|wrong token"):
+        access().by_headers(value, None, HERE, "basic")
+
+
+def test_a_wrong_password_counts_as_a_wrong_token():
+    rules = access(login_attempts_per_minute=1)
+    wrong = f"Basic {base64.b64encode(b'anybody:wrong').decode()}"
+    with pytest.raises(Denied, match="wrong token"):
+        rules.by_headers(wrong, None, HERE, "basic")
+    with pytest.raises(TooManyFailures):
+        rules.by_headers(wrong, None, HERE, "basic")
 
 
 def test_no_credentials_are_no_grant_and_no_error():

@@ -367,6 +367,30 @@ async def test_a_client_that_does_not_read_its_echoes_is_not_read_either():
             assert worker.memory_info().rss - before < 100 << 20
 
 
+async def test_echoes_that_had_to_wait_arrive_whole(server):
+    """picows left the transport a view of its own buffer as a frame's head: the next frame wrote over what waited."""
+    async with ready(server, subprotocol="web-terminal.v1") as socket:
+        socket.writer.transport.pause_reading()
+        blocks = [bytes([3, n]) + os.urandom(20_000 + 50_000 * (n % 2)) for n in range(200)]
+        for block in blocks:
+            socket.send(BINARY, block)
+
+        async def read() -> None:
+            for block in blocks:
+                assert await socket.frame() == (BINARY, block)
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(socket.writer.drain())
+            # Only once the server has been made to wait: it reads no more, so our own buffer stays full.
+            while socket.writer.transport.get_write_buffer_size() > 1 << 20:
+                waiting = socket.writer.transport.get_write_buffer_size()
+                await asyncio.sleep(0.2)
+                if socket.writer.transport.get_write_buffer_size() == waiting:
+                    break
+            socket.writer.transport.resume_reading()
+            both.create_task(read())
+
+
 # --- clients that vanish
 
 

@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from tests.conftest import TOKEN, serving
-from tests.server.raw import attached, http, ready, websocket
+from tests.server.conftest import FLAGS
+from tests.server.raw import BINARY, CLOSE, attached, http, ready, websocket
+from tests.server.real import Place, new_terminal, terminal_socket, ttyd_socket
 from web_terminal.client.connection import connect
 from web_terminal.protocol import messages as m
-from web_terminal.server.worker import api
+from web_terminal.server.worker import api, terminado, ttyd
 
 ANN, BOB, EVE = "ann-token-0123456789", "bob-token-0123456789", "eve-token-0123456789"
 USERS = f'[users.ann]\ntoken = "{ANN}"\n[users.bob]\ntoken = "{BOB}"\n[users.eve]\ntoken = "{EVE}"\nrole = "viewer"\n'
@@ -55,16 +57,19 @@ async def routes(server) -> list[tuple[str, str]]:
     """Every operation of the OpenAPI document and of the handlers, with a value for each parameter."""
     document = (await http(server, "GET", "/api/v1/openapi.json", token=TOKEN)).json()
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    for handler in api.HANDLERS:
-        for path in handler.paths:
-            found |= {(str(method), f"/api/v1{path}") for method in handler.http_methods}
+    for place, handlers in (("/api/v1", api.HANDLERS), ("/ttyd", ttyd.HANDLERS), ("/jupyter", terminado.HANDLERS)):
+        for handler in handlers:
+            for path in handler.paths:
+                found |= {(str(method), place + path) for method in handler.http_methods}
     return sorted((method, re.sub(r"\{[^}]*\}", "0" * 24, path)) for method, path in found)
 
 
-async def test_every_route_refuses_who_has_no_credentials(server):
-    """CVE-2026-39987 (marimo): a route that forgot to ask."""
+async def test_every_route_refuses_who_has_no_credentials(wires):
+    """CVE-2026-39987 (marimo): a route that forgot to ask. On a server that speaks every wire."""
+    server = wires
     seen = await routes(server)
-    assert len(seen) >= 12
+    assert {("GET", "/ttyd/token"), ("GET", "/jupyter/api/terminals"), ("POST", "/jupyter/api/terminals")} <= set(seen)
+    assert len(seen) >= 17
     for method, path in [*seen, ("GET", "/api/v1/openapi.json"), ("GET", "/api/v1"), ("GET", "/api/v1/")]:
         answer = await http(server, method, path, body=b"{}" if method in ("POST", "PATCH", "PUT") else None)
         if (method, path) == ("GET", "/api/v1/health"):
@@ -74,7 +79,9 @@ async def test_every_route_refuses_who_has_no_credentials(server):
             assert answer.status == 422
         else:
             assert (answer.status, answer.json()["code"]) == (401, "authentication_failed"), (method, path)
-            assert answer.header("www-authenticate") == "Bearer"
+            # A browser asks its user where Basic is offered: on ttyd's path, whose users know it so.
+            basic = path.startswith("/ttyd")
+            assert answer.header("www-authenticate") == ('Basic realm="web-terminal"' if basic else "Bearer")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,47 @@ async def test_there_is_no_websocket_but_one(server, path):
     """CVE-2026-39987: middleware does not run for WebSockets, so every path must be closed by itself."""
     async with websocket(server, path=path, token=TOKEN) as socket:
         assert socket.answer.status == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/ttyd", "/ttyd/", "/ttyd/ws/", "/ttyd/ws/x", "/ttyd/wss", "/ttydx/ws", "/ttyd/token", "/xttyd/ws", "/jupyter/ws",
+     "/jupyter/terminals/websocket", "/jupyter/terminals/websocket/", "/jupyterx/terminals/websocket/1",
+     "/jupyter/api/terminals/1", "/ttyd/terminals/websocket/1"],
+)  # fmt: skip
+async def test_the_wires_of_others_have_one_websocket_each(wires, path):
+    async with websocket(wires, path=path, token=TOKEN, subprotocol="tty") as socket:
+        assert socket.answer.status == 404
+
+
+async def test_the_websockets_of_others_let_nobody_in_either(wires):
+    """CVE-2021-34182 (ttyd): a shell for whoever finds the port."""
+    session = await new_terminal(Place(wires.port, "/jupyter", {"Authorization": f"token {TOKEN}"}))
+    async with websocket(wires, path=f"/jupyter/terminals/websocket/{session}", token=None, subprotocol="") as socket:
+        assert socket.answer.status == HTTPStatus.FORBIDDEN
+    for first in (b'{"AuthToken":"","columns":80,"rows":24}', b"0id\r", b"3"):
+        async with ttyd_socket(Place(wires.port, "/ttyd")) as socket:
+            socket.send(BINARY, first)
+            opcode, payload = await socket.frame()
+            assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, 4000)
+    assert (await http(wires, "DELETE", f"/api/v1/sessions/{session}", token=TOKEN)).status == 204
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "10.0.0.1"}]
+)
+async def test_other_sites_do_not_reach_the_wires_of_others(wires, headers):
+    """Hijacking and DNS rebinding, with the credentials that a browser would send along."""
+    cookie, _ = cookie_of(await login(wires))
+    for credentials in ({"Cookie": cookie}, {"Authorization": f"Bearer {TOKEN}"}):
+        sent = credentials | headers
+        async with websocket(wires, path="/ttyd/ws", token=None, headers=sent, subprotocol="tty") as socket:
+            assert socket.answer.status == 403
+        path = f"/jupyter/terminals/websocket/1?token={TOKEN}"
+        async with websocket(wires, path=path, token=None, headers=sent, subprotocol="") as socket:
+            assert socket.answer.status == 403
+        answer = await http(wires, "POST", "/jupyter/api/terminals", body=b"{}", headers=sent)
+        assert answer.status == 403
 
 
 async def test_a_websocket_without_credentials_hears_nothing_but_authenticate(strict):
@@ -353,13 +401,23 @@ async def test_a_viewer_sees_everything_and_changes_nothing(users):
 async def test_tokens_show_nowhere():
     """CVE-2022-29241, CVE-2024-22421, CVE-2026-40171 (Jupyter): tokens in files, redirects and logs; wetty: in ``ps``.
     The environments of host and workers once held WEB_TERMINAL_TOKEN, where every shell could read it."""
-    with serving("--log-level", "debug") as server:
+    with serving(*FLAGS, "--log-level", "debug") as server:
         bodies = []
+        # JupyterLab's page can send its token in the query only.
+        place = Place(server.port, "/jupyter", {"Authorization": f"token {TOKEN}"})
+        session = await new_terminal(place)
+        for path in (f"/jupyter/terminals/websocket/{session}", "/jupyter/terminals/websocket/1", "/nothing", "/ws"):
+            async with websocket(server, path=f"{path}?token={TOKEN}", token=None, subprotocol="") as socket:
+                bodies.append(socket.answer.body)
+        bodies.append((await http(server, "GET", f"/jupyter/api/terminals?token={TOKEN}")).body)
+        async with terminal_socket(place, session) as socket:
+            bodies.append((await socket.frame())[1])
         async with connect(server.url) as connection:
             await connection.attach()
             inside = await connection.run("env; cat /proc/$PPID/environ; cat /proc/$$/cmdline")
             bodies.append(inside.output)
-            paths = ("/api/v1/sessions", "/api/v1/me", "/api/v1/metrics", "/api/v1/openapi.json", "/", "/nothing")
+            paths = ("/api/v1/sessions", "/api/v1/me", "/api/v1/metrics", "/api/v1/openapi.json", "/", "/nothing",
+                     "/ttyd/token", "/jupyter/api/terminals")  # fmt: skip
             answers = [await http(server, "GET", path, token=TOKEN) for path in paths]
             answers += [await login(server), await login(server, TOKEN + "x"), await http(server, "GET", "/api/v1/me")]
             for answer in answers:
@@ -368,7 +426,7 @@ async def test_tokens_show_nowhere():
             for process in [root, *root.children(recursive=True)]:
                 proc = pathlib.Path("/proc", str(process.pid))
                 bodies += [proc.joinpath(name).read_bytes() for name in ("cmdline", "environ")]
-        assert len(bodies) >= 18
+        assert len(bodies) >= 24
         assert not [body for body in bodies if TOKEN.encode() in body]
     assert server.log
     assert TOKEN not in "".join(server.log)

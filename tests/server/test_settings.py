@@ -131,6 +131,16 @@ def test_not_a_number_is_out_of_range():
         ({"base_path": "/a/../b"}, "'/a/../b'"),
         ({"base_path": "/{id}"}, "letters"),
         ({"base_path": "/a?b"}, "letters"),
+        ({"ttyd_path": "tty"}, "ttyd_path = 'tty'"),
+        ({"ttyd_path": "/tty/"}, "ttyd_path = '/tty/'"),
+        ({"ttyd_path": "/"}, "ttyd_path = '/'"),
+        ({"ttyd_path": "/ws"}, "ttyd_path = '/ws' begins like a path of our own"),
+        ({"ttyd_path": "/assets/tty"}, "begins like a path of our own"),
+        ({"terminado_path": "/a/.."}, "terminado_path = '/a/..'"),
+        ({"terminado_path": "/api/v2"}, "terminado_path = '/api/v2' begins like a path of our own"),
+        ({"ttyd_path": "/x", "terminado_path": "/x"}, "'/x' and terminado_path = '/x' overlap"),
+        ({"ttyd_path": "/x/y", "terminado_path": "/x"}, "overlap"),
+        ({"ttyd_path": "/x", "terminado_path": "/x/y/z"}, "overlap"),
         ({"insecure_no_auth": True, "host": "0.0.0.0"}, "0.0.0.0"),
         ({"insecure_no_auth": True, "host": "::"}, "reachable from other machines"),
         ({"insecure_no_auth": True, "host": "example.org"}, "reachable from other machines"),
@@ -182,3 +192,12 @@ def test_the_shell_is_the_users_own():
 def test_no_secret_is_the_default_of_anything():
     assert Settings().token == ""
     assert 'token: str = ""' in pathlib.Path(module.__file__).read_text()
+
+
+def test_the_wires_of_others_are_off_until_they_have_a_path(file):
+    assert (Settings().ttyd_path, Settings().terminado_path) == ("", "")
+    path = file('ttyd_path = "/tty"\n')
+    settings = load({"terminado_path": "/jupyter/lab"}, {"WEB_TERMINAL_BASE_PATH": "/term"}, path)
+    assert (settings.base_path, settings.ttyd_path, settings.terminado_path) == ("/term", "/tty", "/jupyter/lab")
+    # The same beginning is no overlap, and below a base path nothing of ours is met.
+    check(Settings(ttyd_path="/x", terminado_path="/xy", base_path="/api"))

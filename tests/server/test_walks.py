@@ -177,20 +177,22 @@ async def test_input_to_a_program_that_does_not_read_is_bounded_and_arrives(serv
         await connection.close(destroy=True)
 
 
-async def test_killing_a_worker_loses_no_shell_and_no_byte_of_the_log():
+async def test_killing_a_worker_loses_no_shell_and_no_byte_of_the_log(tmp_path):
     """100 sessions attached, the worker is killed, output goes on, everybody resumes at the byte they had."""
     with serving("--workers", "1", "--log-level", "warning") as server:
         async with attached(server.url, 100) as connections:
             before = [await each.run("echo $$") for each in connections]
             # What is printed while nobody looks must be there afterwards.
+            gone = tmp_path / "gone"
             for each in connections:
-                each.command("(sleep 0.5; printf '%s%s' mean while) &")
+                each.command(f"(until [ -e {gone} ]; do sleep 0.1; done; printf '%s%s' mean while) &")
             await asyncio.gather(*(each.run("true") for each in connections))
             (worker,) = server.workers
             worker.send_signal(signal.SIGKILL)
             for each in connections:
                 with pytest.raises(Closed):
                     await each.wait_for(b"never")
+            gone.touch()
             offsets = [each.offset for each in connections]
             joined = await asyncio.gather(*(resume(each) for each in connections))
             assert [each.offset for each in joined] == offsets

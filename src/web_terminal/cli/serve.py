@@ -13,6 +13,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one. [default: 7681]")] = None,
     base_path: Annotated[str | None, typer.Option(help="Path under which a reverse proxy serves it, as /term.")] = None,
+    ttyd_path: Annotated[str | None, typer.Option(help="Serve ttyd's clients there, as /ttyd. [default: off]")] = None,
+    terminado_path: Annotated[
+        str | None, typer.Option(help="Serve JupyterLab's terminals there, as /jupyter. [default: off]")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. [default: 1]")] = None,
     shell: Annotated[str | None, typer.Option(help="Program of new sessions. [default: $SHELL or /bin/sh]")] = None,
     cwd: Annotated[str | None, typer.Option(help="Directory of new sessions. [default: home]")] = None,

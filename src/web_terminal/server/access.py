@@ -6,11 +6,12 @@ CVE-2026-39987 happened), so both ask here.
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +21,9 @@ from web_terminal.server.settings import OWNER, is_loopback
 
 if TYPE_CHECKING:
     from web_terminal.server.settings import Settings
+
+Scheme = Literal["bearer", "basic", "token"]
+"""How a token may come in ``Authorization``. Bearer always; what others' clients use, only where they are served."""
 
 _ATTEMPT_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
@@ -108,8 +112,10 @@ class Access:
                 return grant
         raise Denied("wrong token")
 
-    def by_headers(self, authorization: str | None, cookie: str | None, address: str) -> Grant | None:
-        """The grant that a request's headers carry; ``None`` where they carry none.
+    def by_headers(
+        self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
+    ) -> Grant | None:
+        """The grant that a request's headers carry; ``None`` where they carry none. ``scheme`` will do beside Bearer.
 
         Raises:
             TooManyFailures: ``address`` guessed wrong too often lately to be heard.
@@ -118,10 +124,7 @@ class Access:
         if not self._settings.has_authentication:
             return Grant(OWNER, "owner")
         if authorization is not None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer":
-                raise Denied(f"authorization scheme {scheme[:20]!r} is not supported; use Bearer")
-            return self.try_token(token.strip(), address)
+            return self.try_token(_token_in(authorization, scheme), address)
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
 
@@ -178,6 +181,20 @@ class Access:
         self._attempts[address] = (start, count + 1)
         while len(self._attempts) > _ADDRESSES_REMEMBERED:
             self._attempts.popitem(last=False)
+
+
+def _token_in(authorization: str, scheme: Scheme) -> str:
+    """The token that an ``Authorization`` header carries: as it is, or as the password of Basic (RFC 7617)."""
+    named, _, value = authorization.partition(" ")
+    value = value.strip()
+    if named.lower() not in ("bearer", scheme):
+        raise Denied(f"authorization scheme {named[:20]!r} is not supported; use Bearer")
+    if named.lower() != "basic":
+        return value
+    try:
+        return binascii.a2b_base64(value, strict_mode=True).decode().partition(":")[2]
+    except ValueError as error:  # also binascii's and a decoder's
+        raise Denied("the Basic credentials are not base64 of user:token") from error
 
 
 def _digest(token: str) -> bytes:

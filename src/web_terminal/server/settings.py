@@ -20,6 +20,8 @@ ENVIRONMENT_PREFIX = "WEB_TERMINAL_"
 # The name under which the server's own token logs in, and who everybody is where authentication is off.
 OWNER = "owner"
 Role = Literal["owner", "user", "viewer"]
+# First parts of paths, below the base path, that the page, the API and our own WebSocket have.
+OUR_PLACES = ("api", "assets", "ws", "index.html", "favicon.svg", "favicon.ico")
 
 
 class SettingsError(Exception):
@@ -42,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     port: int = 7681
     base_path: str = ""
+    ttyd_path: str = ""
+    terminado_path: str = ""
     workers: int = 1
 
     shell: str = ""
@@ -147,11 +151,7 @@ def check(settings: Settings) -> Settings:
         raise SettingsError(
             f"window = {settings.window} exceeds half of log_size, {settings.log_size // 2} bytes; raise log_size"
         )
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.base_path) or {".", ".."} & {*settings.base_path.split("/")}:
-        raise SettingsError(
-            f"base_path = {settings.base_path!r} must start with a slash, not end with one, and hold letters, digits "
-            "and ._~- only"
-        )
+    _check_paths(settings)
     if settings.insecure_no_auth and not is_loopback(settings.host):
         raise SettingsError(
             f"host = {settings.host!r} is reachable from other machines and insecure_no_auth is set: "
@@ -176,6 +176,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_paths(settings: Settings) -> None:
+    for name in ("base_path", "ttyd_path", "terminado_path"):
+        path = getattr(settings, name)
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) or {".", ".."} & {*path.split("/")}:
+            raise SettingsError(
+                f"{name} = {path!r} must start with a slash, not end with one, and hold letters, digits and ._~- only"
+            )
+        if name != "base_path" and path.split("/")[1:2] in ([each] for each in OUR_PLACES):
+            raise SettingsError(f"{name} = {path!r} begins like a path of our own; choose another than {OUR_PLACES}")
+    ttyd, terminado = settings.ttyd_path, settings.terminado_path
+    if ttyd and terminado and (f"{ttyd}/".startswith(f"{terminado}/") or f"{terminado}/".startswith(f"{ttyd}/")):
+        raise SettingsError(f"ttyd_path = {ttyd!r} and terminado_path = {terminado!r} overlap; give each its own")
 
 
 def _check_tokens(settings: Settings) -> None:

@@ -49,6 +49,8 @@ class Recorder(WSListener):
             # Room for the frame's head, then the payload: the buffer is written to in place.
             buffer = bytearray(14) + frame.get_payload_as_bytes()
             transport.send_reuse_external_bytearray(WSMsgType.BINARY, buffer, 14)
+        elif frame.msg_type == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.BINARY:
             transport.send_close(4409, "out of turn")
 
@@ -60,7 +62,7 @@ def server_protocol(listener_factory) -> WSProtocol:
     """Made with the positional arguments that ``handshake.protocol_class`` passes."""
     return WSProtocol(
         None, None, False, listener_factory, _log, True, None, False, 3600, 3600,
-        WSAutoPingStrategy.PING_WHEN_IDLE, True, 1 << 20, None, 2048,
+        WSAutoPingStrategy.PING_WHEN_IDLE, False, 1 << 20, None, 2048,
     )  # fmt: skip
 
 

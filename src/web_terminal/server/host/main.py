@@ -147,6 +147,7 @@ class Host:
         self._created += 1
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
         if request.join:
+            entry.tied_to = worker if request.tied else None
             self._pumps.hold(worker, entry, request.id)
         else:
             self._pumps.pump_here(entry)

@@ -117,6 +117,8 @@ class Pumps:
                 self._endings.free(entry)
             return
         self._table.viewed(entry, self._loop.time())
+        if entry.tied_to is worker:
+            self._endings.end(entry, "destroyed")
         if entry.pump is not worker:
             return
         entry.pump = None

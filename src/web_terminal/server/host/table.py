@@ -50,6 +50,7 @@ class Entry:
         "slot",
         "state",
         "status",
+        "tied_to",
         "user",
         "waiting",
     )  # fmt: skip
@@ -68,6 +69,8 @@ class Entry:
         self.holders: dict[object, int] = {}
         """Viewers by the worker that holds them."""
         self.pump: object | None = None
+        self.tied_to: object | None = None
+        """The worker that the session does not outlive."""
         self.waiting: list[tuple[object, int]] = []
         """Workers that asked for the end and wait for it, with their request's id."""
         self.reason = "exited"

@@ -60,12 +60,13 @@ class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fi
 
 
 class Create(_Packet, tag=1, frozen=True, kw_only=True):
-    """Start a shell; with ``join`` the asking worker becomes its pump."""
+    """Start a shell; with ``join`` the asking worker becomes its pump, and ``tied`` ends it when that lets go of it."""
 
     id: int
     who: Who
     spec: SessionSpec
     join: bool
+    tied: bool = False
 
 
 class Join(_Packet, tag=2, frozen=True, kw_only=True):

@@ -82,13 +82,21 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
-def _worker(request: Request[Any, Any, Any]) -> Worker:
+def worker_of(request: Request[Any, Any, Any]) -> Worker:
+    """The worker that answers."""
     worker: Worker = request.app.state["worker"]
     return worker
 
 
-def _who(request: Request[Any, Any, Any]) -> wire.Who:
+def grant_of(request: Request[Any, Any, Any]) -> Grant:
+    """What whoever asks may do."""
     grant: Grant = request.scope[GRANT]  # type: ignore[literal-required]  # set by the gate
+    return grant
+
+
+def who_asks(request: Request[Any, Any, Any]) -> wire.Who:
+    """On whose behalf the host is asked."""
+    grant = grant_of(request)
     return wire.Who(grant.user, grant.role)
 
 
@@ -101,7 +109,7 @@ def _check_size(worker: Worker, cols: int | None, rows: int | None) -> None:
 
 @post("/login", status_code=200, summary="Exchange a token for a cookie")
 async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
-    worker = _worker(request)
+    worker = worker_of(request)
     access = worker.access
     address = request.client.host if request.client else ""
     try:
@@ -111,16 +119,21 @@ async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
     except Denied as denied:
         worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         raise TheirError("authentication_failed", denied.reason) from denied
-    cookie = Cookie(
-        key=access.cookie_name,
-        value=access.cookie(grant),
+    return Response(Me(grant.user, grant.role), cookies=[login_cookie(request, grant)])
+
+
+def login_cookie(request: Request[Any, Any, Any], grant: Grant) -> Cookie:
+    """What a browser keeps instead of the token."""
+    worker = worker_of(request)
+    return Cookie(
+        key=worker.access.cookie_name,
+        value=worker.access.cookie(grant),
         path=worker.settings.base_path or "/",
         max_age=worker.settings.login_seconds,
         httponly=True,
         samesite="strict",
         secure=_is_https(request),
     )
-    return Response(Me(grant.user, grant.role), cookies=[cookie])
 
 
 def _is_https(request: Request[Any, Any, Any]) -> bool:
@@ -130,7 +143,7 @@ def _is_https(request: Request[Any, Any, Any]) -> bool:
 
 @post("/logout", status_code=204, summary="Forget the cookie")
 async def logout(request: Request[Any, Any, Any]) -> Response[None]:
-    worker = _worker(request)
+    worker = worker_of(request)
     response: Response[None] = Response(None, status_code=204)
     response.delete_cookie(worker.access.cookie_name, path=worker.settings.base_path or "/")
     return response
@@ -138,16 +151,16 @@ async def logout(request: Request[Any, Any, Any]) -> Response[None]:
 
 @get("/me", summary="Who these credentials are")
 async def me(request: Request[Any, Any, Any]) -> Me:
-    who = _who(request)
+    who = who_asks(request)
     return Me(who.user, who.role)
 
 
 @post("/sessions", summary="Create a session")
 async def create_session(request: Request[Any, Any, Any], data: SessionSpec | None = None) -> Facts:
-    worker = _worker(request)
+    worker = worker_of(request)
     spec = data or SessionSpec()
     _check_size(worker, spec.cols, spec.rows)
-    told: wire.Told = await worker.link.ask(wire.Create, who=_who(request), spec=spec, join=False)
+    told: wire.Told = await worker.link.ask(wire.Create, who=who_asks(request), spec=spec, join=False)
     return told.facts
 
 
@@ -157,52 +170,52 @@ async def list_sessions(
     limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
     after: str | None = None,
 ) -> Page:
-    answer: wire.Listed = await _worker(request).link.ask(wire.List, who=_who(request), limit=limit, after=after)
+    answer: wire.Listed = await worker_of(request).link.ask(wire.List, who=who_asks(request), limit=limit, after=after)
     return Page(answer.sessions, answer.total, answer.next)
 
 
 @get("/sessions/{id:str}", summary="Read a session")
 async def read_session(request: Request[Any, Any, Any], id: str) -> Facts:
-    told: wire.Told = await _worker(request).link.ask(wire.Read, who=_who(request), session=id)
+    told: wire.Told = await worker_of(request).link.ask(wire.Read, who=who_asks(request), session=id)
     return told.facts
 
 
 @patch("/sessions/{id:str}", summary="Rename or resize a session")
 async def change_session(request: Request[Any, Any, Any], id: str, data: Change) -> Facts:
-    worker = _worker(request)
+    worker = worker_of(request)
     _check_size(worker, data.cols, data.rows)
     told: wire.Told = await worker.link.ask(
-        wire.Change, who=_who(request), session=id, name=data.name, cols=data.cols, rows=data.rows
+        wire.Change, who=who_asks(request), session=id, name=data.name, cols=data.cols, rows=data.rows
     )
     return told.facts
 
 
 @post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
 async def touch_session(request: Request[Any, Any, Any], id: str) -> Facts:
-    told: wire.Told = await _worker(request).link.ask(wire.Touch, who=_who(request), session=id)
+    told: wire.Told = await worker_of(request).link.ask(wire.Touch, who=who_asks(request), session=id)
     return told.facts
 
 
 @post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
 async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
     number = signal_number(data.name)
-    await _worker(request).link.ask(wire.Signal, who=_who(request), session=id, number=number)
+    await worker_of(request).link.ask(wire.Signal, who=who_asks(request), session=id, number=number)
 
 
 @delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
 async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
-    await _worker(request).link.ask(wire.Destroy, who=_who(request), session=id)
+    await worker_of(request).link.ask(wire.Destroy, who=who_asks(request), session=id)
 
 
 @get("/health", summary="Whether this server takes sessions")
 async def health(request: Request[Any, Any, Any]) -> Response[Health]:
-    stopping = _worker(request).leaving_now
+    stopping = worker_of(request).leaving_now
     return Response(Health("stopping" if stopping else "ok", __version__), status_code=503 if stopping else 200)
 
 
 @get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
 async def metrics(request: Request[Any, Any, Any]) -> bytes:
-    worker = _worker(request)
+    worker = worker_of(request)
     counted: wire.Counted = await worker.link.ask(wire.Count)
     return exposition(counted, worker.counters.totals())
 

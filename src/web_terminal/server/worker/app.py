@@ -17,10 +17,11 @@ from litestar.static_files import create_static_files_router
 
 from web_terminal import __version__
 from web_terminal.protocol.errors import TheirError
-from web_terminal.server.worker import api
+from web_terminal.server.worker import api, terminado, ttyd
 from web_terminal.server.worker.gate import gate
 
 if TYPE_CHECKING:
+    from web_terminal.server.settings import Settings
     from web_terminal.server.worker.gate import Application
     from web_terminal.server.worker.worker import Worker
 
@@ -35,6 +36,7 @@ def application(worker: Worker) -> Application:
     app = Litestar(
         route_handlers=[
             Router(path=f"{base}/api/v1", route_handlers=list(api.HANDLERS)),
+            *_foreign(worker.settings),
             *_page(base),
         ],
         state=State({"worker": worker}),
@@ -62,7 +64,13 @@ def application(worker: Worker) -> Application:
             Exception: _our_error,
         },
     )
-    return gate(app, worker.access, base)
+    return gate(app, worker.access, worker.settings)
+
+
+def _foreign(settings: Settings) -> list[Router]:
+    """What the pages of ttyd and Jupyter ask for over HTTP."""
+    found = [(settings.ttyd_path, ttyd.HANDLERS), (settings.terminado_path, terminado.HANDLERS)]
+    return [Router(path=settings.base_path + path, route_handlers=list(handlers)) for path, handlers in found if path]
 
 
 def _page(base: str) -> list[Any]:

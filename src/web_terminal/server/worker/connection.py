@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from picows import WSCloseCode, WSMsgType
 
@@ -20,10 +20,11 @@ from web_terminal.server.log import Overrun
 from web_terminal.server.session import Cursor
 from web_terminal.server.worker import relays
 from web_terminal.server.worker.counters import Counters
+from web_terminal.server.worker.relay import HEAD_ROOM
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from picows import WSFrame, WSTransport
 
@@ -38,10 +39,6 @@ _FRAME_BYTES = 64 * 1024
 # How long a peer may take to answer our close frame.
 _CLOSE_SECONDS = 1.0
 _CLOSE_REASON_BYTES = 123
-# Unsent bytes beyond which a connection is not read. Above a window of output in JSON's longest form (six bytes for
-# one), so that an interrupt is heard however slowly the output is read.
-_UNSENT_BYTES = 1 << 20
-
 BINARY = WSMsgType.BINARY
 TEXT = WSMsgType.TEXT
 
@@ -54,6 +51,10 @@ def address(transport: asyncio.BaseTransport) -> str:
 
 class Connection(relays.Listener):
     """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
+
+    # Unsent bytes beyond which ``pause_writing`` is called. Above a window of output in JSON's longest form (six bytes
+    # for one), so that an interrupt is heard however slowly the output is read.
+    UNSENT_BYTES: ClassVar[int] = 1 << 20
 
     __slots__ = (
         "_allowance", "_allowance_at", "_closing", "_counters", "_cursor", "_deadline", "_fragments", "_fragments_text",
@@ -116,7 +117,7 @@ class Connection(relays.Listener):
         relays.lighten(transport)
         self._counters[Counters.CONNECTIONS_OPENED] += 1
         self._worker.keep_alive(transport.underlying_transport)
-        transport.underlying_transport.set_write_buffer_limits(high=_UNSENT_BYTES)
+        transport.underlying_transport.set_write_buffer_limits(high=self.UNSENT_BYTES)
         self._begin()
         if self._grant is not None:
             self._enter(self._grant)
@@ -182,10 +183,15 @@ class Connection(relays.Listener):
                 self._begin_fragments(frame)
         elif kind == WSMsgType.CONTINUATION:
             self._continue_fragments(frame)
+        elif kind == WSMsgType.PING:
+            self._pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             self._closing = True
             transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
+
+    def _pong(self, payload: bytes) -> None:
+        self._transport.send_pong(payload)
 
     def _begin_fragments(self, frame: WSFrame) -> None:
         if self._fragments is not None:
@@ -225,7 +231,7 @@ class Connection(relays.Listener):
         self._refuse(
             TheirError(
                 "authentication_timeout",
-                f"no 'authenticate' within {seconds:g} s",
+                f"nobody authenticated within {seconds:g} s",
                 CloseCode.AUTHENTICATION_FAILED,
             )
         )
@@ -260,21 +266,33 @@ class Connection(relays.Listener):
 
     # --- a session to follow
 
-    def _ask_for(self, session: str | None, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None]) -> None:
-        """Let the host create a session after ``spec``, or give ``session``; ``follow`` becomes its viewer."""
-        self._task = self._worker.loop.create_task(self._ask_host(session, spec, follow))
+    def _join(self, session: str, follow: Callable[[Hold, Grant], None]) -> None:
+        """Let the host give ``session``; ``follow`` becomes its viewer."""
+        self._task = self._worker.loop.create_task(self._ask_host(self._worker.link.join(self._who, session), follow))
 
-    async def _ask_host(self, session: str | None, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None]) -> None:
+    def _create(self, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None], *, tied: bool = False) -> None:
+        """Let the host create a session; ``follow`` becomes its viewer. ``tied`` to this connection's life or not."""
+        asking = self._worker.link.create(self._who, spec, tied=tied)
+        self._task = self._worker.loop.create_task(self._ask_host(asking, follow, created=True))
+
+    @property
+    def _who(self) -> wire.Who:
         grant = self._grant
-        assert grant is not None  # every wire asks only once it knows who is there
-        who = wire.Who(grant.user, grant.role)
+        assert grant is not None  # every wire asks for something only once it knows who is there
+        return wire.Who(grant.user, grant.role)
+
+    async def _ask_host(
+        self, asking: Coroutine[Any, Any, Hold], follow: Callable[[Hold, Grant], None], *, created: bool = False
+    ) -> None:
         link = self._worker.link
+        grant = self._grant
+        assert grant is not None  # as above
         hold: Hold | None = None
         try:
-            hold = await (link.create(who, spec) if session is None else link.join(who, session))
+            hold = await asking
             if self._closing:
-                if session is None:  # nobody was told its id, so nobody would come back to it
-                    self._worker.spawn(self._destroy(who, hold.facts.id))
+                if created:  # nobody was told its id, so nobody would come back to it
+                    self._destroy(hold.facts.id)
                 return
             follow(hold, grant)
         except TheirError as error:
@@ -294,7 +312,11 @@ class Connection(relays.Listener):
         self._cursor = Cursor(hold.session.log, offset, window_bytes)
         self._hold = hold
 
-    async def _destroy(self, who: wire.Who, session: str) -> None:
+    def _destroy(self, session: str) -> None:
+        """End a session, then this connection."""
+        self._worker.spawn(self._destroy_at_host(self._who, session))
+
+    async def _destroy_at_host(self, who: wire.Who, session: str) -> None:
         try:
             await self._worker.link.ask(wire.Destroy, who=who, session=session)
         except TheirError as error:
@@ -369,3 +391,15 @@ class Connection(relays.Listener):
 
     def paused(self, direction: str, paused: bool) -> None:
         """The program waits for the viewers, or does not read."""
+
+    # --- frames out
+
+    def _send_frame(self, kind: WSMsgType, payload: bytes) -> None:
+        """Send a whole message.
+
+        Not with picows' ``send``: above 8 KiB, when the socket is full, it leaves the transport a view of its own
+        buffer as the frame's head, and the next frame writes over it.
+        """
+        buffer = bytearray(HEAD_ROOM)
+        buffer += payload
+        self._transport.send_reuse_external_bytearray(kind, buffer, HEAD_ROOM)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from web_terminal.server.access import Access, Denied, TooManyFailures
+from web_terminal.server.access import Access, Denied, Scheme, TooManyFailures
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
+
+    from web_terminal.server.settings import Settings
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,8 +43,10 @@ _HEADERS = [
 ]
 
 
-def gate(application: Application, access: Access, base_path: str) -> Application:
+def gate(application: Application, access: Access, settings: Settings) -> Application:
     """``application`` behind the checks of ``access``."""
+    base_path = settings.base_path
+    places = foreign_places(settings)
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,11 +54,12 @@ def gate(application: Application, access: Access, base_path: str) -> Applicatio
             return
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         path = scope["path"].removeprefix(base_path)
+        scheme: Scheme = next((scheme for place, scheme in places if path.startswith(place)), "bearer")
 
         async def send_with_headers(event: MutableMapping[str, Any]) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [*event.get("headers", ()), *_HEADERS]
-                if path.startswith("/api/"):
+                if path.startswith("/api/") or scheme != "bearer":
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
 
@@ -71,7 +76,7 @@ def gate(application: Application, access: Access, base_path: str) -> Applicatio
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address)
+            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address, scheme)
         except TooManyFailures as denied:
             await _refuse(send_with_headers, 429, "rate_limit", denied.reason)
             return
@@ -79,11 +84,17 @@ def gate(application: Application, access: Access, base_path: str) -> Applicatio
             scope[GRANT] = None
             reason = denied.reason
         if scope[GRANT] is None and not _is_open(scope["method"], path):
-            await _refuse(send_with_headers, 401, "authentication_failed", reason)
+            await _refuse(send_with_headers, 401, "authentication_failed", reason, scheme)
             return
         await application(scope, receive, send_with_headers)
 
     return checked
+
+
+def foreign_places(settings: Settings) -> list[tuple[str, Scheme]]:
+    """What the paths of others' wires begin with below the base path, and how their clients authenticate."""
+    schemes: list[tuple[str, Scheme]] = [(settings.ttyd_path, "basic"), (settings.terminado_path, "token")]
+    return [(f"{path}/", scheme) for path, scheme in schemes if path]
 
 
 def _is_open(method: str, path: str) -> bool:
@@ -92,10 +103,11 @@ def _is_open(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") and (path in _OPEN_FILES or path.startswith(_OPEN_PAGE))
 
 
-async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+async def _refuse(send: Send, status: int, code: str, message: str, scheme: Scheme = "bearer") -> None:
     body = msgspec.json.encode({"code": code, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+        # A browser asks its user only where Basic is offered, which nothing of ours needs.
+        headers.append((b"www-authenticate", b'Basic realm="web-terminal"' if scheme == "basic" else b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

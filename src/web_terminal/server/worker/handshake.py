@@ -8,21 +8,31 @@ minor versions are pinned.
 from __future__ import annotations
 
 import logging
+import re
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs
 
 from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
+from web_terminal.protocol import ttyd
 from web_terminal.protocol.codec import Subprotocol
 from web_terminal.server.access import Denied, TooManyFailures
 from web_terminal.server.worker.connection import Connection, address
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.native import Binary, Json
+from web_terminal.server.worker.terminado import Terminado
+from web_terminal.server.worker.ttyd import Ttyd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from picows import WSUpgradeRequest
 
+    from web_terminal.server.access import Grant, Scheme
+    from web_terminal.server.settings import Settings
     from web_terminal.server.worker.worker import Worker
 
 # picows would make a Logger for each connection, and logs its client's faults as errors of ours.
@@ -31,8 +41,6 @@ _picows_log.logger.setLevel(logging.CRITICAL)
 
 # Connections that have not said who they are; beyond it new ones are turned away.
 _STRANGERS = 1000
-
-_WIRES = {Subprotocol.BINARY: Binary, Subprotocol.JSON: Json}
 
 
 def protocol_class(worker: Worker) -> type[WSProtocol]:
@@ -54,7 +62,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 3600,
                 3600,
                 WSAutoPingStrategy.PING_WHEN_IDLE,
-                True,  # auto pong
+                False,  # auto pong: a connection answers pings itself, with regard to what waits already
                 worker.settings.message_limit,
                 None,  # extra headers
                 2048,  # read buffer; it grows
@@ -85,39 +93,77 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
     return WebSocket
 
 
+class _Door(NamedTuple):
+    """One wire's place: ``wires`` by subprotocol, the preferred one first, "" where the wire names none.
+
+    ``scheme`` will do beside Bearer; a ``stranger`` may come in and say who it is afterwards.
+    """
+
+    wires: Mapping[str, Callable[[Worker, Grant | None], Connection]]
+    scheme: Scheme
+    strangers: bool
+
+
+_NATIVE = _Door({Subprotocol.BINARY.value: Binary, Subprotocol.JSON.value: Json}, "bearer", True)
+_TTYD = _Door({ttyd.SUBPROTOCOL: Ttyd}, "basic", True)
+_TERMINAL_NAME = re.compile(r"/terminals/websocket/(\w+)", re.ASCII)
+
+
+def _door(settings: Settings, path: str) -> _Door | None:
+    """What is behind ``path``, if anything."""
+    base = settings.base_path
+    if path == f"{base}/ws":
+        return _NATIVE
+    if settings.ttyd_path and path == f"{base}{settings.ttyd_path}/ws":
+        return _TTYD
+    place = base + settings.terminado_path
+    if settings.terminado_path and path.startswith(place):
+        found = _TERMINAL_NAME.fullmatch(path.removeprefix(place))
+        if found is not None:
+            return _Door({"": partial(Terminado, name=found[1])}, "token", False)
+    return None
+
+
 def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
-    path = request.path.decode("latin-1").partition("?")[0]
-    if path != f"{worker.settings.base_path}/ws":
+    path, _, query = request.path.decode("latin-1").partition("?")
+    door = _door(worker.settings, path)
+    if door is None:
         return _refuse(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {worker.settings.base_path}/ws")
     if headers.get("Sec-WebSocket-Version") != "13":
         return _refuse(HTTPStatus.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)")
+    authorization = headers.get("Authorization")
+    if authorization is None and door.scheme == "token":
+        # JupyterLab's only way: a page cannot set a WebSocket's headers.
+        authorization = next((f"token {value}" for value in parse_qs(query).get("token", [])), None)
     try:
         worker.access.check_host(headers.get("Host"))
         worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        grant = worker.access.by_headers(headers.get("Authorization"), headers.get("Cookie"), address)
+        grant = worker.access.by_headers(authorization, headers.get("Cookie"), address, door.scheme)
     except TooManyFailures as denied:
         return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
         worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in anew over this connection.
-        if headers.get("Authorization") is not None or denied.reason.startswith(("host", "origin")):
+        if authorization is not None or denied.reason.startswith(("host", "origin")):
             return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
         grant = None
+    if grant is None and not door.strangers:
+        return _refuse(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
     if grant is None and worker.strangers >= _STRANGERS:
         return _refuse(
             HTTPStatus.SERVICE_UNAVAILABLE, f"{_STRANGERS} connections wait to authenticate; try again later"
         )
     offered = [name.strip() for name in ",".join(headers.getall("Sec-WebSocket-Protocol", [])).split(",")]
-    chosen = next((each for each in Subprotocol if each.value in offered), None)
+    chosen = next((name for name in door.wires if not name or name in offered), None)
     if chosen is None:
-        known = " or ".join(each.value for each in Subprotocol)
+        known = " or ".join(door.wires)
         return _refuse(
             HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
         )
-    response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen.value})
-    return WSUpgradeResponseWithListener(response, _WIRES[chosen](worker, grant))
+    response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen} if chosen else None)
+    return WSUpgradeResponseWithListener(response, door.wires[chosen](worker, grant))
 
 
 def _refuse(status: HTTPStatus, reason: str) -> WSUpgradeResponseWithListener:

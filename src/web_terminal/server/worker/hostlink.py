@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from web_terminal.protocol.messages import SessionSpec
+
 # A pause shorter than this is ordinary flow control and not worth a message.
 _ANNOUNCE_SECONDS = 1.0
 
@@ -87,13 +89,13 @@ class HostLink:
             self._flushing = True
             self.loop.add_writer(self._channel.fileno(), self._flush)
 
-    async def create(self, who: wire.Who, spec: Any) -> Hold:
-        """A new session, held by this worker.
+    async def create(self, who: wire.Who, spec: SessionSpec, *, tied: bool = False) -> Hold:
+        """A new session, held by this worker, and ended with it at the latest where it is ``tied``.
 
         Raises:
             HostRefused: a limit, or the shell did not start.
         """
-        hold: Hold = await self.ask(wire.Create, who=who, spec=spec, join=True)
+        hold: Hold = await self.ask(wire.Create, who=who, spec=spec, join=True, tied=tied)
         return hold
 
     async def join(self, who: wire.Who, session: str) -> Hold:

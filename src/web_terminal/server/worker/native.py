@@ -16,7 +16,6 @@ from web_terminal.protocol import messages as m
 from web_terminal.protocol.codec import EchoBytes, InputBytes, Kind, Subprotocol
 from web_terminal.protocol.conversation import Conversation, Side, State
 from web_terminal.protocol.errors import CloseCode, OutOfRange, TheirError
-from web_terminal.server.host import wire
 from web_terminal.server.pty import usage
 from web_terminal.server.worker.connection import BINARY, TEXT, Connection
 from web_terminal.server.worker.counters import Counters
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from web_terminal.server.access import Grant
+    from web_terminal.server.host import wire
     from web_terminal.server.session import Cursor
     from web_terminal.server.worker.hold import Hold
     from web_terminal.server.worker.worker import Worker
@@ -39,6 +39,7 @@ _LOWEST_WINDOW = 4096
 _CLIENT = Side.CLIENT
 _SERVER = Side.SERVER
 _OUTPUT = int(Kind.OUTPUT)
+_ECHO_SPACE = bytes(HEAD_ROOM) + bytes([Kind.ECHO])
 
 
 class Native(Connection):
@@ -117,8 +118,11 @@ class Native(Connection):
             raise OutOfRange(f"usage_interval of {message.usage_interval:g} s is below 1 s")
         self._hear(message)
         self._leave()
-        spec = msgspec.structs.replace(message.spec or m.SessionSpec(), cols=message.cols, rows=message.rows)
-        self._ask_for(message.session, spec, partial(self._follow, message))
+        if message.session is None:
+            spec = msgspec.structs.replace(message.spec or m.SessionSpec(), cols=message.cols, rows=message.rows)
+            self._create(spec, partial(self._follow, message))
+        else:
+            self._join(message.session, partial(self._follow, message))
 
     def _follow(self, message: m.Attach, hold: Hold, grant: Grant) -> None:
         log_ = hold.session.log
@@ -203,7 +207,10 @@ class Native(Connection):
     def _echo_bytes(self, message: EchoBytes) -> None:
         self._hear(message)
         self._counters[Counters.MESSAGES_SENT] += 1
-        self._transport.send(BINARY, b"\x03" + message.data)
+        # As _send_frame, with a copy less.
+        buffer = bytearray(_ECHO_SPACE)
+        buffer += message.data
+        self._transport.send_reuse_external_bytearray(BINARY, buffer, HEAD_ROOM)
 
     def _close(self, message: m.Close) -> None:
         hold = self._hold
@@ -212,8 +219,7 @@ class Native(Connection):
         self._hear(message)
         self._relay = None
         if message.destroy and hold is not None and self._grant is not None:
-            who = wire.Who(self._grant.user, self._grant.role)
-            self._worker.spawn(self._destroy(who, hold.facts.id))
+            self._destroy(hold.facts.id)
         else:
             self.close(CloseCode.NORMAL, "closed")
 
