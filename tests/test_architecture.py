@@ -37,7 +37,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.session", "server.host.wire",
     ),
-    "server.supervise": ("server.settings", "server.launch", "server.worker.counters"),
+    "server.supervise": ("server.settings", "server.launch", "server.log", "server.worker.counters"),
     "bench": (),
     "bench.stats": (),
     "bench.samples": (),

@@ -64,16 +64,16 @@ def test_a_lowered_limit_is_seen() -> None:
     code = "import typer; from web_terminal.cli.doctor import doctor; typer.run(doctor)"
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     result = subprocess.run(
-        ["sh", "-c", 'ulimit -Sn 264 && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "150"],
+        ["sh", "-c", 'ulimit -Sn 264 && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
         capture_output=True,
         check=False,
         text=True,
     )
     answer = json.loads(result.stdout)
     assert result.returncode == 1
-    assert (answer["feasible"], answer["binding"]) == (100, "descriptors (worker)")
-    assert answer["limits"][0]["remedy"] == "ulimit -n 364, or --workers 2"
-    assert hard >= 364
+    assert (answer["feasible"], answer["binding"]) == (200, "descriptors (client)")
+    assert answer["limits"][0]["remedy"] == "ulimit -n 314, or --clients 2"
+    assert hard >= 314
 
 
 def test_it_loads_no_statistics() -> None:

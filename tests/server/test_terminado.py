@@ -80,9 +80,7 @@ async def shell(place: Place, name: str | None = None) -> AsyncIterator[Socket]:
 
 async def rest(place: Place, method: str, path: str = "", body: bytes | None = None, **headers: str) -> Answer:
     """A request about terminals."""
-    return await http(
-        place, method, f"{place.path}/api/terminals{path}", body=body, headers=place.headers | headers
-    )
+    return await http(place, method, f"{place.path}/api/terminals{path}", body=body, headers=place.headers | headers)
 
 
 async def end(place: Place, name: str) -> None:

@@ -258,9 +258,7 @@ def _judge(run: Run, base: Run | None, keeping: Keeping, wishes: Wishes) -> None
     raise typer.Exit(code if code == _RUN_FAILED else worse or code)
 
 
-def _draw(
-    run: Run, analysis: Analysis, base: Run | None, keeping: Keeping, wishes: Wishes, console: Console
-) -> None:
+def _draw(run: Run, analysis: Analysis, base: Run | None, keeping: Keeping, wishes: Wishes, console: Console) -> None:
     from web_terminal.bench.analysis import analyse
     from web_terminal.cli.report import beside
 

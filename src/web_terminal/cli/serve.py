@@ -18,6 +18,10 @@ def serve(
         str | None, typer.Option(help="Serve JupyterLab's terminals there, as /jupyter. [default: off]")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes. [default: 1]")] = None,
+    hosts: Annotated[
+        int | None,
+        typer.Option(help="Processes that keep the shells; 0 is as many as --max-sessions needs. [default: 0]"),
+    ] = None,
     shell: Annotated[str | None, typer.Option(help="Program of new sessions. [default: $SHELL or /bin/sh]")] = None,
     cwd: Annotated[str | None, typer.Option(help="Directory of new sessions. [default: home]")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for new sessions; may be repeated.")] = None,

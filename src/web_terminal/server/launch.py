@@ -14,9 +14,10 @@ from web_terminal.server.settings import ENVIRONMENT_PREFIX, Settings
 # Descriptors every child finds open; 0 to 2 are the server's own.
 SETTINGS_FD = 3
 CONTROL_FD = 4
-CHANNEL_FD = 5
-LISTENER_FD = 6
-COUNTERS_FD = 7
+LISTENER_FD = 5
+COUNTERS_FD = 6
+FIRST_CHANNEL_FD = 7
+"""A worker's to the first host; those to the others follow."""
 
 # What supervisor and worker say to each other on the control socket.
 READY = b"ready"

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 ENVIRONMENT_PREFIX = "WEB_TERMINAL_"
+# An id has one hexadecimal digit for its host.
+MAX_HOSTS = 16
 # The name under which the server's own token logs in, and who everybody is where authentication is off.
 OWNER = "owner"
 Role = Literal["owner", "user", "viewer"]
@@ -47,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ttyd_path: str = ""
     terminado_path: str = ""
     workers: int = 1
+    hosts: int = 0
+    """PTY host processes; 0 is as many as ``max_sessions`` needs."""
 
     shell: str = ""
     cwd: str = ""
@@ -100,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("port", 0, 65535),
     ("workers", 1, 64),
+    ("hosts", 0, MAX_HOSTS),
     ("login_seconds", 1, 366 * 24 * 3600),
     ("login_attempts_per_minute", 1, 1_000_000),
     ("authentication_timeout", 0.1, 3600),

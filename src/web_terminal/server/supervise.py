@@ -12,6 +12,7 @@ import errno
 import fcntl
 import logging
 import os
+import resource
 import secrets
 import selectors
 import signal
@@ -23,7 +24,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from web_terminal.server import launch
-from web_terminal.server.settings import Settings, SettingsError
+from web_terminal.server.log import ARENA_SLOTS
+from web_terminal.server.settings import MAX_HOSTS, Settings, SettingsError
 from web_terminal.server.worker.counters import counters_memory
 
 log = logging.getLogger("web_terminal.supervisor")
@@ -36,6 +38,8 @@ _YOUNG_DEATHS = 5
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
 _HIGH_FD = 64
 _BACKLOG = 4096
+# A host's own: streams, control, channels of workers that come and go, and a margin.
+_HOST_DESCRIPTORS = 256
 
 
 class StartFailed(Exception):
@@ -94,9 +98,10 @@ def url(settings: Settings, listener: socket.socket) -> str:
 class Supervisor:
     """Starts, watches and stops the server's processes."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, shells_descriptors: int) -> None:
         self._settings = settings
         self._listener = listener
+        self._shells_descriptors = shells_descriptors
         self._selector = selectors.DefaultSelector()
         self._settings_fd = launch.settings_memory(settings)
         self._host_settings_fd = launch.settings_memory(settings.without_secrets())
@@ -114,31 +119,35 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
-        self._host = self._start_host()
+        self._hosts = [self._start_host(number) for number in range(settings.hosts)]
 
     # --- starting
 
-    def _start_host(self) -> _Child:
+    def _start_host(self, number: int) -> _Child:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
-        pid = _start(_HOST_MODULE, [], places)
+        pid = _start(_HOST_MODULE, [str(number), str(self._shells_descriptors)], places)
         far.close()
-        return _Child(pid, near, 0)
+        return _Child(pid, near, number)
 
     def _start_worker(self) -> None:
         self._serial += 1
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        socket.send_fds(self._host.control, [b"worker"], [to_host.fileno()])
+        channels = []
+        for host in self._hosts:
+            to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            socket.send_fds(host.control, [b"worker"], [to_host.fileno()])
+            to_host.close()
+            channels.append(to_worker)
         places = {
             launch.SETTINGS_FD: self._settings_fd,
             launch.CONTROL_FD: far.fileno(),
-            launch.CHANNEL_FD: to_worker.fileno(),
             launch.LISTENER_FD: self._listener.fileno(),
             launch.COUNTERS_FD: self._counters_fd,
+            **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
         }
         pid = _start(_WORKER_MODULE, [str(self._serial)], places)
-        for sock in (far, to_host, to_worker):
+        for sock in (far, *channels):
             sock.close()
         child = self._workers[pid] = _Child(pid, near, self._serial)
         self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
@@ -207,8 +216,8 @@ class Supervisor:
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
-            if pid == self._host.pid:
-                raise StartFailed(f"the PTY host ended with status {code}; its shells are gone, stopping")
+            if any(pid == host.pid for host in self._hosts):
+                raise StartFailed(f"a PTY host ended with status {code}; its shells are gone, stopping")
             child = self._workers.pop(pid, None)
             if child is not None:
                 self._bury(child, code)
@@ -238,13 +247,14 @@ class Supervisor:
     # --- stopping
 
     def _stop(self) -> None:
-        """Workers first, so that pages are told; then the host, which ends the shells; whoever lingers is killed."""
+        """Workers first, so that pages are told; then the hosts, which end the shells; whoever lingers is killed."""
         self._stopping = True
         for child in self._workers.values():
             self._dismiss(child, launch.STOP)
         self._wait_for(set(self._workers), self._settings.drain_timeout + 1)
-        self._host.control.close()
-        self._wait_for({self._host.pid}, self._settings.kill_after + 3)
+        for host in self._hosts:
+            host.control.close()
+        self._wait_for({host.pid for host in self._hosts}, self._settings.kill_after + 3)
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -303,6 +313,33 @@ def with_token(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
 
 
+def with_descriptors() -> int:
+    """Raise this process's limit of open descriptors as far as it may; what it was, which is the shells' own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
+
+
+def with_hosts(settings: Settings) -> Settings:
+    """The settings with the number of hosts that ``max_sessions`` needs, where none was asked for.
+
+    Raises:
+        StartFailed: more than there may be.
+    """
+    if settings.hosts:
+        return settings
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # A session is its terminal's descriptor, and one for every so many logs.
+    each = max(1, (descriptors - _HOST_DESCRIPTORS) * ARENA_SLOTS // (ARENA_SLOTS + 1))
+    hosts = -(-settings.max_sessions // each)
+    if hosts > MAX_HOSTS:
+        raise StartFailed(
+            f"max_sessions = {settings.max_sessions} needs {hosts} PTY hosts of {descriptors} descriptors each and "
+            f"there may be {MAX_HOSTS}; raise the limit with: ulimit -Hn, or lower max_sessions"
+        )
+    return msgspec.structs.replace(settings, hosts=hosts)
+
+
 def main() -> None:
     """Run a server with the settings in the descriptor named on the command line."""
     try:
@@ -310,8 +347,10 @@ def main() -> None:
             raise SettingsError(f"settings are expected in descriptor {launch.SETTINGS_FD}")
         settings = launch.read_settings()
         launch.log_to_stderr(settings.log_level, "supervisor")
+        shells_descriptors = with_descriptors()
+        settings = with_hosts(settings)
         listener = bind(settings)
-        raise SystemExit(Supervisor(settings, listener).run())
+        raise SystemExit(Supervisor(settings, listener, shells_descriptors).run())
     except (SettingsError, StartFailed) as error:
         print(f"web-terminal: error: {error}", file=sys.stderr)
         raise SystemExit(1) from error

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from web_terminal.protocol.messages import Size
 from web_terminal.server.host.table import Refusal, Table, checked_name
-from web_terminal.server.host.wire import Who
+from web_terminal.server.host.wire import Who, host_of
 from web_terminal.server.session import SessionState
 
 ANN, BOB = Who("ann", "user"), Who("bob", "user")
@@ -174,6 +174,30 @@ def test_states_are_counted_and_moves_are_checked():
 
 def test_ids_cannot_be_guessed_from_one_another():
     first, second = filled("ann", "ann")
-    assert len(first.id) == 24
-    assert first.id[8:] != second.id[8:]
+    assert len(first.id) == 25
+    assert first.id[9:] != second.id[9:]
     assert first.id < second.id
+
+
+def test_several_hosts_share_a_limit_and_together_have_all_of_it():
+    tables = [Table(10, 4, number, 3) for number in range(3)]
+
+    def fill(table, who_is):
+        while True:
+            made.append(table.reserve(who_is(), None, Size(), 0.0))
+
+    made = []
+    for table in tables:
+        with pytest.raises(Refusal, match="limit of 4 sessions for user 'ann' is reached"):
+            fill(table, lambda: Who("ann", "user"))
+    assert [host_of(entry.id) for entry in made] == [0, 0, 1, 2]
+    assert [entry.name for entry in made] == ["session 1", "session 4", "session 2", "session 3"]
+    for number, table in enumerate(tables):
+        with pytest.raises(Refusal, match="limit of 10 sessions is reached"):
+            fill(table, lambda: Who(f"user{len(made)}", "user"))
+        assert host_of(made[-1].id) == number
+    assert len(made) == 10
+
+
+def test_what_is_no_id_is_looked_for_in_the_first_host():
+    assert [host_of(each) for each in ("", "x", "0000000g0", "00000000z", "\u0663" * 9)] == [0, 0, 0, 0, 3]

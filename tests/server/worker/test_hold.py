@@ -28,7 +28,7 @@ async def test_a_follower_is_told_to_look_even_when_all_output_came_before_its_l
     follower_end.setblocking(False)
     with running("/bin/sh", "-c", "read x") as shell, far, follower_end:
         session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0))
-        hold = Hold(HostLink(near, loop, lambda: None), FACTS, session, pumping=True)
+        hold = Hold(HostLink(near, loop, lambda: None, session.pace), FACTS, session, pumping=True)
         session.log.append(b"before the link")
         hold.followed(pump_end.detach())
         assert follower_end.recv(1)

@@ -1,7 +1,7 @@
 """How many sessions this machine carries: every limit, what it allows, which one binds, what raises it.
 
 Arithmetic on what ``kernel.read_limits`` has read. The costs follow the server's processes: a
-worker holds two descriptors for an attached session (socket and PTY master), the host one and a shared memory file
+worker holds two descriptors for an attached session (socket and PTY master), a host one and a shared memory file
 for every 64 logs, a client process one socket.
 """
 
@@ -14,6 +14,9 @@ import msgspec
 DESCRIPTORS_WORKER = 2
 DESCRIPTORS_CLIENT = 1
 LOGS_PER_FILE = 64
+HOSTS = 16
+"""Processes that keep shells: a server starts as many as its sessions need, and no more than this."""
+
 DESCRIPTORS_KEPT = 64
 """A process' own: standard streams, event loop, listening socket, libraries, log files."""
 
@@ -139,33 +142,32 @@ def _row(
 
 def _descriptors(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
     rows: list[Allowance] = []
-    room = (limits.nofile_soft or 0) - DESCRIPTORS_KEPT
+    # The server's processes raise their own limit as far as they may.
+    of_server = limits.nofile_soft and (limits.nofile_hard or limits.nofile_soft)
+    host_wanted = math.ceil(wanted / HOSTS)
     processes = (
-        (
-            "worker",
-            DESCRIPTORS_WORKER,
-            room // DESCRIPTORS_WORKER * spread.workers,
-            DESCRIPTORS_WORKER * math.ceil(wanted / spread.workers),
-        ),
-        ("host", 1, room * LOGS_PER_FILE // (LOGS_PER_FILE + 1), wanted + math.ceil(wanted / LOGS_PER_FILE)),
+        ("worker", of_server, DESCRIPTORS_WORKER, spread.workers, DESCRIPTORS_WORKER * wanted / spread.workers),
+        ("host", of_server, 1 + 1 / LOGS_PER_FILE, HOSTS, host_wanted + host_wanted / LOGS_PER_FILE),
         (
             "client",
+            limits.nofile_soft,
             DESCRIPTORS_CLIENT,
-            room // DESCRIPTORS_CLIENT * spread.clients,
-            DESCRIPTORS_CLIENT * math.ceil(wanted / spread.clients),
+            spread.clients,
+            DESCRIPTORS_CLIENT * wanted / spread.clients,
         ),
     )
     costs = {
         "worker": f"{DESCRIPTORS_WORKER} a session in {_many(spread.workers, 'worker')}",
-        "host": f"1 a session and 1 for {LOGS_PER_FILE} logs, in the host",
+        "host": f"1 a session and 1 for {LOGS_PER_FILE} logs, in up to {HOSTS} hosts",
         "client": f"{DESCRIPTORS_CLIENT} a session in {_many(spread.clients, 'client')}",
     }
-    for name, each, sessions, needed in processes:
-        remedy = _raise_nofile(limits, needed + DESCRIPTORS_KEPT)
-        if name != "host" and sessions < wanted and room > each:
-            remedy += f", or --{name}s {math.ceil(wanted / (room // each))}"
-        least = needed + DESCRIPTORS_KEPT
-        rows += _row(f"descriptors ({name})", limits.nofile_soft, sessions, costs[name], wanted, remedy, least)
+    for name, value, each, many, needed in processes:
+        room = int(((value or 0) - DESCRIPTORS_KEPT) / each)
+        least = math.ceil(needed) + DESCRIPTORS_KEPT
+        remedy = _raise_nofile(limits, least)
+        if name != "host" and room * many < wanted and room > 1:
+            remedy += f", or --{name}s {math.ceil(wanted / room)}"
+        rows += _row(f"descriptors ({name})", value, room * many, costs[name], wanted, remedy, least)
     allowed = ((limits.file_max or 0) - limits.files_open) // FILES_PER_SESSION
     least = limits.files_open + wanted * FILES_PER_SESSION
     remedy = f"sysctl -w fs.file-max={least}"

@@ -27,9 +27,7 @@ def courses(trials: Sequence[Trial]) -> list[Courses]:
     return [found for title, unit in charts if (found := _chart(title, unit, trials, several, borders)) is not None]
 
 
-def _chart(
-    title: str, unit: str, trials: Sequence[Trial], several: bool, borders: list[Border]
-) -> Courses | None:
+def _chart(title: str, unit: str, trials: Sequence[Trial], several: bool, borders: list[Border]) -> Courses | None:
     lines: dict[tuple[str, str], dict[float, float | None]] = {}
     for trial in trials:
         for course in trial.courses:

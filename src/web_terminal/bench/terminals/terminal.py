@@ -99,9 +99,7 @@ class Running:
         # Imported here, as in ``rest``: naming the benchmarks must not cost the start of a WebSocket library.
         from web_terminal.client.connection import connect
 
-        return connect(
-            self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns, source=source
-        )
+        return connect(self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns, source=source)
 
     def rest(self, user: int = 0) -> AbstractAsyncContextManager[Rest]:
         """A new kept-alive HTTP connection of one of the users."""

@@ -6,6 +6,7 @@ import secrets
 import sys
 import tempfile
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 _READY_SECONDS: Final = 30.0
 # session_creation_multi_user asks for ten.
 USERS: Final = 10
-# Above what any benchmark opens, so that limits are never what is measured.
-_SESSIONS: Final = 60_000
+# Above what any benchmark but the largest opens, so that limits are never what is measured, and within what one host
+# keeps; the largest say how many they hold.
+_SESSIONS: Final = 15_000
+_SESSIONS_MORE: Final = 2_000
 
 # A worker needs two descriptors for each, and 20,000 is as many as a process is usually given.
 SESSIONS_PER_WORKER: Final = 9_000
@@ -56,21 +59,27 @@ class WebTerminal(Terminal):
     name = "web-terminal"
     capabilities = _OVER_THE_WIRE | {Capability.USERS, Capability.PROCESSES, Capability.COMPONENTS}
 
-    def __init__(self, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, options: tuple[str, ...] = (), sessions: int = _SESSIONS) -> None:
         self.options = options
+        self._sessions = sessions
 
     @property
     def command(self) -> tuple[str, ...]:
         return (
             sys.executable, "-m", "web_terminal", "serve",
             "--host", "127.0.0.1", "--port", "0", "--shell", SHELL,
-            "--max-sessions", str(_SESSIONS), "--max-sessions-per-user", str(_SESSIONS),
+            "--max-sessions", str(self._sessions), "--max-sessions-per-user", str(self._sessions),
             *self.options,
         )  # fmt: skip
 
     def holding(self, sessions: int) -> Terminal:
         workers = -(-sessions // SESSIONS_PER_WORKER)
-        return WebTerminal((*self.options, "--workers", str(workers))) if workers > 1 else self
+        if workers <= 1:
+            return self
+        larger = copy(self)
+        larger.options = (*self.options, "--workers", str(workers))
+        larger._sessions = max(self._sessions, sessions + _SESSIONS_MORE)
+        return larger
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,8 @@ from web_terminal.server.settings import Settings, default_shell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from web_terminal.protocol.messages import SessionSpec
+
 log = logging.getLogger("web_terminal.host")
 
 # A shell's path and arguments together; far below a packet, far above what anybody types.
@@ -37,10 +41,12 @@ _COMMAND_BYTES = 32 * 1024
 class Host:
     """Owns the table of sessions and answers what workers ask about it."""
 
-    def __init__(self, settings: Settings, control: socket.socket, loop: Loop) -> None:
+    def __init__(
+        self, settings: Settings, control: socket.socket, loop: Loop, *, number: int, shells_descriptors: int
+    ) -> None:
         self._settings = settings
         self._loop = loop
-        self._table = Table(settings.max_sessions, settings.max_sessions_per_user)
+        self._table = Table(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
         self._arenas = Arenas(settings.log_size)
         self._workers = Workers(loop, self._hear, self._lose)
         self._endings = Endings(settings, loop, self._table, self._arenas, self._workers)
@@ -48,6 +54,8 @@ class Host:
         self._pace = Pace()
         self._created = self._failed = 0
         self._base_environment = _shell_environment(settings)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
         self._control = control
         self._handlers: dict[type, Callable[..., None]] = {
             wire.Create: self._create,
@@ -140,6 +148,7 @@ class Host:
             self._table.retire(entry)
             self._table.remove(entry)
             raise
+        self._lower_descriptors(pty.pid, spec)
         entry.arena, entry.slot, entry.command = arena, slot, argv
         entry.session = Session(pty, log_, self._pace)
         entry.move(SessionState.RUNNING)
@@ -152,6 +161,18 @@ class Host:
         else:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
+
+    def _lower_descriptors(self, pid: int, spec: SessionSpec) -> None:
+        """Give a shell the limit that the server was started with, not the one it raised for itself.
+
+        Programs that close every descriptor there may be, or keep them in a set of 1,024, suffer from a high one.
+        """
+        if self._descriptors is None or (spec.limits is not None and spec.limits.open_files is not None):
+            return
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptors)
+        except (ProcessLookupError, PermissionError):
+            pass  # it ended already, or became another user's: a limit of its own is not what it lacks
 
     def _join(self, worker: Worker, request: wire.Join) -> None:
         self._pumps.hold(worker, self._table.find(request.who, request.session), request.id)
@@ -239,7 +260,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = Loop()
     control = socket.socket(fileno=launch.CONTROL_FD)
-    Host(settings, control, loop)
+    Host(settings, control, loop, number=int(sys.argv[1]), shells_descriptors=int(sys.argv[2]))
     loop.run()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal.protocol.errors import TheirError
 from web_terminal.protocol.messages import Size
-from web_terminal.server.host.wire import Facts, Who
+from web_terminal.server.host.wire import SERIAL_DIGITS, Facts, Who
 from web_terminal.server.session import MOVES, SessionState
 
 if TYPE_CHECKING:
@@ -108,9 +108,14 @@ class Entry:
 class Table:
     """All sessions by id, in order of creation."""
 
-    def __init__(self, max_sessions: int, max_sessions_per_user: int) -> None:
+    def __init__(self, max_sessions: int, max_sessions_per_user: int, number: int = 0, hosts: int = 1) -> None:
+        """Of host ``number`` out of ``hosts``: each keeps a share of both limits, and all of them the limits."""
         self.max_sessions = max_sessions
         self.max_sessions_per_user = max_sessions_per_user
+        self._number = number
+        self._hosts = hosts
+        self._share = _share(max_sessions, number, hosts)
+        self._share_per_user = _share(max_sessions_per_user, number, hosts)
         self._entries: dict[str, Entry] = {}
         self._live: dict[str, int] = {}
         """Sessions that count against a user's limit."""
@@ -136,11 +141,11 @@ class Table:
         """
         if who.role == "viewer":
             raise Refusal("forbidden", f"user {who.user!r} may only view sessions")
-        if self._total >= self.max_sessions:
+        if self._total >= self._share:
             raise Refusal(
                 "session_limit", f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)"
             )
-        if self._live.get(who.user, 0) >= self.max_sessions_per_user:
+        if self._live.get(who.user, 0) >= self._share_per_user:
             raise Refusal(
                 "session_limit",
                 f"the limit of {self.max_sessions_per_user} sessions for user {who.user!r} is reached "
@@ -148,8 +153,9 @@ class Table:
             )
         self._serial += 1
         # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
-        id = f"{self._serial:08x}{secrets.token_hex(_ID_BYTES)}"
-        entry = Entry(id, checked_name(name) or f"session {self._serial}", who.user, size, now)
+        id = f"{self._serial:0{SERIAL_DIGITS}x}{self._number:x}{secrets.token_hex(_ID_BYTES)}"
+        ordinal = (self._serial - 1) * self._hosts + self._number + 1
+        entry = Entry(id, checked_name(name) or f"session {ordinal}", who.user, size, now)
         self._entries[entry.id] = entry
         self._live[who.user] = self._live.get(who.user, 0) + 1
         self._total += 1
@@ -240,6 +246,11 @@ class Table:
         for entry in self._entries.values():
             counts[entry.state.value] += 1
         return counts
+
+
+def _share(limit: int, number: int, hosts: int) -> int:
+    """What of a limit falls to one of several hosts; together they have all of it."""
+    return limit // hosts + (number < limit % hosts)
 
 
 def checked_name(name: str | None) -> str | None:

@@ -26,6 +26,18 @@ PACKET_BYTES = 160 * 1024
 _MAX_DESCRIPTORS = 3
 
 
+# An id's digits (hexadecimal): the serial number within its host, the host's, and random ones.
+SERIAL_DIGITS = 8
+
+
+def host_of(session: str) -> int:
+    """The number of the host that has a session of this id; 0 for what is no id at all."""
+    try:
+        return int(session[SERIAL_DIGITS : SERIAL_DIGITS + 1], 16)
+    except ValueError:
+        return 0
+
+
 class Who(msgspec.Struct, frozen=True, array_like=True):
     """On whose behalf a request is made."""
 

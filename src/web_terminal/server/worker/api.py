@@ -160,8 +160,7 @@ async def create_session(request: Request[Any, Any, Any], data: SessionSpec | No
     worker = worker_of(request)
     spec = data or SessionSpec()
     _check_size(worker, spec.cols, spec.rows)
-    told: wire.Told = await worker.link.ask(wire.Create, who=who_asks(request), spec=spec, join=False)
-    return told.facts
+    return await worker.hosts.make(who_asks(request), spec)
 
 
 @get("/sessions", summary="List sessions")
@@ -170,13 +169,13 @@ async def list_sessions(
     limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
     after: str | None = None,
 ) -> Page:
-    answer: wire.Listed = await worker_of(request).link.ask(wire.List, who=who_asks(request), limit=limit, after=after)
+    answer = await worker_of(request).hosts.list(who_asks(request), limit, after)
     return Page(answer.sessions, answer.total, answer.next)
 
 
 @get("/sessions/{id:str}", summary="Read a session")
 async def read_session(request: Request[Any, Any, Any], id: str) -> Facts:
-    told: wire.Told = await worker_of(request).link.ask(wire.Read, who=who_asks(request), session=id)
+    told: wire.Told = await worker_of(request).hosts.of(id).ask(wire.Read, who=who_asks(request), session=id)
     return told.facts
 
 
@@ -184,7 +183,7 @@ async def read_session(request: Request[Any, Any, Any], id: str) -> Facts:
 async def change_session(request: Request[Any, Any, Any], id: str, data: Change) -> Facts:
     worker = worker_of(request)
     _check_size(worker, data.cols, data.rows)
-    told: wire.Told = await worker.link.ask(
+    told: wire.Told = await worker.hosts.of(id).ask(
         wire.Change, who=who_asks(request), session=id, name=data.name, cols=data.cols, rows=data.rows
     )
     return told.facts
@@ -192,19 +191,19 @@ async def change_session(request: Request[Any, Any, Any], id: str, data: Change)
 
 @post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
 async def touch_session(request: Request[Any, Any, Any], id: str) -> Facts:
-    told: wire.Told = await worker_of(request).link.ask(wire.Touch, who=who_asks(request), session=id)
+    told: wire.Told = await worker_of(request).hosts.of(id).ask(wire.Touch, who=who_asks(request), session=id)
     return told.facts
 
 
 @post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
 async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
     number = signal_number(data.name)
-    await worker_of(request).link.ask(wire.Signal, who=who_asks(request), session=id, number=number)
+    await worker_of(request).hosts.of(id).ask(wire.Signal, who=who_asks(request), session=id, number=number)
 
 
 @delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
 async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
-    await worker_of(request).link.ask(wire.Destroy, who=who_asks(request), session=id)
+    await worker_of(request).hosts.of(id).ask(wire.Destroy, who=who_asks(request), session=id)
 
 
 @get("/health", summary="Whether this server takes sessions")
@@ -216,8 +215,7 @@ async def health(request: Request[Any, Any, Any]) -> Response[Health]:
 @get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
 async def metrics(request: Request[Any, Any, Any]) -> bytes:
     worker = worker_of(request)
-    counted: wire.Counted = await worker.link.ask(wire.Count)
-    return exposition(counted, worker.counters.totals())
+    return exposition(await worker.hosts.count(), worker.counters.totals())
 
 
 HANDLERS = [

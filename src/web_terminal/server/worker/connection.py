@@ -268,11 +268,11 @@ class Connection(relays.Listener):
 
     def _join(self, session: str, follow: Callable[[Hold, Grant], None]) -> None:
         """Let the host give ``session``; ``follow`` becomes its viewer."""
-        self._task = self._worker.loop.create_task(self._ask_host(self._worker.link.join(self._who, session), follow))
+        self._task = self._worker.loop.create_task(self._ask_host(self._worker.hosts.join(self._who, session), follow))
 
     def _create(self, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None], *, tied: bool = False) -> None:
         """Let the host create a session; ``follow`` becomes its viewer. ``tied`` to this connection's life or not."""
-        asking = self._worker.link.create(self._who, spec, tied=tied)
+        asking = self._worker.hosts.create(self._who, spec, tied=tied)
         self._task = self._worker.loop.create_task(self._ask_host(asking, follow, created=True))
 
     @property
@@ -284,7 +284,6 @@ class Connection(relays.Listener):
     async def _ask_host(
         self, asking: Coroutine[Any, Any, Hold], follow: Callable[[Hold, Grant], None], *, created: bool = False
     ) -> None:
-        link = self._worker.link
         grant = self._grant
         assert grant is not None  # as above
         hold: Hold | None = None
@@ -304,7 +303,7 @@ class Connection(relays.Listener):
         finally:
             self._task = None
             if hold is not None and not hold.visitors:
-                link.let_go(hold)
+                hold.host.let_go(hold)
 
     def _look_at(self, hold: Hold, mode: m.Mode, offset: int, window_bytes: int) -> None:
         """Set the cursor, before anything can be appended, so that nothing is missed or doubled."""
@@ -318,7 +317,7 @@ class Connection(relays.Listener):
 
     async def _destroy_at_host(self, who: wire.Who, session: str) -> None:
         try:
-            await self._worker.link.ask(wire.Destroy, who=who, session=session)
+            await self._worker.hosts.of(session).ask(wire.Destroy, who=who, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")

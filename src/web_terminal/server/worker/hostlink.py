@@ -1,4 +1,4 @@
-"""A worker's side of the host's socket: questions with their answers, and notices about the sessions it holds."""
+"""A worker's side of one host's socket: questions with their answers, and notices about the sessions it holds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from web_terminal.protocol.errors import CloseCode, TheirError
 from web_terminal.server.host import wire
 from web_terminal.server.log import Arena
 from web_terminal.server.pty import Pty
-from web_terminal.server.session import Pace, Session
+from web_terminal.server.session import Session
 from web_terminal.server.worker.hold import Hold
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from web_terminal.protocol.messages import SessionSpec
+    from web_terminal.server.session import Pace
 
 # A pause shorter than this is ordinary flow control and not worth a message.
 _ANNOUNCE_SECONDS = 1.0
@@ -45,7 +45,9 @@ class HostRefused(TheirError):
 class HostLink:
     """Questions to the host, its answers, and its notices."""
 
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, gone: Callable[[], None]) -> None:
+    def __init__(
+        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, gone: Callable[[], None], pace: Pace
+    ) -> None:
         self.loop = loop
         self.holds: dict[str, Hold] = {}
         self.paused: set[Hold] = set()
@@ -55,7 +57,7 @@ class HostLink:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._joining: dict[str, asyncio.Future[Hold]] = {}
         self._arenas: dict[int, Arena] = {}
-        self._pace = Pace()
+        self._pace = pace
         self._command: tuple[str, ...] = ()
         self._flushing = False
         self._watching_pauses = False
@@ -88,15 +90,6 @@ class HostLink:
         if self._channel.waits and not self._flushing:
             self._flushing = True
             self.loop.add_writer(self._channel.fileno(), self._flush)
-
-    async def create(self, who: wire.Who, spec: SessionSpec, *, tied: bool = False) -> Hold:
-        """A new session, held by this worker, and ended with it at the latest where it is ``tied``.
-
-        Raises:
-            HostRefused: a limit, or the shell did not start.
-        """
-        hold: Hold = await self.ask(wire.Create, who=who, spec=spec, join=True, tied=tied)
-        return hold
 
     async def join(self, who: wire.Who, session: str) -> Hold:
         """A session that exists, held by this worker.

@@ -96,7 +96,7 @@ def _terminal(facts: wire.Facts) -> Terminal:
 
 
 async def _live(request: Request[Any, Any, Any], name: str) -> wire.Facts:
-    told: wire.Told = await worker_of(request).link.ask(wire.Read, who=who_asks(request), session=name)
+    told: wire.Told = await worker_of(request).hosts.of(name).ask(wire.Read, who=who_asks(request), session=name)
     if told.facts.state not in _LIVE:
         raise TheirError("no_such_session", f"session {name} has ended")
     return told.facts
@@ -123,9 +123,7 @@ async def list_terminals(request: Request[Any, Any, Any]) -> Response[list[Termi
     found: list[Terminal] = []
     after: str | None = None
     while True:
-        listed: wire.Listed = await worker_of(request).link.ask(
-            wire.List, who=who_asks(request), limit=_PAGE, after=after
-        )
+        listed = await worker_of(request).hosts.list(who_asks(request), _PAGE, after)
         found += [_terminal(facts) for facts in listed.sessions if facts.state in _LIVE]
         after = listed.next
         if after is None:
@@ -137,8 +135,8 @@ async def create_terminal(request: Request[Any, Any, Any], data: NewTerminal | N
     worker = worker_of(request)
     asked = data or NewTerminal()
     spec = SessionSpec(name=asked.name or None, cwd=_directory(worker.settings, asked.cwd))
-    told: wire.Told = await worker.link.ask(wire.Create, who=who_asks(request), spec=spec, join=False)
-    return Response(_terminal(told.facts), cookies=_remembered(request), status_code=200)
+    facts = await worker.hosts.make(who_asks(request), spec)
+    return Response(_terminal(facts), cookies=_remembered(request), status_code=200)
 
 
 @get("/api/terminals/{name:str}", summary="Read a terminal, as Jupyter does")
@@ -149,7 +147,7 @@ async def read_terminal(request: Request[Any, Any, Any], name: str) -> Terminal:
 @delete("/api/terminals/{name:str}", status_code=204, summary="End a terminal, as Jupyter does")
 async def delete_terminal(request: Request[Any, Any, Any], name: str) -> None:
     facts = await _live(request, name)
-    await worker_of(request).link.ask(wire.Destroy, who=who_asks(request), session=facts.id)
+    await worker_of(request).hosts.of(name).ask(wire.Destroy, who=who_asks(request), session=facts.id)
 
 
 HANDLERS = [list_terminals, create_terminal, read_terminal, delete_terminal]

@@ -22,7 +22,7 @@ from web_terminal.server import launch
 from web_terminal.server.access import Access
 from web_terminal.server.worker import relays
 from web_terminal.server.worker.counters import Counters
-from web_terminal.server.worker.hostlink import HostLink
+from web_terminal.server.worker.hosts import Hosts
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -84,7 +84,8 @@ class Worker:
         self.loop = asyncio.get_running_loop()
         self.access = Access(settings, listener.getsockname()[1])
         self.counters = Counters(launch.COUNTERS_FD, serial)
-        self.link = HostLink(socket.socket(fileno=launch.CHANNEL_FD), self.loop, self._host_gone)
+        channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
+        self.hosts = Hosts(channels, self.loop, self._host_gone)
         self.strangers = 0
         """Connections that have not authenticated."""
         self.leaving = CloseCode.GOING_AWAY
