@@ -75,7 +75,7 @@ def test_keys_are_blocks_of_the_stage_each_with_its_processor_time():
 def test_readings_are_what_was_told():
     found = readings(run_of(planned(), whole()))
     assert found["sessions"] == SESSIONS
-    assert found["ramp rate"] == pytest.approx(SESSIONS / (starts()[-1].seen_ns / SECOND_NS))
+    assert found["ramp rate"] == RAMP
     assert (found["errors"], found["error share"], found["lost sessions"]) == (0, 0, 0)
     assert found["keys"] == pytest.approx(TYPING)
     assert found["server PSS"] == 50e6 + SESSIONS * 10_000

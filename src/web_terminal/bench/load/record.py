@@ -229,7 +229,7 @@ class _Stage:
         server = None if usage is None or usage.server_cpu_ns is None else usage.server_cpu_ns
         return {
             of.SESSIONS: passed.up if passed.arrived_ns is not None else ledger.up,
-            of.RAMP_RATE: _per_second(starts),
+            of.RAMP_RATE: _per_second(starts, self._stage.ramp),
             of.ERRORS: failed + lost,
             of.ERROR_SHARE: 100 * (failed + lost) / every if every else None,
             of.LOST: lost,
@@ -298,12 +298,12 @@ class _Stage:
         )
 
 
-def _per_second(starts: Operations | None) -> float | None:
-    """Sessions that came, over the time from the first's due moment until the last was there."""
+def _per_second(starts: Operations | None, rate: float) -> float | None:
+    """Sessions that came, over the time from the first due until the last was there; no faster than they were due."""
     if not starts:
         return None
     fine = len(starts) - len(starts.noted)
-    return fine * SECOND_NS / max(1, int(starts.seen.max()) - int(starts.due[0]))
+    return fine / max((int(starts.seen.max()) - int(starts.due[0])) / SECOND_NS, len(starts) / rate)
 
 
 def _grown(counter: Sequence[tuple[int, float]], first_ns: int, end_ns: int) -> float:

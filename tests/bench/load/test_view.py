@@ -1,0 +1,131 @@
+"""What a person sees of a load, and the figures it is made of."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.bench.load.ledgers import MS, whole
+from web_terminal.bench.load import wire
+from web_terminal.bench.load.columns import Column
+from web_terminal.bench.load.glance import Bins, Glance
+from web_terminal.bench.load.view import LINE_SECONDS, Lines, duration, line, shown, table
+from web_terminal.bench.samples import Outcome, Sample
+
+
+def batch(took_ns, failing: int = 0, kind: str = "keystroke") -> wire.Batch:
+    column = Column(kind, 0, 0)
+    for place, each in enumerate(took_ns):
+        outcome = Outcome.TIMEOUT if place < failing else Outcome.OK
+        column.note(Sample(place, place, place + int(each), outcome=outcome, reason="late" if place < failing else ""))
+    return column.taken()
+
+
+def tick(at_ns: int, *batches: wire.Batch, up: int = 10, cpu_ns: int = 0) -> wire.Tick:
+    return wire.Tick(
+        at_ns=at_ns, up=up, waiting=3, cpu_ns=cpu_ns, pause_ns=0, heard_bytes=at_ns // 1_000, heard_pieces=1,
+        memory_bytes=1, batches=list(batches), lost=[],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 7, 1_000])
+def test_bins_are_within_one_per_cent_of_the_truth(count):
+    took = np.random.default_rng(count).lognormal(math.log(300e3), 1, count).astype(np.int64)
+    bins = Bins()
+    bins.add([batch(took[: count // 2]), batch(took[count // 2 :])] if count > 1 else [batch(took)])
+    found = bins.spread()
+    assert found.n == count
+    assert found.largest == took.max()
+    for q, value in zip((0.5, 0.95, 0.99), found.at, strict=True):
+        assert value == pytest.approx(np.quantile(took, q, method="inverted_cdf"), rel=0.01)
+
+
+def test_what_failed_is_slower_than_anything():
+    bins = Bins()
+    bins.add([batch([MS] * 100, failing=3)])
+    found = bins.spread()
+    assert found.at[1] == pytest.approx(MS, rel=0.01)
+    assert found.at[2] == found.largest == math.inf
+    assert Bins().spread() == (0, (), 0.0)
+
+
+def glanced():
+    ledger = whole()
+    glance = Glance(ledger)
+    last_ns = ledger.pulses[0][-1].at_ns
+    told = tick(last_ns + 10**9, batch([2 * MS] * 50), batch([9 * MS] * 4, kind="start"), cpu_ns=10**10)
+    ledger.enter(0, told)
+    glance.enter(0, told)
+    return glance.look(last_ns + 10**9, "stage", "playing", 20)
+
+
+def test_a_look_is_of_the_last_second_and_of_all():
+    now = glanced()
+    assert (now.doing, now.wanted, now.up) == ("playing", 20, 20)
+    assert now.keys == pytest.approx(50)
+    assert now.arrivals == pytest.approx(4)
+    assert now.last.n == 50
+    assert now.overall.at[0] == pytest.approx(2 * MS, rel=0.01)
+    assert now.starts.at[0] == pytest.approx(9 * MS, rel=0.01)
+    assert now.waiting == 3
+    assert now.server_cpu == pytest.approx(0.25)
+    assert now.server_pss_bytes == 50_000_000 + 10_000 * 20
+    assert now.client_cpu > 1
+
+
+def printed(what) -> str:
+    out = io.StringIO()
+    Console(file=out, width=100, force_terminal=False, color_system=None).print(what)
+    return out.getvalue()
+
+
+def test_the_table_has_everything_a_person_asks_for():
+    text = printed(table(glanced()))
+    for words in (
+        "playing", "of 20", "4/s", "p50", "p95", "p99", "max", "keys, last second", "keys, overall", "starts", "2 ms",
+        "0 failed", "0 lost", "3 under way", "server", "50.2 MB", "25% CPU", "busiest client",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "MB" not in printed(table(glanced()._replace(server_cpu=None, server_pss_bytes=None))).split("busiest")[0]
+
+
+def test_a_line_says_the_same():
+    text = line(glanced())
+    parts = "playing; 20 of 20 up; 4 arrivals/s; 50 keys/s; last second p50 2; overall p50 2; 0 failed, 0 lost; 50.2 MB"
+    for words in parts.split("; "):
+        assert words in text, words
+
+
+def test_lines_come_now_and_then_and_when_something_else_begins(capsys):
+    lines = Lines()
+    now = glanced()
+    for seconds, doing in (
+        (0.0, "arriving"),
+        (1.0, "arriving"),
+        (2.0, "playing"),
+        (3.0, "playing"),
+        (2.0 + LINE_SECONDS, "playing"),
+    ):
+        lines.show(now._replace(seconds=seconds, doing=doing))
+    lines.say("the server ended")
+    said = capsys.readouterr().err.splitlines()
+    assert [text.split(" s ")[0].strip() for text in said[:-1]] == ["0.0", "2.0", "7.0"]
+    assert said[-1] == "the server ended"
+
+
+def test_elsewhere_than_on_a_terminal_there_are_lines(capsys):
+    with shown() as view:
+        assert isinstance(view, Lines)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("value_ns", "words"),
+    [(999, "999 ns"), (412_000, "412 us"), (1.25e6, "1.25 ms"), (3.5e9, "3.5 s"), (math.inf, "failed")],
+)
+def test_durations_are_short(value_ns, words):
+    assert duration(value_ns) == words
