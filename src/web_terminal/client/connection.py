@@ -35,6 +35,8 @@ __all__ = ["Connection", "Reply", "Result", "connect"]
 
 # A frame of ours holds at most a window of output; a peer may send its whole backlog in one.
 _FRAME_LIMIT_BYTES: Final = 64 << 20
+# Grows with what comes; a client of ten thousand sessions hears little from most.
+_READ_BUFFER_BYTES: Final = 2 << 10
 # RFC 6455 section 7.1.5: what a connection without a close frame is said to have been closed with.
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
@@ -157,6 +159,7 @@ class Connection(Receiver):
                 extra_headers=headers,
                 websocket_handshake_timeout=self.timeout,
                 max_frame_size=_FRAME_LIMIT_BYTES,
+                read_buffer_init_size=_READ_BUFFER_BYTES,
                 max_redirects=0,
                 # Port 0: whichever is free at that address.
                 local_addr=(self._source, 0) if self._source else None,
