@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.bench.load.ledgers import (
@@ -142,6 +143,19 @@ def test_a_busy_client_is_not_believed():
     run = run_of(planned(["keystroke.p95<2ms", "errors<=0"]), ledger)
     assert set(verdicts(run).values()) == {Verdict.REFUSED}
     assert exit_code(analyse(run)) == 3
+
+
+def test_keys_that_were_sent_late_are_the_clients_own_and_said_to_be():
+    late = whole()
+    batches = late.batches[0, "keystroke"]
+    for place, batch in enumerate(batches):
+        due = np.frombuffer(batch.due, np.int64)
+        batches[place] = msgspec.structs.replace(batch, sent=(due + 80 * MS).tobytes(), seen=(due + 100 * MS).tobytes())
+    warnings = {text for trial in run_of(planned(), late).trials for text in trial.warnings}
+    assert any(
+        "keys were sent 80.0 ms late at p99, most of the 100.0 ms they took" in each for each in warnings
+    )
+    assert not any(trial.warnings for trial in run_of(planned(), whole()).trials)
 
 
 def test_a_client_that_died_marks_what_it_was_part_of():

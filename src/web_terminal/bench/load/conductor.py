@@ -43,8 +43,10 @@ _SILENT_SECONDS: Final = 30.0
 """A shard ticks every second; one that has not for so long does not run any more."""
 
 _DEATH_SECONDS: Final = 5.0
-_LEAVE_SECONDS: Final = 75.0
 _LEAVE_AT_ONCE_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 15.0
+"""More than a shard takes at most: it still has to say so."""
+
 _WEIGHING_SHARE: Final = 0.02
 """Of the time, that weighing the server may take: it holds up the server's own memory requests."""
 
@@ -357,7 +359,8 @@ class _Conductor:
         if not polite:
             self._tell(wire.Halt())
         self._tell(wire.Leave(at_once))
-        limit = _LEAVE_AT_ONCE_SECONDS if at_once else _LEAVE_SECONDS
+        most = max((pulses[-1].up for pulses in self._ledger.pulses if pulses), default=0)
+        limit = _LEAVE_AT_ONCE_SECONDS if at_once else _LEAVE_SECONDS + schedule.leaving_seconds(most)
         if not await self._until(lambda: self._alive <= self._left, limit):
             self._view.say(f"{len(self._alive - self._left)} client processes did not leave within {limit:g} s")
         self._show()

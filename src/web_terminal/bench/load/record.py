@@ -23,6 +23,8 @@ from web_terminal.bench.samples import SCHEMA, Cell, Point, Run, Trial, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from web_terminal.bench.load.conductor import Load
     from web_terminal.bench.load.expect import Expectation
     from web_terminal.bench.load.ledger import Ledger, Milestones
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 CLOCK_ERROR_NS: Final = 1_000_000
 """By which the clocks of shards may be apart without a word; a place on a chart is a thousand times wider."""
 
+LATE_NS: Final = 1_000_000
+"""Below, a key sent late is the clock's and the scheduler's ordinary way."""
+
+_LATE_QUANTILE: Final = 0.99
 _WHOLE: Final = 1 << 62
 
 
@@ -183,9 +189,24 @@ class _Stage:
         elif passed.arrived_ns is not None and not passed.up:
             problems.append((self._first_ns, "no session came up"))
         problems += [(self._first_ns, text) for text in ledger.problems]
+        warnings += self._late()
         if passed.silent:
             warnings.append(f"{passed.silent:,} sessions that were to print did not")
         return problems, tuple(warnings)
+
+    def _late(self) -> list[str]:
+        """A word where the clients sent so late that the latency is theirs rather than the server's."""
+        keys = self._operations.get("keystroke")
+        if not keys:
+            return []
+        late_ns = quantile(keys.sent - keys.due, _LATE_QUANTILE)
+        took_ns = quantile(keys.seen - keys.due, _LATE_QUANTILE)
+        if late_ns < max(LATE_NS, took_ns / 2):
+            return []
+        return [
+            f"keys were sent {late_ns / 1e6:.1f} ms late at p99, most of the {took_ns / 1e6:.1f} ms they took; "
+            "other work has the processors, or the clients need more of them"
+        ]
 
     def _clocks(self) -> tuple[str, ...]:
         """How exact moments of different clients are beside each other, where that is worth a word."""
@@ -234,7 +255,7 @@ class _Stage:
             of.ERROR_SHARE: 100 * (failed + lost) / every if every else None,
             of.LOST: lost,
             of.KEY_RATE: echoed / seconds if played and keys is not None else None,
-            of.LATE: float(np.quantile(keys.sent - keys.due, 0.99, method="inverted_cdf")) if keys else None,
+            of.LATE: quantile(keys.sent - keys.due, _LATE_QUANTILE) if keys else None,
             of.OUTPUT_RATE: sum(_grown(each, self._playing_ns, self._played_ns) for each in heard) / seconds
             if played
             else None,
@@ -296,6 +317,11 @@ class _Stage:
             client_cpu_ns=round(max(clients)),
             server_cpu_ns=round(_grown(clock, first_ns, end_ns)) if len(clock) >= 2 else None,
         )
+
+
+def quantile(values: npt.NDArray[np.int64], q: float) -> float:
+    """A value that was seen, as the analysis takes it (Hyndman and Fan 1996, type 1)."""
+    return float(np.quantile(values, q, method="inverted_cdf"))
 
 
 def _per_second(starts: Operations | None, rate: float) -> float | None:

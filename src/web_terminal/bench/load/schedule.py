@@ -81,6 +81,11 @@ def phase_ns(place: int, people: int, every: float) -> int:
     return round(place * every * SECOND_NS / people)
 
 
+def leaving_seconds(sessions: int) -> float:
+    """How long it may take until so many sessions of a shard have ended, asked for one group after the other."""
+    return 30 + sessions * 0.02
+
+
 def blocks(duration: int) -> list[tuple[int, int]]:
     """``duration`` whole seconds cut into a few stretches of about the same length: first second, end.
 

@@ -53,7 +53,6 @@ _FAILURES_IN_A_ROW: Final = 20
 _OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN})
 """Errors of a socket that is never made: a limit of this machine."""
 
-_LEAVE_SECONDS: Final = 60.0
 _KILL_LINE: Final = b"\x15"
 _SIZES: Final = ((80, 24), (120, 40))
 
@@ -288,7 +287,7 @@ class Shard:
         connections = [seat.connection for seat in self._seats.values() if not seat.is_lost]
         if not at_once:
             try:
-                async with asyncio.timeout(_LEAVE_SECONDS):
+                async with asyncio.timeout(schedule.leaving_seconds(len(connections))):
                     for batch in in_batches(connections):
                         await asyncio.gather(*(destroy(each) for each in batch), return_exceptions=True)
             except TimeoutError:
