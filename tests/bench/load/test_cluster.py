@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
+from tests.bench.load.test_load_cli import QUICK, asked
+from web_terminal.bench import record
 from web_terminal.bench.load.links import CarrierError
 from web_terminal.bench.terminals.null import NullServer
 from web_terminal.bench.terminals.web_terminal import WebTerminal
@@ -102,6 +104,19 @@ async def gone(processes):
     async with asyncio.timeout(30):
         while any(each.is_running() for each in processes):
             await asyncio.sleep(0.05)  # /proc offers no event for another's child
+
+
+def test_the_command_takes_a_scheduler(cluster_of_three, tmp_path):
+    address, _ = cluster_of_three
+    words = ("--terminal", "null-server", "--sessions", "9", *QUICK, "--expect", "errors<=0", "--json", "run.json")
+    ran = asked("load", "--scheduler", address, *words, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    run = record.load(tmp_path / "run.json")
+    # One on each worker, where nobody says otherwise.
+    assert run.options["clients"] == 3
+    assert sum(len(trial.samples) for trial in run.trials if trial.cell.benchmark == "load/keystroke") == 180
+    ran = asked("load", "--scheduler", address, "--clients", "7", cwd=tmp_path)
+    assert (ran.returncode, "has 3 workers and 7 clients are asked for" in ran.stderr) == (2, True)
 
 
 async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_path):

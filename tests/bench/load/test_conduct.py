@@ -208,6 +208,17 @@ async def test_arrivals_stop_where_nobody_is_let_in_any_more_and_those_who_are_i
             assert await terminal.session_count(running) == 0
 
 
+async def test_arrivals_stop_before_memory_does(monkeypatch):
+    monkeypatch.setattr(conductor, "LEAST_MEMORY_BYTES", 1 << 60)
+    view = Watcher()
+    ledger = await conducted(load_of(typing(sessions=60, ramp=10)), NullServer(), view)
+    passed = ledger.milestones[0]
+    assert passed.stop.ours
+    assert "of memory are left, and" in passed.stop.reason
+    assert 0 < passed.up < 60
+    assert len(operations(ledger, "keystroke")) == 80
+
+
 async def test_sessions_of_a_server_that_runs_already_are_ended_when_interrupted():
     async with narrow() as terminal:
         ledger = Ledger(2, 1)

@@ -152,9 +152,7 @@ def test_keys_that_were_sent_late_are_the_clients_own_and_said_to_be():
         due = np.frombuffer(batch.due, np.int64)
         batches[place] = msgspec.structs.replace(batch, sent=(due + 80 * MS).tobytes(), seen=(due + 100 * MS).tobytes())
     warnings = {text for trial in run_of(planned(), late).trials for text in trial.warnings}
-    assert any(
-        "keys were sent 80.0 ms late at p99, most of the 100.0 ms they took" in each for each in warnings
-    )
+    assert any("keys were sent 80.0 ms late at p99, most of the 100.0 ms they took" in each for each in warnings)
     assert not any(trial.warnings for trial in run_of(planned(), whole()).trials)
 
 
