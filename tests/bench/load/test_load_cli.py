@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from web_terminal.bench import record
@@ -199,37 +200,31 @@ def test_the_record_grows_as_stages_end(tmp_path):
         [*COMMAND, "load", "--terminal", "null-server", "--scenario", "two.toml", "--json", "r.json"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
     )  # fmt: skip
+    family = []
     try:
         while " of 8 up" not in process.stderr.readline():
             assert process.poll() is None
-        # Killed, so nobody tidies up.
-        children = [int(pid) for pid in _children(process.pid)]
-        process.kill()
+        # Killed, so nobody tidies up: clients end with their conductor, a server does not.
+        family = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.kill()
         process.wait()
         process.stderr.close()
-        for pid in children:
-            _end(pid)
+        for each in family:
+            _bury(each)
     run = record.load(tmp_path / "r.json.trials")
     assert run.interrupted
     assert {trial.cell.parameter for trial in run.trials} == {"two: first"}
     assert asked("validate", "r.json.trials", cwd=tmp_path).returncode == 4
 
 
-def _children(pid: int) -> list[str]:
-    found = []
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/children") as file:
-            found += file.read().split()
-    return found
-
-
-def _end(pid: int) -> None:
+def _bury(orphan: psutil.Process) -> None:
+    """End it; where this process adopts orphans, as the suite makes it, it is also ours to reap."""
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # a client, which ends with its conductor
+        orphan.kill()
+        os.waitpid(orphan.pid, 0)
+    except (psutil.NoSuchProcess, ChildProcessError):
+        pass  # it is gone, or somebody else's to reap
 
 
 def test_options_are_in_the_record(loaded):
