@@ -85,7 +85,8 @@ def test_a_shells_own_limit_is_raised_for_what_it_starts_next(tmp_path):
 def test_a_limit_that_is_enough_needs_nothing_and_one_that_is_not_says_what_it_needs():
     limits = read_limits()
     assert all(each.needed is None for each in feasible(limits, Spread(), 1).allowances)
-    few = msgspec.structs.replace(limits, nofile_soft=DESCRIPTORS_KEPT + 10, pty_max=limits.pty_open + 5)
+    tight = DESCRIPTORS_KEPT + 10
+    few = msgspec.structs.replace(limits, nofile_soft=tight, nofile_hard=tight, pty_max=limits.pty_open + 5)
     needs = {each.name: each.needed for each in feasible(few, Spread(), 100).allowances if each.remedy}
     assert needs["descriptors (client)"] == 100 + DESCRIPTORS_KEPT
     assert needs["descriptors (worker)"] == 200 + DESCRIPTORS_KEPT
