@@ -151,6 +151,7 @@ class _Stage:
 
     def _blocks(self, cell: Cell, operations: Operations, begin_ns: int, end_ns: int, over_ns: int) -> list[Trial]:
         """The operations of a cell as trials. What went wrong after ``over_ns`` does not concern them."""
+        warnings = tuple(self._late()) if operations is self._operations.get("keystroke") else ()
         cuts = schedule.blocks(max(1, (end_ns - begin_ns) // SECOND_NS))
         found = []
         for block, (first, end) in enumerate(cuts):
@@ -164,7 +165,7 @@ class _Stage:
             usage = self._usage(begin_ns + first * SECOND_NS, begin_ns + end * SECOND_NS)
             problem = self._problem(first_ns, min(last_ns, over_ns))
             found.append(
-                Trial(cell=cell, block=block, samples=samples, usage=usage, problem=problem, warnings=self._warnings)
+                Trial(cell=cell, block=block, samples=samples, usage=usage, problem=problem, warnings=warnings)
             )
         return found
 
@@ -189,7 +190,6 @@ class _Stage:
         elif passed.arrived_ns is not None and not passed.up:
             problems.append((self._first_ns, "no session came up"))
         problems += [(self._first_ns, text) for text in ledger.problems]
-        warnings += self._late()
         if passed.silent:
             warnings.append(f"{passed.silent:,} sessions that were to print did not")
         return problems, tuple(warnings)
