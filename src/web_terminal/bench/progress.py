@@ -24,6 +24,9 @@ class Progress(Protocol):
     def end(self, trial: Trial) -> None:
         """It is over and kept."""
 
+    def again(self, trials: int) -> None:
+        """So many trials come once more than planned."""
+
     def say(self, text: str) -> None:
         """Something worth a line."""
 
@@ -35,6 +38,9 @@ class Silent:
         pass
 
     def end(self, trial: Trial) -> None:
+        pass
+
+    def again(self, trials: int) -> None:
         pass
 
     def say(self, text: str) -> None:
@@ -57,6 +63,9 @@ class Lines:
         problem = f": {trial.problem}" if trial.problem else ""
         self.say(f"[{self._done}/{self._trials}] {trial.cell} block {trial.block + 1}, {count} operations{problem}")
 
+    def again(self, trials: int) -> None:
+        self._trials += trials
+
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
@@ -66,6 +75,7 @@ class Bar:
 
     def __init__(self, bar: rich.progress.Progress, trials: int) -> None:
         self._bar = bar
+        self._trials = trials
         self._task = bar.add_task("starting", total=trials)
 
     def begin(self, slot: Slot) -> None:
@@ -75,6 +85,10 @@ class Bar:
         self._bar.advance(self._task)
         if trial.problem:
             self.say(f"{trial.cell} block {trial.block + 1}: {trial.problem}")
+
+    def again(self, trials: int) -> None:
+        self._trials += trials
+        self._bar.update(self._task, total=self._trials)
 
     def say(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, markup=False)

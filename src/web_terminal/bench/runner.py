@@ -141,6 +141,8 @@ class _Runner:
             if not left:
                 return
             self._progress.say(f"attempt {attempt + 1}: {'; '.join(missed.values())}")
+            if attempt + 1 < _PROOF_ATTEMPTS:
+                self._progress.again(len(left))
         raise NotProven("; ".join(missed.values()))
 
     def _judge(self, trials: Sequence[Trial]) -> dict[str, str]:
