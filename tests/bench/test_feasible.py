@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 # So few descriptors that a hundred sessions fit and a thousand do not, on whatever machine.
-FEW = 'ulimit -Sn 512; exec "$@"'
+FEW = 'ulimit -n 512; exec "$@"'
 _TRIES = 5
-WHY = "not feasible here: descriptors (worker) = 512 allows 224 of 1,000 sessions; raise with: ulimit -n 2064"
+WHY = r"not feasible here: descriptors \(\w+\) = 512 allows \d+ of 1,000 sessions; raise with: ulimit -Hn \d+ "
 
 
 def bench(cwd, *words):
@@ -39,7 +40,7 @@ def test_the_rest_is_measured_and_the_target_is_undecided(measured):
     assert by_parameter["1"]["n"] > 0
     assert by_parameter["1"]["infeasible"] == ""
     missing = by_parameter["1000"]
-    assert missing["infeasible"].startswith(WHY)
+    assert re.match(WHY, missing["infeasible"])
     assert (missing["n"], missing["verdict"], missing["problems"]) == (0, "undecided", [])
     (trial,) = [each for each in record["trials"] if each["cell"]["parameter"] == "1000"]
     assert trial["infeasible"] == missing["infeasible"]
@@ -47,8 +48,8 @@ def test_the_rest_is_measured_and_the_target_is_undecided(measured):
     assert done.returncode == (1 if by_parameter["1"]["verdict"] == "fail" else 3), done.stderr
     (row,) = [line for line in done.stdout.splitlines() if "not feasible here" in line and "undecided" in line]
     assert "1000" in row
-    assert WHY in " ".join(done.stdout.split())
-    assert f"session_creation/session_lookup/1000 [web-terminal]: {WHY}" in done.stderr
+    assert re.search(WHY, " ".join(done.stdout.split()))
+    assert re.search(rf"session_creation/session_lookup/1000 \[web-terminal\]: {WHY}", done.stderr)
 
 
 @pytest.mark.parametrize("form", ["markdown", "html", "csv", "junit"])
@@ -70,5 +71,5 @@ def test_the_record_stands_up_to_validation(measured):
 def test_a_filter_that_selects_only_that_fails_at_once_with_the_sentence(tmp_path):
     done = bench(tmp_path, "bench", "session_lookup/1000$", "--json", "run.json")
     assert done.returncode == 2
-    assert f"session_creation/session_lookup/1000 [web-terminal]: {WHY}" in done.stderr
+    assert re.search(rf"session_creation/session_lookup/1000 \[web-terminal\]: {WHY}", done.stderr)
     assert list(tmp_path.iterdir()) == []
