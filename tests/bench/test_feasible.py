@@ -10,9 +10,9 @@ import sys
 import pytest
 
 # So few descriptors that a hundred sessions fit and a thousand do not, on whatever machine.
-FEW = 'ulimit -n 512; exec "$@"'
+FEW = 'ulimit -Sn 512; exec "$@"'
 _TRIES = 5
-WHY = r"not feasible here: descriptors \(\w+\) = 512 allows \d+ of 1,000 sessions; raise with: ulimit -Hn \d+ "
+WHY = r"not feasible here: descriptors \(\w+\) = 512 allows \d+ of 1,000 sessions; raise with: ulimit -n \d+"
 
 
 def bench(cwd, *words):
