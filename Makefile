@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 RELAY_SOURCE := src/web_terminal/server/worker/_relay.pyx
 
-.PHONY: bench test serve check page clean
+.PHONY: bench test comparison serve check clean
 
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
@@ -16,6 +16,11 @@ test: $(VENV)/.dev ## style and types, then every test, the page's in its own la
 	$(BIN)/ruff check src tests hatch_build.py
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
+	$(BIN)/web-terminal bench --terminal all --full --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
+	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
+	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve

@@ -10,7 +10,12 @@ import pytest
 from web_terminal.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
 from web_terminal.bench.samples import Cell
 from web_terminal.bench.suites.catalogue import CATALOGUE
+from web_terminal.bench.terminals.known import KnownTruth
+from web_terminal.bench.terminals.null import NullServer
+from web_terminal.bench.terminals.raw_pty import RawPty
 from web_terminal.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal.bench.terminals.terminado import Terminado
+from web_terminal.bench.terminals.web_terminal import WebTerminal
 
 TERMINALS = choose((), "", "", 1)
 
@@ -36,6 +41,20 @@ def test_every_block_holds_every_cell_once_and_mixes_the_terminals():
         assert changes > 5
     orders = [[slot.cell for slot in block] for block in plan.together]
     assert orders[0] != orders[1]
+
+
+def test_terminals_that_are_compared_are_measured_in_every_block_and_in_a_row():
+    terminals = (WebTerminal(), Terminado(), RawPty(), NullServer(), KnownTruth(1))
+    plan = make_plan(CATALOGUE, terminals, ["keystroke_echo", "paste"], Options(seed=3))
+    for block in plan.together:
+        names = [(slot.cell.benchmark, slot.cell.parameter) for slot in block]
+        subjects = [slot for slot in block if slot.cell.terminal in ("web-terminal", "terminado")]
+        assert len(subjects) == 2 * 5  # three parameters of one, two of the other
+        assert len([name for name, _ in itertools.groupby(names)]) == len(set(names))
+    firsts = {next(s.cell.terminal for s in block if s.cell.parameter == "tty") for block in plan.together}
+    assert firsts == {"web-terminal", "terminado"}
+    alone = make_plan(CATALOGUE, (WebTerminal(), *terminals[2:]), ["keystroke_echo"], Options(seed=3))
+    assert [len(block) for block in alone.together] == [3, 0, 0, 0, 0]
 
 
 def test_enough_operations_for_every_target():

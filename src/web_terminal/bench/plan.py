@@ -158,14 +158,16 @@ def make_plan(
     if any(terminal.role == "subject" for terminal in terminals) and any(not each.facts.component for each, _ in pairs):
         proof = _proof(catalogue, terminals, options)
         pairs = [(each, cell) for each, cell in pairs if each.id != _PROOF[1]]
+    # Terminals beside each other are compared block by block, so then nothing is spared a block for being dear.
+    several = len({cell.terminal for _, cell in pairs if _is_subject(cell.terminal, terminals)}) > 1
     together, alone = [], []
     for block in range(options.blocks):
-        slots = [
-            _slot(benchmark, cell, block, options)
+        planned = [
+            _slot(benchmark, cell, block, blocks, options)
             for benchmark, cell in pairs
-            if block < (benchmark.blocks or options.blocks)
+            if block < (blocks := options.blocks if several else benchmark.blocks or options.blocks)
         ]
-        random.Random(f"{options.seed}/{block}").shuffle(slots)
+        slots = _mixed(planned, random.Random(f"{options.seed}/{block}"))
         together.append(tuple(slot for slot in slots if not slot.benchmark.alone))
         alone.append(tuple(slot for slot in slots if slot.benchmark.alone))
     used = {cell.benchmark for cell in (*(cell for _, cell in pairs), *(cell for cell, _ in infeasible))}
@@ -254,7 +256,10 @@ def _with_floors(
 def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], options: Options) -> list[Slot]:
     by_id = {benchmark.id: benchmark for benchmark in catalogue}
     slots = [
-        replace(_slot(by_id[id], Cell(id, parameter, terminal.name), 0, options), measurement_seconds=_PROOF_SECONDS)
+        replace(
+            _slot(by_id[id], Cell(id, parameter, terminal.name), 0, by_id[id].blocks or options.blocks, options),
+            measurement_seconds=_PROOF_SECONDS,
+        )
         for id in _PROOF
         if id in by_id
         for terminal in terminals
@@ -265,8 +270,23 @@ def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], option
     return slots
 
 
-def _slot(benchmark: Benchmark, cell: Cell, block: int, options: Options) -> Slot:
-    blocks = benchmark.blocks or options.blocks
+def _is_subject(name: str, terminals: Sequence[Terminal]) -> bool:
+    return any(each.name == name and each.role == "subject" for each in terminals)
+
+
+def _mixed(slots: Sequence[Slot], source: random.Random) -> list[Slot]:
+    """The slots in an order out of ``source``; those of one benchmark and parameter, which are compared, in a row."""
+    groups: dict[tuple[str, str], list[Slot]] = {}
+    for slot in slots:
+        groups.setdefault((slot.cell.benchmark, slot.cell.parameter), []).append(slot)
+    mixed = list(groups.values())
+    source.shuffle(mixed)
+    for group in mixed:
+        source.shuffle(group)
+    return [slot for group in mixed for slot in group]
+
+
+def _slot(benchmark: Benchmark, cell: Cell, block: int, blocks: int, options: Options) -> Slot:
     least = benchmark.least(cell.parameter)
     enough = max(least, benchmark.repeats or options.sample_size)
     return Slot(

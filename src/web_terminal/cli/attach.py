@@ -25,7 +25,7 @@ _RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
 
 def attach(
     url: Annotated[str, typer.Argument(help="As serve prints it, http://HOST:PORT/#token=..., or ws://HOST:PORT/ws.")],
-    session: Annotated[str | None, typer.Option(metavar="ID", help="Join this session. [default: a new one]")] = None,
+    session: Annotated[str | None, typer.Option(metavar="ID", help="Join this session. (default: a new one)")] = None,
     token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="Where the URL has none.")] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Look, but do not type.")] = False,
     detach_key: Annotated[str, typer.Option(help="Leave the session running and come back here.")] = "ctrl-]",

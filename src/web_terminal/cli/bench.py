@@ -23,7 +23,7 @@ _RUN_FAILED = 4
 def bench(
     filters: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. [default: all]"),
+        typer.Argument(metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. (default: all)"),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the benchmarks and measure nothing.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and shorter measurements; some go undecided.")] = False,
@@ -31,23 +31,23 @@ def bench(
         bool, typer.Option("--full", help="Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
     ] = False,
     sample_size: Annotated[
-        int | None, typer.Option(min=1, help="Operations of each benchmark. [default: 400, quick: 100]")
+        int | None, typer.Option(min=1, help="Operations of each benchmark. (default: 400, quick: 100)")
     ] = None,
     warm_up_time: Annotated[
-        float | None, typer.Option(min=0, help="Seconds for each benchmark. [default: 0.2, quick: 0.1]")
+        float | None, typer.Option(min=0, help="Seconds for each benchmark. (default: 0.2, quick: 0.1)")
     ] = None,
     measurement_time: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds after which fewer operations will do. [default: 1, quick: 0.5]"),
+        typer.Option(min=0, help="Seconds after which fewer operations will do. (default: 1, quick: 0.5)"),
     ] = None,
     confidence_level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of every interval.")] = 0.95,
-    seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. [default: random]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Order, markers, delays follow from it. (default: random)")] = None,
     terminal: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
             help="What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, "
-            "jupyter-server, wetty, node-pty. [default: web-terminal]",
+            "jupyter-server, wetty, node-pty; or all. (default: web-terminal)",
         ),
     ] = None,
     url: Annotated[
@@ -59,7 +59,7 @@ def bench(
     token: Annotated[str, typer.Option(envvar="WEB_TERMINAL_TOKEN", help="For --url, where the URL has none.")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write record and results there.")] = None,
     blocks: Annotated[
-        int | None, typer.Option(min=1, help="Rounds that operations are spread over. [default: 5, quick: 2]")
+        int | None, typer.Option(min=1, help="Rounds that operations are spread over. (default: 5, quick: 2)")
     ] = None,
     precision: Annotated[
         float | None,
@@ -69,7 +69,7 @@ def bench(
         bool, typer.Option("--fixed", help="The sample size whatever is found: no less of what is clear, no more.")
     ] = False,
     save_baseline: Annotated[
-        str, typer.Option(metavar="NAME", help="Compare with NAME if it is there, and save as NAME. [default: base]")
+        str, typer.Option(metavar="NAME", help="Compare with NAME if it is there, and save as NAME. (default: base)")
     ] = "",
     baseline: Annotated[str, typer.Option(metavar="NAME", help="Compare with NAME, save nothing.")] = "",
     baseline_lenient: Annotated[str, typer.Option(metavar="NAME", help="As --baseline, if NAME is there.")] = "",
@@ -99,7 +99,7 @@ def bench(
     noplot: Annotated[bool, typer.Option("--noplot", help="Write no HTML report.")] = False,
     no_history: Annotated[bool, typer.Option("--no-history", help="Add nothing to the history.")] = False,
     home: Annotated[
-        Path | None, typer.Option(help="Where baselines and history are. [default: ./.web-terminal-bench]")
+        Path | None, typer.Option(help="Where baselines and history are. (default: ./.web-terminal-bench)")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compare with a baseline of another machine.")] = False,
 ) -> None:

@@ -34,11 +34,11 @@ def compare(
         str, typer.Option(help="For many rows: holm (no false alarm), benjamini-hochberg (few), none.")
     ] = "holm",
     statistic: Annotated[
-        list[str] | None, typer.Option(help="Of a latency: p50, p95, p99, p99.9, mean. [default: p50, p95]")
+        list[str] | None, typer.Option(help="Of a latency: p50, p95, p99, p99.9, mean. (default: p50, p95)")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Compare although the machines differ.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Where baselines are. [default: ./.web-terminal-bench]")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where baselines are. (default: ./.web-terminal-bench)")] = None,
 ) -> None:
     """Compare saved runs with the first of them.
 

@@ -28,7 +28,7 @@ class ExportFormat(StrEnum):
 def export(
     file: Annotated[Path, typer.Argument(metavar="RUN", help="A --json file, or what an interrupted run has left.")],
     format_: Annotated[ExportFormat, typer.Option("--format", "-f", help="What to write.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. [default: standard output]")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. (default: standard output)")] = None,
     samples: Annotated[bool, typer.Option("--samples", help="csv: a row an operation, not a row a result.")] = False,
 ) -> None:
     """Write a record in the format of another tool.

@@ -25,16 +25,16 @@ JUDGED = ("p95", "slope", "level")
 
 def history(
     id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="Regular expression on suite/benchmark/parameter. [default: list all]")
+        str, typer.Argument(metavar="[ID]", help="Regular expression on suite/benchmark/parameter. (default: list all)")
     ] = "",
     metric: Annotated[str, typer.Option(help="Only this metric, such as latency.")] = "",
     statistic: Annotated[
-        list[str] | None, typer.Option(help="Such as p50, p99, mean, rate. [default: p95, slope, level]")
+        list[str] | None, typer.Option(help="Such as p50, p99, mean, rate. (default: p95, slope, level)")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Runs looked at, the last ones.")] = 100,
     noise_threshold: Annotated[float, typer.Option(min=0, help="Steps smaller than this are not marked.")] = 0.05,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Where the history is. [default: ./.web-terminal-bench]")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where the history is. (default: ./.web-terminal-bench)")] = None,
 ) -> None:
     """Plot benchmarks over time; without ID a line for each.
 

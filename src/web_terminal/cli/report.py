@@ -24,22 +24,28 @@ RUNS = 100
 class ReportFormat(StrEnum):
     HTML = "html"
     MARKDOWN = "markdown"
+    COMPARISON = "comparison"
 
 
-DEFAULT_NAMES = {ReportFormat.HTML: "report.html", ReportFormat.MARKDOWN: "PERFORMANCE_REPORT.md"}
+DEFAULT_NAMES = {
+    ReportFormat.HTML: "report.html",
+    ReportFormat.MARKDOWN: "PERFORMANCE_REPORT.md",
+    ReportFormat.COMPARISON: "comparison.md",
+}
 
 
 def report(
     run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A record file or the name of a baseline. [default: the last run]")
+        str, typer.Argument(metavar="[RUN]", help="A record file or the name of a baseline. (default: the last run)")
     ] = "",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="[default: report.html or PERFORMANCE_REPORT.md]")
+        Path | None,
+        typer.Option("--output", "-o", help="(default: report.html, PERFORMANCE_REPORT.md or comparison.md)"),
     ] = None,
     format_: Annotated[ReportFormat, typer.Option("--format", "-f", help="What to write.")] = ReportFormat.HTML,
     baseline: Annotated[str, typer.Option(help="Show what changed since this record file or baseline.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Where baselines are. [default: ./.web-terminal-bench]")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where baselines are. (default: ./.web-terminal-bench)")] = None,
 ) -> None:
     """Write a run as a report: targets and verdicts, distributions, floors, the machine.
 
@@ -55,6 +61,14 @@ def report(
         from web_terminal.bench.report import markdown
 
         text = markdown.render(*found, __version__, before)
+    elif format_ is ReportFormat.COMPARISON:
+        from web_terminal.bench.analysis.comparison_terminals import beside as terminals_beside
+        from web_terminal.bench.report import markdown_comparison
+
+        try:
+            text = markdown_comparison.render(*found, terminals_beside(*found), __version__)
+        except ValueError as error:
+            _fail(str(error))
     else:
         from web_terminal.bench.report import html
 

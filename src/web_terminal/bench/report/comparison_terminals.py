@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from web_terminal.bench.report import units
+from web_terminal.bench.report import beside, units
+from web_terminal.bench.report.beside import Side
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 STATISTICS = ("p50", "p95", "level", "slope")
 """What a terminal is wide enough for; files have the rest."""
 GAP = 2
+STYLES = {Side.AHEAD: "yellow", Side.BEHIND: "green", Side.NEITHER: "dim"}
+"""Green where the first terminal is ahead for certain, yellow where the other is."""
 
 
 def print_beside(to: Console, found: Beside) -> None:
@@ -42,11 +45,8 @@ def print_beside(to: Console, found: Beside) -> None:
 
 
 def _name(line: Line) -> str:
-    benchmark = line.benchmark.partition("/")[2]
     parameter = f"/{line.parameter}" if line.parameter else ""
-    metric = "" if line.metric == "latency" else f" {line.metric}"
-    statistic = "" if line.statistic in ("level", "slope") else f" {line.statistic}"
-    return f"{benchmark}{parameter}{metric}{statistic}"
+    return f"{line.benchmark.partition('/')[2]}{parameter} {beside.statistic(line)}".rstrip()
 
 
 def _cell(line: Line, figure: Figure | None, is_first: bool) -> Text:
@@ -56,16 +56,7 @@ def _cell(line: Line, figure: Figure | None, is_first: bool) -> Text:
     failed = f" {figure.failed} failed" if figure.failed else ""
     if is_first or figure.ratio is None:
         return Text.assemble(value, (failed, "red"))
-    return Text.assemble(value, " ", (f"{figure.ratio:.2f}x", _style(line, figure)), (failed, "red"))
-
-
-def _style(line: Line, figure: Figure) -> str:
-    """Green where the first terminal is ahead for certain, yellow where the other is."""
-    if figure.lower > 1:
-        return "green" if line.better_below else "yellow"
-    if figure.upper < 1:
-        return "yellow" if line.better_below else "green"
-    return "dim"
+    return Text.assemble(value, " ", (beside.ratio(figure), STYLES[beside.side(line, figure)]), (failed, "red"))
 
 
 def _print_line(to: Console, name: Text, cells: list[Text], widths: list[int]) -> None:

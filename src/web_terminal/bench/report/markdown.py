@@ -8,11 +8,12 @@ from web_terminal.bench.analysis import exit_code
 from web_terminal.bench.report import html_facts, html_overview, rows, units
 from web_terminal.bench.report.html_samples import Baseline, Measured
 from web_terminal.bench.report.markdown_findings import Topic, findings
+from web_terminal.bench.report.markdown_text import code, sentence, table, text
 from web_terminal.bench.report.text import summary
 from web_terminal.bench.stats.ratios import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from web_terminal.bench.analysis import Analysis, Result
     from web_terminal.bench.report.markdown_findings import Finding
@@ -38,10 +39,10 @@ def render(run: Run, analysis: Analysis, version: str, baseline: tuple[Run, Anal
     page = html_overview.page(Measured(run, analysis), None, (), version)
     found = findings(run, analysis)
     parts = [
-        f"# Performance report: {_text(page.title)}",
-        f"Measured {_text(page.started)}. {_sentence(summary(analysis))}",
-        *(f"> **Partial.** {_sentence(_text(each))}" for each in page.partial),
-        _table(("", ""), [(name, value) for name, value in page.facts]),
+        f"# Performance report: {text(page.title)}",
+        f"Measured {text(page.started)}. {sentence(summary(analysis))}",
+        *(f"> **Partial.** {sentence(text(each))}" for each in page.partial),
+        table(("", ""), [(name, value) for name, value in page.facts]),
         "## Targets",
         f"Intervals are {page.level}. A target is kept only where the whole interval lies on its good side.",
         _targets(analysis),
@@ -53,13 +54,13 @@ def render(run: Run, analysis: Analysis, version: str, baseline: tuple[Run, Anal
         "## Recommendations",
         *_recommendations(found),
         "## What these figures do not show",
-        _table(
+        table(
             ("benchmark", "measures", "limits"),
             [(f"`{each.id}`", each.description, each.not_shown) for each in run.benchmarks],
         ),
         "## Environment",
-        _table(("", "before", "after, where it differs"), page.environment) if page.environment else "Not recorded.",
-        _table(
+        table(("", "before", "after, where it differs"), page.environment) if page.environment else "Not recorded.",
+        table(
             ("terminal", "version", "role", "command"),
             [(each.name, each.version, each.role, each.command) for each in page.terminals],
         ),
@@ -96,7 +97,7 @@ def _targets(analysis: Analysis) -> str:
         "goal",
         "x floor",
     )
-    return _table(heads, listed) if listed else "No benchmark of this run has a target."
+    return table(heads, listed) if listed else "No benchmark of this run has a target."
 
 
 def _changes(analysis: Analysis, baseline: Baseline | None) -> list[str]:
@@ -110,7 +111,7 @@ def _changes(analysis: Analysis, baseline: Baseline | None) -> list[str]:
     words = [f"It is of another machine: {'; '.join(baseline.compared.machine)}."] if baseline.compared.machine else []
     if len(told) > len(decided):
         words.append(f"{len(told) - len(decided)} of {len(told)} rows are undecided: more blocks would narrow them.")
-    return ["## Since the baseline", *words, _table(("row", "metric", "change", ""), decided) if decided else ""]
+    return ["## Since the baseline", *words, table(("row", "metric", "change", ""), decided) if decided else ""]
 
 
 def _measurements(run: Run, analysis: Analysis) -> list[str]:
@@ -120,7 +121,7 @@ def _measurements(run: Run, analysis: Analysis) -> list[str]:
         listed = [_measurement(result) for result in results]
         if listed:
             heads = ("benchmark", "parameter", "terminal", "metric", "n", *MEASURED, "rate or value", "failed")
-            parts += [f"### {_text(suite) or 'Benchmarks'}", _table(heads, listed)]
+            parts += [f"### {text(suite) or 'Benchmarks'}", table(heads, listed)]
     return parts
 
 
@@ -157,7 +158,7 @@ def _bottlenecks(found: Sequence[Finding]) -> list[str]:
     for topic in Topic:
         own = [finding for finding in found if finding.topic is topic]
         if own:
-            lines = [f"* `{_code(finding.where)}`: {_text(finding.seen)}." for finding in own]
+            lines = [f"* `{code(finding.where)}`: {text(finding.seen)}." for finding in own]
             parts += [f"### {topic}", "\n".join(lines)]
     return parts or ["The figures of this run point at none."]
 
@@ -172,32 +173,7 @@ def _recommendations(found: Sequence[Finding]) -> list[str]:
         return ["None follows from the figures of this run."]
     lines = []
     for place, ((topic, follows), of) in enumerate(grouped.items(), start=1):
-        names = ", ".join(f"`{_code(each.where)}`{f' ({each.figure})' if each.figure else ''}" for each in of[:NAMED])
+        names = ", ".join(f"`{code(each.where)}`{f' ({each.figure})' if each.figure else ''}" for each in of[:NAMED])
         more = f" and {len(of) - NAMED} more under *{topic}*" if len(of) > NAMED else ""
-        lines.append(f"{place}. {_sentence(_text(follows))} {names}{more}.")
+        lines.append(f"{place}. {sentence(text(follows))} {names}{more}.")
     return ["\n".join(lines)]
-
-
-def _table(heads: Sequence[str], listed: Iterable[Sequence[str]]) -> str:
-    """A table without the columns that are empty throughout."""
-    lines = [[_text(cell) for cell in row] for row in listed]
-    kept = [
-        place
-        for place in range(len(heads))
-        if place == 0 or any(row[place] not in ("", units.MISSING) for row in lines)
-    ]
-    out = [[heads[place] for place in kept], ["---" for _ in kept], *([row[place] for place in kept] for row in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in out)
-
-
-def _text(text: str) -> str:
-    """One line that cannot end a cell and starts no HTML."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _code(text: str) -> str:
-    return " ".join(text.split()).replace("`", "'")
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

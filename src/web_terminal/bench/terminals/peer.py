@@ -96,24 +96,24 @@ class RemotePeer(Terminal):
 
     def __init__(self, peer: Peer, url: str, token: str = "") -> None:
         self._peer = peer
-        self._address = parse_address(url, token)
+        self.address = parse_address(url, token)
         self.capabilities = peer.abilities | {Capability.SHELL}
-        # The name is the class's; an instance at a URL has one of its own, beside one started here.
-        vars(self)["name"] = f"{peer.name} at {self._address.authority}"
+        # The name of a terminal is its class's, and this class is many terminals'.
+        vars(self)["name"] = peer.name
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(
             name=self.name,
             version="",
             role=self.role,
-            url=self._address.websocket("/"),
+            url=self.address.websocket("/"),
             capabilities=tuple(sorted(self.capabilities)),
             remarks=self._peer.remarks,
         )
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Running]:
-        running = Running(self, (self._address,), dialect=self._peer.dialect)
+        running = Running(self, (self.address,), dialect=self._peer.dialect)
         try:
             await _run_a_shell(running)
         except ClientError as error:

@@ -1,0 +1,111 @@
+"""Terminals beside each other as a document: who leads where, failures, what is to know of each, and the command."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from tests.bench.comparisons import measured
+from tests.bench.records import MS, OURS, PEER, samples, trial
+from web_terminal.bench.analysis import analyse
+from web_terminal.bench.analysis.comparison_results import Terms
+from web_terminal.bench.analysis.comparison_terminals import STATISTICS, Figure, Line
+from web_terminal.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal.bench.report import beside, markdown_comparison
+from web_terminal.bench.report import json as report_json
+from web_terminal.bench.report.beside import Side
+from web_terminal.bench.samples import Outcome, Run, TerminalFacts
+from web_terminal.cli.application import application
+
+TERMS = Terms(statistics=STATISTICS, resamples=200)
+
+
+def rendered(run: Run) -> str:
+    analysis = analyse(run)
+    return markdown_comparison.render(run, analysis, found_beside(run, analysis, TERMS), "0")
+
+
+def part(document: str, heading: str) -> str:
+    return document.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+
+
+def line(figure: Figure, *, below: bool = True, metric: str = "latency") -> Line:
+    return Line(
+        benchmark="suite/a",
+        parameter="",
+        metric=metric,
+        statistic="p50",
+        unit="ns",
+        better_below=below,
+        figures={"ours": Figure(value=1.0), "peer": figure},
+    )
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "below", "who"),
+    [
+        (0.5, 0.9, True, Side.AHEAD),
+        (1.1, 2.0, True, Side.BEHIND),
+        (0.5, 0.9, False, Side.BEHIND),
+        (1.1, 2.0, False, Side.AHEAD),
+        (0.9, 1.1, True, Side.NEITHER),
+        (1.0, 2.0, True, Side.NEITHER),
+    ],
+)
+def test_a_side_is_taken_where_the_interval_is_clear_of_one(lower, upper, below, who):
+    figure = Figure(value=1.0, ratio=(lower + upper) / 2, lower=lower, upper=upper)
+    assert beside.side(line(figure, below=below), figure) is who
+    assert beside.side(line(figure, below=below, metric=beside.NO_RIVALRY[0]), figure) is Side.NEITHER
+
+
+def test_bounds_that_say_nothing_are_not_written_out():
+    figure = Figure(value=1.0, ratio=0.65, lower=1e-9, upper=1.9e7)
+    assert beside.ratio(figure) == "0.65x"
+    assert beside.bounds(figure) == "< 0.01 … > 100"
+    assert beside.bounds(Figure(value=1.0)) == beside.ratio(Figure(value=1.0)) == ""
+
+
+def test_who_is_slower_leads_nowhere_and_who_is_faster_everywhere():
+    slower, faster = (rendered(measured(terminals=(OURS, PEER), peer=times, n=200)) for times in (2.0, 0.5))
+    assert "figures 0 for certain" in part(slower, "### peer")
+    assert "`a` p50" not in part(slower, "### peer")
+    assert " 0 are worse for certain" in part(faster, "### peer")
+    assert "**0.50x**" in part(faster, "### peer")
+    assert "`a` p50" in part(faster, "### peer")
+
+
+def test_the_document_says_what_is_to_know_and_what_was_not_measured():
+    knowing = msgspec.structs.replace(
+        PEER, version="1.2", command=("/opt/somewhere/peer", "--port", "0"), remarks=("it holds output back",)
+    )
+    absent = TerminalFacts(name="gone", version="", role="subject", missing="gone is not installed; install it")
+    run = measured(terminals=(OURS, PEER), n=200)
+    document = rendered(msgspec.structs.replace(run, terminals=(OURS, knowing, absent)))
+    assert "| peer | 1.2 | `peer --port 0` | It holds output back. |" in document
+    assert "/opt/somewhere" not in document
+    assert "Not measured: gone: gone is not installed; install it." in document
+    assert "\n## What may be wrong with it\n" in document
+
+
+def test_failures_are_a_part_of_their_own():
+    run = measured(terminals=(OURS, PEER), names=("suite/a",), blocks=1, n=200)
+    assert "## Failures" not in rendered(run)
+    failed = trial(samples([MS] * 3, outcome=Outcome.TIMEOUT), benchmark="suite/a", terminal="peer", block=1)
+    document = rendered(msgspec.structs.replace(run, trials=(*run.trials, failed)))
+    assert "| peer | 3 of 203 |" in part(document, "## Failures")
+
+
+def test_the_command_writes_it_and_refuses_a_run_of_one_terminal(tmp_path):
+    both, one = tmp_path / "both.json", tmp_path / "one.json"
+    run = measured(terminals=(OURS, PEER), n=100)
+    report_json.write(both, run, analyse(run))
+    alone = measured(n=100)
+    report_json.write(one, alone, analyse(alone))
+    into = tmp_path / "comparison.md"
+    made = CliRunner().invoke(application(), ["report", str(both), "--format", "comparison", "-o", str(into)])
+    assert made.exit_code == 0, made.output
+    assert into.read_text().startswith("# Web terminals beside each other\n")
+    refused = CliRunner().invoke(application(), ["report", str(one), "--format", "comparison", "-o", str(into)])
+    assert refused.exit_code == 2
+    assert "name two with --terminal" in refused.output
