@@ -35,7 +35,8 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """The next answer on a connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")[:-2]
     headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
@@ -68,9 +69,28 @@ async def http(
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
             writer.write(f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b""))
-            return await _read_answer(reader)
+            return await read_answer(reader)
         finally:
             writer.transport.abort()
+
+
+def framed(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:
+    """A client's frame (RFC 6455 section 5.2)."""
+    mask = os.urandom(4) if masked else b""
+    length = len(payload)
+    head = bytes([opcode | (0x80 if fin else 0)])
+    bit = 0x80 if masked else 0
+    if length < 126:
+        head += bytes([bit | length])
+    elif length < 65536:
+        head += struct.pack(">BH", bit | 126, length)
+    else:
+        head += struct.pack(">BQ", bit | 127, length)
+    if masked:
+        payload = (
+            int.from_bytes(payload, "big") ^ int.from_bytes((mask * (length // 4 + 1))[:length], "big")
+        ).to_bytes(length, "big")
+    return head + mask + payload
 
 
 class Socket:
@@ -82,21 +102,7 @@ class Socket:
         self.answer = answer
 
     def send(self, opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> None:
-        mask = os.urandom(4) if masked else b""
-        length = len(payload)
-        head = bytes([opcode | (0x80 if fin else 0)])
-        bit = 0x80 if masked else 0
-        if length < 126:
-            head += bytes([bit | length])
-        elif length < 65536:
-            head += struct.pack(">BH", bit | 126, length)
-        else:
-            head += struct.pack(">BQ", bit | 127, length)
-        if masked:
-            payload = (
-                int.from_bytes(payload, "big") ^ int.from_bytes((mask * (length // 4 + 1))[:length], "big")
-            ).to_bytes(length, "big")
-        self.writer.write(head + mask + payload)
+        self.writer.write(framed(opcode, payload, fin=fin, masked=masked))
 
     def say(self, **message: Any) -> None:
         self.send(TEXT, json.dumps(message).encode())
@@ -144,16 +150,15 @@ class Socket:
                     pass
 
 
-@contextlib.asynccontextmanager
-async def websocket(
+def upgrade(
     server: Serving,
     *,
     path: str = "/ws",
     token: str | None = TOKEN,
     headers: Mapping[str, str] | None = None,
     subprotocol: str = "web-terminal.v1.json",
-) -> AsyncIterator[Socket]:
-    """A handshake, whatever its answer; ``answer.status`` is 101 where it was accepted."""
+) -> bytes:
+    """A request for a WebSocket. ``headers`` may replace any; a value of "" leaves a header out."""
     sent = {
         "Host": f"127.0.0.1:{server.port}",
         "Upgrade": "websocket",
@@ -166,12 +171,26 @@ async def websocket(
         sent["Authorization"] = f"Bearer {token}"
     sent |= headers or {}
     lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items() if value)
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+
+
+@contextlib.asynccontextmanager
+async def websocket(
+    server: Serving,
+    *,
+    path: str = "/ws",
+    token: str | None = TOKEN,
+    headers: Mapping[str, str] | None = None,
+    subprotocol: str = "web-terminal.v1.json",
+) -> AsyncIterator[Socket]:
+    """A handshake, whatever its answer; ``answer.status`` is 101 where it was accepted."""
+    head = upgrade(server, path=path, token=token, headers=headers, subprotocol=subprotocol)
     async with asyncio.timeout(GUARD_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        writer.write(head)
         async with asyncio.timeout(GUARD_SECONDS):
-            answer = await _read_answer(reader)
+            answer = await read_answer(reader)
         yield Socket(reader, writer, answer)
     finally:
         writer.transport.abort()

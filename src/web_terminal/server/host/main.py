@@ -154,13 +154,13 @@ class Host:
         entry.move(SessionState.RUNNING)
         self._endings.watch(pty.pid, entry)
         self._created += 1
-        log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
         if request.join:
             entry.tied_to = worker if request.tied else None
             self._pumps.hold(worker, entry, request.id)
         else:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
+        log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
 
     def _lower_descriptors(self, pid: int, spec: SessionSpec) -> None:
         """Give a shell the limit that the server was started with, not the one it raised for itself.
@@ -261,6 +261,7 @@ def main() -> None:
     loop = Loop()
     control = socket.socket(fileno=launch.CONTROL_FD)
     Host(settings, control, loop, number=int(sys.argv[1]), shells_descriptors=int(sys.argv[2]))
+    launch.settle()
     loop.run()
 
 

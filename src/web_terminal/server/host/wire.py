@@ -343,7 +343,10 @@ class Channel:
 
     def _try(self, packet: bytes, fds: tuple[int, ...]) -> bool:
         try:
-            socket.send_fds(self.sock, [packet], fds)
+            if fds:
+                socket.send_fds(self.sock, [packet], fds)
+            else:
+                self.sock.send(packet)
         except BlockingIOError:
             return False
         except OSError as error:

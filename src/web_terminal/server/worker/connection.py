@@ -7,7 +7,9 @@ session's end look like on it. Everything else is here, once for all of them.
 from __future__ import annotations
 
 import logging
+import socket
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from picows import WSCloseCode, WSMsgType
@@ -24,7 +26,7 @@ from web_terminal.server.worker.relay import HEAD_ROOM
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from picows import WSFrame, WSTransport
 
@@ -47,6 +49,18 @@ def address(transport: asyncio.BaseTransport) -> str:
     """Where a connection comes from."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
+
+
+@contextmanager
+def corked(transport: asyncio.BaseTransport) -> Iterator[None]:
+    """Let what is sent meanwhile leave in as few segments as it fits (tcp(7)): the other side wakes up once for it."""
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 class Connection(relays.Listener):
@@ -116,7 +130,6 @@ class Connection(relays.Listener):
         self._transport = transport
         relays.lighten(transport)
         self._counters[Counters.CONNECTIONS_OPENED] += 1
-        self._worker.keep_alive(transport.underlying_transport)
         transport.underlying_transport.set_write_buffer_limits(high=self.UNSENT_BYTES)
         self._begin()
         if self._grant is not None:
@@ -293,7 +306,8 @@ class Connection(relays.Listener):
                 if created:  # nobody was told its id, so nobody would come back to it
                     self._destroy(hold.facts.id)
                 return
-            follow(hold, grant)
+            with corked(self._transport.underlying_transport):
+                follow(hold, grant)
         except TheirError as error:
             self._refuse(error)
         except Exception:

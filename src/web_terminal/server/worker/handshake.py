@@ -20,7 +20,7 @@ from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-de
 from web_terminal.protocol import ttyd
 from web_terminal.protocol.codec import Subprotocol
 from web_terminal.server.access import Denied, TooManyFailures
-from web_terminal.server.worker.connection import Connection, address
+from web_terminal.server.worker.connection import Connection, address, corked
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.native import Binary, Json
 from web_terminal.server.worker.terminado import Terminado
@@ -73,13 +73,14 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
-            """The upgrade request, which uvicorn read before it knew."""
-            while data:
-                room = self.get_buffer(len(data))
-                count = min(len(room), len(data))
-                room[:count] = data[:count]
-                self.buffer_updated(count)
-                data = data[count:]
+            """The upgrade request, read before it was known to be one. The answer and the greeting leave together."""
+            with corked(self.transport.underlying_transport):
+                while data:
+                    room = self.get_buffer(len(data))
+                    count = min(len(room), len(data))
+                    room[:count] = data[:count]
+                    self.buffer_updated(count)
+                    data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
             worker.connections.discard(self)

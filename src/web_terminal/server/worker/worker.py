@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -21,17 +22,19 @@ from web_terminal.protocol.errors import CloseCode
 from web_terminal.server import launch
 from web_terminal.server.access import Access
 from web_terminal.server.worker import relays
+from web_terminal.server.worker.arrival import Arrival
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.hosts import Hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from web_terminal.server.settings import Settings
 
 log = logging.getLogger("web_terminal.worker")
 
-# TCP keep-alive (tcp(7)): a vanished peer is found after 60 + 4 * 15 seconds, without a timer of ours.
+# TCP keep-alive (tcp(7)): a vanished peer is found after 60 + 4 * 15 seconds, without a timer of ours. What is
+# accepted has it from the listener.
 _KEEP_ALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
@@ -90,10 +93,12 @@ class Worker:
         """Connections that have not authenticated."""
         self.leaving = CloseCode.GOING_AWAY
         self.leaving_now = False
+        for level, option, value in _KEEP_ALIVE:
+            listener.setsockopt(level, option, value)
         self._listener = listener
         self._tasks: set[asyncio.Task[None]] = set()
         self._state = ServerState()
-        self.connections = self._state.connections
+        self.connections: set[Any] = self._state.connections
         """Everything that is open on the port, HTTP and WebSocket."""
         self._left = asyncio.Event()
 
@@ -101,12 +106,6 @@ class Worker:
     def stopping(self) -> bool:
         """Whether the server stops for good, rather than this worker being replaced."""
         return self.leaving is CloseCode.GOING_AWAY
-
-    def keep_alive(self, transport: asyncio.BaseTransport) -> None:
-        """Let the kernel watch over an idle connection."""
-        sock = transport.get_extra_info("socket")
-        for level, option, value in _KEEP_ALIVE:
-            sock.setsockopt(level, option, value)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``, which handles its own failures, to its end or the worker's."""
@@ -121,10 +120,11 @@ class Worker:
         from web_terminal.server.worker.handshake import protocol_class
 
         log.info("relay: %s%s", relays.KIND, f" ({relays.WHY})" if relays.WHY else "")
+        websocket: Any = protocol_class(self)
         config = uvicorn.Config(
             application(self),
             http="httptools",
-            ws=protocol_class(self),
+            ws=websocket,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -136,17 +136,18 @@ class Worker:
         config.load()
         self._state.default_headers = config.encoded_headers
 
-        http_protocol = with_bounded_heads(config.http_protocol_class)
-
-        def protocol() -> asyncio.Protocol:
-            made: asyncio.Protocol = http_protocol(  # type: ignore[call-arg]  # as Server.startup calls it
-                config=config, server_state=self._state, app_state={}
-            )
-            return made
-
-        server = await self.loop.create_server(protocol, sock=self._listener, backlog=_BACKLOG)
+        # Both as uvicorn makes them.
+        http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
+        arrival = partial(
+            Arrival,
+            self.connections,
+            http=partial(http, config=config, server_state=self._state, app_state={}),
+            websocket=partial(websocket, config, self._state, {}),
+        )
+        server = await self.loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
         control.setblocking(False)
         self.loop.add_reader(control.fileno(), self._told, control)
+        launch.settle()
         control.send(launch.READY)
         await self._left.wait()
         server.close()
