@@ -17,6 +17,7 @@ from web_terminal.bench.analysis.comparison_terminals import STATISTICS, Beside,
 from web_terminal.bench.report.comparison_terminals import print_beside
 from web_terminal.bench.samples import Outcome, Run
 
+THIRD = msgspec.structs.replace(PEER, name="third")
 TERMS = Terms(statistics=STATISTICS, resamples=200)
 
 
@@ -70,6 +71,27 @@ def test_what_only_one_terminal_has_is_no_line() -> None:
     alone = tuple(each for each in run.trials if (each.cell.benchmark, each.cell.terminal) != ("suite/b", "peer"))
     made = found(msgspec.structs.replace(run, trials=alone))
     assert {line.benchmark for line in made.lines} == {"suite/a"}
+
+
+def test_the_first_has_its_figure_though_the_second_is_too_thin_for_one() -> None:
+    run = measured(terminals=(OURS, PEER, THIRD), names=("suite/a",), n=200)
+    thin = trial(samples([MS] * 2), benchmark="suite/a", terminal="peer")
+    rest = tuple(each for each in run.trials if each.cell.terminal != "peer")
+    made = found(msgspec.structs.replace(run, trials=(*rest, thin)))
+    median = next(line for line in made.lines if line.statistic == "p50").figures
+    assert median["ours"].value == pytest.approx(MS, rel=0.05)
+    assert median["ours"].reason == ""
+    assert median["peer"].value is None
+    assert median["peer"].reason.startswith("n=2, needs ")
+    assert median["third"].ratio is not None
+
+
+def test_a_failure_is_named_by_what_most_failed_of() -> None:
+    run = measured(terminals=(OURS, PEER), names=("suite/a",), blocks=1, n=200)
+    failed = trial(samples([MS] * 3, outcome=Outcome.TIMEOUT), benchmark="suite/a", terminal="peer", block=1)
+    made = found(msgspec.structs.replace(run, trials=(*run.trials, failed)))
+    assert {line.figures["peer"].failure for line in made.lines} == {"no marker"}
+    assert {line.figures["ours"].failure for line in made.lines} == {""}
 
 
 def test_one_terminal_is_nothing_to_compare() -> None:

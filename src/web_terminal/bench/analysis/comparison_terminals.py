@@ -22,8 +22,8 @@ STATISTICS = ("p50", "p95", "p99")
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One terminal's figure. ``ratio`` is over the first terminal's, with its interval; ``None`` where there is none.
 
-    ``failed`` of ``n`` operations failed. ``floor`` is the ratio to the floor, where the benchmark has one.
-    ``reason`` says why a figure is missing or tainted.
+    ``failed`` of ``n`` operations failed, most of them by ``failure``. ``floor`` is the ratio to the floor, where the
+    benchmark has one. ``reason`` says why the figure or its ratio is missing, or else what taints it.
     """
 
     value: float | None = None
@@ -34,6 +34,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 0
     failed: int = 0
     client_share: float | None = None
+    failure: str = ""
     reason: str = ""
 
 
@@ -82,7 +83,10 @@ def beside(run: Run, analysis: Analysis, terms: Terms | None = None) -> Beside:
         for row in compared.rows:
             key = (row.base.benchmark, row.base.parameter, row.metric, row.statistic)
             rows.setdefault(key, row)
-            figures = made.setdefault(key, {names[0]: _first(row, results.get((row.base, row.metric)))})
+            figures = made.setdefault(key, {})
+            # A row has no values where one of its two sides is too thin, so the first one's may be in a later row.
+            if names[0] not in figures or figures[names[0]].value is None:
+                figures[names[0]] = _first(row, results.get((row.base, row.metric)))
             figures[row.new.terminal] = _other(row, results.get((row.new, row.metric)))
     order = {(each.id, parameter): place for place, (each, parameter) in enumerate(_cells(run))}
     keys = sorted(made, key=lambda key: order.get(key[:2], len(order)))
@@ -116,22 +120,27 @@ def _line(row: Row, facts: BenchmarkFacts, figures: dict[str, Figure], names: tu
 
 
 def _first(row: Row, result: Result | None) -> Figure:
-    return _with(Figure(value=row.base_value), row.statistic, result)
+    return _with(Figure(value=row.base_value), "", row.statistic, result)
 
 
 def _other(row: Row, result: Result | None) -> Figure:
-    figure = Figure(value=row.new_value, ratio=row.ratio, lower=row.lower, upper=row.upper, reason=row.reason)
-    return _with(figure, row.statistic, result)
+    figure = Figure(value=row.new_value, ratio=row.ratio, lower=row.lower, upper=row.upper)
+    # Beside a ratio the row's reason is that of a verdict, which nobody gives here.
+    return _with(figure, row.reason if row.ratio is None else "", row.statistic, result)
 
 
-def _with(figure: Figure, statistic: str, result: Result | None) -> Figure:
+def _with(figure: Figure, reason: str, statistic: str, result: Result | None) -> Figure:
     if result is None:
-        return figure
+        return msgspec.structs.replace(figure, reason=reason)
     floor = result.floor.ratio.get(statistic) if result.floor is not None else None
+    # The row's reason may be that of the other side, so a figure's own comes first.
+    own = result.estimates[statistic].refusal if figure.value is None and statistic in result.estimates else ""
     return msgspec.structs.replace(
         figure,
         n=result.n,
         failed=result.failed,
         floor=None if floor is None else floor.value,
         client_share=result.client_share,
+        failure=max(result.reasons, key=lambda each: result.reasons[each], default=""),
+        reason=own or reason or next(iter(result.problems), ""),
     )

@@ -121,7 +121,7 @@ def _leads(found: Beside) -> list[str]:
 
 def _failures(found: Beside) -> list[str]:
     rows = [
-        (_name(line), name, f"{units.count(figure.failed)} of {units.count(figure.n)}", figure.reason)
+        (_name(line), name, f"{units.count(figure.failed)} of {units.count(figure.n)}", figure.failure or figure.reason)
         for line in found.lines
         for name, figure in line.figures.items()
         if figure.failed and line.statistic == "p50"
