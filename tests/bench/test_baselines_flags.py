@@ -118,6 +118,13 @@ def test_what_filters_left_out_is_not_gone(tmp_path: Path, capsys: pytest.Captur
     assert "only in base: suite/b [ours]" in capsys.readouterr().out
 
 
+def test_of_much_that_is_gone_a_few_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, part = measured(names=[f"suite/{each}" for each in "abcdef"]), measured(names=("suite/a",))
+    keep.compared(paper.console(), wished(tmp_path), base, part)
+    words = " ".join(capsys.readouterr().out.split())
+    assert "only in base: suite/b [ours], suite/c [ours], suite/d [ours] and 2 more" in words
+
+
 def test_a_baseline_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("base", "mine"):
         Baselines(tmp_path).save(name, measured(kernel="other"), [])

@@ -10,7 +10,7 @@ import msgspec
 from rich.text import Text
 
 from web_terminal.bench.analysis.comparison_selfcheck import Claim, fewest_rows
-from web_terminal.bench.report import units
+from web_terminal.bench.report import labels, units
 from web_terminal.bench.stats.ratios import Change
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ def _notes(compared: Compared) -> list[tuple[str, str]]:
         if row.change is Change.UNDECIDED and not row.reason.startswith(PLAIN_REASON)
     ]
     if compared.gone:
-        notes.append((f"only in {compared.base}: {', '.join(map(str, compared.gone))}", "yellow"))
+        notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
     if compared.added:
-        notes.append((f"only in {compared.new}: {', '.join(map(str, compared.added))}", "dim"))
+        notes.append((f"only in {compared.new}: {labels.few(compared.added)}", "dim"))
     return notes
 
 

@@ -1,4 +1,4 @@
-"""What a row of the results is called outside of this project: the same name in every export, run after run."""
+"""What things are called: a row of the results the same in every export, run after run; many of a kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from web_terminal.bench.analysis import Analysis, Estimate, Result
+
+NAMED = 3
+"""How many are named where there may be many."""
 
 
 def label(result: Result, analysis: Analysis) -> str:
@@ -24,3 +29,9 @@ def finite(value: float | None) -> float | None:
 def is_known(estimate: Estimate | None) -> bool:
     """Whether there is a number to hand on: no refusal, no operation that failed at this percentile."""
     return estimate is not None and finite(estimate.value) is not None
+
+
+def few(names: Sequence[object]) -> str:
+    """The first of ``names``, and how many more there are: ``a, b, c and 12 more``."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(map(str, names[:NAMED])) + more
