@@ -232,7 +232,7 @@ def test_the_command_writes_a_page(file, tmp_path):
 def test_the_command_writes_markdown(file, tmp_path):
     done = command(file, "--format", "markdown", "--output", tmp_path / "a.md", "--home", tmp_path)
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "a.md").read_text().startswith("# Performance report: ours 1, peer 2")
+    assert (tmp_path / "a.md").read_text().startswith("# Performance report: ours beside peer\n")
 
 
 def test_without_a_run_the_last_one_is_meant(tmp_path):

@@ -103,7 +103,7 @@ def test_the_policy_keeps_out_what_the_build_did_not_put_in(opened):
 
 
 def test_hostile_words_of_a_record_stay_words(opened):
-    assert opened.title().startswith("ours 1, peer 2")
+    assert opened.title().startswith("ours beside peer: benchmark report")
     assert opened.locator("body img").count() == 0
     section = opened.locator(f"[id='{LIFE}']")
     assert section.locator(".description").inner_text() == HOSTILE
@@ -153,7 +153,7 @@ def test_the_overview_is_searched_filtered_and_sorted_with_the_keyboard(opened):
     opened.keyboard.press("/")
     opened.keyboard.type("throughput peer")
     assert names(opened) == ["message_throughput 10", "message_throughput 100", "message_throughput 1000"]
-    assert opened.locator(".count").inner_text().startswith("3 of ")
+    assert opened.locator("#overview .count").inner_text().startswith("3 of ")
     opened.keyboard.press("Escape")
     assert len(names(opened)) == every
     opened.keyboard.press("Tab")
@@ -230,7 +230,7 @@ def test_on_paper_everything_is_drawn_and_nothing_is_only_for_the_screen(opened)
     opened.emulate_media(media="print", color_scheme="dark")
     assert opened.pdf().startswith(b"%PDF")
     assert opened.locator(".plot svg").count() == opened.locator(".plot").count()
-    assert not opened.locator(".tools").is_visible()
+    assert not any(each.is_visible() for each in opened.locator(".tools").all())
     assert not opened.locator(".contents").is_visible()
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 

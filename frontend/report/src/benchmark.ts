@@ -14,6 +14,7 @@ import { breakable, h, type Child } from './dom';
 import { lookOf } from './looks';
 import { verdictMark } from './overview';
 import { factsOf } from './tables';
+import { notShown, prose, spoken } from './words';
 
 export interface Section {
   element: HTMLElement;
@@ -68,9 +69,9 @@ export function section(benchmark: Benchmark, level: string): Section {
     h(
       'header',
       {},
-      h('p', { class: 'kind' }, benchmark.suite.replaceAll('_', ' '), benchmark.component && ' · component, in one process'),
+      h('p', { class: 'kind' }, spoken(benchmark.suite), benchmark.component && ' · component, in one process'),
       h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict))),
-      h('p', { class: 'description' }, benchmark.description),
+      h('p', { class: 'description' }, ...prose(benchmark.description)),
       benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, ...notShown(benchmark.not_shown)),
     ),
     many && summary(benchmark),
@@ -82,12 +83,6 @@ export function section(benchmark: Benchmark, level: string): Section {
   );
   select(Math.max(0, benchmark.summary[first]?.panel ?? 0));
   return { element, select };
-}
-
-/** The catalogue says "Not the shell's start": that becomes a sentence of its own. */
-function notShown(text: string): Child[] {
-  const found = /^not (.*)$/is.exec(text);
-  return found === null ? [h('span', {}, 'Limits '), text] : [h('span', {}, 'Does not show '), found[1]];
 }
 
 function overall(benchmark: Benchmark, level: string): HTMLElement | null {

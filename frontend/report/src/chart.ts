@@ -5,16 +5,17 @@
 
 import { h, s } from './dom';
 
-/** A place where a chart can be read: what is said there, and where to mark it. */
+/** A place where a chart can be read: what is said there, and where to mark it. One with a `y` is a single dot. */
 export interface Stop {
   x: number;
+  y?: number;
   words: string;
   marks: readonly { y: number; look: string }[];
 }
 
 export interface Drawing {
   svg: SVGSVGElement;
-  /** From left to right; empty where there is nothing to read off. */
+  /** From left to right, or row by row; empty where there is nothing to read off. */
   stops: readonly Stop[];
   top: number;
   bottom: number;
@@ -24,7 +25,9 @@ export interface Legend {
   words: string;
   /** The class that gives the colour. */
   look: string;
-  mark: 'line' | 'dash' | 'dot' | 'ring' | 'cross' | 'bar';
+  mark: 'line' | 'dash' | 'dot' | 'ring' | 'cross' | 'bar' | 'shape';
+  /** The outline of a `shape` around 0, 0. */
+  outline?: string;
 }
 
 export interface Chart {
@@ -34,7 +37,12 @@ export interface Chart {
   note?: string | undefined;
   legend?: readonly Legend[] | undefined;
   draw: (width: number) => Drawing;
+  /** What stands where a place is read off, while none is. */
+  rest?: string;
 }
+
+/** Of single dots the one in the pointer's own row is meant, though another row's be somewhat nearer. */
+const ROW_WEIGHT = 4;
 
 const waiting = new Map<Element, () => void>();
 
@@ -80,15 +88,14 @@ export function forget(root: Element): void {
 }
 
 export function figure(chart: Chart, look = ''): HTMLElement {
-  const readout = h('output', { class: 'readout' });
+  const readout = h('output', { class: 'readout' }, chart.rest);
   const host = h('div', { class: 'plot' });
   const title = h('span', { class: 'chart-title' }, chart.title);
   const legend = (chart.legend?.length ?? 0) > 0 && h('ul', { class: 'legend' }, ...(chart.legend ?? []).map(key));
   const found = h(
     'figure',
     { class: `chart ${look}`.trim() },
-    h('figcaption', {}, title, readout),
-    legend,
+    h('figcaption', {}, title, readout, legend),
     host,
     chart.note !== undefined && chart.note !== '' && h('p', { class: 'note' }, chart.note),
   );
@@ -100,12 +107,12 @@ export function figure(chart: Chart, look = ''): HTMLElement {
     const stop = drawn.stops[place];
     host.querySelector('.cursor')?.remove();
     at = stop === undefined ? -1 : place;
-    readout.textContent = stop?.words ?? '';
+    readout.textContent = stop?.words ?? chart.rest ?? '';
     if (stop === undefined) return;
     host.setAttribute('aria-valuenow', String(place));
     host.setAttribute('aria-valuetext', stop.words);
     const cursor = s('g', { class: 'cursor' });
-    cursor.append(s('line', { x1: stop.x, x2: stop.x, y1: drawn.top, y2: drawn.bottom }));
+    if (stop.y === undefined) cursor.append(s('line', { x1: stop.x, x2: stop.x, y1: drawn.top, y2: drawn.bottom }));
     for (const { y, look: colour } of stop.marks) cursor.append(s('circle', { cx: stop.x, cy: y, r: 3.5, class: colour }));
     drawn.svg.append(cursor);
   };
@@ -130,8 +137,8 @@ export function figure(chart: Chart, look = ''): HTMLElement {
   host.addEventListener('pointermove', (event) => {
     if (drawn === null) return;
     const box = drawn.svg.getBoundingClientRect();
-    const x = ((event.clientX - box.left) * drawn.svg.viewBox.baseVal.width) / box.width;
-    show(nearest(drawn.stops, x));
+    const scale = drawn.svg.viewBox.baseVal.width / box.width;
+    show(nearest(drawn.stops, (event.clientX - box.left) * scale, (event.clientY - box.top) * scale));
   });
   host.addEventListener('pointerleave', () => {
     if (document.activeElement !== host) show(-1);
@@ -168,7 +175,7 @@ export function figure(chart: Chart, look = ''): HTMLElement {
   return found;
 }
 
-function key({ words, look, mark }: Legend): HTMLElement {
+function key({ words, look, mark, outline = '' }: Legend): HTMLElement {
   const shapes = {
     line: () => s('line', { x1: 1, x2: 17, y1: 6, y2: 6 }),
     dash: () => s('line', { x1: 1, x2: 17, y1: 6, y2: 6, 'stroke-dasharray': '4 3' }),
@@ -176,17 +183,18 @@ function key({ words, look, mark }: Legend): HTMLElement {
     ring: () => s('circle', { cx: 9, cy: 6, r: 3.2, class: 'ring' }),
     cross: () => s('path', { d: 'M6 3l6 6m0-6l-6 6' }),
     bar: () => s('rect', { x: 1, y: 2, width: 16, height: 8, class: 'band' }),
+    shape: () => s('path', { d: outline, transform: 'translate(9 6)', class: 'full' }),
   } as const;
   const icon = s('svg', { width: 18, height: 12, viewBox: '0 0 18 12', 'aria-hidden': 'true', class: `key ${look}` });
   icon.append(shapes[mark]());
   return h('li', {}, icon, words);
 }
 
-function nearest(stops: readonly Stop[], x: number): number {
+function nearest(stops: readonly Stop[], x: number, y: number): number {
   let found = -1;
   let least = Infinity;
   for (const [place, stop] of stops.entries()) {
-    const apart = Math.abs(stop.x - x);
+    const apart = stop.y === undefined ? Math.abs(stop.x - x) : Math.hypot(stop.x - x, (stop.y - y) * ROW_WEIGHT);
     if (apart < least) [found, least] = [place, apart];
   }
   return found;

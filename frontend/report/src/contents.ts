@@ -1,8 +1,20 @@
 /** The list of what is on the page, with the verdict of each benchmark and a mark at the one in sight. */
 
+import { BESIDE_TITLE } from './beside';
 import type { Page } from './data';
+import { DESCRIBED_TITLE } from './described';
 import { breakable, h } from './dom';
 import { glyph, verdictLook } from './looks';
+import { overviewTitle } from './overview';
+import { spoken } from './words';
+
+/** What stands before the benchmarks: who publishes a comparison is asked for that first, and then for our own targets. */
+export function front(page: Page): [id: string, title: string][] {
+  const found: [string, string][] = [['overview', overviewTitle(page)]];
+  if (page.beside !== null) found.push(['beside', BESIDE_TITLE]);
+  if (page.brief) found.reverse();
+  return found;
+}
 
 export function contents(page: Page, root: HTMLElement, details: HTMLDetailsElement): void {
   const link = (id: string, words: string, verdict = ''): HTMLElement =>
@@ -13,15 +25,15 @@ export function contents(page: Page, root: HTMLElement, details: HTMLDetailsElem
       h('span', {}, breakable(words)),
     );
   const suites = new Map<string, HTMLElement[]>();
-  for (const each of page.benchmarks) {
+  for (const each of page.brief ? [] : page.benchmarks) {
     const items = suites.get(each.suite) ?? [];
     items.push(h('li', {}, link(each.anchor, each.name, each.verdicts[0] ?? 'none')));
     suites.set(each.suite, items);
   }
   root.replaceChildren(
-    h('ul', {}, h('li', {}, link('overview', 'Overview'))),
-    ...[...suites].flatMap(([suite, items]) => [h('p', { class: 'kind' }, suite.replaceAll('_', ' ')), h('ul', {}, ...items)]),
-    h('ul', { class: 'last' }, h('li', {}, link('environment', 'Environment')), h('li', {}, link('reading', 'How to read this'))),
+    h('ul', {}, ...front(page).map(([id, words]) => h('li', {}, link(id, words)))),
+    ...[...suites].flatMap(([suite, items]) => [h('p', { class: 'kind' }, spoken(suite)), h('ul', {}, ...items)]),
+    h('ul', { class: 'last' }, page.brief && h('li', {}, link('benchmarks', DESCRIBED_TITLE)), h('li', {}, link('environment', 'Environment')), h('li', {}, link('reading', 'How to read this'))),
   );
   const narrow = matchMedia('(max-width: 1099px)');
   const adapt = (): void => {

@@ -257,8 +257,55 @@ export interface TerminalWords {
   capabilities: string;
 }
 
+/** A ratio with its bounds; above 1 the first terminal is the better. */
+export type Place = [value: number, lower: number | null, upper: number | null];
+
+export interface BesideTerminal {
+  name: string;
+  version: string;
+  remarks: string[];
+  score: [ahead: number, behind: number, neither: number] | null;
+}
+
+/** What is empty is not there. */
+export interface BesideFigure {
+  value?: string;
+  rate?: string;
+  ratio?: string;
+  interval?: string;
+  side?: 'ahead' | 'behind';
+  failed?: string;
+  client?: string;
+  reason?: string;
+}
+
+export interface BesideLine {
+  anchor: string;
+  panel: number;
+  suite: string;
+  name: string;
+  parameter: string;
+  statistic: string;
+  figures: (BesideFigure | null)[];
+}
+
+export interface BesideShort {
+  words: string;
+  line: number;
+  places: (Place | null)[];
+  turned: boolean;
+}
+
+export interface Beside {
+  terminals: BesideTerminal[];
+  absent: string[];
+  lines: BesideLine[];
+  short: BesideShort[];
+}
+
 export interface Page {
   title: string;
+  brief: boolean;
   started: string;
   level: string;
   exit_code: number;
@@ -267,7 +314,9 @@ export interface Page {
   facts: [string, string][];
   verdicts: Record<string, number>;
   goals: [number, number];
+  judged: string;
   overview: OverviewRow[];
+  beside: Beside | null;
   baseline: string[];
   benchmarks: Benchmark[];
   terminals: TerminalWords[];

@@ -2,6 +2,7 @@
 
 import type { Page } from './data';
 import { h, type Child } from './dom';
+import { sentence } from './words';
 
 export function environment(page: Page, root: HTMLElement): void {
   const terminals = page.terminals.map((each) =>
@@ -40,19 +41,21 @@ export function environment(page: Page, root: HTMLElement): void {
 }
 
 export function reading(page: Page, root: HTMLElement): void {
-  const terms: [string, string][] = [
+  const drawn = !page.brief;
+  const terms: [string, string, shown?: boolean][] = [
     ['Verdict', 'By the bound of the interval: pass where all of it lies on the good side of the limit, fail where all of it lies on the other, undecided where it holds the limit or the sample is too thin. Refused: the measuring client was too busy to be believed.'],
     ['Interval', `${page.level} of such intervals hold the true figure. Those of percentiles rest on ranks alone and assume nothing about the distribution.`],
     ['Percentile', 'A value that was seen: 95 % of all operations, failed ones included, took at most as long as p95. Where a sample is too thin for one, the report says how many operations are missing.'],
+    ['Ratio', 'Another terminal’s figure over the first one’s, of the same operation in the same block. Below 1 it took less. A terminal is better or worse for certain where the interval of the ratio leaves 1 out; a difference may be certain and too small to matter.', page.beside !== null],
     ['Floor', 'What this machine takes without any web terminal, measured in turn with it in the same run. Added is the difference, × floor the quotient.'],
     ['Outlier', 'Beyond 1.5 (mild) or 3 (severe) interquartile ranges from the quartiles. Outliers are labelled and counted, never left out.'],
-    ['Warm-up', 'Operations before the measurement. Shown lighter; in no figure.'],
-    ['Density', 'Where an axis is logarithmic, the density is one over the logarithm: equal areas are equally many operations.'],
-    ['Keys', '/ goes to the search. In the tabs of a benchmark and in a chart the arrow keys move.'],
+    ['Warm-up', 'Operations before the measurement. Shown lighter; in no figure.', drawn],
+    ['Density', 'Where an axis is logarithmic, the density is one over the logarithm: equal areas are equally many operations.', drawn],
+    ['Keys', `/ goes to the search. In a chart the arrow keys move${drawn ? ', and in the tabs of a benchmark' : ''}.`],
   ];
   root.replaceChildren(
     h('h2', { id: 'reading-title' }, 'How to read this'),
-    h('dl', { class: 'terms' }, ...terms.map(([term, words]) => h('div', {}, h('dt', {}, term), h('dd', {}, words)))),
+    h('dl', { class: 'terms' }, ...terms.filter(([, , shown]) => shown !== false).map(([term, words]) => h('div', {}, h('dt', {}, term), h('dd', {}, words)))),
   );
 }
 
@@ -62,9 +65,4 @@ function headed(heads: readonly string[]): HTMLElement {
 
 function scroll(name: string, table: HTMLElement): HTMLElement {
   return h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': name }, table);
-}
-
-function sentence(text: string): string {
-  if (text === '') return '';
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 }

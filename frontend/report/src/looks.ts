@@ -2,11 +2,26 @@
  * Which colour stands for what; the colours themselves are in the style sheet. A terminal keeps its colour throughout.
  */
 
+import {
+  symbol,
+  symbolCircle,
+  symbolCross,
+  symbolDiamond,
+  symbolSquare,
+  symbolStar,
+  symbolTriangle,
+  symbolWye,
+  type SymbolType,
+} from 'd3-shape';
 import type { Legend } from './chart';
 import type { Page, Series } from './data';
+import { s } from './dom';
 
-const COLOURS = 6;
+const COLOURS = 8;
 const looks = new Map<string, string>();
+
+/** What tells terminals apart where several dots lie close together, in the order of their colours. */
+const SHAPES: readonly SymbolType[] = [symbolCircle, symbolCircle, symbolSquare, symbolTriangle, symbolDiamond, symbolStar, symbolCross, symbolWye];
 
 /** Give every terminal of the run its colour: what is measured in order, floors in grey. */
 export function assign(page: Page): void {
@@ -30,6 +45,19 @@ export function lookOf(terminal: string, reference: '' | 'floor' | 'baseline' = 
   if (reference === 'floor') return 'c-floor';
   if (reference === 'baseline') return 'c-baseline';
   return looks.get(terminal) ?? 'c0';
+}
+
+/** The outline of `terminal`'s mark around 0, 0, of the area `size`. */
+export function shapeOf(terminal: string, size: number): string {
+  const place = Number(lookOf(terminal).slice(1)) || 0;
+  return symbol(SHAPES[place] ?? symbolCircle, size)() ?? '';
+}
+
+/** Colour and shape of `terminal` in front of its name. */
+export function terminalMark(terminal: string): SVGSVGElement {
+  const icon = s('svg', { class: `terminal-mark ${lookOf(terminal)}`, width: 12, height: 12, viewBox: '-6 -6 12 12', 'aria-hidden': 'true' });
+  icon.append(s('path', { d: shapeOf(terminal, 46) }));
+  return icon;
 }
 
 /** The colour of `series` beside the others of its chart: one baseline is in ink, several are told by their terminal. */

@@ -1,13 +1,16 @@
 /** The report put together. */
 
 import { section, type Section } from './benchmark';
+import { besides } from './beside';
 import { drawAll } from './chart';
-import { contents } from './contents';
+import { contents, front } from './contents';
 import { record, type Page } from './data';
-import { byId, h } from './dom';
+import { described } from './described';
+import { breakable, byId, h, type Child } from './dom';
 import { environment, reading } from './environment';
 import { assign } from './looks';
 import { overview, verdictMark } from './overview';
+import { spoken } from './words';
 
 const WORDS: Record<string, string> = { pass: 'passed', fail: 'failed', undecided: 'undecided', refused: 'refused', 'not applicable': 'not applicable' };
 
@@ -18,18 +21,20 @@ function outcome(page: Page): void {
     .filter(([, n]) => n > 0)
     .map(([verdict, n]) => verdictMark(verdict, `${n} ${WORDS[verdict] ?? verdict}`));
   const [met, goals] = page.goals;
-  byId('outcome').replaceChildren(
-    h('span', { class: 'total' }, targets === 0 ? 'No targets' : `${targets} ${targets === 1 ? 'target' : 'targets'}`),
+  const whose = page.judged === '' ? '' : `${page.judged}: `;
+  const outcome: Child[] = [
+    h('span', { class: 'total' }, whose, targets === 0 ? (whose === '' ? 'No targets' : 'no targets') : `${targets} ${targets === 1 ? 'target' : 'targets'}`),
     ...parts,
-    goals > 0 ? h('span', { class: 'goals' }, `${met} of ${goals} goals met`) : '',
-    h('span', { class: 'exit' }, `exit ${page.exit_code}: ${page.exit_words}`),
-  );
+    goals > 0 && h('span', { class: 'goals' }, `${met} of ${goals} goals met`),
+    page.exit_words !== '' && h('span', { class: 'exit' }, `exit ${page.exit_code}: ${page.exit_words}`),
+  ];
+  byId('outcome').replaceChildren(...outcome.filter((part) => part instanceof Node));
 }
 
 function notices(page: Page): void {
   const found: HTMLElement[] = [];
   if (page.partial.length > 0) {
-    found.push(h('div', { class: 'notice partial', role: 'note' }, h('b', {}, 'This report is partial. '), ...page.partial.map((each) => h('span', {}, `${each}. `))));
+    found.push(h('div', { class: 'notice partial', role: 'note' }, h('b', {}, 'This report is partial. '), ...page.partial.map((each) => h('span', {}, breakable(`${each}. `)))));
   }
   if (page.warnings.length > 0) {
     const many = page.warnings.length === 1 ? 'a warning' : `${page.warnings.length} warnings`;
@@ -69,15 +74,21 @@ function start(): void {
   notices(page);
   colours();
   overview(page, byId('overview'));
-  const sections = new Map(page.benchmarks.map((each) => [each.anchor, section(each, page.level)]));
+  if (page.beside === null) byId('beside').remove();
+  else besides(page, page.beside, byId('beside'));
+  byId('main').prepend(...front(page).map(([id]) => byId(id)));
+  const sections = new Map<string, Section>();
+  if (page.brief) described(page.benchmarks, byId('benchmarks'));
+  else for (const each of page.benchmarks) sections.set(each.anchor, section(each, page.level));
   let suite = '';
   for (const each of page.benchmarks) {
+    const found = sections.get(each.anchor);
+    if (found === undefined) continue;
     if (each.suite !== suite) {
       suite = each.suite;
-      byId('benchmarks').append(h('h2', { class: 'suite-title' }, suite.replaceAll('_', ' ')));
+      byId('benchmarks').append(h('h2', { class: 'suite-title' }, spoken(suite)));
     }
-    const found = sections.get(each.anchor);
-    if (found !== undefined) byId('benchmarks').append(found.element);
+    byId('benchmarks').append(found.element);
   }
   environment(page, byId('environment'));
   reading(page, byId('reading'));

@@ -2,8 +2,10 @@
 
 import { bullet, bulletAxis, bulletScale } from './charts/bullet';
 import type { OverviewRow, Page } from './data';
+import { addressOf } from './described';
 import { breakable, h, type Child } from './dom';
 import { lookOf, glyph, verdictLook } from './looks';
+import { spoken } from './words';
 
 type Order = 'none' | 'verdict' | 'benchmark' | 'share' | 'floor' | 'change';
 
@@ -23,6 +25,11 @@ interface View {
 }
 
 const isJudged = (row: OverviewRow): boolean => row.verdict !== 'none' || row.target !== '' || row.goal !== '';
+
+/** Targets are ours: where those of one terminal are listed, the heading says whose they are. */
+export function overviewTitle(page: Page): string {
+  return page.judged === '' ? 'Overview' : `Targets of ${page.judged}`;
+}
 
 export function overview(page: Page, root: HTMLElement): void {
   const rows = page.overview;
@@ -46,7 +53,7 @@ export function overview(page: Page, root: HTMLElement): void {
 
   const show = (): void => {
     const found = ordered(rows.filter((row) => matches(row, view)), view);
-    body.replaceChildren(...(view.order === 'none' ? bySuite(found, shown, scale, several) : found.map((row) => line(row, shown, scale, several, true))));
+    body.replaceChildren(...(view.order === 'none' ? bySuite(page, found, shown, scale, several) : found.map((row) => line(page, row, shown, scale, several, true))));
     if (found.length === 0) body.append(h('tr', {}, h('td', { class: 'empty', colspan: shown.length }, 'Nothing matches.')));
     count.textContent = `${found.length} of ${rows.length} shown`;
     for (const [place, { cell }] of heads.entries()) {
@@ -77,7 +84,7 @@ export function overview(page: Page, root: HTMLElement): void {
   });
   const filters = choices(rows, view, show);
   root.replaceChildren(
-    h('h2', { id: 'overview-title' }, 'Overview'),
+    h('h2', { id: 'overview-title' }, overviewTitle(page)),
     h('div', { class: 'tools' }, h('span', { class: 'search' }, search, h('kbd', { 'aria-hidden': 'true' }, '/')), filters, count),
     h(
       'div',
@@ -152,7 +159,7 @@ function ordered(rows: OverviewRow[], view: View): OverviewRow[] {
   });
 }
 
-function bySuite(rows: readonly OverviewRow[], columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean): HTMLElement[] {
+function bySuite(page: Page, rows: readonly OverviewRow[], columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean): HTMLElement[] {
   const found: HTMLElement[] = [];
   let suite: string | null = null;
   for (const row of rows) {
@@ -160,18 +167,16 @@ function bySuite(rows: readonly OverviewRow[], columns: readonly Column[], scale
       suite = row.suite;
       found.push(h('tr', { class: 'suite' }, h('th', { colspan: columns.length, scope: 'rowgroup' }, spoken(suite))));
     }
-    found.push(line(row, columns, scale, several, false));
+    found.push(line(page, row, columns, scale, several, false));
   }
   return found;
 }
 
-const spoken = (suite: string): string => suite.replaceAll('_', ' ');
-
-function line(row: OverviewRow, columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean, suite: boolean): HTMLElement {
+function line(page: Page, row: OverviewRow, columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean, suite: boolean): HTMLElement {
   const cells: Record<string, () => Child[]> = {
     Verdict: () => [verdictMark(row.verdict, isJudged(row) && row.verdict === 'none' ? 'goal only' : row.verdict, row.reason)],
     Benchmark: () => [
-      h('a', { href: `#${row.anchor}@${row.panel}` }, breakable(row.benchmark), row.parameter !== '' && h('span', { class: 'parameter' }, ` ${row.parameter}`)),
+      h('a', { href: addressOf(page, row.anchor, row.panel) }, breakable(row.benchmark), row.parameter !== '' && h('span', { class: 'parameter' }, ` ${row.parameter}`)),
       h('span', { class: 'under' }, [suite ? spoken(row.suite) : '', row.statistic].filter((text) => text !== '').join(' · '), (several || row.role !== 'subject') && h('span', { class: `terminal ${lookOf(row.terminal)}` }, row.terminal)),
     ],
     Result: () => [h('span', { class: 'strong' }, row.value === '' ? '–' : row.value), row.interval !== '' && h('span', { class: 'under' }, row.interval)],

@@ -43,6 +43,9 @@ def report(
         typer.Option("--output", "-o", help="(default: report.html, PERFORMANCE_REPORT.md or comparison.md)"),
     ] = None,
     format_: Annotated[ReportFormat, typer.Option("--format", "-f", help="What to write.")] = ReportFormat.HTML,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="A light page fit to be published, without a panel for each benchmark.")
+    ] = False,
     baseline: Annotated[str, typer.Option(help="Show what changed since this record file or baseline.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     home: Annotated[Path | None, typer.Option(help="Where baselines are. (default: ./.web-terminal-bench)")] = None,
@@ -54,6 +57,8 @@ def report(
     from web_terminal import __version__
     from web_terminal.bench import files
 
+    if brief and format_ is not ReportFormat.HTML:
+        _fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
     found = _analysed(run, home)
     before = _analysed(baseline, home) if baseline else None
     path = output or Path(DEFAULT_NAMES[format_])
@@ -64,16 +69,19 @@ def report(
     elif format_ is ReportFormat.COMPARISON:
         from web_terminal.bench.analysis.comparison_terminals import beside as terminals_beside
         from web_terminal.bench.report import markdown_comparison
+        from web_terminal.bench.report.published import published
 
+        # It is written to be published.
+        shown = published(*found)
         try:
-            text = markdown_comparison.render(*found, terminals_beside(*found), __version__)
+            text = markdown_comparison.render(*shown, terminals_beside(*shown), __version__)
         except ValueError as error:
             _fail(str(error))
     else:
         from web_terminal.bench.report import html
 
         try:
-            text = html.render(*found, __version__, before, _history(found[0], home))
+            text = html.render(*found, __version__, before, _history(found[0], home), brief=brief)
         except html.TemplateMissing as error:
             _fail(str(error))
     try:

@@ -14,6 +14,7 @@ import msgspec
 
 from web_terminal.bench.report.html_overview import page
 from web_terminal.bench.report.html_samples import Baseline, Measured
+from web_terminal.bench.report.published import published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ def render(
     baseline: tuple[Run, Analysis] | None = None,
     history: Sequence[History] = (),
     template: Path = TEMPLATE,
+    *,
+    brief: bool = False,
 ) -> str:
     """The whole file.
 
@@ -45,13 +48,18 @@ def render(
         version: of the suite that made the report.
         baseline: a run to compare with.
         history: earlier runs, by row; nothing is shown where there are none.
+        brief: a light page fit to be published: without the panels of each benchmark, and without what says whose
+            machine it was.
 
     Raises:
         TemplateMissing: the template is not there or not whole.
     """
     frame = _template(template)
+    if brief:
+        run, analysis = published(run, analysis)
+        baseline = baseline and published(*baseline)
     before = None if baseline is None else Baseline(*baseline, newer=run)
-    content = page(Measured(run, analysis), before, history, version)
+    content = page(Measured(run, analysis), before, history, version, brief=brief)
     # "<" starts everything that could end the block early ("</script", "<!--"); as \u003c it is the same JSON.
     data = msgspec.json.encode(content).decode().replace("<", "\\u003c")
     title = f"<title>{escape(content.title)}: benchmark report, {escape(content.started)}</title>"

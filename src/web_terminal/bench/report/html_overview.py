@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from web_terminal.bench.analysis import Verdict, exit_code
-from web_terminal.bench.report import client, html_curves, html_facts, html_sections, rows, units
+from web_terminal.bench.analysis.comparison_terminals import subjects
+from web_terminal.bench.report import client, html_beside, html_curves, html_facts, html_sections, labels, rows, units
 from web_terminal.bench.report.html_page import (
     Bullet,
     OverviewRow,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from web_terminal.bench.analysis import Estimate, Judgement, Result
     from web_terminal.bench.report.html_page import History
     from web_terminal.bench.report.html_samples import Baseline, Measured
-    from web_terminal.bench.samples import Target
+    from web_terminal.bench.samples import Run, Target, TerminalFacts
 
 EXIT_WORDS = {
     0: "every target is kept",
@@ -31,8 +32,6 @@ EXIT_WORDS = {
     3: "not every target is decided",
     4: "the run itself failed",
 }
-NAMED = 3
-"""Cells that are named where there may be many."""
 
 VERDICT_ORDER = {str(verdict): place for place, verdict in enumerate(html_sections.WORST_FIRST)}
 WITHOUT_TARGET = {"latency": "p95", "slope": "slope", "level": "level"}
@@ -54,36 +53,43 @@ MACHINE = {
 }
 
 
-def page(of: Measured, baseline: Baseline | None, history: Sequence[History], version: str) -> Page:
-    """The whole report of a run."""
+def page(
+    of: Measured, baseline: Baseline | None, history: Sequence[History], version: str, *, brief: bool = False
+) -> Page:
+    """The whole report of a run.
+
+    Args:
+        brief: without panels; the targets are ours and say nothing of others, so of several terminals only the first's
+            are counted and listed.
+    """
     run, analysis = of.run, of.analysis
     code = int(exit_code(analysis))
-    judgements = [judgement for result in analysis.results for judgement in result.judgements]
+    names = subjects(run)
+    judged = names[0] if brief and len(names) > 1 else ""
+    results = [
+        each for each in analysis.results if not judged or each.role != "subject" or each.cell.terminal == judged
+    ]
+    judgements = [judgement for result in results for judgement in result.judgements]
     goals = [each.goal_verdict for each in judgements if each.goal_verdict is not Verdict.NONE]
-    overview = [row for result in analysis.results for row in _rows(result, of, baseline)]
-    sections = [html_sections.benchmark(facts, of, baseline, history) for facts in run.benchmarks]
-    subjects = [f"{each.name} {each.version}".rstrip() for each in run.terminals if each.role == "subject"]
     return Page(
-        title=", ".join(subjects) or "No terminal",
+        title=_title(run),
+        brief=brief,
         started=_when(run.started),
         level=units.share(analysis.level),
         exit_code=code,
-        exit_words=EXIT_WORDS[code],
+        exit_words="" if brief else EXIT_WORDS[code],
         partial=_partial(of),
         facts=_facts(of),
         verdicts={
             str(verdict): sum(each.verdict is verdict for each in judgements) for verdict in html_sections.WORST_FIRST
         },
         goals=(goals.count(Verdict.PASS), len(goals)),
-        overview=overview,
+        judged=judged,
+        overview=[row for result in results for row in _rows(result, of, baseline)],
+        beside=html_beside.page(of),
         baseline=[] if baseline is None else _baseline(baseline),
-        benchmarks=[each for each in sections if each.panels],
-        terminals=[
-            TerminalWords(
-                each.name, each.version, each.role, each.url or " ".join(each.command), ", ".join(each.capabilities)
-            )
-            for each in run.terminals
-        ],
+        benchmarks=html_sections.described(of) if brief else html_sections.drawn(of, baseline, history),
+        terminals=[_terminal(each, brief) for each in run.terminals],
         environment=environment(run.machine),
         options=[(name.replace("_", " "), _plain(value)) for name, value in run.options.items()],
         warnings=[
@@ -92,6 +98,26 @@ def page(of: Measured, baseline: Baseline | None, history: Sequence[History], ve
         ],
         version=version,
     )
+
+
+def _title(run: Run) -> str:
+    """What was measured; of several only the names, since their versions stand beside their figures."""
+    named = [each for each in run.terminals if each.role == "subject"]
+    measured = [each for each in named if not each.missing] or named
+    if not measured:
+        return "No terminal"
+    first, *others = [each.name for each in measured]
+    if not others:
+        return f"{first} {measured[0].version}".rstrip()
+    *most, last = others
+    return f"{first} beside {', '.join(most)} and {last}" if most else f"{first} beside {last}"
+
+
+def _terminal(facts: TerminalFacts, brief: bool) -> TerminalWords:
+    command = labels.command(facts.command) if brief else " ".join(facts.command)
+    if facts.missing:
+        command = f"not measured: {facts.missing}"
+    return TerminalWords(facts.name, facts.version, facts.role, facts.url or command, ", ".join(facts.capabilities))
 
 
 def environment(machine: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -128,8 +154,7 @@ def _baseline(baseline: Baseline) -> list[str]:
         found.append(f"Floors changed too ({names}), and with them the machine")
     for cells, words in ((compared.gone, "only the baseline has"), (compared.added, "only this run has")):
         if cells:
-            names = ", ".join(str(cell) for cell in cells[:NAMED])
-            found.append(f"{words} {names}{f' and {len(cells) - NAMED} more' if len(cells) > NAMED else ''}")
+            found.append(f"{words} {labels.few(cells)}")
     return found
 
 
@@ -137,10 +162,8 @@ def _partial(of: Measured) -> list[str]:
     found = list(of.analysis.problems)
     tainted = {result.cell for result in of.analysis.results if result.problems}
     if tainted:
-        cells = ", ".join(str(cell) for cell in sorted(tainted, key=str)[:NAMED])
-        more = f" and {len(tainted) - NAMED} more" if len(tainted) > NAMED else ""
         words = "1 cell has problems" if len(tainted) == 1 else f"{len(tainted)} cells have problems"
-        found.append(f"{words} and cannot pass: {cells}{more}")
+        found.append(f"{words} and cannot pass: {labels.few(sorted(tainted, key=str))}")
     return found
 
 

@@ -10,6 +10,9 @@ from typing import Literal
 
 import msgspec
 
+# msgspec resolves it when a page is encoded, so it is not imported for types alone.
+from web_terminal.bench.report.html_page_beside import Beside
+
 Scale = Literal["linear", "log"]
 
 
@@ -290,12 +293,12 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     not_shown: str
     component: bool
-    verdicts: list[str]
-    columns: list[str]
-    summary: list[SummaryRow]
-    lines: list[Lines]
-    violins: list[Violins]
-    panels: list[Panel]
+    verdicts: list[str] = []
+    columns: list[str] = []
+    summary: list[SummaryRow] = []
+    lines: list[Lines] = []
+    violins: list[Violins] = []
+    panels: list[Panel] = []
     courses: list[Courses] = []
 
 
@@ -352,20 +355,26 @@ class Warned(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole report."""
+    """The whole report. One that is ``brief`` has no panels: of its benchmarks it says what they are."""
 
     title: str
+    brief: bool
     started: str
     level: str
     exit_code: int
     exit_words: str
+    """Empty where it is not said."""
     partial: list[str]
     """Why the report is of a part only; empty where the run is whole."""
     facts: list[tuple[str, str]]
     verdicts: dict[str, int]
     goals: tuple[int, int]
     """Met, and how many there are."""
+    judged: str
+    """Whose targets are counted and listed; empty where those of every terminal are."""
     overview: list[OverviewRow]
+    beside: Beside | None
+    """``None`` where one terminal was measured."""
     baseline: list[str]
     """What the baseline is and how its machine differs; empty where none was given."""
     benchmarks: list[Benchmark]

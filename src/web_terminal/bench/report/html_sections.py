@@ -40,8 +40,36 @@ DRAWN_LINES = ("mean", "p50", "p95", "p99")
 MULTIPLES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
+def drawn(of: Measured, baseline: Baseline | None, history: Sequence[History]) -> list[Benchmark]:
+    """Every benchmark that was measured, with its panels."""
+    return [benchmark(facts, of, baseline, history) for facts in _measured(of)]
+
+
+def described(of: Measured) -> list[Benchmark]:
+    """Every benchmark that was measured, with no more than what it is."""
+    return [_described(facts) for facts in _measured(of)]
+
+
+def _measured(of: Measured) -> list[BenchmarkFacts]:
+    found = {result.cell.benchmark for result in of.analysis.results}
+    return [facts for facts in of.run.benchmarks if facts.id in found]
+
+
+def _described(facts: BenchmarkFacts) -> Benchmark:
+    suite, _, name = facts.id.rpartition("/")
+    return Benchmark(
+        id=facts.id,
+        suite=suite,
+        name=name,
+        anchor=facts.id,
+        description=facts.description,
+        not_shown=facts.not_shown,
+        component=facts.component,
+    )
+
+
 def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Baseline | None, history: Sequence[History]) -> Benchmark:
-    """The section of one benchmark; without panels where it was not measured."""
+    """The section of one benchmark."""
     results = [result for result in of.analysis.results if result.cell.benchmark == facts.id]
     metrics = list({metric_key(result): result.metric for result in results}.values())
     scales = {metric.name: _scale(metric, results, of, baseline) for metric in metrics}
@@ -53,15 +81,8 @@ def benchmark(facts: BenchmarkFacts, of: Measured, baseline: Baseline | None, hi
     shown = [metric for metric in metrics if metric.targets] or metrics[:1]
     found = {judgement.verdict for result in results for judgement in result.judgements}
     columns = _columns(results)
-    suite, _, name = facts.id.rpartition("/")
-    return Benchmark(
-        id=facts.id,
-        suite=suite,
-        name=name,
-        anchor=facts.id,
-        description=facts.description,
-        not_shown=facts.not_shown,
-        component=facts.component,
+    return msgspec.structs.replace(
+        _described(facts),
         verdicts=[str(verdict) for verdict in WORST_FIRST if verdict in found],
         columns=columns,
         summary=[_summary(result, keys.index(panel_key(result)), columns, baseline) for result in results],

@@ -1,8 +1,10 @@
-"""What things are called: a row of the results the same in every export, run after run; many of a kind."""
+"""What things are called: a row of the results the same in every export, run after run; many of a kind; a program."""
 
 from __future__ import annotations
 
 import math
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """How many are named where there may be many."""
+
+# Two names at least, so that neither "and/or" nor "10 MB/s" is one. What lies the same on every machine may be named.
+_PATH = re.compile(r"(?<![\w./:~-])~?/(?!(?:bin|dev|proc|sys)/)(?:[^\s/'\":;,()\[\]]+/)+([^\s/'\":;,()\[\]]*)")
 
 
 def label(result: Result, analysis: Analysis) -> str:
@@ -35,3 +40,14 @@ def few(names: Sequence[object]) -> str:
     """The first of ``names``, and how many more there are: ``a, b, c and 12 more``."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(str, names[:NAMED])) + more
+
+
+def placeless(text: str) -> str:
+    """``text`` with files by their names alone: ``/srv/a/b.log is missing`` is ``b.log is missing``."""
+    return _PATH.sub(r"\1", text)
+
+
+def command(words: Sequence[str]) -> str:
+    """As it would be typed, programs and files by their names: where they lie says nothing."""
+    program = [word.rpartition("/")[2] or word for word in words[:2]]
+    return shlex.join([*program, *map(placeless, words[2:])])

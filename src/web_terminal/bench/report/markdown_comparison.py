@@ -5,10 +5,9 @@ Everything in it comes from the record, so that whoever has the record can write
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.report import beside, html_overview, units
+from web_terminal.bench.report import beside, html_overview, labels, units
 from web_terminal.bench.report.beside import Side
 from web_terminal.bench.report.html_samples import Measured
 from web_terminal.bench.report.markdown_text import code, sentence, table, text
@@ -36,8 +35,8 @@ THREATS = (
 
 
 def render(run: Run, analysis: Analysis, found: Beside, version: str) -> str:
-    """The whole document."""
-    page = html_overview.page(Measured(run, analysis), None, (), version)
+    """The whole document, of a run and an analysis that are ``published``."""
+    page = html_overview.page(Measured(run, analysis), None, (), version, brief=True)
     first = found.terminals[0]
     parts = [
         "# Web terminals beside each other",
@@ -74,9 +73,7 @@ def render(run: Run, analysis: Analysis, found: Beside, version: str) -> str:
 
 
 def _command(command: tuple[str, ...]) -> str:
-    """As it would be typed, programs by their names: where they lie says nothing."""
-    words = [word.rpartition("/")[2] if place < 2 and "/" in word else word for place, word in enumerate(command)]
-    return f"`{code(shlex.join(words))}`" if words else ""
+    return f"`{code(labels.command(command))}`" if command else ""
 
 
 def _short(found: Beside) -> Iterator[tuple[str, ...]]:
