@@ -16,7 +16,7 @@ from web_terminal.bench.samples import Outcome
 from web_terminal.bench.suites import concurrent_load, endings
 from web_terminal.bench.suites.concurrent_load import BENCHMARKS
 from web_terminal.bench.suites.mixes import KINDS
-from web_terminal.bench.suites.ramps import nearest_rank
+from web_terminal.bench.suites.ramps import keys, keys_per_second, nearest_rank
 from web_terminal.bench.suites.room import NotFeasible, shortage
 from web_terminal.bench.terminals.web_terminal import WebTerminal
 
@@ -68,6 +68,15 @@ async def test_a_ramp_ends_when_every_shell_has_spoken(running):
     due = [sample.due_ns for sample in found.samples]
     assert {later - earlier for earlier, later in itertools.pairwise(due)} == {5_000_000}
     assert 0 < readings(found, "sessions per second")[0] < 500
+    assert 0 <= readings(found, "idle server CPU")[0] < 2e9
+    assert readings(found, "shells left") == [0]
+    assert readings(found, "clean-up")[0] > 0
+
+
+def test_a_fuller_house_is_typed_into_faster():
+    assert [(keys_per_second(count), keys(count)) for count in (12, 1000, 10_000)] == [
+        (200, 200), (200, 500), (1600, 5000)
+    ]  # fmt: skip
 
 
 @module
@@ -79,6 +88,7 @@ async def test_a_ramp_of_a_server_that_refuses_says_so():
         failed = [sample for sample in found.samples if sample.outcome is not Outcome.OK]
         assert len(failed) == 3
         assert all("4429" in sample.reason for sample in failed)
+        assert readings(found, "shells left") == [0]
 
 
 @module

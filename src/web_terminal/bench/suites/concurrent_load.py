@@ -192,7 +192,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     declare(
         "concurrent_load/concurrent_sessions_scale",
         f"Sessions arrive at {ramps.SESSIONS_PER_SECOND} a second until so many shells have spoken; then keys, "
-        f"{ramps.KEYS_PER_SECOND} a second in all, each from the moment it was due to its echo.",
+        f"{ramps.KEYS_PER_SECOND} a second in all ({ramps.keys_per_second(10_000):,.0f} at 10,000), each from the "
+        "moment it was due to its echo; then the end of all of them at once.",
         "Not how fast sessions could arrive. Keys are echoed by the kernel.",
         ramps.concurrent_sessions_scale,
         _SHELL,
@@ -216,6 +217,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("sessions per second", "sessions/s"),
             _level("session start p95", "ns"),
             _level("server PSS per session", "B"),
+            _level("idle server CPU", "ns/s"),
+            _level("clean-up", "ns"),
+            _level("shells left", "", exact=True),
             _level("missed sends", "", exact=True),
         ),
         reads=True,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from web_terminal.bench.benchmark import Findings, Stage
 from web_terminal.bench.clock import SECOND_NS, now_ns, play
 from web_terminal.bench.samples import Outcome, Point, Sample
-from web_terminal.bench.suites.crews import ServerClock, dismiss, outcome_of
+from web_terminal.bench.suites.crews import ServerClock, outcome_of
+from web_terminal.bench.suites.endings import Remains, wait_until
 from web_terminal.bench.suites.room import make_sure
-from web_terminal.bench.suites.shells import ready
+from web_terminal.bench.suites.shells import destroy_all, ready
 from web_terminal.bench.suites.typists import Typist, listening, type_keys
 from web_terminal.bench.terminals.processes import pss_bytes
-from web_terminal.client.errors import ClientError
+from web_terminal.client.errors import ClientError, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,22 +25,39 @@ if TYPE_CHECKING:
     from web_terminal.bench.benchmark import Operation
     from web_terminal.client.connection import Connection
 
-SESSIONS_PER_SECOND: Final = 250
+SESSIONS_PER_SECOND: Final = 400
 """Below what two processors can start with shell, server and client on them, so that a healthy ramp keeps its rate."""
 
 KEYS_PER_SECOND: Final = 200
-KEYS: Final = 200
-"""Enough for a well bounded p95, in a second."""
+"""At least. Of a house so full that this would leave most of it asleep, more: see ``keys_per_second``."""
 
+_KEYS_EACH_PER_SECOND: Final = 0.16
+# Of as few sessions as these: enough for a well bounded p95, in a second.
+_FEWEST_KEYS: Final = 200
 _SETTLE_READINGS: Final = 20
 _SETTLE_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 1.0
+
+
+def keys_per_second(sessions: int) -> float:
+    """How fast so many sessions together are typed into: 1,600 keys a second at 10,000."""
+    return max(KEYS_PER_SECOND, sessions * _KEYS_EACH_PER_SECOND)
+
+
+def keys(sessions: int) -> int:
+    """How many keys in all: every second session has one, once there are enough."""
+    return max(_FEWEST_KEYS, sessions // 2)
 
 
 class Ramp(NamedTuple):
-    """``arrivals`` are of all, from the moment due to the computed prompt seen; ``connections`` of those that came."""
+    """``arrivals`` are of all, from the moment due to the computed prompt seen; ``connections`` of those that came.
+
+    ``lost`` are connections that were opened and whose shell did not speak.
+    """
 
     connections: list[Connection]
     arrivals: list[Sample]
+    lost: list[Connection]
 
     @property
     def failures(self) -> list[Sample]:
@@ -57,10 +75,11 @@ async def ramp(stage: Stage, count: int, rate: float, stack: AsyncExitStack) -> 
 
     Their connections belong to ``stack``. One that fails is noted and the others go on.
     """
-    made = Ramp([], [])
+    made = Ramp([], [], [])
 
     async def arrive(due_ns: int) -> None:
         sent_ns = now_ns()
+        connection = None
         try:
             connection = await stack.enter_async_context(stage.running.connect())
             await connection.attach()
@@ -68,6 +87,8 @@ async def ramp(stage: Stage, count: int, rate: float, stack: AsyncExitStack) -> 
         except ClientError as error:
             outcome, reason = outcome_of(error), str(error)
             made.arrivals.append(Sample(due_ns, sent_ns, now_ns(), outcome=outcome, reason=reason))
+            if connection is not None:
+                made.lost.append(connection)
             return
         assert prompt  # the shell spoke, and said what it had to compute
         made.arrivals.append(Sample(due_ns, sent_ns, now_ns()))
@@ -85,34 +106,65 @@ async def ramp(stage: Stage, count: int, rate: float, stack: AsyncExitStack) -> 
 
 @asynccontextmanager
 async def concurrent_sessions_scale(stage: Stage) -> AsyncIterator[Operation]:
-    """Ramp, weigh, type; one operation is all of it."""
+    """Ramp, weigh, listen to the silence, type, end; one operation is all of it."""
     count = int(stage.parameter)
     make_sure(stage, count)
     clock = ServerClock(stage)
+    process = stage.running.process
+    remains = Remains(process) if process is not None else None
 
     async def operate() -> Findings:
+        points = []
         empty_bytes = await settled_pss(clock.pids)
         async with AsyncExitStack() as stack:
             made = await ramp(stage, count, SESSIONS_PER_SECOND, stack)
             try:
-                full_bytes = await settled_pss(clock.pids)
+                if clock.pids:
+                    full_bytes = await settled_pss(clock.pids)
+                    points.append(Point("server PSS per session", 0, (full_bytes - empty_bytes) / count))
+                    points.append(Point("idle server CPU", 0, await idle_cpu(clock)))
                 people = [Typist(connection) for connection in made.connections]
                 random.Random(stage.parameter).shuffle(people)
                 async with listening(people):
-                    typed = await type_keys(people, KEYS_PER_SECOND, KEYS)
+                    typed = await type_keys(people, keys_per_second(count), keys(count))
             finally:
-                await dismiss(made.connections)
-        points = [
+                ended_ns = now_ns()
+                await end_all([*made.connections, *made.lost])
+            if remains is not None:
+                points += await clean_up(remains, ended_ns)
+        points += [
             Point("sessions", 0, len(made.connections)),
             Point("sessions per second", 0, made.per_second),
             Point("session start p95", 0, nearest_rank([each.seen_ns - each.due_ns for each in made.arrivals], 0.95)),
             Point("missed sends", 0, typed.missed),
         ]
-        if clock.pids:
-            points.append(Point("server PSS per session", 0, (full_bytes - empty_bytes) / count))
         return Findings((*made.failures, *typed.samples), tuple(points))
 
     yield operate
+
+
+async def end_all(connections: Sequence[Connection]) -> None:
+    """End every session at once; a connection that was never told of one is dropped, which ends what it asked for."""
+    for each in connections:
+        if each.session is None:
+            each.abort()
+    await destroy_all([each for each in connections if each.session is not None])
+
+
+async def clean_up(remains: Remains, began_ns: int) -> list[Point]:
+    """How long it took until no shell was left, or how many are there still."""
+    try:
+        gone_ns = await wait_until(lambda: remains.shells() <= 0, "end of every shell")
+    except TimedOut:
+        return [Point("shells left", 0, remains.shells())]
+    return [Point("shells left", 0, 0), Point("clean-up", 0, gone_ns - began_ns)]
+
+
+async def idle_cpu(clock: ServerClock) -> float:
+    """Processor time of the server in ns a second, with nobody at the keys."""
+    before_ns, began_ns = clock.read_ns(), now_ns()
+    await asyncio.sleep(_IDLE_SECONDS)  # what is measured is that nothing happens meanwhile
+    return (clock.read_ns() - before_ns) * SECOND_NS / (now_ns() - began_ns)
 
 
 async def settled_pss(pids: Sequence[int]) -> float:
