@@ -15,6 +15,7 @@ from web_terminal.bench.machine.kernel import read_limits
 from web_terminal.bench.samples import Outcome
 from web_terminal.bench.suites import concurrent_load, endings
 from web_terminal.bench.suites.concurrent_load import BENCHMARKS
+from web_terminal.bench.suites.cycles import CYCLES
 from web_terminal.bench.suites.mixes import KINDS
 from web_terminal.bench.suites.ramps import keys, keys_per_second, nearest_rank
 from web_terminal.bench.suites.room import NotFeasible, shortage
@@ -36,6 +37,7 @@ def test_every_id_and_parameter_of_the_catalogue_is_there():
         "concurrent_command_execution": ("10", "50", "100", "200"),
         "mixed_workload": ("50", "100", "200"),
         "memory_usage_1000_sessions": ("1000",),
+        "session_cycles": ("2000",),
         "connection_churn": ("100", "500", "1000"),
         "sustained_throughput_100_sessions_10s": ("",),
         "cleanup_1000_sessions": ("polite close", "socket loss", "SIGTERM"),
@@ -71,6 +73,17 @@ async def test_a_ramp_ends_when_every_shell_has_spoken(running):
     assert 0 <= readings(found, "idle server CPU")[0] < 2e9
     assert readings(found, "shells left") == [0]
     assert readings(found, "clean-up")[0] > 0
+
+
+@module
+async def test_cycles_leave_nothing_and_weigh_the_server_after_each(running):
+    found = await operated(BY_NAME["session_cycles"], running, "4")
+    weighed = [point for point in found.points if point.metric == "server PSS over cycles"]
+    assert [point.x for point in weighed] == list(range(1, CYCLES + 1))
+    assert all(point.y > 1e6 for point in weighed)
+    assert len(found.samples) == CYCLES
+    async with running.rest() as api:
+        assert (await api.call("GET", "/sessions")).json()["total"] == 0
 
 
 def test_a_fuller_house_is_typed_into_faster():

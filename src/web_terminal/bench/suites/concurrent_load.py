@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal.bench.benchmark import MS, Benchmark, Findings, Stage, declare, sample
 from web_terminal.bench.clock import SECOND_NS, now_ns
 from web_terminal.bench.samples import Metric, Point, Sample, Target
-from web_terminal.bench.suites import endings, mixes, ramps
+from web_terminal.bench.suites import cycles, endings, mixes, ramps
 from web_terminal.bench.suites.crews import ServerClock, crew, in_batches, outcome_of
 from web_terminal.bench.suites.ramps import nearest_rank, settled_pss
 from web_terminal.bench.suites.room import make_sure
@@ -293,6 +293,23 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         alone=True,
         blocks=1,
         quick=(),
+        sessions=int,
+    ),
+    declare(
+        "concurrent_load/session_cycles",
+        f"So many shells are made ready and ended, {cycles.CYCLES} times over; the server's memory (PSS) after each.",
+        "Not a first time, which sets up what is kept for the next. Memory that comes back within ten times.",
+        cycles.session_cycles,
+        _SHELL | {Capability.PROCESSES},
+        parameters=("2000",),
+        metrics=(Metric(name="latency"), Metric(name="server PSS over cycles", kind="slope", unit="B")),
+        elements={"2000": 2000},
+        element_unit="sessions",
+        reads=True,
+        alone=True,
+        blocks=1,
+        quick=(),
+        full=("2000",),
         sessions=int,
     ),
     declare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from web_terminal.bench.benchmark import Findings, Stage
@@ -37,6 +37,7 @@ _FEWEST_KEYS: Final = 200
 _SETTLE_READINGS: Final = 20
 _SETTLE_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 1.0
+_END_SECONDS: Final = 60.0
 
 
 def keys_per_second(sessions: int) -> float:
@@ -148,7 +149,9 @@ async def end_all(connections: Sequence[Connection]) -> None:
     for each in connections:
         if each.session is None:
             each.abort()
-    await destroy_all([each for each in connections if each.session is not None])
+    # The last of so many waits for all the others; whether they ended is for ``clean_up`` to say.
+    with suppress(TimedOut):
+        await destroy_all([each for each in connections if each.session is not None], _END_SECONDS)
 
 
 async def clean_up(remains: Remains, began_ns: int) -> list[Point]:

@@ -57,11 +57,11 @@ async def give_prompt(connection: Connection, prompt: Marker) -> bytes:
     return prompt.seen
 
 
-async def destroy(connection: Connection) -> None:
-    """End the connection's session, unless the connection is gone already."""
+async def destroy(connection: Connection, timeout: float | None = None) -> None:
+    """End the connection's session, unless the connection is gone already; told within ``timeout`` seconds."""
     if connection.closed is None:
         try:
-            await connection.close(destroy=True)
+            await connection.close(destroy=True, timeout=timeout)
         except Closed:
             pass  # the server was faster: the session is what had to go
 
@@ -114,9 +114,9 @@ async def _destroy(api: Rest, ids: list[str]) -> None:
         await destroy_by_id(api, ids.pop())
 
 
-async def destroy_all(connections: Sequence[Connection]) -> None:
-    """End the sessions of many connections at once."""
-    await asyncio.gather(*(destroy(each) for each in connections))
+async def destroy_all(connections: Sequence[Connection], timeout: float | None = None) -> None:
+    """End the sessions of many connections at once; each told within ``timeout`` seconds."""
+    await asyncio.gather(*(destroy(each, timeout) for each in connections))
 
 
 def can_destroy_by_api(stage: Stage) -> bool:
