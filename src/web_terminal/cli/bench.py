@@ -110,6 +110,7 @@ def bench(
     """
     import secrets
 
+    from web_terminal.bench.machine.descriptors import raise_descriptors
     from web_terminal.bench.plan import QUICK, NothingMatches, Options, make_plan
     from web_terminal.bench.suites.catalogue import CATALOGUE
     from web_terminal.bench.terminals.registry import UnknownTerminal, choose
@@ -132,6 +133,8 @@ def bench(
         if list_:
             print_names(filters or ())
             return
+        # Before the limits are read; the servers inherit it.
+        raise_descriptors()
         terminals = choose(terminal or (), url or (), token, options.seed)
         if self_check:
             terminals = doubled(terminals)

@@ -27,9 +27,12 @@ def doctor(
     Exit code: 0 the sessions are feasible (with --fix: now), 1 they are not.
     """
     from web_terminal.bench import machine
+    from web_terminal.bench.machine.descriptors import raise_descriptors
     from web_terminal.bench.report import paper
 
     spread = machine.Spread(workers=workers, clients=clients, addresses=addresses)
+    # As every client does.
+    raise_descriptors()
     limits = machine.read_limits()
     found = machine.feasible(limits, spread, sessions)
     fixes: tuple[Fix, ...] = ()

@@ -107,9 +107,9 @@ def load(
     3 undecided, 4 the load itself failed.
     """
     try:
-        from web_terminal.bench.load.client import raise_descriptors
         from web_terminal.bench.load.expect import ExpectError
         from web_terminal.bench.load.scenario import ScenarioError
+        from web_terminal.bench.machine.descriptors import raise_descriptors
         from web_terminal.cli import loading
     except ModuleNotFoundError as error:
         if error.name not in ("numpy", "scipy", "psutil"):

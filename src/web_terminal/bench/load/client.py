@@ -24,7 +24,7 @@ from web_terminal import __version__
 from web_terminal.bench.clock import SECOND_NS, now_ns
 from web_terminal.bench.load import wire
 from web_terminal.bench.load.shard import Shard
-from web_terminal.bench.load.spread import DESCRIPTORS
+from web_terminal.bench.machine.descriptors import OF_A_CLIENT, raise_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -78,7 +78,7 @@ class Client:
             raise ValueError(f"this is web-terminal {__version__}, and the load is started by {order.version}")
         self._shard = Shard(order, pickle.loads(order.dialect), self._say)
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._say(wire.Ready(os.getpid(), platform.node(), DESCRIPTORS if descriptors < 0 else descriptors))
+        self._say(wire.Ready(os.getpid(), platform.node(), OF_A_CLIENT if descriptors < 0 else descriptors))
 
     def _do(self, group: asyncio.TaskGroup, what: Coroutine[None, None, None]) -> None:
         task = group.create_task(what)
@@ -111,14 +111,6 @@ class Client:
         self._writer.write(wire.frame(report))
 
 
-def raise_descriptors(most: int) -> None:
-    """Let this process, and what it starts, open so many files where the hard limit has them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
 async def serve(connection: socket.socket) -> int:
     """Be a client until the other end has no more to say; the exit status."""
     reader, writer = await asyncio.open_connection(sock=connection)
@@ -139,7 +131,7 @@ async def serve(connection: socket.socket) -> int:
 def main() -> None:
     # The conductor says when to end; Ctrl-C is for it alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise_descriptors(DESCRIPTORS)
+    raise_descriptors()
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(serve(socket.socket(fileno=sys.stdin.fileno()))))

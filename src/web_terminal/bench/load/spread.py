@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from web_terminal.bench.load.scenario import Role
+from web_terminal.bench.machine.descriptors import OF_A_CLIENT
 from web_terminal.bench.machine.limits import DESCRIPTORS_KEPT, Limits, Spread, feasible
 
 if TYPE_CHECKING:
     from web_terminal.bench.load.scenario import Scenario
     from web_terminal.bench.machine.limits import Allowance
-
-DESCRIPTORS: Final = 20_000
-"""As many as a client process uses at most."""
 
 CORES_PER_CLIENT: Final = 0.5
 """Wanted of a client process: well below the 80 % at which a verdict is refused, for there are peaks."""
@@ -68,7 +66,7 @@ def shortages(limits: Limits, spread: Spread, sessions: int, *, with_shells: boo
 
 def of_clients(limits: Limits) -> Limits:
     """The same with no more descriptors than a client process uses."""
-    soft = DESCRIPTORS if limits.nofile_soft is None else min(limits.nofile_soft, DESCRIPTORS)
+    soft = OF_A_CLIENT if limits.nofile_soft is None else min(limits.nofile_soft, OF_A_CLIENT)
     return msgspec.structs.replace(limits, nofile_soft=soft)
 
 
