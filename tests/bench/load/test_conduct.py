@@ -14,9 +14,10 @@ from tests.conftest import serving
 from web_terminal.bench.load import conductor
 from web_terminal.bench.load.conductor import Load, conduct
 from web_terminal.bench.load.ledger import Ledger
-from web_terminal.bench.load.local import LocalProcesses
+from web_terminal.bench.load.local import CLIENT, LocalProcesses
 from web_terminal.bench.load.operations import Operations
 from web_terminal.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal.bench.suites.clients import Process, ended
 from web_terminal.bench.terminals.null import NullServer
 from web_terminal.bench.terminals.processes import children
 from web_terminal.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
@@ -255,9 +256,7 @@ async def test_a_client_ends_when_its_conductor_is_gone():
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
     # Without a word, as when the conductor is killed: its end of the socket closes.
-    from web_terminal.bench.load.local import Process, ended
-
-    process = Process()
+    process = Process(CLIENT)
     process.socket.close()
     await ended(process)
     assert process.is_over

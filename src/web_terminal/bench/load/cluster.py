@@ -16,7 +16,8 @@ import distributed
 
 from web_terminal.bench.load import wire
 from web_terminal.bench.load.links import CarrierError
-from web_terminal.bench.load.local import Process, ended
+from web_terminal.bench.load.local import CLIENT
+from web_terminal.bench.suites.clients import Process, ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,7 +45,7 @@ async def carry(name: str, shard: int) -> None:
     client = distributed.get_client()
     up = await distributed.Queue(f"{name}-up", client=client)
     down = await distributed.Queue(f"{name}-down-{shard}", client=client)
-    process = Process()
+    process = Process(CLIENT)
     try:
         reader, writer = await asyncio.open_connection(sock=process.socket)
         passing = asyncio.create_task(_pass_down(down, writer))

@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.load import wire
+from web_terminal.bench.suites.clients import Process, ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from web_terminal.bench.load.links import Link
 
-COMMAND: Final = (sys.executable, "-m", "web_terminal.bench.load.client")
-_END_SECONDS: Final = 5.0
-_POLL_SECONDS: Final = 0.005
-
-
-class Process:
-    """A client process and our end of its socket."""
-
-    def __init__(self) -> None:
-        """Start it.
-
-        Raises:
-            OSError: no process or no socket is to be had.
-        """
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by ``reap``
-        self.socket, theirs = socket.socketpair()
-        try:
-            # A session of its own: Ctrl-C is for the conductor, which then tells everybody.
-            self._process = subprocess.Popen(
-                COMMAND, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=self._errors, start_new_session=True
-            )
-        except OSError:
-            self.socket.close()
-            self._errors.close()
-            raise
-        finally:
-            theirs.close()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def last_words(self) -> str:
-        """How it ended, and the last line it wrote to its standard error."""
-        status = self._process.poll()
-        ended = "hung up" if status is None else f"ended with {status}"
-        if self._errors.closed:
-            return ended
-        size = os.fstat(self._errors.fileno()).st_size
-        lines = os.pread(self._errors.fileno(), 2000, max(0, size - 2000)).decode(errors="replace").strip().splitlines()
-        return f"{ended}: {lines[-1]}" if lines else ended
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
-
-    @property
-    def is_over(self) -> bool:
-        return self._process.poll() is not None
-
-    def reap(self) -> None:
-        """Kill it where it still runs, collect its status, close what is ours."""
-        self.kill()
-        self._process.wait()
-        self.socket.close()
-        self._errors.close()
+CLIENT: Final = "web_terminal.bench.load.client"
 
 
 class LocalLink:
@@ -111,13 +50,6 @@ class LocalLink:
         self.process.reap()
 
 
-async def ended(process: Process) -> None:
-    """Return when it has ended, or has been given the time for that."""
-    deadline = asyncio.get_running_loop().time() + _END_SECONDS
-    while not process.is_over and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(_POLL_SECONDS)  # uvloop offers no way to wait for a child that it did not start
-
-
 class LocalProcesses:
     """The carrier that is always there."""
 
@@ -126,7 +58,7 @@ class LocalProcesses:
         async with AsyncExitStack() as stack:
             links: list[Link] = []
             for number in range(shards):
-                process = Process()
+                process = Process(CLIENT)
                 try:
                     reader, writer = await asyncio.open_connection(sock=process.socket)
                 except BaseException:
