@@ -134,14 +134,6 @@ async def test_a_flood_comes_whole(running):
 
 
 @module
-async def test_typing_beside_a_flood(running):
-    found = await operated(BY_NAME["typing_under_flood"], running, "2")
-    assert len(found.samples) == 100
-    assert readings(found, "flood")[0] > 0
-    assert 0.5 <= readings(found, "fairness of flooders")[0] <= 1
-
-
-@module
 async def test_flooders_are_back_at_their_prompts(running):
     async with crew(stage_on(running), 2) as shells:
         async with flooding(shells):

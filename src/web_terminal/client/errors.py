@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ClientError(Exception):
-    """Root of the tree. A misuse by our own caller is a ``ValueError`` or ``RuntimeError`` instead."""
+    """Root of the tree. A misuse by our own caller is a ``ValueError`` or ``RuntimeError`` instead.
+
+    Can be pickled, so that a client in another process says what it met.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As pickle would, but past ``__init__``: most of the tree is not made from the text that it says.
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[ClientError], args: tuple[Any, ...], attributes: dict[str, Any]) -> ClientError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
 
 
 class Unreachable(ClientError):

@@ -32,7 +32,9 @@ IN_SHORT = {
 }
 """What most people ask first, in this order: benchmark, parameter, metric and statistic, and what to call them."""
 
-NO_RIVALRY = ("messages", "median message", "largest message", "missed sends", "bytes after Ctrl-C", "flood")
+NO_RIVALRY = (
+    "messages", "median message", "largest message", "missed sends", "bytes after Ctrl-C", "flood", "flood client CPU",
+)  # fmt: skip
 """Metrics of which neither less nor more is better."""
 
 WIDEST = 100

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from web_terminal.bench.suites.streams import LINE, LINE_ON_THE_WAY
-from web_terminal.client.errors import ClientError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from web_terminal.bench.suites.shells import Shell
-    from web_terminal.client.connection import Connection
+    from web_terminal.client.search import Chunk
 
 _INTERRUPT: Final = b"\x03"
 YES: Final = f"yes {LINE}"
@@ -21,34 +19,35 @@ YES: Final = f"yes {LINE}"
 _RUNS: Final = LINE_ON_THE_WAY * 10
 
 
+class _Dropped:
+    """Hears output and does nothing with it: the connection counts and acknowledges."""
+
+    def heard(self, chunk: Chunk) -> None:
+        pass
+
+    def ended(self) -> None:
+        pass  # it has no more bytes; why it ended is said to whoever wants its prompt
+
+
 @asynccontextmanager
 async def flooding(shells: Sequence[Shell], line: str = YES) -> AsyncIterator[None]:
     """Every shell floods, its output read and dropped, until the end of the block; all flood when it begins,
     and all are back at their prompts after it.
     """
-    tasks = []
     try:
         for shell in shells:
             shell.connection.input(f"{line}\r".encode())
             await shell.connection.wait_for(_RUNS)
-        tasks = [asyncio.create_task(_drop(shell.connection)) for shell in shells]
+            shell.connection.hand_to(_Dropped())
         yield
+        for shell in shells:
+            # The others' output goes on being dropped meanwhile, and is not kept.
+            shell.connection.hand_to(None)
+            shell.connection.input(_INTERRUPT)
+            await shell.prompted()
     finally:
-        # Not a task group: what goes wrong in the block must come out of it as it is.
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for shell in shells:
-        shell.connection.input(_INTERRUPT)
-        await shell.prompted()
-
-
-async def _drop(connection: Connection) -> None:
-    try:
-        while await connection.read() is not None:
-            pass
-    except ClientError:
-        pass  # it ended: a flooder's bytes are counted, and it has no more of them
+        for shell in shells:
+            shell.connection.hand_to(None)
 
 
 def jain(shares: Sequence[float]) -> float:
