@@ -11,8 +11,8 @@ from tests.server.shells import GUARD_SECONDS, read_until, running
 from web_terminal.server.log import Arena, Overrun
 from web_terminal.server.session import (
     INPUT_BYTES,
-    LEAST_BYTES,
     MOVES,
+    SHARED_TURN_BYTES,
     TURN_BYTES,
     Cursor,
     Pace,
@@ -99,11 +99,9 @@ def test_those_that_flood_share_a_turn(log):
                 wait_readable(session.pty)
                 session.pump()
         assert pace.floods == 2
-        assert {session.allowance() for session in sessions} == {TURN_BYTES // 2}
+        assert {session.allowance() for session in sessions} == {SHARED_TURN_BYTES}
         sessions[0].drain()  # as at its end
         assert (pace.floods, sessions[1].allowance()) == (1, TURN_BYTES)
-    pace.floods = 1000
-    assert pace.share() == LEAST_BYTES
 
 
 def test_the_viewer_furthest_ahead_paces_and_one_that_stalls_is_told_a_gap(log):

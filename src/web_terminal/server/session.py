@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from web_terminal.server.log import Log
     from web_terminal.server.pty import Pty
 
-# Read in one turn of the loop from all sessions that flood together, so that they cannot starve a typist; and what each
-# gets of it however many they are, for a turn of tiny pieces would cost more than it carries.
+# Read at once from a session that floods alone, and from one of several, whose turns must not keep a typist waiting.
 TURN_BYTES = 64 * 1024
-LEAST_BYTES = 8 * 1024
+SHARED_TURN_BYTES = 8 * 1024
 
 # Input that waits for a program which does not read; beyond it input is refused.
 INPUT_BYTES = 1 << 20
@@ -107,7 +106,7 @@ class Pace:
 
     def share(self) -> int:
         """Bytes of one session in one turn."""
-        return TURN_BYTES if self.floods < 2 else max(LEAST_BYTES, TURN_BYTES // self.floods)
+        return TURN_BYTES if self.floods < 2 else SHARED_TURN_BYTES
 
 
 class Session:

@@ -13,6 +13,7 @@ from web_terminal.server.pty import Pty
 from web_terminal.server.session import Session
 from web_terminal.server.worker.hold import Hold
 from web_terminal.server.worker.hostlink import HostLink
+from web_terminal.server.worker.rota import Rota
 
 FACTS = wire.Facts(
     id="s", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24, offset=0, viewers=1,
@@ -27,8 +28,9 @@ async def test_a_follower_is_told_to_look_even_when_all_output_came_before_its_l
     pump_end, follower_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     follower_end.setblocking(False)
     with running("/bin/sh", "-c", "read x") as shell, far, follower_end:
-        session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0))
-        hold = Hold(HostLink(near, loop, lambda: None, session.pace), FACTS, session, pumping=True)
+        rota = Rota(loop)
+        session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0), rota)
+        hold = Hold(HostLink(near, loop, lambda: None, rota), FACTS, session, pumping=True)
         session.log.append(b"before the link")
         hold.followed(pump_end.detach())
         assert follower_end.recv(1)

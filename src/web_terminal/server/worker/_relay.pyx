@@ -89,6 +89,7 @@ cdef class Relay:
         WSTransport _transport
         object _write
         object _pump
+        object _flooded
         uint64_t* _words
         uint8_t* _opening
         uint8_t* _ring
@@ -97,7 +98,7 @@ cdef class Relay:
         Py_ssize_t _claimed
         Py_ssize_t _capacity
 
-    def __init__(self, session, window, WSTransport transport not None, counters, write, pump):
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded):
         cdef uint8_t* view
         places = session.log.places
         view = <uint8_t*>address_of(places.view)
@@ -114,6 +115,7 @@ cdef class Relay:
         self._transport = transport
         self._write = write
         self._pump = pump
+        self._flooded = flooded
         self._fd = session.pty.fd
 
     def __cinit__(self):
@@ -173,6 +175,8 @@ cdef class Relay:
             return
         if got <= 0 or room - count < READ_BYTES:  # the end, or out of credit
             self._pump()
+        elif got == READ_BYTES - 1:
+            self._flooded()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""

@@ -18,6 +18,8 @@ from web_terminal.server.host import wire
 from web_terminal.server.session import Pumped, Session, Viewer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from web_terminal.server.worker.hostlink import HostLink
     from web_terminal.server.worker.relay import Relay
 
@@ -83,8 +85,8 @@ class Hold:
     """One session this worker has viewers of."""
 
     __slots__ = (
-        "_links", "_pumping", "_reading", "_relay", "_to_pump", "_writing", "announced", "end", "facts", "host",
-        "loop", "session", "size", "visitors",
+        "_links", "_pumping", "_queues", "_reading", "_relay", "_to_pump", "_writing", "announced", "end", "facts",
+        "host", "loop", "session", "size", "visitors",
     )  # fmt: skip
 
     def __init__(self, link: HostLink, facts: wire.Facts, session: Session, *, pumping: bool) -> None:
@@ -100,6 +102,7 @@ class Hold:
         self._relay: Relay | None = None
         self._pumping = pumping
         self._reading = False
+        self._queues = False  # whether it is read in its turn rather than when it is readable
         self._writing = False
         self.announced = False  # whether the visitors were told that output is paused
         if facts.state == "ended":
@@ -143,14 +146,17 @@ class Hold:
             self._relay = None
         if self._pumping and self.visitors and len(self.session.viewers) == 1 and self.session.pty.fd >= 0:
             self._relay = self.visitors[0].relay(self)
-        if self._reading:
+        if self._reading and not self._queues:
             self._read()
 
     # --- output
 
     def _read(self) -> None:
         self._reading = True
-        self.loop.add_reader(self.session.pty.fd, self.pump_once if self._relay is None else self._relay.readable)
+        self.loop.add_reader(self.session.pty.fd, self._way())
+
+    def _way(self) -> Callable[[], None]:
+        return self.pump_once if self._relay is None else self._relay.readable
 
     def _read_if_allowed(self) -> None:
         if self.session.pty.fd < 0 or self.end is not None or not self._pumping:
@@ -172,11 +178,33 @@ class Hold:
         elif result is not Pumped.EMPTY and self.session.allowance() <= 0:
             self._stop_reading()
             self.host.note_pause(self)
+        elif result is Pumped.MORE:
+            self.flooded()
+
+    def flooded(self) -> None:
+        """There is more to read than was: where others flood too, wait for a turn."""
+        if self.host.rota.floods > 1 and self._reading and not self._queues:
+            self._queues = True
+            self.loop.remove_reader(self.session.pty.fd)
+            self.host.rota.join(self)
+
+    def take_turn(self) -> None:
+        """Read once more, and wait for the next turn if there is more still."""
+        self._way()()
+        if self._queues and self.session.floods:
+            self.host.rota.join(self)
+        elif self._queues:
+            self._queues = False
+            self._read()
 
     def _stop_reading(self) -> None:
+        if self._queues:
+            self._queues = False
+            self.host.rota.leave(self)
+        elif self._reading:
+            self.loop.remove_reader(self.session.pty.fd)
         if self._reading:
             self._reading = False
-            self.loop.remove_reader(self.session.pty.fd)
             self.session.note_flood(False)
 
     def announce(self, paused: bool) -> None:

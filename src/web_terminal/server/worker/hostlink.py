@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from web_terminal.server.session import Pace
+    from web_terminal.server.worker.rota import Rota
 
 # A pause shorter than this is ordinary flow control and not worth a message.
 _ANNOUNCE_SECONDS = 1.0
@@ -46,7 +46,7 @@ class HostLink:
     """Questions to the host, its answers, and its notices."""
 
     def __init__(
-        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, gone: Callable[[], None], pace: Pace
+        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, gone: Callable[[], None], rota: Rota
     ) -> None:
         self.loop = loop
         self.holds: dict[str, Hold] = {}
@@ -57,7 +57,7 @@ class HostLink:
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._joining: dict[str, asyncio.Future[Hold]] = {}
         self._arenas: dict[int, Arena] = {}
-        self._pace = pace
+        self.rota = rota
         self._command: tuple[str, ...] = ()
         self._flushing = False
         self._watching_pauses = False
@@ -191,7 +191,7 @@ class HostLink:
         if message.brings_arena:
             self._arenas[message.arena] = Arena.receive(next(waiting), message.log_size)
         log = self._arenas[message.arena].log(message.slot)
-        session = Session(Pty(master, message.facts.pid), log, self._pace)
+        session = Session(Pty(master, message.facts.pid), log, self.rota)
         hold = Hold(self, self._shared(message.facts), session, pumping=message.pumping)
         if message.brings_link:
             hold.follow(next(waiting))

@@ -11,8 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from web_terminal.server.host import wire
-from web_terminal.server.session import Pace
 from web_terminal.server.worker.hostlink import HostLink, HostRefused
+from web_terminal.server.worker.rota import Rota
 
 if TYPE_CHECKING:
     import socket
@@ -27,8 +27,8 @@ class Hosts:
 
     def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
         # One loop pumps the sessions of all hosts.
-        pace = Pace()
-        self._links = [HostLink(sock, loop, gone, pace) for sock in socks]
+        rota = Rota(loop)
+        self._links = [HostLink(sock, loop, gone, rota) for sock in socks]
         self._next = 0
 
     def of(self, session: str) -> HostLink:

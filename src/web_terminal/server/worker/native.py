@@ -268,7 +268,9 @@ class Binary(Native):
         assert cursor is not None  # a viewer has one
         if self._mode != "write" or self._worker.settings.messages_per_second:
             return None
-        self._relay = Relay(hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once)
+        self._relay = Relay(
+            hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once, hold.flooded
+        )
         return self._relay
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:

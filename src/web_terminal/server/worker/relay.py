@@ -75,8 +75,9 @@ class Listener(WSListener):
 class Relay:
     """The short way of one viewer who may write and is its session's only one, until ``end`` is called.
 
-    ``write`` and ``pump`` are the ordinary ways of input and output. While it lives nobody else reads the terminal,
-    writes the log or moves the window forward.
+    ``write`` and ``pump`` are the ordinary ways of input and output; ``flooded`` is told when there is more to read
+    than one turn's share, which here ``pump`` sees to. While it lives nobody else reads the terminal, writes the log or
+    moves the window forward.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class Relay:
         counters: memoryview,
         write: Callable[[bytes], bool],
         pump: Callable[[], None],
+        flooded: Callable[[], None],
     ) -> None:
         self._fd = session.pty.fd
         self._session = session

@@ -1,0 +1,163 @@
+"""Several floods in one worker: each in its turn, none before everybody else was heard, none forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import serving
+from tests.server.shells import GUARD_SECONDS, read_until, running
+from web_terminal.client.connection import connect
+from web_terminal.client.native import Native
+from web_terminal.protocol.codec import Subprotocol
+from web_terminal.server.host import wire
+from web_terminal.server.log import Arena
+from web_terminal.server.pty import FULL_READ_BYTES
+from web_terminal.server.session import SHARED_TURN_BYTES, TURN_BYTES, Cursor, Session
+from web_terminal.server.worker.hold import Hold
+from web_terminal.server.worker.hostlink import HostLink
+from web_terminal.server.worker.rota import Rota
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
+FLOODS = 3
+CAPACITY = 1 << 20
+_TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
+
+
+class Viewer:
+    """One that takes everything, and notes which session came in which order."""
+
+    def __init__(self, hold: Hold, order: list[Hold]) -> None:
+        self._hold = hold
+        self._order = order
+        self.cursor = Cursor(hold.session.log, hold.session.log.end, CAPACITY // 2)
+        self.stalls = False
+
+    def relay(self, _: Hold) -> None:
+        return None
+
+    def credit_end(self) -> int:
+        return self.cursor.window.sent + self.cursor.window.room()
+
+    def advance(self) -> None:
+        self._order.append(self._hold)
+        self.cursor.window.sent = self._hold.session.log.end
+        if not self.stalls:
+            self.cursor.window.ack(self.cursor.window.sent)
+
+    def paused(self, direction: str, paused: bool) -> None:
+        pass
+
+
+class Worker:
+    """What a worker has for its sessions; the host is the test's end of the channel."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.rota = Rota(self.loop)
+        self.order: list[Hold] = []
+        near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._link = HostLink(near, self.loop, lambda: None, self.rota)
+        stack.callback(self._far.close)
+        stack.callback(near.close)
+        stack.callback(self.loop.remove_reader, near.fileno())
+        self._stack = stack
+
+    def hold(self, number: int) -> Hold:
+        """A session whose program floods once it is typed a line."""
+        pty = self._stack.enter_context(running("/bin/sh", "-c", FLOOD))
+        read_until(pty, b"go")
+        arena = Arena.create(CAPACITY)
+        self._stack.callback(arena.close)
+        facts = wire.Facts(
+            id=str(number), name="s", user="u", state="running", pid=pty.pid, command=("sh",), cols=80, rows=24,
+            offset=0, viewers=1, created=0.0, idle_seconds=0.0,
+        )  # fmt: skip
+        hold = Hold(self._link, facts, Session(pty, arena.log(0), self.rota), pumping=True)
+        self._stack.callback(hold.close)
+        hold.enter(Viewer(hold, self.order))
+        return hold
+
+    async def come_round(self) -> list[tuple[Hold, int]]:
+        """Let the loop come round once; which of those that waited for a turn had one, and how much they were read."""
+        before = {hold: hold.session.log.end for hold in self.holds if hold in self.rota}
+        self.order.clear()
+        await asyncio.sleep(0)
+        return [(hold, hold.session.log.end - before[hold]) for hold in self.order if hold in before]
+
+    holds: list[Hold]
+
+
+@pytest.fixture
+async def worker() -> Iterator[Worker]:
+    """Three sessions that flood."""
+    with contextlib.ExitStack() as stack:
+        found = Worker(stack)
+        found.holds = [found.hold(number) for number in range(FLOODS)]
+        for hold in found.holds:
+            hold.write(b"\r")
+        await until(lambda: all(hold.session.log.end > CAPACITY for hold in found.holds))
+        yield found
+
+
+async def until(holds) -> None:
+    async with asyncio.timeout(GUARD_SECONDS):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+async def test_one_turn_of_bounded_size_each_time_the_loop_comes_round(worker):
+    turns: list[Hold] = []
+    async with asyncio.timeout(GUARD_SECONDS):
+        while len(turns) < 20 * FLOODS:
+            several = worker.rota.floods > 1
+            for hold, count in (came := await worker.come_round()):
+                assert count <= (_TURN_BYTES if several else TURN_BYTES)
+                turns.append(hold)
+            assert len(came) <= 1
+    assert set(turns) == set(worker.holds)
+
+
+async def test_who_waits_for_a_turn_may_leave_be_paused_and_come_back(worker):
+    first, second, third = worker.holds
+    first.close()
+    assert not first.session.floods
+    viewer = second.visitors[0]
+    viewer.stalls = True
+    await until(lambda: viewer.credit_end() <= second.session.log.end)
+    await until(lambda: not second.session.floods)
+    stopped_at = second.session.log.end
+    went_on = third.session.log.end
+    await until(lambda: third.session.log.end > went_on + CAPACITY)
+    assert second.session.log.end == stopped_at
+    viewer.stalls = False
+    viewer.cursor.window.ack(viewer.cursor.window.sent)
+    second.credited()
+    await until(lambda: second.session.log.end > stopped_at + CAPACITY)
+    went_on = third.session.log.end
+    await until(lambda: third.session.log.end > went_on + CAPACITY)
+
+
+@pytest.mark.parametrize("subprotocol", list(Subprotocol))
+@pytest.mark.parametrize("env", [{"PURE_PYTHON": ""}, {"PURE_PYTHON": "1"}], ids=["compiled", "Python"])
+async def test_floods_beside_each_other_arrive_whole(subprotocol, env):
+    lines = b"".join(b"%d\r\n" % n for n in range(1, 40001))
+    with serving(env=env) as server:
+        async with contextlib.AsyncExitStack() as stack:
+            connections = [
+                await stack.enter_async_context(connect(server.url, dialect=lambda: Native(subprotocol)))
+                for _ in range(4)
+            ]
+            for each in connections:
+                await each.attach()
+            results = await asyncio.gather(*(each.run("seq 1 40000", timeout=60) for each in connections))
+            assert [result.output == lines for result in results] == [True] * len(connections)
+            for each in connections:
+                await each.close(destroy=True)
