@@ -46,7 +46,7 @@ def test_more_processes_than_processors_only_for_descriptors():
     assert spread.clients_for(scenario(sessions=9_600), 2, few) == 10
 
 
-@pytest.mark.parametrize(("sessions", "addresses"), [(1, 1), (27_000, 1), (28_000, 2), (50_000, 2), (100_000, 4)])
+@pytest.mark.parametrize(("sessions", "addresses"), [(1, 1), (13_000, 1), (14_000, 2), (50_000, 4), (100_000, 8)])
 def test_addresses_follow_from_ports(sessions, addresses):
     assert spread.addresses_for(sessions, ROOMY) == addresses
 

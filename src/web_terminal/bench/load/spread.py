@@ -40,10 +40,14 @@ def clients_for(scenario: Scenario, cores: int, limits: Limits) -> int:
 
 
 def addresses_for(sessions: int, limits: Limits) -> int:
-    """As many source addresses as it takes for every session to have a port."""
+    """As many source addresses as it takes for every session to be given a port quickly.
+
+    connect(2) takes ports of one parity first, and once those of an address are gone it looks at all of them each time
+    before it takes one of the other (``__inet_hash_connect`` in the kernel): milliseconds of a client's processor.
+    """
     if limits.port_low is None or limits.port_high is None:
         return 1
-    ports = max(1, limits.port_high - limits.port_low + 1 - PORTS_KEPT)
+    ports = max(1, (limits.port_high - limits.port_low + 1 - PORTS_KEPT) // 2)
     return math.ceil(sessions / ports)
 
 

@@ -29,8 +29,11 @@ USERS: Final = 10
 _SESSIONS: Final = 15_000
 _SESSIONS_MORE: Final = 2_000
 
-# A worker needs two descriptors for each, and 20,000 is as many as a process is usually given.
-SESSIONS_PER_WORKER: Final = 9_000
+# A worker needs two descriptors for each, and 20,000 is as many as a process is usually given; whoever accepts first has
+# the connection, so some workers have more than their share.
+SESSIONS_PER_WORKER: Final = 6_000
+# A shell starts the slower the more terminals its host holds, by a tenth of a millisecond for each thousand.
+_SESSIONS_PER_HOST: Final = 4_000
 
 _OVER_THE_WIRE: Final = frozenset(
     {
@@ -77,7 +80,11 @@ class WebTerminal(Terminal):
         if workers <= 1:
             return self
         larger = copy(self)
-        larger.options = (*self.options, "--workers", str(workers))
+        # Imported here: naming the terminals must not cost what reading a machine's facts needs.
+        from web_terminal.bench.machine.limits import HOSTS
+
+        hosts = min(HOSTS, -(-sessions // _SESSIONS_PER_HOST))
+        larger.options = (*self.options, "--workers", str(workers), "--hosts", str(hosts))
         larger._sessions = max(self._sessions, sessions + _SESSIONS_MORE)
         return larger
 
