@@ -29,8 +29,8 @@ USERS: Final = 10
 _SESSIONS: Final = 15_000
 _SESSIONS_MORE: Final = 2_000
 
-# A worker needs two descriptors for each, and 20,000 is as many as a process is usually given; who accepts first has the
-# connection, so some workers have more than their share.
+# A worker needs two descriptors for each, and 20,000 is as many as a process is usually given. Whichever accepts first
+# has the connection, so some workers have more than their share.
 SESSIONS_PER_WORKER: Final = 6_000
 # A shell starts the slower the more terminals its host holds, by a tenth of a millisecond for each thousand.
 _SESSIONS_PER_HOST: Final = 4_000
