@@ -58,15 +58,19 @@ def test_nothing_is_no_number(option: str) -> None:
     assert asked(option, 0).exit_code == 2
 
 
-def test_a_lowered_limit_is_seen() -> None:
-    """In a process of its own, whose descriptors are few."""
+def limited(limit: str) -> subprocess.CompletedProcess[str]:
+    """Asked for 250 sessions in a process of its own, whose descriptors are few."""
     code = "import typer; from web_terminal.cli.doctor import doctor; typer.run(doctor)"
-    result = subprocess.run(
-        ["sh", "-c", 'ulimit -n 264 && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
+    return subprocess.run(
+        ["sh", "-c", f'{limit} && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
         capture_output=True,
         check=False,
         text=True,
     )
+
+
+def test_a_lowered_limit_is_seen() -> None:
+    result = limited("ulimit -n 264")
     answer = json.loads(result.stdout)
     assert result.returncode == 1
     assert (answer["feasible"], answer["binding"]) == (100, "descriptors (worker)")
@@ -75,13 +79,7 @@ def test_a_lowered_limit_is_seen() -> None:
 
 
 def test_a_limit_that_every_client_raises_for_itself_does_not_count() -> None:
-    code = "import typer; from web_terminal.cli.doctor import doctor; typer.run(doctor)"
-    result = subprocess.run(
-        ["sh", "-c", 'ulimit -Sn 264 && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+    result = limited("ulimit -Sn 264")
     assert result.returncode == 0, result.stdout
 
 
