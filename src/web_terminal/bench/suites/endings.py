@@ -32,7 +32,7 @@ MOMENTS: Final = (0.5, 5.0)
 
 # Requests under way at once while sessions are ended by the API.
 _HANDS: Final = 16
-_END_SECONDS: Final = 60.0
+END_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.005
 
 
@@ -71,10 +71,10 @@ async def wait_until(settled: Callable[[], bool], what: str) -> int:
     Raises:
         TimedOut
     """
-    deadline_ns = now_ns() + round(_END_SECONDS * 1e9)
+    deadline_ns = now_ns() + round(END_SECONDS * 1e9)
     while not settled():
         if now_ns() > deadline_ns:
-            raise TimedOut(what, _END_SECONDS)
+            raise TimedOut(what, END_SECONDS)
         await asyncio.sleep(_POLL_SECONDS)  # /proc offers no event for another process's children and descriptors
     return now_ns()
 

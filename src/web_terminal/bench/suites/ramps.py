@@ -12,7 +12,7 @@ from web_terminal.bench.benchmark import Findings, Stage
 from web_terminal.bench.clock import SECOND_NS, now_ns, play
 from web_terminal.bench.samples import Outcome, Point, Sample
 from web_terminal.bench.suites.crews import ServerClock, outcome_of
-from web_terminal.bench.suites.endings import Remains, wait_until
+from web_terminal.bench.suites.endings import END_SECONDS, Remains, wait_until
 from web_terminal.bench.suites.room import make_sure
 from web_terminal.bench.suites.shells import destroy_all, ready
 from web_terminal.bench.suites.typists import Typist, listening, type_keys
@@ -37,7 +37,6 @@ _FEWEST_KEYS: Final = 200
 _SETTLE_READINGS: Final = 20
 _SETTLE_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 1.0
-_END_SECONDS: Final = 60.0
 
 
 def keys_per_second(sessions: int) -> float:
@@ -151,7 +150,7 @@ async def end_all(connections: Sequence[Connection]) -> None:
             each.abort()
     # The last of so many waits for all the others; whether they ended is for ``clean_up`` to say.
     with suppress(TimedOut):
-        await destroy_all([each for each in connections if each.session is not None], _END_SECONDS)
+        await destroy_all([each for each in connections if each.session is not None], END_SECONDS)
 
 
 async def clean_up(remains: Remains, began_ns: int) -> list[Point]:

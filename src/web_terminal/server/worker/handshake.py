@@ -57,7 +57,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 lambda request: admit(worker, request, address(self.transport.underlying_transport)),
                 _picows_log,
                 True,  # disconnect_on_exception
-                None,  # handshake timeout: the request was read whole by uvicorn
+                None,  # handshake timeout: the request was read whole before it came here
                 False,  # auto ping: dead peers are the kernel's to find (TCP keep-alive), at no cost while idle
                 3600,
                 3600,

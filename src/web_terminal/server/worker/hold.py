@@ -182,7 +182,7 @@ class Hold:
             self.flooded()
 
     def flooded(self) -> None:
-        """There is more to read than was: where others flood too, wait for a turn."""
+        """More is left to read than one turn's share: where others flood too, wait for a turn."""
         if self.host.rota.floods > 1 and self._reading and not self._queues:
             self._queues = True
             self.loop.remove_reader(self.session.pty.fd)
