@@ -45,6 +45,9 @@ _OUTPUT = int(Kind.OUTPUT)
 _INPUT = int(Kind.INPUT)
 _ECHO = int(Kind.ECHO)
 
+# How every client of ours begins an acknowledgement; its offset and a brace follow. Other forms are read as well.
+ACK_HEAD = b'{"type":"ack","offset":'
+
 
 class Frame(NamedTuple):
     """One WebSocket message: text where ``text`` holds, else binary."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from web_terminal.protocol.window import Window
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from web_terminal.server.log import Log
     from web_terminal.server.pty import Pty
 
-# Read at once from a session that floods alone, and from one of several, whose turns must not keep a typist waiting.
-TURN_BYTES = 64 * 1024
+# Read at once from a session that floods while nobody else is at work, and from one that must not keep others waiting.
+TURN_BYTES = 32 * 1024
 SHARED_TURN_BYTES = 8 * 1024
+# Who has typed is taken to go on typing for so long.
+_TYPING_SECONDS = 1.0
+# So much in a turn that ends the terminal's output for now: the program is likely to go on.
+BULK_BYTES = 4 * 1024
 
 # Input that waits for a program which does not read; beyond it input is refused.
 INPUT_BYTES = 1 << 20
@@ -47,6 +52,8 @@ class Pumped(Enum):
 
     EMPTY = "empty"
     """The terminal has nothing more now."""
+    PART = "part"
+    """Much was read, and nothing is left now."""
     MORE = "more"
     """The budget is used up; there may be more."""
     PACED = "paced"
@@ -97,16 +104,27 @@ class Cursor:
 
 
 class Pace:
-    """How many sessions of this process flood now, and so how much each may pump before the others have their turn."""
+    """How much each session of this process may pump before the others have their turn.
 
-    __slots__ = ("floods",)
+    ``floods`` is how many flood now; ``typist`` the session that was typed into last, and not yet taken notice of.
+    """
+
+    __slots__ = ("_typing_until", "floods", "typist")
 
     def __init__(self) -> None:
         self.floods = 0
+        self.typist: Session | None = None
+        self._typing_until = 0.0
 
-    def share(self) -> int:
-        """Bytes of one session in one turn."""
-        return TURN_BYTES if self.floods < 2 else SHARED_TURN_BYTES
+    def share(self, session: Session) -> int:
+        """Bytes of ``session`` in one turn: less where others flood or are typed into."""
+        if self.floods > 1:
+            return SHARED_TURN_BYTES
+        if self.typist is not None:
+            if self.typist is not session:
+                self._typing_until = monotonic() + _TYPING_SECONDS
+            self.typist = None
+        return TURN_BYTES if monotonic() >= self._typing_until else SHARED_TURN_BYTES
 
 
 class Session:
@@ -134,7 +152,7 @@ class Session:
 
     def allowance(self) -> int:
         """Bytes that may be read from the terminal now; without viewers only the turn bounds it."""
-        share = self.pace.share()
+        share = self.pace.share(self)
         if not self.viewers:
             return share
         furthest = 0
@@ -160,6 +178,8 @@ class Session:
                     break
         except BlockingIOError:
             result = Pumped.EMPTY
+        if result is Pumped.EMPTY and before - left >= BULK_BYTES:
+            result = Pumped.PART
         self.note_flood(result is Pumped.MORE)
         if left < before:
             for viewer in self.viewers:
@@ -187,6 +207,7 @@ class Session:
 
     def write(self, data: bytes | memoryview) -> bool:
         """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
+        self.pace.typist = self
         if self._input is not None:
             if self._input_bytes + len(data) > INPUT_BYTES:
                 return False

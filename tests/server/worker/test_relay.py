@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import serving
+from tests.server import raw
 from web_terminal.client.connection import connect
 from web_terminal.client.errors import Closed
 from web_terminal.client.rest import rest
-from web_terminal.protocol.codec import Frame
+from web_terminal.protocol.codec import Frame, Subprotocol
 from web_terminal.protocol.messages import FlowControl
 from web_terminal.server.worker import relays
 
@@ -143,6 +145,70 @@ async def test_what_is_not_a_key_goes_the_ordinary_way(small):
             await connection.read()
     async with rest(small.url) as api:
         await api.call("DELETE", f"/sessions/{connection.session}")
+
+
+@pytest.mark.parametrize("subprotocol", [each.value for each in Subprotocol])
+async def test_what_came_together_is_answered_in_order(small, subprotocol):
+    async with raw.attached(small, subprotocol=subprotocol) as (socket, _):
+        sizes = (1, 200, 60_000, 3, 20_000, 20_000, 7)  # some do not fit together, one fits nowhere
+        sent = b""
+        for number, size in enumerate(sizes, 1):
+            data = json.dumps({"type": "echo", "data": "x" * size}).encode()
+            sent += raw.framed(raw.TEXT, data) + raw.framed(raw.PING, b"%d" % number)
+            sent += raw.framed(raw.TEXT, b'{"type":"ping","id":%d}' % number)
+        socket.writer.write(sent + raw.framed(raw.CLOSE, (1000).to_bytes(2, "big")))
+        found = []
+        while (frame := await socket.frame())[0] != raw.CLOSE:
+            if frame[0] == raw.PONG:
+                found.append(int(frame[1]))
+            elif frame[0] == raw.TEXT:
+                message = json.loads(frame[1])
+                if message["type"] == "echo":
+                    found.append(len(message["data"]))
+                elif message["type"] == "pong":
+                    found.append(-message["id"])
+        assert found == [each for number, size in enumerate(sizes, 1) for each in (size, number, -number)]
+
+
+async def test_a_broken_message_behind_others_leaves_the_next_connection_alone(small):
+    async with raw.ready(small, subprotocol="web-terminal.v1") as broken:
+        good = raw.framed(raw.BINARY, b"\x03echo")
+        broken.writer.write(good * 3 + raw.framed(raw.BINARY, b"\x03echo", masked=False))
+        assert (await broken.closed())[0] == 1002
+    async with raw.ready(small, subprotocol="web-terminal.v1") as other:
+        other.writer.write(raw.framed(raw.BINARY, b"\x03one") + raw.framed(raw.BINARY, b"\x03two"))
+        assert [await other.frame(), await other.frame()] == [(raw.BINARY, b"\x03one"), (raw.BINARY, b"\x03two")]
+
+
+@pytest.mark.parametrize(
+    ("ack", "error"),
+    [
+        (b'{"type":"ack","offset":%d}', ""),
+        (b'{ "offset": %d, "type": "ack" }', ""),
+        (b'{"type":"ack","offset":0}', ""),
+        (b'{"type":"ack","offset":9999999}', "out_of_range"),
+        (b'{"type":"ack","offset":99999999999999999999}', "out_of_range"),
+        (b'{"type":"ack","offset":007}', "malformed_message"),
+        (b'{"type":"ack","offset":-1}', ""),
+        (b'{"type":"ack","offset":}', "malformed_message"),
+        (b'{"type":"ack","offset":1.5}', "malformed_message"),
+    ],
+)
+async def test_an_acknowledgement_means_the_same_in_whatever_form_it_is_written(small, ack, error):
+    async with raw.attached(small, subprotocol="web-terminal.v1") as (socket, _):
+        socket.send(raw.BINARY, b"\x02printf '%s%s' 12 34\r")
+        shown = b""
+        while b"1234" not in shown:
+            opcode, payload = await socket.frame()
+            shown += payload[9:] if opcode == raw.BINARY else b""
+        socket.send(raw.TEXT, ack % len(shown) if b"%d" in ack else ack)
+        if error == "malformed_message":
+            assert (await socket.closed())[2][0]["code"] == error
+            return
+        if error:
+            assert (await socket.heard("error"))["code"] == error
+        socket.say(type="ping", id=7)
+        assert (await socket.heard("pong"))["id"] == 7
 
 
 async def test_a_shell_that_ends_is_told_of_after_its_last_byte(small):

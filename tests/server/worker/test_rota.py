@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
+# Every line is the line discipline's work, so it is slower than whoever reads it.
+GASPS = "stty -echo; echo go; read line; exec yes 0123456789012345678901234567890123456789012345678901234567890123456789"
 FLOODS = 3
 CAPACITY = 1 << 20
 _TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
@@ -62,6 +64,7 @@ class Worker:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.loop = asyncio.get_running_loop()
         self.rota = Rota(self.loop)
+        stack.callback(self.rota.close)
         self.order: list[Hold] = []
         near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._link = HostLink(near, self.loop, lambda: None, self.rota)
@@ -70,9 +73,9 @@ class Worker:
         stack.callback(self.loop.remove_reader, near.fileno())
         self._stack = stack
 
-    def hold(self, number: int) -> Hold:
-        """A session whose program floods once it is typed a line."""
-        pty = self._stack.enter_context(running("/bin/sh", "-c", FLOOD))
+    def hold(self, number: int, program: str = FLOOD) -> Hold:
+        """A session whose program writes without end once it is typed a line."""
+        pty = self._stack.enter_context(running("/bin/sh", "-c", program))
         read_until(pty, b"go")
         arena = Arena.create(CAPACITY)
         self._stack.callback(arena.close)
@@ -143,6 +146,20 @@ async def test_who_waits_for_a_turn_may_leave_be_paused_and_come_back(worker):
     await until(lambda: second.session.log.end > stopped_at + CAPACITY)
     went_on = third.session.log.end
     await until(lambda: third.session.log.end > went_on + CAPACITY)
+
+
+async def test_one_that_is_slower_than_its_reader_rests_and_goes_on():
+    with contextlib.ExitStack() as stack:
+        worker = Worker(stack)
+        hold = worker.hold(0, GASPS)
+        hold.write(b"\r")
+        for _ in range(3):
+            await until(lambda: hold in worker.rota and not hold.session.floods)
+            went_on = hold.session.log.end
+            await until(lambda: hold.session.log.end > went_on + CAPACITY)
+        await until(lambda: hold in worker.rota)
+        hold.close()
+        assert hold not in worker.rota
 
 
 @pytest.mark.parametrize("subprotocol", list(Subprotocol))

@@ -1,28 +1,34 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """``relay`` compiled: the same decisions in the same order, without the interpreter between two system calls.
 
-Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in one thing: it reads a
-terminal that has much to say until that has no more, and sends it as one frame.
+Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in two things: it reads a
+terminal that has much to say until that has no more, and sends it as one frame; and what answers messages that came
+together leaves together.
 """
 
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from picows.picows cimport MemoryBuffer, WSFrame, WSListener, WSMsgType, WSTransport
 from posix.unistd cimport read, write
 
-from web_terminal.protocol.codec import OUTPUT_HEAD_BYTES, Kind
+from web_terminal.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal.server.log import OPENING_BYTES
-from web_terminal.server.session import TURN_BYTES
+from web_terminal.server.session import BULK_BYTES, TURN_BYTES
 from web_terminal.server.worker import relay
 from web_terminal.server.worker.counters import Counters
 
 cdef enum:
     HEAD_ROOM = 14
     OUTPUT_HEAD = 9
-    FRAME_BYTES = 65536
+    FRAME_BYTES = 32768
     OPENING = 448
+    BULK = 4096
+    GATHERED_BYTES = 32768
+    # As many digits cannot overflow.
+    OFFSET_DIGITS = 18
 
 cdef Py_ssize_t KEY_BYTES = relay.KEY_BYTES
 cdef Py_ssize_t READ_BYTES = relay.READ_BYTES
@@ -34,11 +40,21 @@ cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
 cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 # The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
-if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING) != (relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES):
+if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
+    relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
+):
     raise ImportError("_relay was compiled for other sizes than these modules have")
+
+cdef char* ack_head = ACK_HEAD
+cdef Py_ssize_t ACK_HEAD_BYTES = len(ACK_HEAD)
 
 # A worker has one thread: every frame of every session is put together here.
 cdef uint8_t frame_space[HEAD_ROOM + OUTPUT_HEAD + FRAME_BYTES]
+
+# What was sent to a client while more of its messages lay in the buffer they came in; ``gatherer`` is that client.
+cdef char gathered[GATHERED_BYTES]
+cdef Py_ssize_t gathered_bytes = 0
+cdef WSTransport gatherer = None
 
 
 cdef void* address_of(memory) except NULL:
@@ -72,11 +88,45 @@ cdef class Listener(WSListener):
     cdef public Relay _relay
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        global gatherer, gathered_bytes
+        if not frame.last_in_buffer and gatherer is not transport:
+            # Another one's is still there only if its last message was broken, and with it the connection.
+            gatherer = transport
+            gathered_bytes = 0
         if self._relay is None or not self._relay.took(frame):
             self.on_frame(transport, frame)
+        if frame.last_in_buffer and gatherer is not None:
+            self.flush(transport)
+            gatherer = None
 
     def on_frame(self, transport, frame):
         raise NotImplementedError
+
+    cpdef put(self, WSTransport transport, WSMsgType kind, bytearray buffer):
+        global gathered_bytes
+        cdef char* message = PyByteArray_AS_STRING(buffer) + HEAD_ROOM
+        cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer) - HEAD_ROOM
+        cdef Py_ssize_t head
+        if gatherer is transport:
+            head = transport._get_header_size(size)
+            if gathered_bytes + head + size > GATHERED_BYTES:
+                self.flush(transport)
+            if head + size <= GATHERED_BYTES:
+                if transport.is_close_frame_sent or transport.is_disconnected:
+                    return
+                transport._prepare_header(<uint8_t*>gathered + gathered_bytes, kind, size, True, False, False, False)
+                memcpy(gathered + gathered_bytes + head, message, size)
+                gathered_bytes += head + size
+                return
+        transport.send_reuse_external_buffer(kind, message, size)
+
+    cpdef flush(self, WSTransport transport):
+        global gathered_bytes
+        cdef Py_ssize_t size = gathered_bytes
+        if gatherer is transport and size:
+            gathered_bytes = 0
+            if not transport.is_disconnected:
+                transport._fast_write(gathered, size)
 
 
 cdef class Relay:
@@ -85,11 +135,13 @@ cdef class Relay:
     cdef:
         int _fd
         object _session
+        object _pace
         object _window
         WSTransport _transport
         object _write
         object _pump
         object _flooded
+        object _rest
         uint64_t* _words
         uint8_t* _opening
         uint8_t* _ring
@@ -98,7 +150,7 @@ cdef class Relay:
         Py_ssize_t _claimed
         Py_ssize_t _capacity
 
-    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded):
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, rest):
         cdef uint8_t* view
         places = session.log.places
         view = <uint8_t*>address_of(places.view)
@@ -111,11 +163,13 @@ cdef class Relay:
         self._claimed = places.claimed
         self._capacity = session.log.capacity
         self._session = session
+        self._pace = session.pace
         self._window = window
         self._transport = transport
         self._write = write
         self._pump = pump
         self._flooded = flooded
+        self._rest = rest
         self._fd = session.pty.fd
 
     def __cinit__(self):
@@ -126,18 +180,44 @@ cdef class Relay:
 
     cpdef bint took(self, WSFrame frame) except -1:
         cdef Py_ssize_t size, taken
-        if self._fd < 0 or frame.msg_type != WSMsgType.BINARY or not frame.fin:
+        if self._fd < 0 or not frame.fin:
             return False
+        if frame.msg_type != WSMsgType.BINARY:
+            return frame.msg_type == WSMsgType.TEXT and self._acknowledged(frame)
         size = frame.payload_size - 1
         if size < 1 or size > KEY_BYTES or <uint8_t>frame.payload_ptr[0] != INPUT or self._session.input_waits:
             return False
         taken = write(self._fd, frame.payload_ptr + 1, size)
         if taken < 0:
             return False  # full or gone
+        self._pace.typist = self._session
         self._counters[MESSAGES_RECEIVED] += 1
         self._counters[INPUT_BYTES] += size
         if taken < size:
             self._write(frame.get_payload_as_bytes()[1 + taken :])
+        return True
+
+    cdef bint _acknowledged(self, WSFrame frame) except -1:
+        cdef Py_ssize_t digits = frame.payload_size - ACK_HEAD_BYTES - 1
+        cdef char* at = frame.payload_ptr + ACK_HEAD_BYTES
+        cdef uint64_t offset = 0
+        cdef Py_ssize_t i
+        if digits < 1 or digits > OFFSET_DIGITS or at[digits] != b"}" or at[0] == b"0" or self._window.skipped:
+            return False
+        if memcmp(frame.payload_ptr, ack_head, ACK_HEAD_BYTES) != 0:
+            return False
+        for i in range(digits):
+            if at[i] < b"0" or at[i] > b"9":
+                return False
+            offset = offset * 10 + (at[i] - 48)
+        sent = self._window.sent
+        acked = self._window.acked
+        if offset < acked or offset > sent or self._words[self._end] != sent:
+            return False
+        if self._window.limit - sent + acked < READ_BYTES:
+            return False  # the program may wait for it
+        self._window.acked = offset
+        self._counters[MESSAGES_RECEIVED] += 1
         return True
 
     def readable(self):
@@ -159,7 +239,7 @@ cdef class Relay:
             if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
                 break
             if wanted == READ_BYTES:
-                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._session.pace.share())
+                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._pace.share(self._session))
         number = errno
         if (got == READ_BYTES - 1) != <bint>self._session.floods:
             self._session.note_flood(got == READ_BYTES - 1)
@@ -172,11 +252,15 @@ cdef class Relay:
             self._counters[OUTPUT_BYTES] += count
             self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
         if got < 0 and number == EAGAIN:
+            if count >= BULK:
+                self._rest()
             return
-        if got <= 0 or room - count < READ_BYTES:  # the end, or out of credit
+        if got <= 0:  # the end
             self._pump()
         elif got == READ_BYTES - 1:
             self._flooded()
+        elif count >= BULK:
+            self._rest()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""

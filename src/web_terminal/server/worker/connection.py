@@ -169,6 +169,7 @@ class Connection(relays.Listener):
         self._closing = True
         self._leave()
         text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
+        self.flush(self._transport)
         self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
         self._worker.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
@@ -200,11 +201,12 @@ class Connection(relays.Listener):
             self._pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             self._closing = True
+            self.flush(transport)
             transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
 
     def _pong(self, payload: bytes) -> None:
-        self._transport.send_pong(payload)
+        self._send_frame(WSMsgType.PONG, payload)
 
     def _begin_fragments(self, frame: WSFrame) -> None:
         if self._fragments is not None:
@@ -415,4 +417,4 @@ class Connection(relays.Listener):
         """
         buffer = bytearray(HEAD_ROOM)
         buffer += payload
-        self._transport.send_reuse_external_bytearray(kind, buffer, HEAD_ROOM)
+        self.put(self._transport, kind, buffer)

@@ -180,20 +180,30 @@ class Hold:
             self.host.note_pause(self)
         elif result is Pumped.MORE:
             self.flooded()
+        elif result is Pumped.PART:
+            self.rest()
 
     def flooded(self) -> None:
         """More is left to read than one turn's share: where others flood too, wait for a turn."""
-        if self.host.rota.floods > 1 and self._reading and not self._queues:
-            self._queues = True
-            self.loop.remove_reader(self.session.pty.fd)
+        if self._reading and (self._queues or self.host.rota.floods > 1):
+            self._queue()
             self.host.rota.join(self)
 
+    def rest(self) -> None:
+        """Much came and nothing is left, so more will come: let it gather for a moment."""
+        if self._reading:
+            self._queue()
+            self.host.rota.rest(self)
+
+    def _queue(self) -> None:
+        if not self._queues:
+            self._queues = True
+            self.loop.remove_reader(self.session.pty.fd)
+
     def take_turn(self) -> None:
-        """Read once more, and wait for the next turn if there is more still."""
+        """Read once more; then it waits for its next turn, or until there is something to read."""
         self._way()()
-        if self._queues and self.session.floods:
-            self.host.rota.join(self)
-        elif self._queues:
+        if self._queues and self not in self.host.rota:
             self._queues = False
             self._read()
 

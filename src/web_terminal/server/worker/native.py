@@ -210,7 +210,7 @@ class Native(Connection):
         # As _send_frame, with a copy less.
         buffer = bytearray(_ECHO_SPACE)
         buffer += message.data
-        self._transport.send_reuse_external_bytearray(BINARY, buffer, HEAD_ROOM)
+        self.put(self._transport, BINARY, buffer)
 
     def _close(self, message: m.Close) -> None:
         hold = self._hold
@@ -252,7 +252,7 @@ class Native(Connection):
             return
         self._conversation.hear(_SERVER, message)
         self._counters[Counters.MESSAGES_SENT] += 1
-        self._transport.send_reuse_external_bytearray(TEXT, _framed(message), HEAD_ROOM)
+        self.put(self._transport, TEXT, _framed(message))
 
 
 class Binary(Native):
@@ -269,7 +269,7 @@ class Binary(Native):
         if self._mode != "write" or self._worker.settings.messages_per_second:
             return None
         self._relay = Relay(
-            hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once, hold.flooded
+            hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once, hold.flooded, hold.rest
         )
         return self._relay
 
@@ -277,7 +277,7 @@ class Binary(Native):
         codec.put_output_head(buffer, HEAD_ROOM, _OUTPUT, offset)
         self._counters[Counters.OUTPUT_BYTES] += count
         self._counters[Counters.MESSAGES_SENT] += 1
-        self._transport.send_reuse_external_bytearray(BINARY, buffer, HEAD_ROOM)
+        self.put(self._transport, BINARY, buffer)
         return True
 
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from picows import WSListener, WSMsgType
 
-from web_terminal.protocol.codec import OUTPUT_HEAD_BYTES, Kind
+from web_terminal.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal.server.log import OPENING_BYTES
 from web_terminal.server.pty import FULL_READ_BYTES
+from web_terminal.server.session import BULK_BYTES
 from web_terminal.server.worker.counters import Counters
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ HEAD_ROOM = 14
 OUTPUT_SPACE = bytes(HEAD_ROOM + OUTPUT_HEAD_BYTES)
 # What a person types at once; a paste goes the ordinary way.
 KEY_BYTES = 64
+# An offset of more is left to the codec.
+_OFFSET_DIGITS = 18
 # A read from a pseudo-terminal gives less than this.
 READ_BYTES = FULL_READ_BYTES + 1
 
 # Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
 _BINARY = WSMsgType.BINARY
+_TEXT = WSMsgType.TEXT
 _INPUT = int(Kind.INPUT)
 _OUTPUT = int(Kind.OUTPUT)
 _MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
@@ -71,17 +75,24 @@ class Listener(WSListener):
         """A frame that goes the ordinary way."""
         raise NotImplementedError
 
+    def put(self, transport: WSTransport, kind: WSMsgType, buffer: bytearray) -> None:
+        """Send a whole message, which lies in ``buffer`` behind ``HEAD_ROOM``."""
+        transport.send_reuse_external_bytearray(kind, buffer, HEAD_ROOM)
+
+    def flush(self, transport: WSTransport) -> None:
+        """Let go of what ``put`` may keep while more messages of this client lie in the buffer they came in."""
+
 
 class Relay:
     """The short way of one viewer who may write and is its session's only one, until ``end`` is called.
 
     ``write`` and ``pump`` are the ordinary ways of input and output; ``flooded`` is told when there is more to read
-    than one turn's share, which here ``pump`` sees to. While it lives nobody else reads the terminal, writes the log or
+    than one turn's share, which here ``pump`` sees to, and ``rest`` when much was read and nothing is left. While it lives nobody else reads the terminal, writes the log or
     moves the window forward.
     """
 
     __slots__ = (
-        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_ring", "_session", "_transport", "_view",
+        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_rest", "_ring", "_session", "_transport", "_view",
         "_window", "_words", "_write",
     )  # fmt: skip
 
@@ -94,6 +105,7 @@ class Relay:
         write: Callable[[bytes], bool],
         pump: Callable[[], None],
         flooded: Callable[[], None],
+        rest: Callable[[], None],
     ) -> None:
         self._fd = session.pty.fd
         self._session = session
@@ -102,6 +114,7 @@ class Relay:
         self._counters = counters
         self._write = write
         self._pump = pump
+        self._rest = rest
         places = session.log.places
         self._words = places.words
         self._view = places.view
@@ -117,9 +130,11 @@ class Relay:
     def took(self, frame: WSFrame) -> bool:
         """Type what ``frame`` holds; whether that was all there is to it. Otherwise nothing was done."""
         fd = self._fd
-        if fd < 0 or frame.msg_type != _BINARY or not frame.fin:
+        if fd < 0 or not frame.fin:
             return False
         payload = frame.get_payload_as_bytes()
+        if frame.msg_type != _BINARY:
+            return frame.msg_type == _TEXT and self._acknowledged(payload)
         size = len(payload) - 1
         if size < 1 or size > KEY_BYTES or payload[0] != _INPUT or self._session.input_waits:
             return False
@@ -127,11 +142,27 @@ class Relay:
             taken = os.write(fd, payload[1:])
         except OSError:
             return False  # full or gone
+        self._session.pace.typist = self._session
         counters = self._counters
         counters[_MESSAGES_RECEIVED] += 1
         counters[_INPUT_BYTES] += size
         if taken < size:
             self._write(payload[1 + taken :])
+        return True
+
+    def _acknowledged(self, payload: bytes) -> bool:
+        """Note an acknowledgement in the form everybody writes it in, if nothing else follows from it."""
+        digits = payload[len(ACK_HEAD) : -1]
+        window = self._window
+        sent, acked = window.sent, window.acked
+        if not (payload.startswith(ACK_HEAD) and payload.endswith(b"}") and digits.isdigit() and digits[:1] != b"0"):
+            return False
+        if window.skipped or self._words[self._end] != sent or window.limit - sent + acked < READ_BYTES:
+            return False  # there is more to send, or the program may wait for it
+        if not (len(digits) <= _OFFSET_DIGITS and acked <= int(digits) <= sent):
+            return False
+        window.acked = int(digits)
+        self._counters[_MESSAGES_RECEIVED] += 1
         return True
 
     def readable(self) -> None:
@@ -173,5 +204,8 @@ class Relay:
         self._transport.send_reuse_external_bytearray(_BINARY, buffer, HEAD_ROOM)
         if count >= FULL_READ_BYTES:  # there is more
             self._pump()
-        elif self._session.floods:
+            return
+        if self._session.floods:
             self._session.note_flood(False)
+        if count >= BULK_BYTES:
+            self._rest()

@@ -96,7 +96,7 @@ class Ttyd(Foreign):
             self._send_frame(BINARY, frame.payload)
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
-        self._transport.send_reuse_external_bytearray(BINARY, buffer, HEAD_ROOM)
+        self.put(self._transport, BINARY, buffer)
         self._sent(count)
         return True
 
