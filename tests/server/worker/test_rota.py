@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
 # Every line is the line discipline's work, so it is slower than whoever reads it.
-GASPS = "stty -echo; echo go; read line; exec yes 0123456789012345678901234567890123456789012345678901234567890123456789"
+GASPS = "stty -echo; echo go; read line; exec yes 0123456789012345678901234567890123456789"
 FLOODS = 3
 CAPACITY = 1 << 20
 _TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
@@ -155,8 +155,8 @@ async def test_one_that_is_slower_than_its_reader_rests_and_goes_on():
         hold.write(b"\r")
         for _ in range(3):
             await until(lambda: hold in worker.rota and not hold.session.floods)
-            went_on = hold.session.log.end
-            await until(lambda: hold.session.log.end > went_on + CAPACITY)
+            seen = hold.session.log.end
+            await until(lambda seen=seen: hold.session.log.end > seen + CAPACITY)
         await until(lambda: hold in worker.rota)
         hold.close()
         assert hold not in worker.rota

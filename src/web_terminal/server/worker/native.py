@@ -269,7 +269,14 @@ class Binary(Native):
         if self._mode != "write" or self._worker.settings.messages_per_second:
             return None
         self._relay = Relay(
-            hold.session, cursor.window, self._transport, self._counters, hold.write, hold.pump_once, hold.flooded, hold.rest
+            hold.session,
+            cursor.window,
+            self._transport,
+            self._counters,
+            hold.write,
+            hold.pump_once,
+            hold.flooded,
+            hold.rest,
         )
         return self._relay
 

@@ -87,13 +87,13 @@ class Relay:
     """The short way of one viewer who may write and is its session's only one, until ``end`` is called.
 
     ``write`` and ``pump`` are the ordinary ways of input and output; ``flooded`` is told when there is more to read
-    than one turn's share, which here ``pump`` sees to, and ``rest`` when much was read and nothing is left. While it lives nobody else reads the terminal, writes the log or
-    moves the window forward.
+    than one turn's share, which here ``pump`` sees to, and ``rest`` when much was read and nothing is left. While it
+    lives nobody else reads the terminal, writes the log or moves the window forward.
     """
 
     __slots__ = (
-        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_rest", "_ring", "_session", "_transport", "_view",
-        "_window", "_words", "_write",
+        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_rest", "_ring", "_session", "_transport",
+        "_view", "_window", "_words", "_write",
     )  # fmt: skip
 
     def __init__(
