@@ -88,32 +88,35 @@ cdef class Listener(WSListener):
     cdef public Relay _relay
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
-        global gatherer, gathered_bytes
         if not frame.last_in_buffer and gatherer is not transport:
-            # Another one's is still there only if its last message was broken, and with it the connection.
-            gatherer = transport
-            gathered_bytes = 0
+            self.gather(transport)
         if self._relay is None or not self._relay.took(frame):
             self.on_frame(transport, frame)
-        if frame.last_in_buffer and gatherer is not None:
+        if frame.last_in_buffer and gatherer is transport:
             self.flush(transport)
-            gatherer = None
 
     def on_frame(self, transport, frame):
         raise NotImplementedError
+
+    cpdef gather(self, WSTransport transport, bytes head=b""):
+        global gatherer, gathered_bytes
+        if len(head) > GATHERED_BYTES:
+            raise ValueError(f"{len(head)} bytes to gather from; at most {GATHERED_BYTES}")
+        # Another one's is still there only if its last message was broken, and with it the connection.
+        gatherer = transport
+        gathered_bytes = len(head)
+        memcpy(gathered, <const char*>head, gathered_bytes)
 
     cpdef put(self, WSTransport transport, WSMsgType kind, bytearray buffer):
         global gathered_bytes
         cdef char* message = PyByteArray_AS_STRING(buffer) + HEAD_ROOM
         cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer) - HEAD_ROOM
         cdef Py_ssize_t head
-        if gatherer is transport:
+        if gatherer is transport and not (transport.is_close_frame_sent or transport.is_disconnected):
             head = transport._get_header_size(size)
             if gathered_bytes + head + size > GATHERED_BYTES:
-                self.flush(transport)
+                send_gathered()
             if head + size <= GATHERED_BYTES:
-                if transport.is_close_frame_sent or transport.is_disconnected:
-                    return
                 transport._prepare_header(<uint8_t*>gathered + gathered_bytes, kind, size, True, False, False, False)
                 memcpy(gathered + gathered_bytes + head, message, size)
                 gathered_bytes += head + size
@@ -121,12 +124,19 @@ cdef class Listener(WSListener):
         transport.send_reuse_external_buffer(kind, message, size)
 
     cpdef flush(self, WSTransport transport):
-        global gathered_bytes
-        cdef Py_ssize_t size = gathered_bytes
-        if gatherer is transport and size:
-            gathered_bytes = 0
-            if not transport.is_disconnected:
-                transport._fast_write(gathered, size)
+        global gatherer
+        if gatherer is transport:
+            send_gathered()
+            gatherer = None
+
+
+cdef int send_gathered() except -1:
+    global gathered_bytes
+    cdef Py_ssize_t size = gathered_bytes
+    gathered_bytes = 0
+    if size and not gatherer.is_disconnected:
+        gatherer._fast_write(gathered, size)
+    return 0
 
 
 cdef class Relay:

@@ -7,9 +7,7 @@ session's end look like on it. Everything else is here, once for all of them.
 from __future__ import annotations
 
 import logging
-import socket
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from picows import WSCloseCode, WSMsgType
@@ -26,7 +24,7 @@ from web_terminal.server.worker.relay import HEAD_ROOM
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from picows import WSFrame, WSTransport
 
@@ -49,18 +47,6 @@ def address(transport: asyncio.BaseTransport) -> str:
     """Where a connection comes from."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
-
-
-@contextmanager
-def corked(transport: asyncio.BaseTransport) -> Iterator[None]:
-    """Let what is sent meanwhile leave in as few segments as it fits (tcp(7)): the other side wakes up once for it."""
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-    try:
-        yield
-    finally:
-        if not transport.is_closing():
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 class Connection(relays.Listener):
@@ -138,6 +124,7 @@ class Connection(relays.Listener):
             self._worker.strangers += 1
             timeout = self._worker.settings.authentication_timeout
             self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
+        self.flush(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._counters[Counters.CONNECTIONS_CLOSED] += 1
@@ -308,8 +295,11 @@ class Connection(relays.Listener):
                 if created:  # nobody was told its id, so nobody would come back to it
                     self._destroy(hold.facts.id)
                 return
-            with corked(self._transport.underlying_transport):
+            self.gather(self._transport)
+            try:
                 follow(hold, grant)
+            finally:
+                self.flush(self._transport)
         except TheirError as error:
             self._refuse(error)
         except Exception:

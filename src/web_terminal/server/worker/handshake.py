@@ -20,7 +20,7 @@ from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-de
 from web_terminal.protocol import ttyd
 from web_terminal.protocol.codec import Subprotocol
 from web_terminal.server.access import Denied, TooManyFailures
-from web_terminal.server.worker.connection import Connection, address, corked
+from web_terminal.server.worker.connection import Connection, address
 from web_terminal.server.worker.counters import Counters
 from web_terminal.server.worker.native import Binary, Json
 from web_terminal.server.worker.terminado import Terminado
@@ -29,7 +29,7 @@ from web_terminal.server.worker.ttyd import Ttyd
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from picows import WSUpgradeRequest
+    from picows import WSTransport, WSUpgradeRequest
 
     from web_terminal.server.access import Grant, Scheme
     from web_terminal.server.settings import Settings
@@ -54,7 +54,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 None,  # host_port and ws_path are a client's
                 None,
                 False,  # is_client_side
-                lambda request: admit(worker, request, address(self.transport.underlying_transport)),
+                lambda request: admit(worker, request, self.transport),
                 _picows_log,
                 True,  # disconnect_on_exception
                 None,  # handshake timeout: the request was read whole before it came here
@@ -73,14 +73,13 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
-            """The upgrade request, read before it was known to be one. The answer and the greeting leave together."""
-            with corked(self.transport.underlying_transport):
-                while data:
-                    room = self.get_buffer(len(data))
-                    count = min(len(room), len(data))
-                    room[:count] = data[:count]
-                    self.buffer_updated(count)
-                    data = data[count:]
+            """The upgrade request, read before it was known to be one."""
+            while data:
+                room = self.get_buffer(len(data))
+                count = min(len(room), len(data))
+                room[:count] = data[:count]
+                self.buffer_updated(count)
+                data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
             worker.connections.discard(self)
@@ -125,9 +124,30 @@ def _door(settings: Settings, path: str) -> _Door | None:
     return None
 
 
-def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeResponseWithListener:
+class _Admission(WSUpgradeResponse):
+    """The answer to a handshake that is accepted. Its bytes leave with the greeting, as ``Connection`` sends it."""
+
+    status = HTTPStatus.SWITCHING_PROTOCOLS
+
+    def __init__(self, subprotocol: str, transport: WSTransport, connection: Connection) -> None:
+        self.headers = {}  # type: ignore[assignment]  # picows sets one, and needs no more than that
+        self._subprotocol = subprotocol
+        self._transport = transport
+        self._connection = connection
+
+    def to_bytes(self) -> bytearray:
+        headers = {"Connection": "upgrade", "Upgrade": "websocket", **self.headers}
+        if self._subprotocol:
+            headers["Sec-WebSocket-Protocol"] = self._subprotocol
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._connection.gather(self._transport, f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode())
+        return bytearray()
+
+
+def admit(worker: Worker, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
+    origin = address(transport.underlying_transport)
     path, _, query = request.path.decode("latin-1").partition("?")
     door = _door(worker.settings, path)
     if door is None:
@@ -141,7 +161,7 @@ def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeR
     try:
         worker.access.check_host(headers.get("Host"))
         worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        grant = worker.access.by_headers(authorization, headers.get("Cookie"), address, door.scheme)
+        grant = worker.access.by_headers(authorization, headers.get("Cookie"), origin, door.scheme)
     except TooManyFailures as denied:
         return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
@@ -163,8 +183,8 @@ def admit(worker: Worker, request: WSUpgradeRequest, address: str) -> WSUpgradeR
         return _refuse(
             HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
         )
-    response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen} if chosen else None)
-    return WSUpgradeResponseWithListener(response, door.wires[chosen](worker, grant))
+    connection = door.wires[chosen](worker, grant)
+    return WSUpgradeResponseWithListener(_Admission(chosen, transport, connection), connection)
 
 
 def _refuse(status: HTTPStatus, reason: str) -> WSUpgradeResponseWithListener:

@@ -75,12 +75,21 @@ class Listener(WSListener):
         """A frame that goes the ordinary way."""
         raise NotImplementedError
 
+    def gather(self, transport: WSTransport, head: bytes = b"") -> None:
+        """Send ``head``, which may wait for what ``put`` sends from now on, until ``flush``."""
+        if head:
+            transport.underlying_transport.write(head)
+
     def put(self, transport: WSTransport, kind: WSMsgType, buffer: bytearray) -> None:
-        """Send a whole message, which lies in ``buffer`` behind ``HEAD_ROOM``."""
+        """Send a whole message, which lies in ``buffer`` behind ``HEAD_ROOM``.
+
+        It may be kept until ``flush`` after ``gather``, and while more messages of this client lie in the buffer that
+        the one being answered came in.
+        """
         transport.send_reuse_external_bytearray(kind, buffer, HEAD_ROOM)
 
     def flush(self, transport: WSTransport) -> None:
-        """Let go of what ``put`` may keep while more messages of this client lie in the buffer they came in."""
+        """Let go of what was kept, all in one."""
 
 
 class Relay:
