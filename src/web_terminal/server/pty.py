@@ -14,7 +14,7 @@ import signal
 import struct
 import termios
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from web_terminal.protocol.messages import ResourceLimits, Size
 
@@ -44,6 +44,9 @@ _PRLIMIT_FLAGS = {
     "processes": "--nproc",
     "file_bytes": "--fsize",
 }
+
+
+_NO_SUCH_PROGRAM = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 class SpawnFailed(Exception):
@@ -129,32 +132,52 @@ def signal_group(group: int, number: int) -> None:
         pass  # it ended first, or became another user's (su, sudo): hanging up the terminal reaches it still
 
 
-def spawn(request: SpawnRequest) -> Pty:
-    """A new session leader whose controlling terminal is a fresh pseudo-terminal.
+class Terminal(NamedTuple):
+    """A pseudo-terminal on which nothing runs yet: a descriptor of its master, and its slave's path."""
 
-    Uses no fork, so the cost does not grow with the caller's memory. The caller must be single-threaded, because the
-    working directory is handed down by changing into it for the time of the call.
+    master: int
+    slave: str
+
+
+def open_terminal() -> Terminal:
+    """A fresh pseudo-terminal, whose master is the caller's to close.
 
     Raises:
-        SpawnFailed: no such shell, may not be executed, no such directory, out of pseudo-terminals or processes.
+        SpawnFailed: out of pseudo-terminals or descriptors.
     """
-    _check_text(request)
-    argv = _command(request)
     try:
         master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _no_terminal(error) from error
+    fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+    attributes = termios.tcgetattr(master)
+    attributes[0] |= _IUTF8
+    termios.tcsetattr(master, termios.TCSANOW, attributes)
+    return Terminal(master, f"/dev/pts/{number}")
+
+
+def spawn(request: SpawnRequest, terminal: Terminal | None = None) -> Pty:
+    """A new session leader whose controlling terminal is ``terminal``, or else a fresh pseudo-terminal.
+
+    ``terminal`` is closed where this fails. Uses no fork, so the cost does not grow with the caller's memory. The
+    caller must be single-threaded, because the working directory is handed down by changing into it for the time of
+    the call.
+
+    Raises:
+        SpawnFailed: no such shell, may not be executed, no such directory, out of pseudo-terminals or processes.
+    """
     try:
-        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
-        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
-        attributes = termios.tcgetattr(master)
-        attributes[0] |= _IUTF8
-        termios.tcsetattr(master, termios.TCSANOW, attributes)
-        pty = Pty(master, 0)
+        _check_text(request)
+        argv = _command(request)
+        if terminal is None:
+            terminal = open_terminal()
+        pty = Pty(terminal.master, 0)
         pty.resize(request.size)
-        pty.pid = _launch(argv, request, f"/dev/pts/{number}")
+        pty.pid = _launch(argv, request, terminal.slave)
     except BaseException:
-        os.close(master)
+        if terminal is not None:
+            os.close(terminal.master)
         raise
     return pty
 
@@ -180,6 +203,8 @@ def _launch(argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
             setsigmask=(),
         )
     except OSError as error:
+        if error.errno in _NO_SUCH_PROGRAM:
+            _find(argv[0], "")  # says it better, if it is the program's fault
         raise _not_started(argv[0], error) from error
     finally:
         if home is not None:
@@ -209,14 +234,18 @@ def _change_directory(path: str) -> None:
 
 
 def _command(request: SpawnRequest) -> tuple[str, ...]:
-    """The full command line, its program found and proved executable."""
-    program = _find(request.argv[0], request.env.get("PATH", os.defpath))
-    argv = (program, *request.argv[1:])
+    """The full command line. A program named by its path is looked at where it cannot be started, a name is found."""
     set_limits = {
         flag: value
         for name, flag in _PRLIMIT_FLAGS.items()
         if request.limits is not None and (value := getattr(request.limits, name)) is not None
     }
+    program = request.argv[0]
+    if "/" in program and not set_limits:
+        program = os.path.abspath(program)
+    else:  # prlimit would fail too late to be told of
+        program = _find(program, request.env.get("PATH", os.defpath))
+    argv = (program, *request.argv[1:])
     if not set_limits:
         return argv
     for flag, value in set_limits.items():

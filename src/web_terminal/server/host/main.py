@@ -23,7 +23,7 @@ from web_terminal.server.host.loop import READ, Loop
 from web_terminal.server.host.pumps import Pumps
 from web_terminal.server.host.table import Entry, Refusal, Table, checked_name
 from web_terminal.server.host.workers import Worker, Workers
-from web_terminal.server.pty import SpawnFailed, SpawnRequest, spawn
+from web_terminal.server.pty import SpawnFailed, SpawnRequest, Terminal, open_terminal, spawn
 from web_terminal.server.session import Pace, Session, SessionState
 from web_terminal.server.settings import Settings, default_shell
 
@@ -56,6 +56,8 @@ class Host:
         self._base_environment = _shell_environment(settings)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
+        # Opened before it is needed, so that whoever waits for a shell does not wait for its terminal too.
+        self._terminal = _a_terminal()
         self._control = control
         self._handlers: dict[type, Callable[..., None]] = {
             wire.Create: self._create,
@@ -139,7 +141,8 @@ class Host:
                         size=size,
                         cwd=spec.cwd or self._settings.cwd or os.path.expanduser("~"),
                         limits=spec.limits,
-                    )
+                    ),
+                    self._take_terminal(),
                 )
             except BaseException:
                 self._arenas.give_back(arena, slot)
@@ -161,6 +164,11 @@ class Host:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+        self._terminal = _a_terminal()
+
+    def _take_terminal(self) -> Terminal | None:
+        terminal, self._terminal = self._terminal, None
+        return terminal
 
     def _lower_descriptors(self, pid: int, spec: SessionSpec) -> None:
         """Give a shell the limit that the server was started with, not the one it raised for itself.
@@ -246,6 +254,14 @@ class Host:
             expired=self._endings.expired,
         )
         self._workers.answer(worker, answer)
+
+
+def _a_terminal() -> Terminal | None:
+    """One in reserve; where there is none, whoever needs it is told why."""
+    try:
+        return open_terminal()
+    except SpawnFailed:
+        return None
 
 
 def _shell_environment(settings: Settings) -> dict[str, str]:
