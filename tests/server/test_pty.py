@@ -12,7 +12,7 @@ import pytest
 
 from tests.server.shells import ENVIRONMENT, output_of, read_until, running
 from web_terminal.protocol.messages import ResourceLimits, Size
-from web_terminal.server.pty import Pty, SpawnFailed, SpawnRequest, spawn, usage
+from web_terminal.server.pty import Pty, SpawnFailed, SpawnRequest, open_terminal, spawn, usage
 
 
 def open_descriptors() -> set[str]:
@@ -182,6 +182,7 @@ def test_a_limit_is_felt(tmp_path):
         ({"argv": ("/bin/\0sh",)}, "bad_argument", "NUL"),
         ({"argv": ("/bin/sh",), "cwd": "/\0"}, "bad_argument", "working directory"),
         ({"argv": ("/bin/sh",), "env": {"A": "\0"}}, "bad_environment", "'A'"),
+        ({"argv": ("/bin/sh/x",)}, "shell_not_found", "/bin/sh/x"),
         ({"argv": ("/bin/sh",), "env": {"A=B": "x"}}, "bad_environment", "'A=B'"),
         ({"argv": ("/bin/sh",), "env": {"": "x"}}, "bad_environment", "''"),
         ({"argv": ("/bin/sh",), "env": {"A": "x" * 200_000}}, "environment_too_big", "E2BIG"),
@@ -189,10 +190,11 @@ def test_a_limit_is_felt(tmp_path):
 )
 def test_what_cannot_be_started_says_why_and_leaves_no_descriptor(fields, code, words):
     before, home = open_descriptors(), os.getcwd()
-    with pytest.raises(SpawnFailed) as failed:
-        spawn(SpawnRequest(**{"env": ENVIRONMENT} | fields))
-    assert failed.value.code == code
-    assert words in failed.value.message
+    for terminal in (None, open_terminal()):
+        with pytest.raises(SpawnFailed) as failed:
+            spawn(SpawnRequest(**{"env": ENVIRONMENT} | fields), terminal)
+        assert failed.value.code == code
+        assert words in failed.value.message
     assert open_descriptors() == before
     assert os.getcwd() == home
 
