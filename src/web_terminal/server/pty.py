@@ -149,11 +149,17 @@ def open_terminal() -> Terminal:
         master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _no_terminal(error) from error
-    fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
-    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
-    attributes = termios.tcgetattr(master)
-    attributes[0] |= _IUTF8
-    termios.tcsetattr(master, termios.TCSANOW, attributes)
+    try:
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+        attributes = termios.tcgetattr(master)
+        attributes[0] |= _IUTF8
+        termios.tcsetattr(master, termios.TCSANOW, attributes)
+    except BaseException as error:
+        os.close(master)
+        if isinstance(error, (OSError, termios.error)):
+            raise SpawnFailed("no_pty", f"no pseudo-terminal: {error}") from error
+        raise
     return Terminal(master, f"/dev/pts/{number}")
 
 

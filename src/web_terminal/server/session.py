@@ -106,25 +106,21 @@ class Cursor:
 class Pace:
     """How much each session of this process may pump before the others have their turn.
 
-    ``floods`` is how many flood now; ``typist`` the session that was typed into last, and not yet taken notice of.
+    ``floods`` is how many flood now; ``typed`` the session that was typed into last, by its process, and when that was.
     """
 
-    __slots__ = ("_typing_until", "floods", "typist")
+    __slots__ = ("floods", "typed", "typed_at")
 
     def __init__(self) -> None:
         self.floods = 0
-        self.typist: Session | None = None
-        self._typing_until = 0.0
+        self.typed = 0
+        self.typed_at = -_TYPING_SECONDS
 
     def share(self, session: Session) -> int:
         """Bytes of ``session`` in one turn: less where others flood or are typed into."""
-        if self.floods > 1:
+        if self.floods > 1 or (self.typed != session.pty.pid and monotonic() - self.typed_at < _TYPING_SECONDS):
             return SHARED_TURN_BYTES
-        if self.typist is not None:
-            if self.typist is not session:
-                self._typing_until = monotonic() + _TYPING_SECONDS
-            self.typist = None
-        return TURN_BYTES if monotonic() >= self._typing_until else SHARED_TURN_BYTES
+        return TURN_BYTES
 
 
 class Session:
@@ -207,7 +203,7 @@ class Session:
 
     def write(self, data: bytes | memoryview) -> bool:
         """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
-        self.pace.typist = self
+        self.pace.typed, self.pace.typed_at = self.pty.pid, monotonic()
         if self._input is not None:
             if self._input_bytes + len(data) > INPUT_BYTES:
                 return False

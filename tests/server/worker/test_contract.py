@@ -34,6 +34,7 @@ class Recorder(WSListener):
 
     def __init__(self) -> None:
         self.frames: list[tuple[WSMsgType, bytes, bool]] = []
+        self.last: list[bool] = []
         self.request = None
         self.gone = asyncio.get_running_loop().create_future()
 
@@ -45,12 +46,13 @@ class Recorder(WSListener):
 
     def on_ws_frame(self, transport, frame):
         self.frames.append((frame.msg_type, frame.get_payload_as_bytes(), frame.fin))
+        self.last.append(bool(frame.last_in_buffer))
         if frame.msg_type == WSMsgType.TEXT:
             # Room for the frame's head, then the payload: the buffer is written to in place.
             buffer = bytearray(14) + frame.get_payload_as_bytes()
             transport.send_reuse_external_bytearray(WSMsgType.BINARY, buffer, 14)
         elif frame.msg_type == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            transport.send_reuse_external_bytearray(WSMsgType.PONG, bytearray(14) + frame.get_payload_as_bytes(), 14)
         elif frame.msg_type == WSMsgType.BINARY:
             transport.send_close(4409, "out of turn")
 
@@ -127,6 +129,36 @@ async def test_a_connection_handed_over_after_its_request_was_read():
         listener.transport.disconnect(False)
         await listener.gone
         writer.close()
+
+
+async def test_an_answer_writes_itself_and_what_came_together_says_which_is_the_last():
+    heads = []
+
+    class Answer(WSUpgradeResponse):
+        status = 101
+
+        def __init__(self):
+            self.headers = {}
+
+        def to_bytes(self):
+            heads.append(dict(self.headers))
+            return bytearray()
+
+    listener = Recorder()
+    server, made = await serving(lambda _request: WSUpgradeResponseWithListener(Answer(), listener))
+    async with server:
+        _reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(HANDSHAKE)
+        while not heads:
+            await asyncio.sleep(0)
+        assert list(heads[0]) == ["Sec-WebSocket-Accept"]
+        room = made[0].get_buffer(1024)
+        together = masked(0x1, b"a") + masked(0x1, b"b") + masked(0x1, b"c")[:-1]
+        room[: len(together)] = together
+        made[0].buffer_updated(len(together))
+        assert listener.last == [False, True]
+        writer.close()
+        await listener.gone
 
 
 async def test_a_refusal_is_an_http_answer_without_a_listener():

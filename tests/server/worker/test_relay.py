@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -175,6 +176,8 @@ async def test_a_broken_message_behind_others_leaves_the_next_connection_alone(s
         good = raw.framed(raw.BINARY, b"\x03echo")
         broken.writer.write(good * 3 + raw.framed(raw.BINARY, b"\x03echo", masked=False))
         assert (await broken.closed())[0] == 1002
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):  # a close frame is the last
+            await broken.frame()
     async with raw.ready(small, subprotocol="web-terminal.v1") as other:
         other.writer.write(raw.framed(raw.BINARY, b"\x03one") + raw.framed(raw.BINARY, b"\x03two"))
         assert [await other.frame(), await other.frame()] == [(raw.BINARY, b"\x03one"), (raw.BINARY, b"\x03two")]

@@ -158,6 +158,9 @@ async def test_one_that_is_slower_than_its_reader_rests_and_goes_on():
             seen = hold.session.log.end
             await until(lambda seen=seen: hold.session.log.end > seen + CAPACITY)
         await until(lambda: hold in worker.rota)
+        hold.credited()  # as when its viewer acknowledges something
+        assert not worker.loop.remove_reader(hold.session.pty.fd)
+        assert hold in worker.rota
         hold.close()
         assert hold not in worker.rota
 

@@ -115,6 +115,12 @@ class Host:
     # --- sessions begin
 
     def _create(self, worker: Worker, request: wire.Create) -> None:
+        try:
+            self._start(worker, request)
+        finally:
+            self._terminal = self._terminal or _a_terminal()
+
+    def _start(self, worker: Worker, request: wire.Create) -> None:
         spec = request.spec
         now = self._loop.time()
         if self._endings.stopping:
@@ -164,7 +170,6 @@ class Host:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
-        self._terminal = _a_terminal()
 
     def _take_terminal(self) -> Terminal | None:
         terminal, self._terminal = self._terminal, None

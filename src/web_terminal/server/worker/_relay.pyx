@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """``relay`` compiled: the same decisions in the same order, without the interpreter between two system calls.
 
-Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in two things: it reads a
-terminal that has much to say until that has no more, and sends it as one frame; and what answers messages that came
-together leaves together.
+Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in three things: it reads
+a terminal that has much to say until that has no more, and sends it as one frame; it notes acknowledgements; and what
+answers messages that came together leaves together.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
@@ -12,6 +12,7 @@ from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 from picows.picows cimport MemoryBuffer, WSFrame, WSListener, WSMsgType, WSTransport
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport read, write
 
 from web_terminal.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
@@ -90,10 +91,12 @@ cdef class Listener(WSListener):
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         if not frame.last_in_buffer and gatherer is not transport:
             self.gather(transport)
-        if self._relay is None or not self._relay.took(frame):
-            self.on_frame(transport, frame)
-        if frame.last_in_buffer and gatherer is transport:
-            self.flush(transport)
+        try:
+            if self._relay is None or not self._relay.took(frame):
+                self.on_frame(transport, frame)
+        finally:
+            if frame.last_in_buffer and gatherer is transport:
+                self.flush(transport)
 
     def on_frame(self, transport, frame):
         raise NotImplementedError
@@ -102,12 +105,13 @@ cdef class Listener(WSListener):
         global gatherer, gathered_bytes
         if len(head) > GATHERED_BYTES:
             raise ValueError(f"{len(head)} bytes to gather from; at most {GATHERED_BYTES}")
-        # Another one's is still there only if its last message was broken, and with it the connection.
         gatherer = transport
         gathered_bytes = len(head)
         memcpy(gathered, <const char*>head, gathered_bytes)
 
     cpdef put(self, WSTransport transport, WSMsgType kind, bytearray buffer):
+        if transport is None or buffer is None:
+            raise TypeError("a transport and a buffer are needed")
         global gathered_bytes
         cdef char* message = PyByteArray_AS_STRING(buffer) + HEAD_ROOM
         cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer) - HEAD_ROOM
@@ -134,7 +138,8 @@ cdef int send_gathered() except -1:
     global gathered_bytes
     cdef Py_ssize_t size = gathered_bytes
     gathered_bytes = 0
-    if size and not gatherer.is_disconnected:
+    # A message that breaks the protocol is answered with a close frame before those in front of it are.
+    if size and not (gatherer.is_disconnected or gatherer.is_close_frame_sent):
         gatherer._fast_write(gathered, size)
     return 0
 
@@ -146,6 +151,7 @@ cdef class Relay:
         int _fd
         object _session
         object _pace
+        object _pid
         object _window
         WSTransport _transport
         object _write
@@ -174,6 +180,7 @@ cdef class Relay:
         self._capacity = session.log.capacity
         self._session = session
         self._pace = session.pace
+        self._pid = session.pty.pid
         self._window = window
         self._transport = transport
         self._write = write
@@ -190,6 +197,7 @@ cdef class Relay:
 
     cpdef bint took(self, WSFrame frame) except -1:
         cdef Py_ssize_t size, taken
+        cdef timespec now
         if self._fd < 0 or not frame.fin:
             return False
         if frame.msg_type != WSMsgType.BINARY:
@@ -200,7 +208,9 @@ cdef class Relay:
         taken = write(self._fd, frame.payload_ptr + 1, size)
         if taken < 0:
             return False  # full or gone
-        self._pace.typist = self._session
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        self._pace.typed = self._pid
+        self._pace.typed_at = now.tv_sec + now.tv_nsec * 1e-9
         self._counters[MESSAGES_RECEIVED] += 1
         self._counters[INPUT_BYTES] += size
         if taken < size:
@@ -208,6 +218,7 @@ cdef class Relay:
         return True
 
     cdef bint _acknowledged(self, WSFrame frame) except -1:
+        """Note an acknowledgement in the form every client writes it in, if nothing else follows from it."""
         cdef Py_ssize_t digits = frame.payload_size - ACK_HEAD_BYTES - 1
         cdef char* at = frame.payload_ptr + ACK_HEAD_BYTES
         cdef uint64_t offset = 0

@@ -117,14 +117,16 @@ class Connection(relays.Listener):
         relays.lighten(transport)
         self._counters[Counters.CONNECTIONS_OPENED] += 1
         transport.underlying_transport.set_write_buffer_limits(high=self.UNSENT_BYTES)
-        self._begin()
-        if self._grant is not None:
-            self._enter(self._grant)
-        else:
-            self._worker.strangers += 1
-            timeout = self._worker.settings.authentication_timeout
-            self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
-        self.flush(transport)
+        try:
+            self._begin()
+            if self._grant is not None:
+                self._enter(self._grant)
+            else:
+                self._worker.strangers += 1
+                timeout = self._worker.settings.authentication_timeout
+                self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
+        finally:
+            self.flush(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._counters[Counters.CONNECTIONS_CLOSED] += 1

@@ -120,6 +120,7 @@ class Foreign(Connection):
         self._put(b"\r\n[%d bytes of output were lost]\r\n" % (end - start))
 
     def _tell_end(self, hold: Hold, end: wire.Ended) -> None:
+        self.flush(self._transport)
         self._end = end
         if not self._unsent:
             self._say_end(end)

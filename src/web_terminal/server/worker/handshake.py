@@ -69,7 +69,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
             )
 
         def connection_made(self, transport: Any) -> None:
-            worker.connections.add(self)
+            worker.enter(self)
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
                 data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
-            worker.connections.discard(self)
+            worker.leave(self)
             super().connection_lost(exc)
 
         def shutdown(self) -> None:
@@ -132,15 +132,18 @@ class _Admission(WSUpgradeResponse):
     def __init__(self, subprotocol: str, transport: WSTransport, connection: Connection) -> None:
         self.headers = {}  # type: ignore[assignment]  # picows sets one, and needs no more than that
         self._subprotocol = subprotocol
-        self._transport = transport
-        self._connection = connection
+        self._transport: WSTransport | None = transport
+        self._connection: Connection | None = connection
 
     def to_bytes(self) -> bytearray:
         headers = {"Connection": "upgrade", "Upgrade": "websocket", **self.headers}
         if self._subprotocol:
             headers["Sec-WebSocket-Protocol"] = self._subprotocol
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        assert self._connection is not None  # picows asks once
+        assert self._transport is not None
         self._connection.gather(self._transport, f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode())
+        self._connection = self._transport = None  # its transport keeps the answer
         return bytearray()
 
 

@@ -136,7 +136,7 @@ class Hold:
         """Credit changed or a viewer came or went: read on if that is allowed now."""
         if self._to_pump is not None:
             self._tell_credit(self._to_pump)
-        elif self._pumping and not self._reading:
+        elif self._pumping:
             self._read_if_allowed()
 
     def _choose_way(self) -> None:
@@ -159,7 +159,7 @@ class Hold:
         return self.pump_once if self._relay is None else self._relay.readable
 
     def _read_if_allowed(self) -> None:
-        if self.session.pty.fd < 0 or self.end is not None or not self._pumping:
+        if self._reading or self.session.pty.fd < 0 or self.end is not None or not self._pumping:
             return
         if self.session.allowance() > 0:
             self._read()
@@ -184,7 +184,7 @@ class Hold:
             self.rest()
 
     def flooded(self) -> None:
-        """More is left to read than one turn's share: where others flood too, wait for a turn."""
+        """More is left to read than one turn's share: wait for one where others flood, or in the rota where it is."""
         if self._reading and (self._queues or self.host.rota.floods > 1):
             self._queue()
             self.host.rota.join(self)
@@ -202,10 +202,12 @@ class Hold:
 
     def take_turn(self) -> None:
         """Read once more; then it waits for its next turn, or until there is something to read."""
-        self._way()()
-        if self._queues and self not in self.host.rota:
-            self._queues = False
-            self._read()
+        try:
+            self._way()()
+        finally:
+            if self._queues and self not in self.host.rota:
+                self._queues = False
+                self._read()
 
     def _stop_reading(self) -> None:
         if self._queues:

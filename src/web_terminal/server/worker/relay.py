@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 import struct
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from picows import WSListener, WSMsgType
 
-from web_terminal.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
+from web_terminal.protocol.codec import OUTPUT_HEAD_BYTES, Kind
 from web_terminal.server.log import OPENING_BYTES
 from web_terminal.server.pty import FULL_READ_BYTES
-from web_terminal.server.session import BULK_BYTES
 from web_terminal.server.worker.counters import Counters
 
 if TYPE_CHECKING:
@@ -35,14 +35,11 @@ HEAD_ROOM = 14
 OUTPUT_SPACE = bytes(HEAD_ROOM + OUTPUT_HEAD_BYTES)
 # What a person types at once; a paste goes the ordinary way.
 KEY_BYTES = 64
-# An offset of more is left to the codec.
-_OFFSET_DIGITS = 18
 # A read from a pseudo-terminal gives less than this.
 READ_BYTES = FULL_READ_BYTES + 1
 
 # Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
 _BINARY = WSMsgType.BINARY
-_TEXT = WSMsgType.TEXT
 _INPUT = int(Kind.INPUT)
 _OUTPUT = int(Kind.OUTPUT)
 _MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
@@ -96,12 +93,12 @@ class Relay:
     """The short way of one viewer who may write and is its session's only one, until ``end`` is called.
 
     ``write`` and ``pump`` are the ordinary ways of input and output; ``flooded`` is told when there is more to read
-    than one turn's share, which here ``pump`` sees to, and ``rest`` when much was read and nothing is left. While it
-    lives nobody else reads the terminal, writes the log or moves the window forward.
+    than one turn's share, and ``rest`` when much was read and nothing is left, both of which here ``pump`` sees to.
+    While it lives nobody else reads the terminal, writes the log or moves the window forward.
     """
 
     __slots__ = (
-        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_rest", "_ring", "_session", "_transport",
+        "_capacity", "_claimed", "_counters", "_end", "_fd", "_pump", "_ring", "_session", "_transport",
         "_view", "_window", "_words", "_write",
     )  # fmt: skip
 
@@ -123,7 +120,6 @@ class Relay:
         self._counters = counters
         self._write = write
         self._pump = pump
-        self._rest = rest
         places = session.log.places
         self._words = places.words
         self._view = places.view
@@ -139,11 +135,9 @@ class Relay:
     def took(self, frame: WSFrame) -> bool:
         """Type what ``frame`` holds; whether that was all there is to it. Otherwise nothing was done."""
         fd = self._fd
-        if fd < 0 or not frame.fin:
+        if fd < 0 or frame.msg_type != _BINARY or not frame.fin:
             return False
         payload = frame.get_payload_as_bytes()
-        if frame.msg_type != _BINARY:
-            return frame.msg_type == _TEXT and self._acknowledged(payload)
         size = len(payload) - 1
         if size < 1 or size > KEY_BYTES or payload[0] != _INPUT or self._session.input_waits:
             return False
@@ -151,27 +145,13 @@ class Relay:
             taken = os.write(fd, payload[1:])
         except OSError:
             return False  # full or gone
-        self._session.pace.typist = self._session
+        pace = self._session.pace
+        pace.typed, pace.typed_at = self._session.pty.pid, monotonic()
         counters = self._counters
         counters[_MESSAGES_RECEIVED] += 1
         counters[_INPUT_BYTES] += size
         if taken < size:
             self._write(payload[1 + taken :])
-        return True
-
-    def _acknowledged(self, payload: bytes) -> bool:
-        """Note an acknowledgement in the form everybody writes it in, if nothing else follows from it."""
-        digits = payload[len(ACK_HEAD) : -1]
-        window = self._window
-        sent, acked = window.sent, window.acked
-        if not (payload.startswith(ACK_HEAD) and payload.endswith(b"}") and digits.isdigit() and digits[:1] != b"0"):
-            return False
-        if window.skipped or self._words[self._end] != sent or window.limit - sent + acked < READ_BYTES:
-            return False  # there is more to send, or the program may wait for it
-        if not (len(digits) <= _OFFSET_DIGITS and acked <= int(digits) <= sent):
-            return False
-        window.acked = int(digits)
-        self._counters[_MESSAGES_RECEIVED] += 1
         return True
 
     def readable(self) -> None:
@@ -191,6 +171,7 @@ class Relay:
         try:
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
+            self._session.note_flood(False)
             return
         except OSError:
             data = b""  # as at the end of file
@@ -213,8 +194,5 @@ class Relay:
         self._transport.send_reuse_external_bytearray(_BINARY, buffer, HEAD_ROOM)
         if count >= FULL_READ_BYTES:  # there is more
             self._pump()
-            return
-        if self._session.floods:
+        elif self._session.floods:
             self._session.note_flood(False)
-        if count >= BULK_BYTES:
-            self._rest()

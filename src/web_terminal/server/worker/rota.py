@@ -48,8 +48,12 @@ class Alarm:
     def set(self) -> None:
         self._libc.timerfd_settime(self.fd, 0, self._setting, None)
 
-    def clear(self) -> None:
-        os.read(self.fd, _TIMES_RUNG_BYTES)
+    def clear(self) -> bool:
+        """Whether it has rung since it was set."""
+        try:
+            return bool(os.read(self.fd, _TIMES_RUNG_BYTES))
+        except BlockingIOError:  # set anew between its ringing and now
+            return False
 
     def close(self) -> None:
         os.close(self.fd)
@@ -83,7 +87,7 @@ class Rota(Pace):
         self._schedule()
 
     def rest(self, hold: Hold) -> None:
-        """Wait a moment, and then for a turn."""
+        """Wait a moment, at most as long as the alarm takes, and then for a turn."""
         if not self._resting:
             self._alarm.set()
         self._resting[hold] = None
@@ -94,10 +98,10 @@ class Rota(Pace):
         self._resting.pop(hold, None)
 
     def _rested(self) -> None:
-        self._alarm.clear()
-        self._waiting.update(self._resting)
-        self._resting.clear()
-        self._schedule()
+        if self._alarm.clear():
+            self._waiting.update(self._resting)
+            self._resting.clear()
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._waiting and not self._scheduled:

@@ -79,6 +79,11 @@ def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     return Bounded
 
 
+# So many connections are a crowd, and so small a part of it is what is left of one.
+_CROWD = 256
+_FEW = 16
+
+
 class Worker:
     """Everything of one worker that its connections share."""
 
@@ -101,6 +106,19 @@ class Worker:
         self.connections: set[Any] = self._state.connections
         """Everything that is open on the port, HTTP and WebSocket."""
         self._left = asyncio.Event()
+        self._most = 0  # WebSockets at once since memory was given back
+
+    def enter(self, websocket: Any) -> None:
+        """A WebSocket more."""
+        self.connections.add(websocket)
+        self._most = max(self._most, len(self.connections))
+
+    def leave(self, websocket: Any) -> None:
+        """One less; with the last of a crowd its memory goes."""
+        self.connections.discard(websocket)
+        if self._most >= _CROWD and len(self.connections) <= self._most // _FEW:
+            self._most = len(self.connections)
+            launch.give_back()
 
     @property
     def stopping(self) -> bool:
