@@ -86,5 +86,6 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """What was freed goes back to the system; glibc keeps what lies between two pieces in use (malloc_trim(3))."""
+    """What nobody needs goes back to the system; glibc keeps what lies between two pieces in use (malloc_trim(3))."""
+    gc.collect()
     ctypes.CDLL(None).malloc_trim(0)

@@ -298,7 +298,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     declare(
         "concurrent_load/session_cycles",
         f"So many shells are made ready and ended, {cycles.CYCLES} times over; the server's memory (PSS) after each.",
-        "Not the fifteen times before, which set up what is kept for the next. Memory that comes back within ten times.",
+        "Not the times before, which set up what is kept for the next. Memory that comes back within ten times.",
         cycles.session_cycles,
         _SHELL | {Capability.PROCESSES},
         parameters=("2000",),

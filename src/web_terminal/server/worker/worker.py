@@ -106,7 +106,9 @@ class Worker:
         self.connections: set[Any] = self._state.connections
         """Everything that is open on the port, HTTP and WebSocket."""
         self._left = asyncio.Event()
-        self._most = 0  # WebSockets at once since memory was given back
+        # WebSockets at once since memory was given back, and whether that was done while some of a crowd were there.
+        self._most = 0
+        self._rest_leaves = False
 
     def enter(self, websocket: Any) -> None:
         """A WebSocket more."""
@@ -114,10 +116,12 @@ class Worker:
         self._most = max(self._most, len(self.connections))
 
     def leave(self, websocket: Any) -> None:
-        """One less; with the last of a crowd its memory goes."""
+        """One less; when most of a crowd have left its memory goes, and once more after the last."""
         self.connections.discard(websocket)
-        if self._most >= _CROWD and len(self.connections) <= self._most // _FEW:
-            self._most = len(self.connections)
+        left = len(self.connections)
+        if (self._most >= _CROWD and left <= self._most // _FEW) or (self._rest_leaves and not left):
+            self._most = left
+            self._rest_leaves = left > 0
             launch.give_back()
 
     @property
