@@ -71,7 +71,8 @@ class Benchmark:
     ``terminals`` need all of ``needs``. One that is ``alone`` gets a terminal started for it while no other runs.
     ``blocks`` and ``quick`` (the parameters of a quick run) bound what is dear. ``repeats`` is the number of
     operations that take the place of the run's sample size, for a benchmark whose preparation is the expensive part.
-    ``seconds``, where it is not 0, is the most time for measuring that a longer run gives it.
+    ``seconds``, where it is not 0, is the most time for measuring that a longer run gives it; ``at_least`` operations
+    are measured however long they take.
     ``full`` are the parameters that only a full run measures. ``sessions`` says how many sessions a parameter holds at
     once, so that a machine that cannot hold them is told so before the first connection.
     """
@@ -87,13 +88,14 @@ class Benchmark:
     seconds: float = 0.0
     full: tuple[str, ...] = ()
     sessions: Callable[[str], int] | None = None
+    at_least: int = 1
 
     @property
     def id(self) -> str:
         return self.facts.id
 
     def least(self, parameter: str) -> int:
-        """Operations without which its targets cannot be judged."""
+        """Operations without which it, or one of its targets, cannot be judged."""
         targets = [
             target
             for metric in self.facts.metrics
@@ -101,7 +103,7 @@ class Benchmark:
             for target in (table.get(parameter, table.get("*")),)
             if target is not None
         ]
-        return max((_LEAST.get(target.statistic.removeprefix("ratio_"), 1) for target in targets), default=1)
+        return max(self.at_least, *(_LEAST.get(each.statistic.removeprefix("ratio_"), 1) for each in targets), 1)
 
 
 def declare(
@@ -126,6 +128,7 @@ def declare(
     seconds: float = 0.0,
     full: tuple[str, ...] = (),
     sessions: Callable[[str], int] | None = None,
+    at_least: int = 1,
 ) -> Benchmark:
     """A benchmark from its parts. A floor does not list its needs: that a terminal is no floor is not worth a line."""
     facts = BenchmarkFacts(
@@ -140,7 +143,7 @@ def declare(
         floor=floor,
         needs=() if is_floor else tuple(sorted(needs)),
     )
-    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, seconds, full, sessions)
+    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, seconds, full, sessions, at_least)
 
 
 def below(statistic: Statistic, limit_ms: float, goal_ms: float, text: str, *, key: str = "*") -> dict[str, Target]:

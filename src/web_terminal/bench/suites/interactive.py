@@ -337,10 +337,11 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor=RAW_PTY_STREAM,
         blocks=1,
-        repeats=8,
+        repeats=20,
         seconds=1.0,
         quick=(),
         full=("100MB",),
+        at_least=20,
     ),
     declare(
         "interactive/typing_under_flood",
