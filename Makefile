@@ -21,7 +21,7 @@ test: $(VENV)/.dev ## style and types, then every test, the page's in its own la
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
-	$(BIN)/web-terminal bench --terminal all $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
+	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
 
