@@ -196,3 +196,46 @@ def test_every_value_has_exactly_one_label(values: list[float]) -> None:
 def test_fences_need_finite_values(values: list[float]) -> None:
     with pytest.raises(ValueError, match="all finite"):
         outliers.fences(values)
+
+
+# --- what keeps its errors
+
+
+def _walks(runs: int, growth: float) -> np.ndarray:
+    """Readings that are each the last one and a step."""
+    return np.cumsum(np.random.default_rng(17).normal(growth, 3, (runs, 10)), axis=1)
+
+
+def _holds(through, readings: np.ndarray, growth: float) -> float:
+    answers = [through(range(1, 11), each, 0.95).slope_interval for each in readings]
+    return float(np.mean([each.lower <= growth <= each.upper for each in answers]))
+
+
+def test_the_interval_of_a_drift_holds_where_errors_add_up_and_that_of_least_squares_does_not() -> None:
+    readings = _walks(2_000, 0.5)
+    assert 0.935 <= _holds(lines.drift, readings, 0.5) <= 0.965
+    assert _holds(lines.fit, readings, 0.5) < 0.7
+
+
+def test_the_interval_of_a_drift_is_wide_enough_where_errors_do_not_add_up() -> None:
+    readings = 0.5 * np.arange(1, 11) + np.random.default_rng(18).normal(0, 3, (2_000, 10))
+    assert _holds(lines.drift, readings, 0.5) >= 0.95
+
+
+def test_a_drift_is_the_sum_of_the_steps_over_that_of_the_distances() -> None:
+    line = lines.drift([0, 1, 3, 4], [10, 12, 13, 18], 0.95)
+    assert (line.slope, line.intercept, line.r2, line.n) == (2.0, 10.0, None, 4)
+    steps, weights = np.array([2.0, 1.0, 5.0]), np.array([1.0, 2.0, 1.0])
+    error = math.sqrt(((steps - 2 * weights) ** 2 / weights).sum() / 2 / weights.sum())
+    half = means.student_quantile(0.975, 2) * error
+    assert isinstance(line.slope_interval, Interval)
+    assert (line.slope_interval.lower, line.slope_interval.upper) == pytest.approx((2 - half, 2 + half))
+
+
+def test_a_drift_takes_no_step_from_one_series_to_the_next() -> None:
+    assert lines.drift([1, 2, 3, 1, 2, 3], [0, 1, 2, 100, 101, 102], 0.95).slope == 1.0
+    assert lines.drift([1, 2], [3, 4], 0.95).slope_interval == TooThin(2, 3)
+    with pytest.raises(ValueError, match="none has a larger x"):
+        lines.drift([2, 1], [0, 1], 0.95)
+    with pytest.raises(ValueError, match="finite"):
+        lines.drift([1, 2], [0, math.nan], 0.95)

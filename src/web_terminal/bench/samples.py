@@ -147,6 +147,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Targets on the ratio to the floor (``ratio_p50``, ``ratio_p95``), by parameter like ``targets``."""
     exact: bool = False
     """A level that is a plain count (sessions reached): it has no error of measurement, so one reading decides."""
+    drifts: bool = False
+    """A slope over readings of one process, one after the other, whose errors add up: what changed once stays."""
 
 
 class BenchmarkFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

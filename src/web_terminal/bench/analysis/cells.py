@@ -179,7 +179,7 @@ class _Book:
         if metric.kind == "level":
             by_name = {"level": estimates.steady(readings, metric.exact, self.level)}
             return msgspec.structs.replace(result, n=len(readings), estimates=by_name)
-        estimate, line = estimates.slope(readings, self.level)
+        estimate, line = estimates.slope(readings, self.level, drifts=metric.drifts)
         result = msgspec.structs.replace(result, n=len(readings), estimates={"slope": estimate})
         return result if line is None else msgspec.structs.replace(result, intercept=line.intercept, r2=line.r2)
 

@@ -95,7 +95,9 @@ def _of_readings(pair: Pair, terms: Terms) -> Row | None:
     figures = []
     for points in readings:
         x, y = [point.x for point in points], [point.y for point in points]
-        figure = _slope(x, y, terms.level) if kind == "slope" else _level(y, pair.metric.exact)
+        figure = (
+            _slope(x, y, terms.level, drifts=pair.metric.drifts) if kind == "slope" else _level(y, pair.metric.exact)
+        )
         if isinstance(figure, str):
             return msgspec.structs.replace(row, reason=figure)
         figures.append(figure)
@@ -107,10 +109,10 @@ def _of_readings(pair: Pair, terms: Terms) -> Row | None:
     return _with(row, answer, p)
 
 
-def _slope(x: list[float], y: list[float], level: float) -> tuple[float, float, int] | str:
+def _slope(x: list[float], y: list[float], level: float, *, drifts: bool) -> tuple[float, float, int] | str:
     if len(set(x)) < 2:
         return f"every reading is at x = {x[0]:g}; a slope needs two different x"
-    line = lines.fit(x, y, level)
+    line = (lines.drift if drifts else lines.fit)(x, y, level)
     if not isinstance(line.slope_interval, Interval):
         return str(line.slope_interval)
     half = line.slope_interval.upper - line.slope

@@ -140,12 +140,13 @@ def points(trials: Sequence[Trial], metric: Metric) -> list[Point]:
     return [point for point in every if point.x == 0] if metric.kind == "level" else every
 
 
-def slope(readings: Sequence[Point], level: float) -> tuple[Estimate, lines.Line | None]:
-    """The slope of the line through ``readings``, and the line."""
+def slope(readings: Sequence[Point], level: float, *, drifts: bool = False) -> tuple[Estimate, lines.Line | None]:
+    """The slope of the line through ``readings``, and the line; ``drifts`` as ``Metric`` has it."""
     if len({point.x for point in readings}) < 2:
         x = readings[0].x
         return Estimate(refusal=f"every reading is at x = {x:g}; a slope needs two different x"), None
-    line = lines.fit([point.x for point in readings], [point.y for point in readings], level)
+    through = lines.drift if drifts else lines.fit
+    line = through([point.x for point in readings], [point.y for point in readings], level)
     return _bounded(line.slope, line.slope_interval), line
 
 

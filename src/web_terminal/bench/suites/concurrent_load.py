@@ -302,7 +302,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         cycles.session_cycles,
         _SHELL | {Capability.PROCESSES},
         parameters=("2000",),
-        metrics=(Metric(name="latency"), Metric(name="server PSS over cycles", kind="slope", unit="B")),
+        metrics=(Metric(name="latency"), Metric(name="server PSS over cycles", kind="slope", unit="B", drifts=True)),
         elements={"2000": 2000},
         element_unit="sessions",
         reads=True,
