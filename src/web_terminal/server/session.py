@@ -53,7 +53,7 @@ class Pumped(Enum):
     EMPTY = "empty"
     """The terminal has nothing more now."""
     PART = "part"
-    """Much was read, and nothing is left now."""
+    """Much was read, nothing is left now, and the turn before was no full one: the program is slower than its reader."""
     MORE = "more"
     """The budget is used up; there may be more."""
     PACED = "paced"
@@ -174,7 +174,7 @@ class Session:
                     break
         except BlockingIOError:
             result = Pumped.EMPTY
-        if result is Pumped.EMPTY and before - left >= BULK_BYTES:
+        if result is Pumped.EMPTY and before - left >= BULK_BYTES and not self.floods:
             result = Pumped.PART
         self.note_flood(result is Pumped.MORE)
         if left < before:

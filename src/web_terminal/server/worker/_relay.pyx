@@ -248,6 +248,7 @@ cdef class Relay:
         cdef uint8_t* data = head + OUTPUT_HEAD
         cdef Py_ssize_t count = 0, got = 0, wanted = READ_BYTES
         cdef int number, i
+        cdef bint flooded
         if self._words[self._end] != sent or room < READ_BYTES:
             self._pump()
             return
@@ -262,7 +263,8 @@ cdef class Relay:
             if wanted == READ_BYTES:
                 wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._pace.share(self._session))
         number = errno
-        if (got == READ_BYTES - 1) != <bint>self._session.floods:
+        flooded = self._session.floods
+        if (got == READ_BYTES - 1) != flooded:
             self._session.note_flood(got == READ_BYTES - 1)
         if count > 0:
             self._window.sent = sent + count
@@ -273,14 +275,14 @@ cdef class Relay:
             self._counters[OUTPUT_BYTES] += count
             self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
         if got < 0 and number == EAGAIN:
-            if count >= BULK:
+            if count >= BULK and not flooded:
                 self._rest()
             return
         if got <= 0:  # the end
             self._pump()
         elif got == READ_BYTES - 1:
             self._flooded()
-        elif count >= BULK:
+        elif count >= BULK and not flooded:
             self._rest()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
