@@ -53,7 +53,7 @@ class Pumped(Enum):
     EMPTY = "empty"
     """The terminal has nothing more now."""
     PART = "part"
-    """Much was read, nothing is left now, and the turn before was no full one: the program is slower than its reader."""
+    """Much was read, nothing is left, and the turn before was no full one: the program is slower than its reader."""
     MORE = "more"
     """The budget is used up; there may be more."""
     PACED = "paced"
