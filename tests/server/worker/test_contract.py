@@ -132,7 +132,7 @@ async def test_a_connection_handed_over_after_its_request_was_read():
 
 
 async def test_an_answer_writes_itself_and_what_came_together_says_which_is_the_last():
-    heads = []
+    answered = asyncio.get_running_loop().create_future()
 
     class Answer(WSUpgradeResponse):
         status = 101
@@ -141,7 +141,7 @@ async def test_an_answer_writes_itself_and_what_came_together_says_which_is_the_
             self.headers = {}
 
         def to_bytes(self):
-            heads.append(dict(self.headers))
+            answered.set_result(list(self.headers))
             return bytearray()
 
     listener = Recorder()
@@ -149,9 +149,7 @@ async def test_an_answer_writes_itself_and_what_came_together_says_which_is_the_
     async with server:
         _reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(HANDSHAKE)
-        while not heads:
-            await asyncio.sleep(0)
-        assert list(heads[0]) == ["Sec-WebSocket-Accept"]
+        assert await answered == ["Sec-WebSocket-Accept"]
         room = made[0].get_buffer(1024)
         together = masked(0x1, b"a") + masked(0x1, b"b") + masked(0x1, b"c")[:-1]
         room[: len(together)] = together
