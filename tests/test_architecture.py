@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-SOURCE = pathlib.Path(__file__).parents[1] / "src" / "web_terminal"
-ROOT = "web_terminal"
+SOURCE = pathlib.Path(__file__).parents[1] / "src" / "web_terminal_suite"
+ROOT = "web_terminal_suite"
 
 # What component benchmarks time in-process, as a crate's own benches would: starting a shell, and the table of sessions
 # with its messages.

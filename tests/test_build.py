@@ -23,7 +23,7 @@ _spec.loader.exec_module(hatch_build)
 def project(tmp_path):
     """A project whose page was built after its sources were written."""
     sources = ["frontend/index.html", "frontend/package-lock.json", "frontend/src/main.ts", "frontend/src/deep/er.ts"]
-    for name in [*sources, "frontend/tests/main.test.ts", "src/web_terminal/server/page/index.html"]:
+    for name in [*sources, "frontend/tests/main.test.ts", "src/web_terminal_suite/server/page/index.html"]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
@@ -142,7 +142,7 @@ def test_the_relay_is_compiled_where_there_is_a_compiler_and_only_when_it_is_due
     pytest.importorskip("Cython", reason="Cython is the build's, not the project's")
     if not hatch_build._has_compiler():
         pytest.skip("this machine has no C compiler, or no headers of Python")
-    source = "src/web_terminal/server/worker/_relay.pyx"
+    source = "src/web_terminal_suite/server/worker/_relay.pyx"
     copy = tmp_path / source
     copy.parent.mkdir(parents=True)
     copy.write_bytes((_ROOT / source).read_bytes())

@@ -25,9 +25,9 @@ from ruamel.yaml import YAML
 
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, run, samples, trial
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.record import Recorder
-from web_terminal.bench.report import json as report_json
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.record import Recorder
+from web_terminal_suite.bench.report import json as report_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -303,7 +303,7 @@ class Job:
 def installed(directory: Path) -> Path:
     """Where the installing step would have put our command."""
     paths = os.pathsep.join(filter(None, sys.path))
-    return program(directory, f'PYTHONPATH="{paths}" exec "{sys.executable}" -m web_terminal "$@"')
+    return program(directory, f'PYTHONPATH="{paths}" exec "{sys.executable}" -m web_terminal_suite "$@"')
 
 
 def program(directory: Path, script: str) -> Path:

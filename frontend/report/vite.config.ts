@@ -51,7 +51,7 @@ function oneFile(): Plugin {
 export default defineConfig({
   base: './',
   build: {
-    outDir: '../../src/web_terminal/bench/report/page',
+    outDir: '../../src/web_terminal_suite/bench/report/page',
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: false,

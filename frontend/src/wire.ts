@@ -1,7 +1,7 @@
 /**
  * Frames of the terminal's wire to messages and back, without any I/O.
  *
- * The same contract as `src/web_terminal/protocol/codec.py`, which `docs/protocol.md` describes and
+ * The same contract as `src/web_terminal_suite/protocol/codec.py`, which `docs/protocol.md` describes and
  * `tests/vectors/wire.json` compares: control messages are JSON text, the bulk is binary frames whose first byte is
  * their kind. This side encodes what a client says and decodes what a server says. It knows nothing of sockets, of
  * the order of messages, or of what a message is good for.

@@ -9,10 +9,10 @@ import numpy as np
 
 from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import SNAPSHOT
-from web_terminal.bench.samples import Metric, Outcome, Point, Target, TerminalFacts
+from web_terminal_suite.bench.samples import Metric, Outcome, Point, Target, TerminalFacts
 
 if TYPE_CHECKING:
-    from web_terminal.bench.samples import Run
+    from web_terminal_suite.bench.samples import Run
 
 HOST, HOME = "velvet-anvil", "/home/somebody"
 """What a published page must not name."""
@@ -21,7 +21,7 @@ FIRST = TerminalFacts(
     name="web-terminal",
     version="1",
     role="subject",
-    command=(f"{HOME}/venv/bin/python", "-m", "web_terminal", "serve", "--config", f"{HOME}/made/it.toml"),
+    command=(f"{HOME}/venv/bin/python", "-m", "web_terminal_suite", "serve", "--config", f"{HOME}/made/it.toml"),
     capabilities=("create API",),
 )
 QUICK = TerminalFacts(

@@ -12,7 +12,7 @@ from tests.bench.records import MS, OURS, PEER, facts, run, samples, trial
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_terminal.bench.samples import Run, TerminalFacts
+    from web_terminal_suite.bench.samples import Run, TerminalFacts
 
 MACHINE = {
     "before": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.samples import (
+from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.bench.records import MS
-from web_terminal.bench.samples import (
+from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,

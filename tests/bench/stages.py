@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.benchmark import Findings, Stage
-from web_terminal.bench.samples import Outcome, Sample
-from web_terminal.client.marker import Markers
+from web_terminal_suite.bench.benchmark import Findings, Stage
+from web_terminal_suite.bench.samples import Outcome, Sample
+from web_terminal_suite.client.marker import Markers
 
 if TYPE_CHECKING:
-    from web_terminal.bench.benchmark import Benchmark
-    from web_terminal.bench.terminals.terminal import Running
+    from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.terminals.terminal import Running
 
 _markers = Markers(random.Random(7))
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.bench import records
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
-from web_terminal.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
-from web_terminal.bench.analysis.verdicts import judge, side
-from web_terminal.bench.report.client import costs
-from web_terminal.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
+from web_terminal_suite.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
+from web_terminal_suite.bench.analysis.verdicts import judge, side
+from web_terminal_suite.bench.report.client import costs
+from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

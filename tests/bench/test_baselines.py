@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bench.comparisons import measured
-from web_terminal.bench import baselines, record
-from web_terminal.bench.baselines import BaselineError, Baselines, Choice, choose
+from web_terminal_suite.bench import baselines, record
+from web_terminal_suite.bench.baselines import BaselineError, Baselines, Choice, choose
 
 NAMES = st.from_regex(baselines.NAME, fullmatch=True)
 

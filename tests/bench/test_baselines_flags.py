@@ -11,15 +11,15 @@ from typer.testing import CliRunner, Result
 
 from tests.bench.comparisons import MACHINE, measured
 from tests.bench.records import OURS, PEER
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.baselines import Baselines, choose
-from web_terminal.bench.history import FILE, History
-from web_terminal.bench.report import paper
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.web_terminal import WebTerminal
-from web_terminal.cli import keeping as keep
-from web_terminal.cli.bench import bench
-from web_terminal.cli.keeping import Keeping, KeepingError, Wishes
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.baselines import Baselines, choose
+from web_terminal_suite.bench.history import FILE, History
+from web_terminal_suite.bench.report import paper
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.cli import keeping as keep
+from web_terminal_suite.cli.bench import bench
+from web_terminal_suite.cli.keeping import Keeping, KeepingError, Wishes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from web_terminal.bench.stats import changes
+from web_terminal_suite.bench.stats import changes
 
 
 def steps(values: object, seed: int = 1, **more: float) -> list[int]:

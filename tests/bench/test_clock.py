@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from web_terminal.bench.clock import SECOND_NS, keep, now_ns
+from web_terminal_suite.bench.clock import SECOND_NS, keep, now_ns
 
 
 def test_it_never_goes_back_and_counts_nanoseconds():

@@ -11,18 +11,18 @@ from typer.testing import CliRunner, Result
 
 from tests.bench.comparisons import measured
 from tests.bench.records import FLOOR, OURS, PEER
-from web_terminal.bench import record
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.baselines import Baselines
-from web_terminal.bench.history import FILE, History
-from web_terminal.bench.report import history as history_report
-from web_terminal.cli.compare import compare
-from web_terminal.cli.history import history
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.baselines import Baselines
+from web_terminal_suite.bench.history import FILE, History
+from web_terminal_suite.bench.report import history as history_report
+from web_terminal_suite.cli.compare import compare
+from web_terminal_suite.cli.history import history
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from web_terminal.bench.samples import Run
+    from web_terminal_suite.bench.samples import Run
 
 APP = typer.Typer()
 APP.command()(compare)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.bench.comparisons import MACHINE, measured
 from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
-from web_terminal.bench.analysis import comparison_machine
-from web_terminal.bench.analysis.comparison import OtherMachine, compare_runs, compare_terminals, exit_code
-from web_terminal.bench.analysis.comparison_results import Compared, Terms
-from web_terminal.bench.analysis.comparison_selfcheck import Claim, check, fewest_rows
-from web_terminal.bench.samples import Cell, Metric, Outcome, Point, Run, Target, Trial
-from web_terminal.bench.stats.ratios import Change
+from web_terminal_suite.bench.analysis import comparison_machine
+from web_terminal_suite.bench.analysis.comparison import OtherMachine, compare_runs, compare_terminals, exit_code
+from web_terminal_suite.bench.analysis.comparison_results import Compared, Terms
+from web_terminal_suite.bench.analysis.comparison_selfcheck import Claim, check, fewest_rows
+from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Point, Run, Target, Trial
+from web_terminal_suite.bench.stats.ratios import Change
 
 TERMS = Terms(resamples=200)
 

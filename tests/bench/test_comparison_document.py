@@ -8,15 +8,15 @@ from typer.testing import CliRunner
 
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, samples, trial
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.analysis.comparison_results import Terms
-from web_terminal.bench.analysis.comparison_terminals import STATISTICS, Figure, Line
-from web_terminal.bench.analysis.comparison_terminals import beside as found_beside
-from web_terminal.bench.report import beside, markdown_comparison
-from web_terminal.bench.report import json as report_json
-from web_terminal.bench.report.beside import Side
-from web_terminal.bench.samples import Outcome, Run, TerminalFacts
-from web_terminal.cli.application import application
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.analysis.comparison_results import Terms
+from web_terminal_suite.bench.analysis.comparison_terminals import STATISTICS, Figure, Line
+from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.report import beside, markdown_comparison
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.beside import Side
+from web_terminal_suite.bench.samples import Outcome, Run, TerminalFacts
+from web_terminal_suite.cli.application import application
 
 TERMS = Terms(statistics=STATISTICS, resamples=200)
 

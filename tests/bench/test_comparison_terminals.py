@@ -10,12 +10,12 @@ from rich.console import Console
 
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, samples, trial
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.analysis.comparison import compare_terminals
-from web_terminal.bench.analysis.comparison_results import Terms
-from web_terminal.bench.analysis.comparison_terminals import STATISTICS, Beside, beside, subjects
-from web_terminal.bench.report.comparison_terminals import print_beside
-from web_terminal.bench.samples import Outcome, Run
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.analysis.comparison import compare_terminals
+from web_terminal_suite.bench.analysis.comparison_results import Terms
+from web_terminal_suite.bench.analysis.comparison_terminals import STATISTICS, Beside, beside, subjects
+from web_terminal_suite.bench.report.comparison_terminals import print_beside
+from web_terminal_suite.bench.samples import Outcome, Run
 
 THIRD = msgspec.structs.replace(PEER, name="third")
 TERMS = Terms(statistics=STATISTICS, resamples=200)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats import density
+from web_terminal_suite.bench.stats import density
 
 MODEST = st.lists(st.floats(1, 1e6), min_size=2, max_size=60)
 

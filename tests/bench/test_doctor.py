@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from web_terminal.bench.machine import Spread, feasible, read_limits
-from web_terminal.cli.doctor import doctor
+from web_terminal_suite.bench.machine import Spread, feasible, read_limits
+from web_terminal_suite.cli.doctor import doctor
 
 APP = typer.Typer()
 APP.command()(doctor)
@@ -60,7 +60,7 @@ def test_nothing_is_no_number(option: str) -> None:
 
 def limited(limit: str) -> subprocess.CompletedProcess[str]:
     """Asked for 250 sessions in a process of its own, whose descriptors are few."""
-    code = "import typer; from web_terminal.cli.doctor import doctor; typer.run(doctor)"
+    code = "import typer; from web_terminal_suite.cli.doctor import doctor; typer.run(doctor)"
     return subprocess.run(
         ["sh", "-c", f'{limit} && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
         capture_output=True,
@@ -85,10 +85,10 @@ def test_a_limit_that_every_client_raises_for_itself_does_not_count() -> None:
 
 def test_it_loads_no_statistics() -> None:
     code = (
-        "import sys; from web_terminal.cli.doctor import doctor\n"
+        "import sys; from web_terminal_suite.cli.doctor import doctor\n"
         "try: doctor(1, 1, 1, 1, False)\n"
         "except BaseException: pass\n"
-        "print([name for name in ('numpy', 'scipy', 'web_terminal.server') if name in sys.modules])"
+        "print([name for name in ('numpy', 'scipy', 'web_terminal_suite.server') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert result.stdout.splitlines()[-1] == "[]"

@@ -17,7 +17,7 @@ WHY = r"not feasible here: descriptors \(\w+\) = 1400 allows \d+ of 1,000 sessio
 
 
 def bench(cwd, *words):
-    command = [sys.executable, "-m", "web_terminal", *words]
+    command = [sys.executable, "-m", "web_terminal_suite", *words]
     return subprocess.run(["sh", "-c", FEW, "sh", *command], cwd=cwd, capture_output=True, text=True, timeout=300)
 
 

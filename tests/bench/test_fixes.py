@@ -13,9 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from web_terminal.bench.machine import Allowance, Spread, feasible, fix, read_limits
-from web_terminal.bench.machine.limits import DESCRIPTORS_KEPT
-from web_terminal.cli.doctor import doctor
+from web_terminal_suite.bench.machine import Allowance, Spread, feasible, fix, read_limits
+from web_terminal_suite.bench.machine.limits import DESCRIPTORS_KEPT
+from web_terminal_suite.cli.doctor import doctor
 
 APP = typer.Typer()
 APP.command()(doctor)
@@ -65,7 +65,7 @@ def test_no_process_may_open_more_than_the_kernel_lets_any():
 
 RAISES = """
 import sys
-from web_terminal.bench.machine import Allowance, fix, read_limits
+from web_terminal_suite.bench.machine import Allowance, fix, read_limits
 row = Allowance(name="descriptors (client)", value=0, sessions=0, cost="", remedy="ulimit", needed=int(sys.argv[1]))
 print(fix([row], read_limits())[0].refused)
 """

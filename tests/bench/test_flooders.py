@@ -16,20 +16,20 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.stages import operated, readings, stage_on
-from web_terminal.bench.benchmark import declare, sample
-from web_terminal.bench.clock import now_ns
-from web_terminal.bench.plan import Options, make_plan
-from web_terminal.bench.progress import Silent
-from web_terminal.bench.runner import carry_out
-from web_terminal.bench.suites import flooders as room
-from web_terminal.bench.suites.clients import Process, ended
-from web_terminal.bench.suites.flooders import Flooders, FloodersLost, Order, flooders
-from web_terminal.bench.suites.floods import jain
-from web_terminal.bench.suites.interactive import BENCHMARKS
-from web_terminal.bench.terminals.registry import PEERS, choose
-from web_terminal.bench.terminals.terminal import Capability
-from web_terminal.bench.terminals.web_terminal import WebTerminal
-from web_terminal.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
+from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.plan import Options, make_plan
+from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.runner import carry_out
+from web_terminal_suite.bench.suites import flooders as room
+from web_terminal_suite.bench.suites.clients import Process, ended
+from web_terminal_suite.bench.suites.flooders import Flooders, FloodersLost, Order, flooders
+from web_terminal_suite.bench.suites.floods import jain
+from web_terminal_suite.bench.suites.interactive import BENCHMARKS
+from web_terminal_suite.bench.terminals.registry import PEERS, choose
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
 
 TYPING = next(each for each in BENCHMARKS if each.id == "interactive/typing_under_flood")
 module = pytest.mark.asyncio(loop_scope="module")
@@ -248,9 +248,9 @@ async def test_a_run_that_is_cancelled_leaves_nothing(running):
 
 _PARENT = """
 import asyncio, pickle, random, sys
-from web_terminal.bench.benchmark import Stage
-from web_terminal.bench.suites.flooders import flooders
-from web_terminal.client.marker import Markers
+from web_terminal_suite.bench.benchmark import Stage
+from web_terminal_suite.bench.suites.flooders import flooders
+from web_terminal_suite.client.marker import Markers
 
 async def main():
     stage = Stage(pickle.loads(sys.stdin.buffer.read()), "", Markers(random.Random(1)))

@@ -12,14 +12,14 @@ import pytest
 
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, PEER, run, samples, trial
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.history import FILE, History, HistoryError, identity, revision
-from web_terminal.bench.samples import Outcome
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.history import FILE, History, HistoryError, identity, revision
+from web_terminal_suite.bench.samples import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from web_terminal.bench.samples import Run
+    from web_terminal_suite.bench.samples import Run
 
 
 def added(path: Path, of: Run, revision: str = "abc") -> str:
@@ -140,7 +140,7 @@ def test_somebody_elses_database_is_not_written_to(tmp_path: Path) -> None:
 def test_a_locked_history_is_an_error_not_a_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / FILE
     added(path, day(1))
-    monkeypatch.setattr("web_terminal.bench.history.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("web_terminal_suite.bench.history.LOCK_SECONDS", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(HistoryError, match=r"cannot use the history .*locked"):

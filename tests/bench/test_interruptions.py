@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from web_terminal.bench import record
+from web_terminal_suite.bench import record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,12 +67,12 @@ class Measuring:
         return (self.home / "err").read_text()
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        whole = [sys.executable, "-m", "web_terminal", *words]
+        whole = [sys.executable, "-m", "web_terminal_suite", *words]
         return subprocess.run(whole, cwd=self.home, capture_output=True, text=True, timeout=_GUARD_SECONDS)
 
     def _begin(self) -> None:
         words = ["bench", "^command_execution", "--quick", "--seed", "1", "--json", "run.json", "--no-history"]
-        command = [sys.executable, "-c", _START, self._place, "-m", "web_terminal", *words]
+        command = [sys.executable, "-c", _START, self._place, "-m", "web_terminal_suite", *words]
         with (self.home / "out").open("wb") as out, (self.home / "err").open("wb") as errors:
             self.process = subprocess.Popen(command, cwd=self.home, stdout=out, stderr=errors)
 
@@ -141,7 +141,9 @@ def test_a_run_that_is_told_to_end_says_so_and_keeps_what_it_has(measuring, numb
 def test_a_server_that_dies_spoils_what_it_ran_and_no_more(measuring):
     run = measuring()
     run.until_measured(1)
-    (supervisor,) = [each for each in run.started() if "web_terminal.server.supervise" in " ".join(each.cmdline())]
+    (supervisor,) = [
+        each for each in run.started() if "web_terminal_suite.server.supervise" in " ".join(each.cmdline())
+    ]
     supervisor.kill()
     assert run.code() == 4
     assert "Traceback" not in run.errors
@@ -181,7 +183,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_what_was_measured_stays(meas
 def test_a_file_is_whole_or_not_there(tmp_path):
     path = tmp_path / "report"
     path.write_text("before")
-    program = "import pathlib; from web_terminal.bench.files import put; put(pathlib.Path('report'), bytes(9999))"
+    program = "import pathlib; from web_terminal_suite.bench.files import put; put(pathlib.Path('report'), bytes(9999))"
     limited = ["sh", "-c", 'ulimit -f 2; exec "$@"', "sh", sys.executable, "-c", program]
     done = subprocess.run(limited, cwd=tmp_path, capture_output=True, text=True, timeout=_GUARD_SECONDS)
     assert "File too large" in done.stderr

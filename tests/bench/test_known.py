@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from web_terminal.bench.plan import Options, make_plan
-from web_terminal.bench.progress import Silent
-from web_terminal.bench.runner import NotProven, carry_out
-from web_terminal.bench.suites.catalogue import CATALOGUE
-from web_terminal.bench.terminals.delays import delays_ns
-from web_terminal.bench.terminals.known import Exchange, KnownTruth, quantile, recoveries
-from web_terminal.bench.terminals.registry import choose
+from web_terminal_suite.bench.plan import Options, make_plan
+from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.runner import NotProven, carry_out
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.delays import delays_ns
+from web_terminal_suite.bench.terminals.known import Exchange, KnownTruth, quantile, recoveries
+from web_terminal_suite.bench.terminals.registry import choose
 
 FLOOR = [100_000 + 100 * number for number in range(100)]
 

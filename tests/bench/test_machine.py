@@ -13,9 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal.bench import machine
-from web_terminal.bench.machine import Allowance, Limits, Snapshot, Spread, between, feasible, read_limits, snapshot
-from web_terminal.bench.machine.facts import Clock
+from web_terminal_suite.bench import machine
+from web_terminal_suite.bench.machine import (
+    Allowance,
+    Limits,
+    Snapshot,
+    Spread,
+    between,
+    feasible,
+    read_limits,
+    snapshot,
+)
+from web_terminal_suite.bench.machine.facts import Clock
 
 PLENTY = 10**9
 

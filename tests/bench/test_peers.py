@@ -8,19 +8,19 @@ import sys
 
 import pytest
 
-from web_terminal.bench.benchmark import Stage
-from web_terminal.bench.samples import Outcome
-from web_terminal.bench.suites.crews import crew
-from web_terminal.bench.suites.shells import ready_shell
-from web_terminal.bench.suites.streams import prepared, receive, text
-from web_terminal.bench.suites.typists import type_keys, typists
-from web_terminal.bench.terminals.peer import Peer, RemotePeer
-from web_terminal.bench.terminals.processes import LaunchFailed, children
-from web_terminal.bench.terminals.registry import PEERS, UnknownTerminal, choose
-from web_terminal.bench.terminals.terminal import Capability
-from web_terminal.bench.terminals.ttyd import Ttyd
-from web_terminal.client.marker import Markers
-from web_terminal.client.ttyd import Ttyd as TtydWire
+from web_terminal_suite.bench.benchmark import Stage
+from web_terminal_suite.bench.samples import Outcome
+from web_terminal_suite.bench.suites.crews import crew
+from web_terminal_suite.bench.suites.shells import ready_shell
+from web_terminal_suite.bench.suites.streams import prepared, receive, text
+from web_terminal_suite.bench.suites.typists import type_keys, typists
+from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, children
+from web_terminal_suite.bench.terminals.registry import PEERS, UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.terminals.ttyd import Ttyd
+from web_terminal_suite.client.marker import Markers
+from web_terminal_suite.client.ttyd import Ttyd as TtydWire
 
 EACH = pytest.mark.parametrize("name", sorted(PEERS))
 

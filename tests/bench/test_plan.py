@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from web_terminal.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
-from web_terminal.bench.samples import Cell
-from web_terminal.bench.suites.catalogue import CATALOGUE
-from web_terminal.bench.terminals.known import KnownTruth
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.raw_pty import RawPty
-from web_terminal.bench.terminals.registry import UnknownTerminal, choose
-from web_terminal.bench.terminals.terminado import Terminado
-from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
+from web_terminal_suite.bench.samples import Cell
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.known import KnownTruth
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.terminado import Terminado
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
 TERMINALS = choose((), "", "", 1)
 

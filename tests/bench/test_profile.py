@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from web_terminal.bench import profile
-from web_terminal.bench.profile import (
+from web_terminal_suite.bench import profile
+from web_terminal_suite.bench.profile import (
     FunctionTime,
     Profile,
     ProfileError,
@@ -31,7 +31,7 @@ from web_terminal.bench.profile import (
     read_stacks,
     recorded,
 )
-from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
 SVG = "{http://www.w3.org/2000/svg}"
 # prctl(2), capabilities(7)
@@ -40,8 +40,8 @@ _CAP_SYS_PTRACE = 19
 
 IDLE = "import signal\nsignal.sigwait([signal.SIGUSR1])"
 COLLAPSED = """\
-<module> (main.py:9);run (main.py:3);read (web_terminal/pty.py:10) 6
-<module> (main.py:9);run (main.py:4);read (web_terminal/pty.py:12) 2
+<module> (main.py:9);run (main.py:3);read (web_terminal_suite/pty.py:10) 6
+<module> (main.py:9);run (main.py:4);read (web_terminal_suite/pty.py:12) 2
 <module> (main.py:9);run (main.py:3) 1
 <module> (main.py:9);walk (main.py:5);walk (main.py:6);walk (main.py:6) 3
 """
@@ -95,7 +95,7 @@ async def test_a_running_server_is_recorded_process_by_process(tmp_path: Path) -
         ElementTree.parse(each.picture)
     worker = next(each for each in profiles if each.process == "worker")
     functions = {each.function for each in function_times(read_stacks(worker))}
-    assert any("web_terminal/server/worker/" in function for function in functions)
+    assert any("web_terminal_suite/server/worker/" in function for function in functions)
     assert "| `" in markdown_table(read_stacks(worker), worker.rate)
 
 
@@ -184,7 +184,7 @@ def test_a_forbidden_process_is_refused_with_the_remedy(tmp_path: Path) -> None:
     code = f"""
         import asyncio, ctypes, sys
         from pathlib import Path
-        from web_terminal.bench.profile import TracingForbidden, recorded
+        from web_terminal_suite.bench.profile import TracingForbidden, recorded
         async def main():
             async with recorded({{"init": 1}}, Path(sys.argv[1])):
                 print("the block ran")
@@ -268,7 +268,7 @@ def test_what_py_spy_says_becomes_one_sentence(said: str, kind: type[ProfileErro
 
 def test_stacks_are_read_and_lines_of_one_function_added() -> None:
     assert parse_stacks(COLLAPSED) == (
-        Stack(("<module> (main.py)", "run (main.py)", "read (web_terminal/pty.py)"), 8),
+        Stack(("<module> (main.py)", "run (main.py)", "read (web_terminal_suite/pty.py)"), 8),
         Stack(("<module> (main.py)", "run (main.py)"), 1),
         Stack(("<module> (main.py)", "walk (main.py)", "walk (main.py)", "walk (main.py)"), 3),
     )
@@ -288,7 +288,7 @@ def test_a_missing_file_is_refused() -> None:
 
 def test_own_time_is_at_the_end_total_time_anywhere_and_recursion_counts_once() -> None:
     assert function_times(parse_stacks(COLLAPSED)) == (
-        FunctionTime("read (web_terminal/pty.py)", 8, 8),
+        FunctionTime("read (web_terminal_suite/pty.py)", 8, 8),
         FunctionTime("walk (main.py)", 3, 3),
         FunctionTime("run (main.py)", 1, 9),
         FunctionTime("<module> (main.py)", 0, 12),
@@ -309,7 +309,7 @@ def test_own_times_add_up_to_all_samples_and_totals_are_as_defined(listed: list[
 
 def test_the_table_has_seconds_and_shares_and_says_what_it_leaves_out() -> None:
     table = markdown_table(parse_stacks(COLLAPSED), rate=4, rows=1)
-    assert "| `read (web_terminal/pty.py)` | 2.00 s | 66.7% | 2.00 s | 66.7% |" in table
+    assert "| `read (web_terminal_suite/pty.py)` | 2.00 s | 66.7% | 2.00 s | 66.7% |" in table
     assert table.endswith("12 samples, 4 a second; 2 more functions took 33.3%.\n")
     assert "\\|" in markdown_table((Stack(("a|b`c`",), 1),), rate=1)
 

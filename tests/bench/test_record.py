@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.records import MS, facts, run, samples, trial
-from web_terminal.bench import record
-from web_terminal.bench.samples import SCHEMA, Cell, Outcome, Phase, Point, Sample, Trial
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.samples import SCHEMA, Cell, Outcome, Phase, Point, Sample, Trial
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 
 from tests.bench.beside import BUSY, ECHO, FIRST, FLOOD, HOME, HOST, OWN, PASTE, QUICK, SLOW, several
 from tests.bench.test_report_html import FRAME
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.analysis.comparison_terminals import beside as found_beside
-from web_terminal.bench.report import beside, html, html_beside, html_overview, labels, units
-from web_terminal.bench.report import json as report_json
-from web_terminal.bench.report.html_samples import Measured
-from web_terminal.bench.report.published import published
-from web_terminal.bench.samples import Run
-from web_terminal.cli.application import application
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.report import beside, html, html_beside, html_overview, labels, units
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.html_samples import Measured
+from web_terminal_suite.bench.report.published import published
+from web_terminal_suite.bench.samples import Run
+from web_terminal_suite.cli.application import application
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_axis_has_the_first_terminal_better_above_one(page):
 
 def test_where_more_is_better_the_place_is_turned_round_with_its_bounds():
     from tests.bench.test_comparison_document import line
-    from web_terminal.bench.analysis.comparison_terminals import Figure
+    from web_terminal_suite.bench.analysis.comparison_terminals import Figure
 
     figure = Figure(value=1.0, ratio=0.5, lower=0.25, upper=0.8)
     assert html_beside._place(line(figure), figure) == (0.5, 0.25, 0.8)
@@ -164,7 +164,7 @@ def test_a_published_page_does_not_say_whose_machine_it_was(run, analysis, tmp_p
     for private in (HOST, HOME, "/opt/of"):
         assert private not in brief
     commands = {each["name"]: each["command"] for each in data(brief)["terminals"]}
-    assert commands["web-terminal"] == "python -m web_terminal serve --config it.toml"
+    assert commands["web-terminal"] == "python -m web_terminal_suite serve --config it.toml"
     assert commands["quick"] == "quick"
     assert "gone does not start" in brief
     assert "cannot read slow.conf" in brief

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from web_terminal.bench.report.html_courses import DRAWN_MOMENTS, courses
-from web_terminal.bench.samples import Cell, Course, Trial
+from web_terminal_suite.bench.report.html_courses import DRAWN_MOMENTS, courses
+from web_terminal_suite.bench.samples import Cell, Course, Trial
 
 
 def trial(*lines: Course, parameter: str = "first", terminal: str = "ours") -> Trial:

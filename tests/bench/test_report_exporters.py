@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
-from web_terminal.bench import record
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.report import bencher, csv, github, junit, openmetrics, pyperf
-from web_terminal.bench.report import json as report_json
-from web_terminal.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal.cli.application import application
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.report import bencher, csv, github, junit, openmetrics, pyperf
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
+from web_terminal_suite.cli.application import application
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,16 @@ import scipy.stats
 
 from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
-from web_terminal.bench.analysis import Verdict, analyse
-from web_terminal.bench.analysis.estimates import latencies
-from web_terminal.bench.history import Entry, Track
-from web_terminal.bench.report import html, html_curves, units
-from web_terminal.bench.report.html_history import histories
-from web_terminal.bench.report.html_overview import page
-from web_terminal.bench.report.html_page import WARM_UP
-from web_terminal.bench.report.html_samples import Baseline, Measured
-from web_terminal.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal.bench.stats import lines, quantiles
+from web_terminal_suite.bench.analysis import Verdict, analyse
+from web_terminal_suite.bench.analysis.estimates import latencies
+from web_terminal_suite.bench.history import Entry, Track
+from web_terminal_suite.bench.report import html, html_curves, units
+from web_terminal_suite.bench.report.html_history import histories
+from web_terminal_suite.bench.report.html_overview import page
+from web_terminal_suite.bench.report.html_page import WARM_UP
+from web_terminal_suite.bench.report.html_samples import Baseline, Measured
+from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
+from web_terminal_suite.bench.stats import lines, quantiles
 
 FRAME = f'<head>{html.TITLE_PLACE}</head><script type="application/json">{html.DATA_PLACE}</script>'
 UNITS = Path(__file__).parents[2] / "frontend/report/tests/units.json"
@@ -185,7 +185,7 @@ def test_numeric_parameters_have_a_line_of_their_own_scale(whole):
     ("parameter", "number"), [("100", 100), ("32MB", 32e6), ("64KiB", 64e3), ("sh", None), ("", None)]
 )
 def test_what_number_a_parameter_is(parameter, number):
-    from web_terminal.bench.report.html_sections import _number
+    from web_terminal_suite.bench.report.html_sections import _number
 
     assert _number(parameter) == number
 
@@ -247,7 +247,7 @@ def test_a_baseline_gives_changes_and_says_what_else_differs():
 
 
 def test_a_change_is_signed_words():
-    from web_terminal.bench.report.html_facts import _percent
+    from web_terminal_suite.bench.report.html_facts import _percent
 
     assert [_percent(ratio) for ratio in (1.123, 0.79, 1.0, 1.5, 12.0)] == [
         "+12 %", "\N{MINUS SIGN}21 %", "±0.0 %", "+50 %", "+1,100 %",

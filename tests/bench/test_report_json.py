@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
-from web_terminal.bench import record
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.report import json as report_json
-from web_terminal.bench.samples import Metric, Outcome, Point, Run, Target
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.samples import Metric, Outcome, Point, Run, Target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, facts, run, samples, trial
 from tests.bench.reported import HOSTILE, reported
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.report import html, markdown
-from web_terminal.bench.report import json as report_json
-from web_terminal.bench.report.markdown_findings import Topic, findings
-from web_terminal.bench.samples import BenchmarkFacts, Metric, Outcome, Point, Target, Usage
-from web_terminal.cli.application import application
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.report import html, markdown
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.markdown_findings import Topic, findings
+from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Outcome, Point, Target, Usage
+from web_terminal_suite.cli.application import application
 
 
 def found(of, topic):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.bench.records import FLOOR, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
-from web_terminal.bench.analysis import Analysis, analyse, analyse_cell
-from web_terminal.bench.report import detail, paper, rows, text, units
-from web_terminal.bench.samples import Cell, Metric, Outcome, Phase, Run, Target
+from web_terminal_suite.bench.analysis import Analysis, analyse, analyse_cell
+from web_terminal_suite.bench.report import detail, paper, rows, text, units
+from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Phase, Run, Target
 
 
 @pytest.mark.parametrize(

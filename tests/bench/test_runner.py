@@ -10,19 +10,19 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from web_terminal.bench.benchmark import declare, sample
-from web_terminal.bench.clock import now_ns
-from web_terminal.bench.plan import Options, make_plan
-from web_terminal.bench.progress import Silent
-from web_terminal.bench.runner import carry_out
-from web_terminal.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal.bench.suites.catalogue import CATALOGUE
-from web_terminal.bench.suites.floors import BENCHMARKS as FLOORS
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.processes import LaunchFailed, children, is_gone, tree
-from web_terminal.bench.terminals.raw_pty import RawPty, local_pty
-from web_terminal.bench.terminals.terminal import Capability
-from web_terminal.client.errors import Closed, TimedOut, Violated
+from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.plan import Options, make_plan
+from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.runner import carry_out
+from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.suites.floors import BENCHMARKS as FLOORS
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, children, is_gone, tree
+from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Closed, TimedOut, Violated
 
 OPTIONS = Options(sample_size=20, warm_up_seconds=0.0, measurement_seconds=5.0, blocks=2, seed=1)
 PTY = frozenset({Capability.LOCAL_PTY})

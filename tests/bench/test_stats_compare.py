@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats import multiplicity, permutations, ratios
-from web_terminal.bench.stats.interval import Interval, TooThin
-from web_terminal.bench.stats.proportions import clopper_pearson
-from web_terminal.bench.stats.ratios import Change, Ratio
+from web_terminal_suite.bench.stats import multiplicity, permutations, ratios
+from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats.proportions import clopper_pearson
+from web_terminal_suite.bench.stats.ratios import Change, Ratio
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats import rays
-from web_terminal.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats import rays
+from web_terminal_suite.bench.stats.interval import Interval, TooThin
 
 POINTS = st.lists(st.tuples(st.floats(0.1, 100), st.floats(-1e3, 1e3)), min_size=2, max_size=30)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats import lines, means, outliers
-from web_terminal.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats import lines, means, outliers
+from web_terminal_suite.bench.stats.interval import Interval, TooThin
 
 FINITE = st.floats(-1e6, 1e6)
 

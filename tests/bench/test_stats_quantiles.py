@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats import quantiles
-from web_terminal.bench.stats.interval import Interval, TooThin
-from web_terminal.bench.stats.series import Series
+from web_terminal_suite.bench.stats import quantiles
+from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats.series import Series
 
 PROBABILITIES = st.sampled_from([0.01, 0.05, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999])
 LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])

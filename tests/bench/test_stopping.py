@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.bench.stats.interval import Interval
-from web_terminal.bench.stats.quantiles import interval
-from web_terminal.bench.stats.series import Series
-from web_terminal.bench.stats.stopping import Aim, Pace, Stop, checkpoint, decide, look_level, pace
+from web_terminal_suite.bench.stats.interval import Interval
+from web_terminal_suite.bench.stats.quantiles import interval
+from web_terminal_suite.bench.stats.series import Series
+from web_terminal_suite.bench.stats.stopping import Aim, Pace, Stop, checkpoint, decide, look_level, pace
 
 
 def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> Stop:

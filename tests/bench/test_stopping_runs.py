@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from tests.bench.records import MS, P95_100_MS, facts, samples, trial
-from web_terminal.bench.analysis.sufficiency import SAVES_NS, SHORT, Interim, Sufficiency
-from web_terminal.bench.benchmark import declare, sample
-from web_terminal.bench.clock import now_ns
-from web_terminal.bench.plan import Options, make_plan
-from web_terminal.bench.progress import Silent
-from web_terminal.bench.runner import carry_out
-from web_terminal.bench.samples import Metric, Target, Trial, Usage
-from web_terminal.bench.terminals.raw_pty import RawPty
-from web_terminal.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.analysis.sufficiency import SAVES_NS, SHORT, Interim, Sufficiency
+from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.plan import Options, make_plan
+from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.runner import carry_out
+from web_terminal_suite.bench.samples import Metric, Target, Trial, Usage
+from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 
 from tests.bench.stages import operated, stage_on
-from web_terminal.bench.plan import Options, make_plan
-from web_terminal.bench.progress import Silent
-from web_terminal.bench.runner import carry_out
-from web_terminal.bench.samples import Outcome, Phase, Sample
-from web_terminal.bench.suites.apart import apart
-from web_terminal.bench.suites.catalogue import CATALOGUE
-from web_terminal.bench.terminals.loopback import Loopback
-from web_terminal.bench.terminals.raw_pty import RawPty
-from web_terminal.bench.terminals.web_terminal import WebTerminal
-from web_terminal.client.errors import Closed
+from web_terminal_suite.bench.plan import Options, make_plan
+from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.runner import carry_out
+from web_terminal_suite.bench.samples import Outcome, Phase, Sample
+from web_terminal_suite.bench.suites.apart import apart
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.loopback import Loopback
+from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
 # One or two operations tell whether an operation is what it says; how fast it is, is for benchmarks.
@@ -152,7 +152,7 @@ async def test_processors_are_shared_again_after_a_floor_had_one_for_each_side()
 
 
 async def test_memory_is_a_line_over_sessions(monkeypatch):
-    from web_terminal.bench.suites import session_creation
+    from web_terminal_suite.bench.suites import session_creation
 
     monkeypatch.setattr(session_creation, "_MEMORY_STEPS", (10, 20))
     (trial,) = await trials_of([WebTerminal()], "memory_footprint")

@@ -11,15 +11,15 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.stages import operated, readings, stage_on
-from web_terminal.bench.machine.kernel import read_limits
-from web_terminal.bench.samples import Outcome
-from web_terminal.bench.suites import concurrent_load, endings
-from web_terminal.bench.suites.concurrent_load import BENCHMARKS
-from web_terminal.bench.suites.cycles import CYCLES
-from web_terminal.bench.suites.mixes import KINDS
-from web_terminal.bench.suites.ramps import keys, keys_per_second, nearest_rank
-from web_terminal.bench.suites.room import NotFeasible, shortage
-from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.machine.kernel import read_limits
+from web_terminal_suite.bench.samples import Outcome
+from web_terminal_suite.bench.suites import concurrent_load, endings
+from web_terminal_suite.bench.suites.concurrent_load import BENCHMARKS
+from web_terminal_suite.bench.suites.cycles import CYCLES
+from web_terminal_suite.bench.suites.mixes import KINDS
+from web_terminal_suite.bench.suites.ramps import keys, keys_per_second, nearest_rank
+from web_terminal_suite.bench.suites.room import NotFeasible, shortage
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
 module = pytest.mark.asyncio(loop_scope="module")

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.null_server import answer
-from web_terminal.bench.terminals.processes import LaunchFailed, children, is_gone, process_facts, started, tree
-from web_terminal.bench.terminals.raw_pty import local_pty
-from web_terminal.bench.terminals.terminal import Footprint
-from web_terminal.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
-from web_terminal.client.errors import Closed, TimedOut
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.null_server import answer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, children, is_gone, process_facts, started, tree
+from web_terminal_suite.bench.terminals.raw_pty import local_pty
+from web_terminal_suite.bench.terminals.terminal import Footprint
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
+from web_terminal_suite.client.errors import Closed, TimedOut
 
 
 def test_the_null_shell_knows_printf_and_nothing_else():

@@ -10,15 +10,15 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.bench.records import MS, run, samples, trial
-from web_terminal.bench import record
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.report import json as report_json
-from web_terminal.cli.validate import validate
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.cli.validate import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from web_terminal.bench.samples import Run
+    from web_terminal_suite.bench.samples import Run
 
 APP = typer.Typer()
 APP.command()(validate)

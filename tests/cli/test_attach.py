@@ -11,9 +11,9 @@ import pytest
 
 from tests.conftest import serving
 from tests.server.shells import read_until, running
-from web_terminal.protocol.messages import Size
+from web_terminal_suite.protocol.messages import Size
 
-ATTACH = (sys.executable, "-m", "web_terminal", "attach")
+ATTACH = (sys.executable, "-m", "web_terminal_suite", "attach")
 # COLUMNS and LINES are what some other program set; the terminal's own size counts.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
 ENVIRONMENT |= {"COLUMNS": "80", "LINES": "24"}

@@ -8,7 +8,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from web_terminal.cli.application import COMMANDS, application
+from web_terminal_suite.cli.application import COMMANDS, application
 
 
 @pytest.mark.parametrize("command", COMMANDS)

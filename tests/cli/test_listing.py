@@ -7,20 +7,21 @@ import sys
 
 import pytest
 
-from web_terminal.bench.plan import name, select
-from web_terminal.bench.suites.catalogue import CATALOGUE
-from web_terminal.cli.listing import only_lists
+from web_terminal_suite.bench.plan import name, select
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.cli.listing import only_lists
 
 # Each costs as much as the interpreter's own start, or more.
 NEVER = {
     "typer", "click", "rich", "asyncio.base_events", "ssl", "subprocess", "picows", "uvloop", "numpy", "scipy",
-    "psutil", "uvicorn", "litestar", "sqlite3", "email", "http", "web_terminal.server", "web_terminal.bench.runner",
-    "web_terminal.bench.analysis", "web_terminal.bench.report", "web_terminal.client.connection",
+    "psutil", "uvicorn", "litestar", "sqlite3", "email", "http",
+    "web_terminal_suite.server", "web_terminal_suite.bench.runner",
+    "web_terminal_suite.bench.analysis", "web_terminal_suite.bench.report", "web_terminal_suite.client.connection",
 }  # fmt: skip
 
 _LOADED = """
 import sys
-from web_terminal.cli.main import main
+from web_terminal_suite.cli.main import main
 try:
     main()
 finally:
@@ -28,7 +29,7 @@ finally:
 """
 
 
-def command(*words: str, program: tuple[str, ...] = ("-m", "web_terminal")) -> subprocess.CompletedProcess[str]:
+def command(*words: str, program: tuple[str, ...] = ("-m", "web_terminal_suite")) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, timeout=60)
 
 
@@ -37,7 +38,7 @@ def test_the_list_is_whole_and_imports_nothing_that_only_measuring_needs():
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [name(*each) for each in select(CATALOGUE, ())]
     loaded = done.stderr.splitlines()
-    assert "web_terminal.bench.suites.catalogue" in loaded
+    assert "web_terminal_suite.bench.suites.catalogue" in loaded
     assert NEVER.isdisjoint(loaded), NEVER.intersection(loaded)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from web_terminal.client.address import Address, parse_address
+from web_terminal_suite.client.address import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import picows
 import pytest
 
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.client.connection import connect
-from web_terminal.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
-from web_terminal.client.native import Native
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import Subprotocol, encode, encode_output
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
+from web_terminal_suite.client.native import Native
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import Subprotocol, encode, encode_output
 
 BOTH = pytest.mark.parametrize("subprotocol", list(Subprotocol))
 TEXT, BINARY, MORE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION

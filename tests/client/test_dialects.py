@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.transcripts import VECTORS, replay
-from web_terminal.bench.terminals.registry import PEERS
-from web_terminal.client.dialect import Unsupported
-from web_terminal.client.terminado import Jupyter
-from web_terminal.client.ttyd import Ttyd
-from web_terminal.client.webtty import Webtty
-from web_terminal.client.wetty import COMMIT_CHARACTERS, Wetty
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import OutputBytes
-from web_terminal.protocol.errors import TheirError
+from web_terminal_suite.bench.terminals.registry import PEERS
+from web_terminal_suite.client.dialect import Unsupported
+from web_terminal_suite.client.terminado import Jupyter
+from web_terminal_suite.client.ttyd import Ttyd
+from web_terminal_suite.client.webtty import Webtty
+from web_terminal_suite.client.wetty import COMMIT_CHARACTERS, Wetty
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import OutputBytes
+from web_terminal_suite.protocol.errors import TheirError
 
 NAMES = sorted(PEERS)
 EACH = pytest.mark.parametrize("name", NAMES)

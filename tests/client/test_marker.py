@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from web_terminal.client.marker import LINE_LIMIT_BYTES, Marker, Markers, wrapped
+from web_terminal_suite.client.marker import LINE_LIMIT_BYTES, Marker, Markers, wrapped
 
 
 def test_what_is_typed_does_not_hold_what_is_seen():

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from web_terminal.client.errors import Refused, Unreachable, Violated
-from web_terminal.client.rest import Parser, rest
+from web_terminal_suite.client.errors import Refused, Unreachable, Violated
+from web_terminal_suite.client.rest import Parser, rest
 
 PLAIN = b'HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"a": 1}\n'
 CHUNKED = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n5;x=y\r\n: 1}\n\r\n0\r\n\r\n'

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from web_terminal.client.search import Chunk, Search
+from web_terminal_suite.client.search import Chunk, Search
 
 
 def feed(search: Search, pieces: list[bytes]) -> bytes:

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from web_terminal.client.waiters import Waiters
+from web_terminal_suite.client.waiters import Waiters
 
 PAST = -1.0
 

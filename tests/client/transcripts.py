@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from web_terminal.bench.terminals.registry import PEERS
-from web_terminal.client.connection import connect
-from web_terminal.client.dialect import Dialect, HttpRequest
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import Frame, OutputBytes
+from web_terminal_suite.bench.terminals.registry import PEERS
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.dialect import Dialect, HttpRequest
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import Frame, OutputBytes
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "peers"
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.bench.reported import ECHO, HOSTILE, LIFE, THROUGHPUT, reported
 from tests.page.conftest import WAIT_MS
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.report import html
-from web_terminal.bench.report.html_page import History, HistoryPoint
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.report import html
+from web_terminal_suite.bench.report.html_page import History, HistoryPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

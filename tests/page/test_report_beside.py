@@ -9,9 +9,9 @@ import pytest
 
 from tests.bench.beside import ECHO, HOME, HOST, PASTE, several
 from tests.page.test_report import AXE, draw_all, shown, violations
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.analysis.comparison_terminals import beside as found_beside
-from web_terminal.bench.report import beside, html, units
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.report import beside, html, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from web_terminal.bench.samples import Run
+    from web_terminal_suite.bench.samples import Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -186,7 +186,7 @@ def test_the_brief_page_is_light_and_says_nothing_of_whose_machine_it_was(opened
     assert opened.locator("[role=tab]").count() == 0
     assert opened.locator(f"[id='{ECHO}'] dd").inner_text().startswith("one operation")
     environment = opened.locator("#environment")
-    assert "python -m web_terminal serve --config it.toml" in environment.inner_text()
+    assert "python -m web_terminal_suite serve --config it.toml" in environment.inner_text()
     assert "host name" not in environment.inner_text()
 
 

@@ -10,9 +10,9 @@ import pytest
 from tests.bench.load.ledgers import BEGIN, DURATION, SECOND_NS, planned, whole
 from tests.bench.load.test_record import run_of
 from tests.page.test_report import draw_all, shown, violations
-from web_terminal.bench.analysis import analyse
-from web_terminal.bench.load import wire
-from web_terminal.bench.report import html
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.load import wire
+from web_terminal_suite.bench.report import html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

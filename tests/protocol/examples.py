@@ -6,7 +6,7 @@ import typing
 
 import msgspec
 
-from web_terminal.protocol import messages as m
+from web_terminal_suite.protocol import messages as m
 
 CLIENT = typing.get_args(m.ClientMessage)
 SERVER = typing.get_args(m.ServerMessage)

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.protocol.examples import BARE, CLIENT, FULL, SERVER
-from web_terminal.protocol import codec, errors
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import EchoBytes, Frame, InputBytes, OutputBytes, Subprotocol
-from web_terminal.protocol.errors import InvalidText, Malformed, MessageTooBig, TheirError, UnsupportedData
+from web_terminal_suite.protocol import codec, errors
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import EchoBytes, Frame, InputBytes, OutputBytes, Subprotocol
+from web_terminal_suite.protocol.errors import InvalidText, Malformed, MessageTooBig, TheirError, UnsupportedData
 
 BOTH = list(Subprotocol)
 LIMIT = 1 << 20

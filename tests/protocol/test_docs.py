@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from tests.protocol.examples import CLIENT, SERVER
-from web_terminal.protocol import messages as m
-from web_terminal.protocol import terminado, ttyd
-from web_terminal.protocol.codec import Kind, Subprotocol
-from web_terminal.protocol.conversation import Side, State, allowed
-from web_terminal.protocol.errors import CloseCode
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol import terminado, ttyd
+from web_terminal_suite.protocol.codec import Kind, Subprotocol
+from web_terminal_suite.protocol.conversation import Side, State, allowed
+from web_terminal_suite.protocol.errors import CloseCode
 
 TEXT = (pathlib.Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal.protocol import terminado, ttyd
-from web_terminal.protocol.codec import InputBytes
-from web_terminal.protocol.errors import InvalidText, Malformed, TheirError, UnsupportedData
-from web_terminal.protocol.messages import Resize, Size
+from web_terminal_suite.protocol import terminado, ttyd
+from web_terminal_suite.protocol.codec import InputBytes
+from web_terminal_suite.protocol.errors import InvalidText, Malformed, TheirError, UnsupportedData
+from web_terminal_suite.protocol.messages import Resize, Size
 
 VECTORS = pathlib.Path(__file__).parents[1] / "vectors"
 DECODERS = (ttyd.decode_client, ttyd.decode_server, terminado.decode_client, terminado.decode_server)

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from web_terminal.protocol.errors import OutOfRange
-from web_terminal.protocol.window import Window
+from web_terminal_suite.protocol.errors import OutOfRange
+from web_terminal_suite.protocol.window import Window
 
 LIMIT = 100
 

@@ -8,7 +8,7 @@ import select
 import signal
 from typing import TYPE_CHECKING
 
-from web_terminal.server.pty import Pty, SpawnRequest, spawn
+from web_terminal_suite.server.pty import Pty, SpawnRequest, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

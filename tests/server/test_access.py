@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
-from web_terminal.server.access import Access, Denied, TooManyFailures
-from web_terminal.server.settings import Settings, User
+from web_terminal_suite.server.access import Access, Denied, TooManyFailures
+from web_terminal_suite.server.settings import Settings, User
 
 TOKEN, ANN, BOB = "owner-token-0123456789", "ann-token-0123456789", "bob-token-0123456789"
 SETTINGS = Settings(token=TOKEN, users={"ann": User(token=ANN), "bob": User(token=BOB, role="viewer")})

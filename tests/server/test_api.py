@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import TOKEN, serving
 from tests.server.raw import attached, http, websocket
-from web_terminal.client.connection import connect
-from web_terminal.client.rest import rest
-from web_terminal.server.host.wire import Facts
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.rest import rest
+from web_terminal_suite.server.host.wire import Facts
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import TOKEN, serving
 from tests.server.raw import BINARY, CLOSE, CONTINUATION, TEXT, attached, http, ready, websocket
-from web_terminal.client.connection import connect
-from web_terminal.client.rest import rest
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.rest import rest
 
 
 @pytest.fixture(autouse=True)
@@ -474,7 +474,7 @@ def served(*flags: str, env: dict[str, str] | None = None) -> subprocess.Complet
     """``serve`` that must fail at once."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
     return subprocess.run(
-        [sys.executable, "-m", "web_terminal", "serve", *flags],
+        [sys.executable, "-m", "web_terminal_suite", "serve", *flags],
         env=environment | (env or {}), capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.conftest import TOKEN, serving
 from tests.server.raw import BINARY, TEXT, attached, http, ready
-from web_terminal.client.connection import connect
-from web_terminal.client.errors import Closed, Unreachable
-from web_terminal.client.native import Native
-from web_terminal.client.rest import rest
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import Subprotocol
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed, Unreachable
+from web_terminal_suite.client.native import Native
+from web_terminal_suite.client.rest import rest
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import Subprotocol
 
 
 async def until(condition) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.server.log import ARENA_SLOTS, OPENING_BYTES, PAGE_BYTES, Arena, Log, Overrun
+from web_terminal_suite.server.log import ARENA_SLOTS, OPENING_BYTES, PAGE_BYTES, Arena, Log, Overrun
 
 CAPACITY = PAGE_BYTES
 
@@ -154,7 +154,7 @@ def test_another_process_maps_the_arena_and_follows(arena):
     """A child reads through its own mapping while this process appends, and sees every byte in order."""
     code = (
         "import sys\n"
-        "from web_terminal.server.log import Arena\n"
+        "from web_terminal_suite.server.log import Arena\n"
         f"log = Arena.receive({arena.fd}, {CAPACITY}).log(7)\n"
         "for line in sys.stdin:\n"
         "    at, count = map(int, line.split())\n"
@@ -180,7 +180,7 @@ def test_a_reader_racing_a_writer_in_another_process_gets_truth_or_an_overrun():
     arena = Arena.create(CAPACITY)
     code = (
         "import struct\n"
-        "from web_terminal.server.log import Arena\n"
+        "from web_terminal_suite.server.log import Arena\n"
         f"log = Arena.receive({arena.fd}, {CAPACITY}).log(0)\n"
         "for at in range(0, 4_000_000, 1000):\n"
         "    log.append(struct.pack('<125Q', *range(at, at + 1000, 8)))\n"

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from tests.server.shells import ENVIRONMENT, output_of, read_until, running
-from web_terminal.protocol.messages import ResourceLimits, Size
-from web_terminal.server.pty import Pty, SpawnFailed, SpawnRequest, open_terminal, spawn, usage
+from web_terminal_suite.protocol.messages import ResourceLimits, Size
+from web_terminal_suite.server.pty import Pty, SpawnFailed, SpawnRequest, open_terminal, spawn, usage
 
 
 def open_descriptors() -> set[str]:
@@ -116,7 +116,7 @@ def test_no_descriptor_of_ours_is_inside_but_the_terminal(descriptors):
     try:
         if descriptors == "inheritable":
             os.set_inheritable(sender, True)
-            from web_terminal.server.launch import keep_descriptors
+            from web_terminal_suite.server.launch import keep_descriptors
 
             keep_descriptors()
         shown = output_of("for fd in /proc/self/fd/*; do readlink $fd; done")

@@ -8,8 +8,8 @@ import select
 import pytest
 
 from tests.server.shells import GUARD_SECONDS, read_until, running
-from web_terminal.server.log import Arena, Overrun
-from web_terminal.server.session import (
+from web_terminal_suite.server.log import Arena, Overrun
+from web_terminal_suite.server.session import (
     INPUT_BYTES,
     MOVES,
     SHARED_TURN_BYTES,

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from web_terminal.server import settings as module
-from web_terminal.server.settings import Settings, SettingsError, User, check, default_shell, is_loopback, load
+from web_terminal_suite.server import settings as module
+from web_terminal_suite.server.settings import Settings, SettingsError, User, check, default_shell, is_loopback, load
 
 TOKEN = "0123456789abcdef"
 

@@ -16,7 +16,7 @@ from tests.server.conftest import BEARER, FLAGS
 from tests.server.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, http, websocket
 from tests.server.real import Place, new_terminal, terminal_socket
 from tests.server.watching import blocked, live, none_is_left, until_it
-from web_terminal.client.connection import connect
+from web_terminal_suite.client.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from tests.conftest import serving
-from web_terminal.client.connection import connect
-from web_terminal.client.errors import Closed, Refused
-from web_terminal.client.native import Native
-from web_terminal.client.rest import rest
-from web_terminal.protocol import messages as m
-from web_terminal.protocol.codec import Subprotocol
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed, Refused
+from web_terminal_suite.client.native import Native
+from web_terminal_suite.client.rest import rest
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import Subprotocol
 
 BOTH = pytest.mark.parametrize("subprotocol", list(Subprotocol))
 

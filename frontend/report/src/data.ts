@@ -1,5 +1,5 @@
 /**
- * What a report is given: field by field `src/web_terminal/bench/report/html_page.py`, where each is described.
+ * What a report is given: field by field `src/web_terminal_suite/bench/report/html_page.py`, where each is described.
  * Words are printed as they are, arrays are drawn as they are; nothing is computed from them here.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Numbers as people read them, by the rules of `src/web_terminal/bench/report/units.py`: three significant digits and
+ * Numbers as people read them, by the rules of `src/web_terminal_suite/bench/report/units.py`: three significant digits and
  * a fitting unit. `tests/units.json` is read by the tests of both.
  */
 

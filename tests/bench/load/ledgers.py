@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal.bench.load import wire
-from web_terminal.bench.load.columns import Column
-from web_terminal.bench.load.conductor import Load
-from web_terminal.bench.load.expect import parse
-from web_terminal.bench.load.ledger import Ledger, Reading
-from web_terminal.bench.load.record import Plan
-from web_terminal.bench.load.scenario import Role, Scenario, Stage, share
-from web_terminal.bench.samples import Outcome, Sample, TerminalFacts
+from web_terminal_suite.bench.load import wire
+from web_terminal_suite.bench.load.columns import Column
+from web_terminal_suite.bench.load.conductor import Load
+from web_terminal_suite.bench.load.expect import parse
+from web_terminal_suite.bench.load.ledger import Ledger, Reading
+from web_terminal_suite.bench.load.record import Plan
+from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal_suite.bench.samples import Outcome, Sample, TerminalFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

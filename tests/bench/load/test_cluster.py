@@ -15,12 +15,12 @@ import pytest
 
 from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
 from tests.bench.load.test_load_cli import QUICK, asked
-from web_terminal.bench import record
-from web_terminal.bench.load.links import CarrierError
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.load.links import CarrierError
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
-cluster = pytest.importorskip("web_terminal.bench.load.cluster", reason="the extra 'cluster' is not installed")
+cluster = pytest.importorskip("web_terminal_suite.bench.load.cluster", reason="the extra 'cluster' is not installed")
 
 # One cluster is enough.
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -77,7 +77,7 @@ def clients_below(pids):
         each
         for pid in pids
         for each in psutil.Process(pid).children(recursive=True)
-        if "web_terminal.bench.load.client" in each.cmdline()
+        if "web_terminal_suite.bench.load.client" in each.cmdline()
     ]
 
 
@@ -163,7 +163,7 @@ async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
     import distributed
 
     def patience(seconds):
-        from web_terminal.bench.load import cluster as there
+        from web_terminal_suite.bench.load import cluster as there
 
         there._ALONE_SECONDS = seconds
 

@@ -7,10 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from web_terminal.bench.load import wire
-from web_terminal.bench.load.columns import Column
-from web_terminal.bench.load.operations import Operations
-from web_terminal.bench.samples import Outcome, Sample
+from web_terminal_suite.bench.load import wire
+from web_terminal_suite.bench.load.columns import Column
+from web_terminal_suite.bench.load.operations import Operations
+from web_terminal_suite.bench.samples import Outcome, Sample
 
 ZERO_NS = 10**15
 

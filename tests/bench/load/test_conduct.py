@@ -11,16 +11,16 @@ import psutil
 import pytest
 
 from tests.conftest import serving
-from web_terminal.bench.load import conductor
-from web_terminal.bench.load.conductor import Load, conduct
-from web_terminal.bench.load.ledger import Ledger
-from web_terminal.bench.load.local import CLIENT, LocalProcesses
-from web_terminal.bench.load.operations import Operations
-from web_terminal.bench.load.scenario import Role, Scenario, Stage, share
-from web_terminal.bench.suites.clients import Process, ended
-from web_terminal.bench.terminals.null import NullServer
-from web_terminal.bench.terminals.processes import children
-from web_terminal.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
+from web_terminal_suite.bench.load import conductor
+from web_terminal_suite.bench.load.conductor import Load, conduct
+from web_terminal_suite.bench.load.ledger import Ledger
+from web_terminal_suite.bench.load.local import CLIENT, LocalProcesses
+from web_terminal_suite.bench.load.operations import Operations
+from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal_suite.bench.suites.clients import Process, ended
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.processes import children
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
 
 _GUARD_SECONDS = 90
 
@@ -74,7 +74,7 @@ def typing(**fields) -> Stage:
 
 def clients() -> list[psutil.Process]:
     found = psutil.Process().children()
-    return [each for each in found if "web_terminal.bench.load.client" in each.cmdline()]
+    return [each for each in found if "web_terminal_suite.bench.load.client" in each.cmdline()]
 
 
 async def test_everybody_comes_does_what_is_asked_and_goes():

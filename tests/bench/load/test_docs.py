@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.bench.load.test_conduct import conducted, load_of
-from web_terminal.bench.load.expect import parse as expectation
-from web_terminal.bench.load.measures import LEVELS, STATISTICS, TIMED
-from web_terminal.bench.load.scenario import Role, Stage, overridden, parse
-from web_terminal.bench.terminals.web_terminal import WebTerminal
-from web_terminal.cli.load import OutputProfile
+from web_terminal_suite.bench.load.expect import parse as expectation
+from web_terminal_suite.bench.load.measures import LEVELS, STATISTICS, TIMED
+from web_terminal_suite.bench.load.scenario import Role, Stage, overridden, parse
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.cli.load import OutputProfile
 
 TEXT = (Path(__file__).parents[3] / "docs/load.md").read_text()
 (EXAMPLE,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from web_terminal.bench.analysis import Estimate, Verdict
-from web_terminal.bench.analysis.verdicts import side
-from web_terminal.bench.load.expect import ExpectError, parse
-from web_terminal.bench.load.measures import COURSE, MEASURES, described
+from web_terminal_suite.bench.analysis import Estimate, Verdict
+from web_terminal_suite.bench.analysis.verdicts import side
+from web_terminal_suite.bench.load.expect import ExpectError, parse
+from web_terminal_suite.bench.load.measures import COURSE, MEASURES, described
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import sys
 import psutil
 import pytest
 
-from web_terminal.bench import record
-from web_terminal.bench.samples import Outcome
+from web_terminal_suite.bench import record
+from web_terminal_suite.bench.samples import Outcome
 
-COMMAND = (sys.executable, "-m", "web_terminal")
+COMMAND = (sys.executable, "-m", "web_terminal_suite")
 _GUARD_SECONDS = 120
 QUICK = ("--ramp", "50", "--duration", "3", "--typing", "60", "--seed", "7")
 

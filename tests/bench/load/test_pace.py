@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from web_terminal.bench.load import pace
-from web_terminal.bench.suites.streams import LINE_ON_THE_WAY
-from web_terminal.bench.terminals.processes import children
-from web_terminal.bench.terminals.raw_pty import ENVIRONMENT, local_pty
+from web_terminal_suite.bench.load import pace
+from web_terminal_suite.bench.suites.streams import LINE_ON_THE_WAY
+from web_terminal_suite.bench.terminals.processes import children
+from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT, local_pty
 
 SHELLS = [shell for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if shutil.which(shell)]
 

@@ -21,12 +21,12 @@ from tests.bench.load.ledgers import (
     starts,
     whole,
 )  # fmt: skip
-from web_terminal.bench import record as records
-from web_terminal.bench.analysis import Verdict, analyse, exit_code
-from web_terminal.bench.load import wire
-from web_terminal.bench.load.ledger import Stop
-from web_terminal.bench.load.record import header, trials
-from web_terminal.bench.samples import Cell, Run
+from web_terminal_suite.bench import record as records
+from web_terminal_suite.bench.analysis import Verdict, analyse, exit_code
+from web_terminal_suite.bench.load import wire
+from web_terminal_suite.bench.load.ledger import Stop
+from web_terminal_suite.bench.load.record import header, trials
+from web_terminal_suite.bench.samples import Cell, Run
 
 COURSE = Cell("load/course", "test: stage 0", "ours")
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from web_terminal.bench.load.scenario import (
+from web_terminal_suite.bench.load.scenario import (
     NOBODY,
     Role,
     Scenario,

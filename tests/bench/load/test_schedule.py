@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal.bench.load import schedule
-from web_terminal.bench.load.scenario import Role, Stage, share
+from web_terminal_suite.bench.load import schedule
+from web_terminal_suite.bench.load.scenario import Role, Stage, share
 
 SECOND_NS = schedule.SECOND_NS
 

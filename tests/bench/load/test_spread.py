@@ -7,9 +7,9 @@ import ipaddress
 import msgspec
 import pytest
 
-from web_terminal.bench.load import spread
-from web_terminal.bench.load.scenario import Role, Scenario, Stage, share
-from web_terminal.bench.machine.limits import Limits, Spread
+from web_terminal_suite.bench.load import spread
+from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal_suite.bench.machine.limits import Limits, Spread
 
 ROOMY = Limits(
     nofile_soft=20_000, nofile_hard=20_000, nr_open=1_048_576, file_max=10**7, files_open=1_000, pty_max=100_000,

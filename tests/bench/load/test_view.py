@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from tests.bench.load.ledgers import MS, whole
-from web_terminal.bench.load import wire
-from web_terminal.bench.load.columns import Column
-from web_terminal.bench.load.glance import Bins, Glance
-from web_terminal.bench.load.view import LINE_SECONDS, Lines, duration, line, shown, table
-from web_terminal.bench.samples import Outcome, Sample
+from web_terminal_suite.bench.load import wire
+from web_terminal_suite.bench.load.columns import Column
+from web_terminal_suite.bench.load.glance import Bins, Glance
+from web_terminal_suite.bench.load.view import LINE_SECONDS, Lines, duration, line, shown, table
+from web_terminal_suite.bench.samples import Outcome, Sample
 
 
 def batch(took_ns, failing: int = 0, kind: str = "keystroke") -> wire.Batch:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal.protocol.messages import Size
-from web_terminal.server.host.table import Refusal, Table, checked_name
-from web_terminal.server.host.wire import Who, host_of
-from web_terminal.server.session import SessionState
+from web_terminal_suite.protocol.messages import Size
+from web_terminal_suite.server.host.table import Refusal, Table, checked_name
+from web_terminal_suite.server.host.wire import Who, host_of
+from web_terminal_suite.server.session import SessionState
 
 ANN, BOB = Who("ann", "user"), Who("bob", "user")
 OWNER, LOOKER = Who("owner", "owner"), Who("looker", "viewer")

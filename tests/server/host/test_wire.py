@@ -8,9 +8,9 @@ import socket
 
 import pytest
 
-from web_terminal.protocol.messages import ResourceLimits, SessionSpec
-from web_terminal.server.host import wire
-from web_terminal.server.host.wire import Channel, Gone, PacketTooBig, Who
+from web_terminal_suite.protocol.messages import ResourceLimits, SessionSpec
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.host.wire import Channel, Gone, PacketTooBig, Who
 
 WHO = Who("ann", "user")
 

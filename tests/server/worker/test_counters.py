@@ -7,9 +7,9 @@ import os
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from web_terminal.server.host.wire import Counted
-from web_terminal.server.worker.counters import NAMES, ROWS, Counters, counters_memory
-from web_terminal.server.worker.metrics import exposition
+from web_terminal_suite.server.host.wire import Counted
+from web_terminal_suite.server.worker.counters import NAMES, ROWS, Counters, counters_memory
+from web_terminal_suite.server.worker.metrics import exposition
 
 
 @pytest.fixture

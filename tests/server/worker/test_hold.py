@@ -7,13 +7,13 @@ import os
 import socket
 
 from tests.server.shells import running
-from web_terminal.server.host import wire
-from web_terminal.server.log import Arena
-from web_terminal.server.pty import Pty
-from web_terminal.server.session import Session
-from web_terminal.server.worker.hold import Hold
-from web_terminal.server.worker.hostlink import HostLink
-from web_terminal.server.worker.rota import Rota
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.log import Arena
+from web_terminal_suite.server.pty import Pty
+from web_terminal_suite.server.session import Session
+from web_terminal_suite.server.worker.hold import Hold
+from web_terminal_suite.server.worker.hostlink import HostLink
+from web_terminal_suite.server.worker.rota import Rota
 
 FACTS = wire.Facts(
     id="s", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24, offset=0, viewers=1,

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import serving
-from web_terminal.client.connection import connect
-from web_terminal.client.errors import Closed, Refused
-from web_terminal.client.rest import rest
-from web_terminal.server.host import wire
-from web_terminal.server.worker.hosts import merged
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed, Refused
+from web_terminal_suite.client.rest import rest
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.worker.hosts import merged
 
 
 def facts(serial: int, host: int) -> wire.Facts:
@@ -140,7 +140,7 @@ async def test_the_end_of_one_host_is_the_end_of_the_server():
 
 
 def test_more_sessions_than_hosts_can_keep_are_refused_at_the_start():
-    command = 'ulimit -n 512; exec "$0" -m web_terminal serve --port 0 --max-sessions 100000'
+    command = 'ulimit -n 512; exec "$0" -m web_terminal_suite serve --port 0 --max-sessions 100000'
     done = subprocess.run(["/bin/sh", "-c", command, sys.executable], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "needs 397 PTY hosts of 512 descriptors each and there may be 16; raise the limit" in done.stderr

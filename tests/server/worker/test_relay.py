@@ -13,12 +13,12 @@ import pytest
 
 from tests.conftest import serving
 from tests.server import raw
-from web_terminal.client.connection import connect
-from web_terminal.client.errors import Closed
-from web_terminal.client.rest import rest
-from web_terminal.protocol.codec import Frame, Subprotocol
-from web_terminal.protocol.messages import FlowControl
-from web_terminal.server.worker import relays
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed
+from web_terminal_suite.client.rest import rest
+from web_terminal_suite.protocol.codec import Frame, Subprotocol
+from web_terminal_suite.protocol.messages import FlowControl
+from web_terminal_suite.server.worker import relays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,8 +225,8 @@ async def test_a_shell_that_ends_is_told_of_after_its_last_byte(small):
 
 def test_python_serves_where_nothing_was_compiled():
     program = (
-        "import sys; sys.modules['web_terminal.server.worker._relay'] = None\n"
-        "from web_terminal.server.worker import relay, relays\n"
+        "import sys; sys.modules['web_terminal_suite.server.worker._relay'] = None\n"
+        "from web_terminal_suite.server.worker import relay, relays\n"
         "print(relays.KIND, relays.Relay is relay.Relay, bool(relays.WHY))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PURE_PYTHON"}

@@ -11,16 +11,16 @@ import pytest
 
 from tests.conftest import serving
 from tests.server.shells import GUARD_SECONDS, read_until, running
-from web_terminal.client.connection import connect
-from web_terminal.client.native import Native
-from web_terminal.protocol.codec import Subprotocol
-from web_terminal.server.host import wire
-from web_terminal.server.log import Arena
-from web_terminal.server.pty import FULL_READ_BYTES
-from web_terminal.server.session import SHARED_TURN_BYTES, TURN_BYTES, Cursor, Session
-from web_terminal.server.worker.hold import Hold
-from web_terminal.server.worker.hostlink import HostLink
-from web_terminal.server.worker.rota import Rota
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.native import Native
+from web_terminal_suite.protocol.codec import Subprotocol
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.log import Arena
+from web_terminal_suite.server.pty import FULL_READ_BYTES
+from web_terminal_suite.server.session import SHARED_TURN_BYTES, TURN_BYTES, Cursor, Session
+from web_terminal_suite.server.worker.hold import Hold
+from web_terminal_suite.server.worker.hostlink import HostLink
+from web_terminal_suite.server.worker.rota import Rota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,3 +1,0 @@
-from web_terminal.cli.main import main
-
-main()

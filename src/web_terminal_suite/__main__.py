@@ -1,0 +1,3 @@
+from web_terminal_suite.cli.main import main
+
+main()

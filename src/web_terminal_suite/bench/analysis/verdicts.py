@@ -1,0 +1,104 @@
+"""Targets judged by the bound of the interval, and what a run ends with."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.analysis.results import Analysis, Estimate, Judgement, Verdict
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.samples import Target
+
+CLIENT_LIMIT = 0.8
+"""Cores the client may use before its own queueing could be taken for the server's (rule 8)."""
+
+
+class ExitCode(IntEnum):
+    """What a command that judges ends with; 2 is left to usage errors."""
+
+    PASS = 0
+    FAIL = 1
+    UNDECIDED = 3
+    RUN_FAILED = 4
+
+
+def judge(target: Target | None, estimate: Estimate | None, client_share: float | None, problems: bool) -> Judgement:
+    """Compare the bound of the interval with the target and the goal.
+
+    A finding that the client's own load taints is refused; one that a partial cell gives can fail but not pass.
+
+    Args:
+        estimate: of the target's statistic; ``None`` where the record has no such statistic.
+        client_share: cores used by the client where it stands apart from what is measured.
+    """
+    if target is None:
+        return Judgement()
+    if estimate is None:
+        return undecided(target, f"no {target.statistic} was measured")
+    if client_share is not None and client_share > CLIENT_LIMIT:
+        reason = (
+            f"the client used {client_share:.0%} of a core, more than {CLIENT_LIMIT:.0%}; offer less or add clients"
+        )
+        verdict = Verdict.REFUSED
+        return Judgement(
+            target=target,
+            verdict=_unless(target.limit, verdict),
+            goal_verdict=_unless(target.goal, verdict),
+            reason=reason,
+        )
+    verdict = side(estimate, target.limit, target.below)
+    goal = side(estimate, target.goal, target.below)
+    reason = _reason(estimate, target, verdict)
+    if problems:
+        verdict, goal = (Verdict.UNDECIDED if each is Verdict.PASS else each for each in (verdict, goal))
+        reason = reason or "the cell is partial"
+    return Judgement(target=target, verdict=verdict, goal_verdict=goal, reason=reason)
+
+
+def undecided(target: Target, reason: str) -> Judgement:
+    """What is said of a target that nothing was measured for."""
+    return Judgement(
+        target=target,
+        verdict=_unless(target.limit, Verdict.UNDECIDED),
+        goal_verdict=_unless(target.goal, Verdict.UNDECIDED),
+        reason=reason,
+    )
+
+
+def side(estimate: Estimate, limit: float | None, below: bool) -> Verdict:
+    """On which side of ``limit`` the whole interval lies. The limit itself fails ``below`` and passes otherwise."""
+    if limit is None:
+        return Verdict.NONE
+    if below:
+        if estimate.upper < limit:
+            return Verdict.PASS
+        return Verdict.FAIL if estimate.lower >= limit else Verdict.UNDECIDED
+    if estimate.lower >= limit:
+        return Verdict.PASS
+    return Verdict.FAIL if estimate.upper < limit else Verdict.UNDECIDED
+
+
+def exit_code(analysis: Analysis) -> ExitCode:
+    """What the run amounts to: 4 over 1 over 3 over 0. Goals change nothing."""
+    if analysis.problems or any(result.problems for result in analysis.results):
+        return ExitCode.RUN_FAILED
+    verdicts = {judgement.verdict for result in analysis.results for judgement in result.judgements}
+    if Verdict.FAIL in verdicts:
+        return ExitCode.FAIL
+    if verdicts & {Verdict.UNDECIDED, Verdict.REFUSED}:
+        return ExitCode.UNDECIDED
+    return ExitCode.PASS
+
+
+def _unless(limit: float | None, verdict: Verdict) -> Verdict:
+    return Verdict.NONE if limit is None else verdict
+
+
+def _reason(estimate: Estimate, target: Target, verdict: Verdict) -> str:
+    if verdict is Verdict.UNDECIDED:
+        return estimate.refusal or f"the interval of {target.statistic} holds the limit; more operations narrow it"
+    if verdict is Verdict.FAIL and estimate.lower == math.inf:
+        return f"too many operations failed for a {target.statistic}"
+    return ""

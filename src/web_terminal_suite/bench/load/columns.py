@@ -1,0 +1,49 @@
+"""Operations as columns of machine integers: noted one by one, sent by the batch."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.load.wire import Batch
+from web_terminal_suite.bench.samples import Outcome
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.samples import Sample
+
+
+class Column:
+    """Operations of one kind and stage that ended since the last batch. ``zero_ns`` is the beginning of the run."""
+
+    def __init__(self, kind: str, stage: int, zero_ns: int) -> None:
+        self._kind = kind
+        self._stage = stage
+        self._zero_ns = zero_ns
+        self._begin()
+
+    def note(self, sample: Sample) -> None:
+        """Keep an operation; its moments are of this process' clock."""
+        if sample.outcome is not Outcome.OK:
+            self._noted.append((len(self._due), str(sample.outcome), sample.reason))
+        self._due.append(sample.due_ns - self._zero_ns)
+        self._sent.append(sample.sent_ns - self._zero_ns)
+        self._seen.append(sample.seen_ns - self._zero_ns)
+
+    def taken(self) -> Batch | None:
+        """What was noted since the last time, ``None`` for nothing."""
+        if not self._due:
+            return None
+        batch = Batch(
+            kind=self._kind,
+            stage=self._stage,
+            due=self._due.tobytes(),
+            sent=self._sent.tobytes(),
+            seen=self._seen.tobytes(),
+            noted=self._noted,
+        )
+        self._begin()
+        return batch
+
+    def _begin(self) -> None:
+        self._due, self._sent, self._seen = array("q"), array("q"), array("q")
+        self._noted: list[tuple[int, str, str]] = []

@@ -1,0 +1,300 @@
+"""What will be measured, in which order: frozen before anything starts, the same for the same seed.
+
+A plan is blocks of *slots*. In each block every cell comes once, terminals and floors mixed in an order drawn from the
+seed, so that what the machine does meanwhile falls on all of them alike. Pure: starts nothing and reads no clock.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import random
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.samples import Cell
+from web_terminal_suite.bench.terminals.terminal import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.terminals.terminal import Terminal
+
+# The benchmark whose truth is known, and its floor: measured first, or the rest means nothing.
+_PROOF: Final = ("floors/null_server", "floors/known_delay")
+# A quick run must be proven as well as a long one.
+_PROOF_SECONDS: Final = 10.0
+_PROOF_PARAMETERS: Final = ("echo", "command")
+
+
+class NothingMatches(ValueError):
+    """No benchmark matches a filter; the text names some that are near."""
+
+
+class NothingFits(ValueError):
+    """This machine can hold nothing of what was asked for; the text says which limit binds and what raises it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much to measure. Times in seconds, for each cell in all its blocks together."""
+
+    sample_size: int = 400
+    warm_up_seconds: float = 0.2
+    measurement_seconds: float = 1.0
+    blocks: int = 5
+    quick: bool = False
+    full: bool = False
+    """Also the parameters that take minutes."""
+    confidence_level: float = 0.95
+    seed: int = 0
+    precision: float = 0.0
+    """Wanted width of the deciding interval over its estimate; with 0 the sample size decides instead."""
+    adaptive: bool = True
+    """Less of what is clear after some blocks, more of what is not; with false the sample size whatever is found."""
+
+
+QUICK: Final = Options(sample_size=100, warm_up_seconds=0.1, measurement_seconds=0.5, blocks=2, quick=True)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One trial: a block of a cell."""
+
+    block: int
+    cell: Cell
+    benchmark: Benchmark
+    operations: int
+    """Enough of them."""
+    least: int
+    """As many in any case."""
+    warm_up_seconds: float
+    measurement_seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``proof`` comes before all blocks; in a block ``together`` come in order, then each of ``alone`` by itself."""
+
+    options: Options
+    benchmarks: tuple[Benchmark, ...]
+    terminals: tuple[Terminal, ...]
+    proof: tuple[Slot, ...]
+    together: tuple[tuple[Slot, ...], ...]
+    alone: tuple[tuple[Slot, ...], ...]
+    infeasible: tuple[tuple[Cell, str], ...] = ()
+    """What this machine cannot hold, and why: planned, not measured."""
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        blocks = zip(self.together, self.alone, strict=True)
+        return (*self.proof, *(slot for first, then in blocks for slot in (*first, *then)))
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Each once, in the order of the catalogue."""
+        found = dict.fromkeys((*(slot.cell for slot in self.slots), *(cell for cell, _ in self.infeasible)))
+        places = {benchmark.id: place for place, benchmark in enumerate(self.benchmarks)}
+        return tuple(sorted(found, key=lambda cell: places[cell.benchmark]))
+
+
+def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple[Benchmark, str]]:
+    """Benchmarks and parameters of which ``suite/benchmark/parameter`` matches a filter, as Criterion does.
+
+    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name.
+
+    Raises:
+        NothingMatches: a filter that selects nothing.
+    """
+    names = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in _all(catalogue)}
+    if not filters:
+        return list(names.values())
+    chosen: dict[str, None] = {}
+    for text in filters:
+        pattern = _pattern(text)
+        matching = [each for each in names if pattern.search(each)]
+        if not matching:
+            raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
+        chosen.update(dict.fromkeys(matching))
+    return [pair for each, pair in names.items() if each in chosen]
+
+
+def name(benchmark: Benchmark, parameter: str) -> str:
+    """``suite/benchmark/parameter``, what filters match."""
+    return f"{benchmark.id}/{parameter}" if parameter else benchmark.id
+
+
+def make_plan(
+    catalogue: Sequence[Benchmark],
+    terminals: Sequence[Terminal],
+    filters: Sequence[str],
+    options: Options,
+    shortage: Callable[[int], str] = lambda sessions: "",
+) -> Plan:
+    """The plan for what the filters select, with the floors it is compared with and the proof of the suite itself.
+
+    Args:
+        shortage: why this machine cannot hold so many sessions at once; empty where it can.
+
+    Raises:
+        NothingMatches, NothingFits
+    """
+    selected = select(catalogue, filters)
+    if not options.full:
+        selected = _without_full(selected)
+    if options.quick and not filters:
+        selected = [(each, parameter) for each, parameter in selected if _in_quick(each, parameter)]
+    wanted = _with_floors(catalogue, selected)
+    pairs = [
+        (benchmark, Cell(benchmark.id, parameter, terminal.name))
+        for benchmark, parameter in wanted
+        for terminal in terminals
+        if terminal.can(benchmark.needs) and not terminal.missing()
+    ]
+    pairs, infeasible = _that_fit(pairs, selected, terminals, shortage)
+    proof: list[Slot] = []
+    if any(terminal.role == "subject" for terminal in terminals) and any(not each.facts.component for each, _ in pairs):
+        proof = _proof(catalogue, terminals, options)
+        pairs = [(each, cell) for each, cell in pairs if each.id != _PROOF[1]]
+    # Terminals beside each other are compared block by block, so then nothing is spared a block for being dear.
+    several = len({cell.terminal for _, cell in pairs if _is_subject(cell.terminal, terminals)}) > 1
+    together, alone = [], []
+    for block in range(options.blocks):
+        planned = [
+            _slot(benchmark, cell, block, blocks, options)
+            for benchmark, cell in pairs
+            if block < (blocks := options.blocks if several else benchmark.blocks or options.blocks)
+        ]
+        slots = _mixed(planned, random.Random(f"{options.seed}/{block}"))
+        together.append(tuple(slot for slot in slots if not slot.benchmark.alone))
+        alone.append(tuple(slot for slot in slots if slot.benchmark.alone))
+    used = {cell.benchmark for cell in (*(cell for _, cell in pairs), *(cell for cell, _ in infeasible))}
+    used |= {slot.cell.benchmark for slot in proof}
+    lacking = {benchmark.id for benchmark, _ in wanted}
+    benchmarks = tuple(each for each in catalogue if each.id in used | lacking)
+    names = {cell.terminal for _, cell in pairs} | {slot.cell.terminal for slot in proof}
+    kept = tuple(each for each in terminals if each.name in names or each.role == "subject")
+    return Plan(options, benchmarks, kept, tuple(proof), tuple(together), tuple(alone), infeasible)
+
+
+def _all(catalogue: Sequence[Benchmark]) -> list[tuple[Benchmark, str]]:
+    return [(benchmark, parameter) for benchmark in catalogue for parameter in benchmark.facts.parameters]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error:
+        return re.compile(re.escape(text))
+
+
+def _nearest(text: str, catalogue: Sequence[Benchmark]) -> str:
+    known = [part for benchmark in catalogue for part in (benchmark.id, *benchmark.id.split("/"))]
+    close = difflib.get_close_matches(text, list(dict.fromkeys(known)), n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(close)}?" if close else "; see --list"
+
+
+def _without_full(selected: Sequence[tuple[Benchmark, str]]) -> list[tuple[Benchmark, str]]:
+    """What a run measures that is not asked for everything.
+
+    Raises:
+        NothingMatches: all that was selected takes minutes.
+    """
+    kept = [(each, parameter) for each, parameter in selected if parameter not in each.full]
+    if not kept:
+        raise NothingMatches(f"{name(*selected[0])} takes minutes and is measured with --full only")
+    return kept
+
+
+def _that_fit(
+    pairs: Sequence[tuple[Benchmark, Cell]],
+    selected: Sequence[tuple[Benchmark, str]],
+    terminals: Sequence[Terminal],
+    shortage: Callable[[int], str],
+) -> tuple[list[tuple[Benchmark, Cell]], tuple[tuple[Cell, str], ...]]:
+    """The pairs this machine can hold, and the cells it cannot, with the reason.
+
+    Raises:
+        NothingFits: none of what was selected, floors that came with it apart.
+    """
+    # Of a terminal elsewhere the limits are not known.
+    here = {terminal.name for terminal in terminals if terminal.can(frozenset({Capability.PROCESSES}))}
+    reasons = {
+        cell: reason
+        for benchmark, cell in pairs
+        if benchmark.sessions is not None
+        and cell.terminal in here
+        and (reason := shortage(benchmark.sessions(cell.parameter)))
+    }
+    asked_for = {(benchmark.id, parameter) for benchmark, parameter in selected}
+    asked = [cell for _, cell in pairs if (cell.benchmark, cell.parameter) in asked_for]
+    if asked and reasons.keys() >= set(asked):
+        raise NothingFits("; ".join(f"{cell}: {reasons[cell]}" for cell in asked))
+    return [(benchmark, cell) for benchmark, cell in pairs if cell not in reasons], tuple(reasons.items())
+
+
+def _in_quick(benchmark: Benchmark, parameter: str) -> bool:
+    return benchmark.quick is None or parameter in benchmark.quick
+
+
+def _with_floors(
+    catalogue: Sequence[Benchmark], selected: Sequence[tuple[Benchmark, str]]
+) -> list[tuple[Benchmark, str]]:
+    """What was selected, and the benchmarks that are floors of it: the parameter of the same name, else all."""
+    wanted = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in selected}
+    by_id = {benchmark.id: benchmark for benchmark in catalogue}
+    for benchmark, parameter in selected:
+        floor = by_id.get(benchmark.facts.floor)
+        if floor is not None:
+            same = [each for each in floor.facts.parameters if each == parameter] or floor.facts.parameters
+            wanted.update({name(floor, each): (floor, each) for each in same})
+    return list(wanted.values())
+
+
+def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], options: Options) -> list[Slot]:
+    by_id = {benchmark.id: benchmark for benchmark in catalogue}
+    slots = [
+        replace(
+            _slot(by_id[id], Cell(id, parameter, terminal.name), 0, by_id[id].blocks or options.blocks, options),
+            measurement_seconds=_PROOF_SECONDS,
+        )
+        for id in _PROOF
+        if id in by_id
+        for terminal in terminals
+        if terminal.can(by_id[id].needs)
+        for parameter in _PROOF_PARAMETERS
+    ]
+    random.Random(f"{options.seed}/proof").shuffle(slots)
+    return slots
+
+
+def _is_subject(name: str, terminals: Sequence[Terminal]) -> bool:
+    return any(each.name == name and each.role == "subject" for each in terminals)
+
+
+def _mixed(slots: Sequence[Slot], source: random.Random) -> list[Slot]:
+    """The slots in an order out of ``source``; those of one benchmark and parameter, which are compared, in a row."""
+    groups: dict[tuple[str, str], list[Slot]] = {}
+    for slot in slots:
+        groups.setdefault((slot.cell.benchmark, slot.cell.parameter), []).append(slot)
+    mixed = list(groups.values())
+    source.shuffle(mixed)
+    for group in mixed:
+        source.shuffle(group)
+    return [slot for group in mixed for slot in group]
+
+
+def _slot(benchmark: Benchmark, cell: Cell, block: int, blocks: int, options: Options) -> Slot:
+    least = benchmark.least(cell.parameter)
+    enough = max(least, benchmark.repeats or options.sample_size)
+    return Slot(
+        block,
+        cell,
+        benchmark,
+        operations=-(-enough // blocks),
+        least=-(-least // blocks),
+        warm_up_seconds=options.warm_up_seconds / blocks,
+        measurement_seconds=min(benchmark.seconds or math.inf, options.measurement_seconds) / blocks,
+    )

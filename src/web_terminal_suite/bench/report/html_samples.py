@@ -1,0 +1,86 @@
+"""The samples behind the rows of an analysis: of the run, of its floors, of a baseline."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.analysis import estimates, floors
+from web_terminal_suite.bench.analysis.comparison import compare_runs
+from web_terminal_suite.bench.analysis.comparison_results import Terms
+from web_terminal_suite.bench.report.html_curves import began_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from web_terminal_suite.bench.analysis import Analysis, Result
+    from web_terminal_suite.bench.analysis.comparison_results import Row
+    from web_terminal_suite.bench.analysis.estimates import Latencies
+    from web_terminal_suite.bench.samples import Cell, Metric, Point, Run, Trial
+
+
+class Measured:
+    """One run with its analysis, by cell."""
+
+    def __init__(self, run: Run, analysis: Analysis) -> None:
+        self.run = run
+        self.analysis = analysis
+        self._trials: dict[Cell, list[Trial]] = {}
+        for trial in run.trials:
+            self._trials.setdefault(trial.cell, []).append(trial)
+        self._found: dict[tuple[Cell, str], Latencies | None] = {}
+
+    @cached_property
+    def began_ns(self) -> int:
+        """The due time of the first operation of the run."""
+        return began_ns(self.run.trials)
+
+    def trials(self, cell: Cell) -> list[Trial]:
+        return self._trials.get(cell, [])
+
+    def latencies(self, cell: Cell, metric: Metric) -> Latencies | None:
+        """The measured operations, ``None`` where there are none or the metric is no latency."""
+        if metric.kind != "latency":
+            return None
+        key = (cell, metric.mark)
+        if key not in self._found:
+            self._found[key] = estimates.latencies(self.trials(cell), metric.mark)
+        return self._found[key]
+
+    def readings(self, result: Result) -> Sequence[Point]:
+        return estimates.points(self.trials(result.cell), result.metric)
+
+    def same(self, result: Result) -> Result | None:
+        """This run's row for the cell and metric of another run's."""
+        key = (result.cell, result.metric.name, result.metric.kind)
+        return self._rows.get(key)
+
+    @cached_property
+    def _rows(self) -> dict[tuple[Cell, str, str], Result]:
+        return {(row.cell, row.metric.name, row.metric.kind): row for row in self.analysis.results}
+
+    def floor(self, result: Result) -> Result | None:
+        """The row that is the floor of ``result``."""
+        at = result.floor.floor if result.floor is not None else None
+        facts = next((each for each in self.run.benchmarks if at is not None and each.id == at.benchmark), None)
+        metric = floors.floor_metric(result.metric, facts) if facts is not None else None
+        if at is None or metric is None:
+            return None
+        return self._rows.get((at, metric.name, metric.kind))
+
+
+class Baseline(Measured):
+    """An earlier run, and what changed since. ``compared`` is of the newer run beside this one."""
+
+    def __init__(self, run: Run, analysis: Analysis, newer: Run) -> None:
+        super().__init__(run, analysis)
+        terms = Terms(level=analysis.level)
+        # A report is asked for by somebody who knows what lies beside what; it says how the machines differ.
+        (self.compared,) = compare_runs(("the baseline", run), [("this run", newer)], terms, force=True)
+        self._changes: dict[tuple[Cell, str], list[Row]] = {}
+        for row in (*self.compared.rows, *self.compared.floors):
+            self._changes.setdefault((row.new, row.metric), []).append(row)
+
+    def changes(self, result: Result) -> list[Row]:
+        """Each statistic of the row that both runs have."""
+        return self._changes.get((result.cell, result.metric.name), [])

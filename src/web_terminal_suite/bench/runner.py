@@ -1,0 +1,235 @@
+"""Carries out a plan: launches terminals, runs operations, keeps every sample, leaves nothing behind.
+
+Each block starts its terminals afresh. A trial that fails, a terminal that dies or does not start is noted with its
+reason and the others go on. Decides nothing about what figures mean; the one exception is the proof, without which no
+figure means anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from web_terminal_suite.bench.measurement import Measurement
+from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
+from web_terminal_suite.bench.samples import Picture, Sample, Trial
+from web_terminal_suite.bench.suites.room import NotFeasible
+from web_terminal_suite.bench.terminals.known import Exchange, KnownTruth, recoveries
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
+from web_terminal_suite.client.errors import ClientError
+from web_terminal_suite.client.marker import Markers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
+
+    from web_terminal_suite.bench.measurement import Enough
+    from web_terminal_suite.bench.plan import Plan, Slot
+    from web_terminal_suite.bench.progress import Progress
+    from web_terminal_suite.bench.samples import BenchmarkFacts, Cell
+    from web_terminal_suite.bench.terminals.terminal import Footprint, Running
+
+_PROOF_ATTEMPTS: Final = 8
+# A guard, far above what any trial needs: every operation has a time limit of its own.
+_TRIAL_SECONDS: Final = 300.0
+
+
+class NotProven(Exception):
+    """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
+
+
+class Interim(Protocol):
+    """Looks at what a cell has between two of its blocks."""
+
+    def share(self, facts: BenchmarkFacts, trials: Sequence[Trial]) -> float:
+        """How many operations the next block is to have, as a part of its usual number; infinite: all its time."""
+
+
+async def carry_out(
+    plan: Plan,
+    record: Callable[[Trial], None],
+    progress: Progress,
+    residue_seconds: float = 5.0,
+    enough: Enough | None = None,
+    profiles: Path | None = None,
+    interim: Interim | None = None,
+) -> None:
+    """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
+
+    With ``enough`` a cell goes on until that says so or its time is up; without, until its sample size is reached,
+    of which ``interim`` may make less or more between the blocks of a terminal that is judged.
+    With ``profiles`` the servers are recorded under py-spy and drawn into that directory; their figures suffer for it.
+    ``residue_seconds`` is how long a terminal may take to be rid of what a benchmark made.
+    Cancelling ends every process that was started; trials recorded before are complete.
+
+    Raises:
+        NotProven: before anything else is measured.
+        ProfilerMissing, TracingForbidden: at the first trial that would be recorded.
+    """
+    runner = _Runner(plan, record, progress, residue_seconds)
+    if plan.proof:
+        await runner.prove()
+    for cell, reason in plan.infeasible:
+        record(Trial(cell=cell, block=0, infeasible=reason))
+        progress.say(f"{cell}: {reason}")
+    runner.enough = enough
+    runner.profiles = profiles
+    runner.interim = interim
+    for together, alone in zip(plan.together, plan.alone, strict=True):
+        await runner.block(together)
+        for slot in alone:
+            await runner.block((slot,))
+
+
+class _Runner:
+    def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
+        self.enough: Enough | None = None
+        self.profiles: Path | None = None
+        self.interim: Interim | None = None
+        self._residue_seconds = residue_seconds
+        self._earlier: dict[Cell, list[Trial]] = {}
+        self._left: dict[str, Footprint | None] = {}
+        """What the last trial left on each terminal that runs now."""
+        self._plan = plan
+        self._record = record
+        self._progress = progress
+        self._terminals = {terminal.name: terminal for terminal in plan.terminals}
+        self._markers = Markers(random.Random(plan.options.seed))
+
+    async def block(self, slots: Sequence[Slot]) -> list[Trial]:
+        """Launch what these slots need, run them in order, end it all."""
+        trials = []
+        names = list(dict.fromkeys(slot.cell.terminal for slot in slots))
+        sessions = max(
+            (each.benchmark.sessions(each.cell.parameter) for each in slots if each.benchmark.sessions), default=0
+        )
+        async with AsyncExitStack() as stack:
+
+            async def launched(name: str) -> Running | str:
+                try:
+                    return await stack.enter_async_context(self._terminals[name].holding(sessions).launch())
+                except LaunchFailed as error:
+                    return f"did not start: {error}"
+
+            # All at once: most of a start is waiting for another process.
+            running = dict(zip(names, await asyncio.gather(*map(launched, names)), strict=True))
+            self._left.clear()
+            for slot in slots:
+                self._progress.begin(slot)
+                trial = await self._trial(slot, running[slot.cell.terminal])
+                self._record(trial)
+                self._progress.end(trial)
+                trials.append(trial)
+        return trials
+
+    async def prove(self) -> None:
+        """Stop the run unless the known delays are found.
+
+        What else the machine does disturbs an attempt but cannot make figures true: one that succeeds is proof enough.
+
+        Raises:
+            NotProven
+        """
+        left = self._plan.proof
+        for attempt in range(_PROOF_ATTEMPTS):
+            missed = self._judge(await self.block([replace(slot, block=attempt) for slot in left]))
+            left = tuple(slot for slot in left if slot.cell.parameter in missed)
+            if not left:
+                return
+            self._progress.say(f"attempt {attempt + 1}: {'; '.join(missed.values())}")
+            if attempt + 1 < _PROOF_ATTEMPTS:
+                self._progress.again(len(left))
+        raise NotProven("; ".join(missed.values()))
+
+    def _judge(self, trials: Sequence[Trial]) -> dict[str, str]:
+        """What was not recovered, in words, by parameter."""
+        known = next(each for each in self._plan.terminals if isinstance(each, KnownTruth))
+        failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
+        if failed:
+            raise NotProven("; ".join(failed))
+        missed = {}
+        samples = {(trial.cell.terminal, trial.cell.parameter): trial.samples for trial in trials}
+        for (terminal, parameter), measured in samples.items():
+            if terminal != known.name:
+                continue
+            floor = next(each for (name, same), each in samples.items() if name != known.name and same == parameter)
+            # Warm-up too: the list of delays begins with the first exchange.
+            exchanges = [Exchange(_latency(each), each.marks["answered"] - each.marks["came"]) for each in measured]
+            try:
+                found = recoveries(known.seed, exchanges, [_latency(each) for each in floor])
+            except ValueError as error:
+                raise NotProven(str(error)) from error
+            words = "; ".join(map(str, found))
+            if all(each.holds for each in found):
+                self._progress.say(f"known delays by {parameter} recovered: {words}")
+            else:
+                missed[parameter] = f"known delays by {parameter} were not recovered: {words}"
+        return missed
+
+    async def _trial(self, slot: Slot, running: Running | str) -> Trial:
+        if isinstance(running, str):
+            return Trial(cell=slot.cell, block=slot.block, problem=running)
+        if running.died:
+            return Trial(cell=slot.cell, block=slot.block, problem=running.died)
+        try:
+            # A component benchmark runs in this process and asks nothing of the server.
+            before = None if slot.benchmark.facts.component else await self._before(slot.cell.terminal, running)
+        except ClientError as error:
+            return Trial(cell=slot.cell, block=slot.block, problem=running.died or str(error))
+        enough = None if slot.benchmark.reads else self.enough
+        earlier = self._earlier.setdefault(slot.cell, [])
+        share = 1.0
+        if self.interim is not None and earlier and running.terminal.role == "subject":
+            share = self.interim.share(slot.benchmark.facts, earlier)
+        trial = Measurement(slot, running, self._markers, enough, earlier, share)
+        try:
+            async with asyncio.timeout(_TRIAL_SECONDS), self._recorded(trial, slot, running):
+                await trial.run()
+        except TimeoutError:
+            trial.problem = f"not over after {_TRIAL_SECONDS:g} s"
+        except NotFeasible as error:
+            # It did fit when the run was planned: what else the machine holds has grown.
+            trial.infeasible = str(error)
+        except (ClientError, OSError) as error:
+            trial.problem = trial.problem or f"{type(error).__name__}: {error}"
+        if before is not None:
+            self._left[slot.cell.terminal] = await trial.look_behind(before, self._residue_seconds)
+        earlier.append(trial.result())
+        return earlier[-1]
+
+    async def _before(self, terminal: str, running: Running) -> Footprint:
+        """What the terminal holds: what the last trial left there, or else what two readings in a row agree on.
+
+        Raises:
+            ClientError
+        """
+        now = await running.footprint()
+        return now if now == self._left.get(terminal) else await running.steady_footprint()
+
+    @asynccontextmanager
+    async def _recorded(self, trial: Measurement, slot: Slot, running: Running) -> AsyncIterator[None]:
+        """The server under py-spy for the length of the block, where profiles are wanted and it has processes."""
+        pids = running.process.server_pids() if running.process and self.profiles else ()
+        processes = processes_of(pids)
+        if self.profiles is None or slot.benchmark.facts.component or not processes:
+            yield
+            return
+        name = re.sub(r"[^\w.+-]+", "_", str(slot.cell))
+        try:
+            async with recorded(processes, self.profiles / name / f"block-{slot.block}") as found:
+                yield
+        except (ProfilerMissing, TracingForbidden):
+            raise
+        except ProfileError as error:
+            trial.warnings.append(f"not recorded: {error}")
+            return
+        trial.pictures += [Picture(each.process, str(each.picture)) for each in found]
+        trial.warnings.append("recorded under py-spy, which stops the server for each sample: the figures suffer")
+
+
+def _latency(sample: Sample) -> int:
+    return sample.seen_ns - sample.due_ns

@@ -1,0 +1,253 @@
+"""Suite ``command_execution``: a command line typed, its computed output seen."""
+
+from __future__ import annotations
+
+import random
+import select
+import shutil
+import string
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.benchmark import Benchmark, Stage, below, declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.samples import Metric, Target
+from web_terminal_suite.bench.suites.shells import destroy_by_id, ready_shell
+from web_terminal_suite.bench.terminals.processes import kill_and_reap
+from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
+from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import TimedOut
+from web_terminal_suite.protocol.messages import ProcessExited, SessionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.bench.samples import Sample
+    from web_terminal_suite.client.marker import Marker
+
+_SPAWN_SECONDS: Final = 10.0
+_LENGTHS: Final = ("10", "50", "100", "500", "1000")
+_SEQUENTIAL: Final = 10
+_WARM_TEXT: Final = "p95 < 100 ms; milestone < 10 ms, goal < 3 ms"
+_COLD_TEXT: Final = "p95 < 100 ms; goal < 10 ms with spawn"
+
+
+@asynccontextmanager
+async def _execute_echo_simple(stage: Stage) -> AsyncIterator[Operation]:
+    async with ready_shell(stage) as shell:
+
+        async def operate() -> Sample:
+            marker = stage.markers.fresh()
+            sent_ns = shell.connection.input(marker.command.encode() + b"\r")
+            found = await shell.connection.wait_for(marker.seen)
+            await shell.prompted()
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _execute_echo_cold(stage: Stage) -> AsyncIterator[Operation]:
+    async with stage.running.rest() as api:
+        # The kept-alive connection is dialled now, not inside the first operation.
+        await api.request("GET", "/health")
+
+        async def operate() -> Sample:
+            marker = stage.markers.fresh()
+            sent_ns = now_ns()
+            async with stage.running.connect() as connection:
+                attached = await connection.attach()
+                try:
+                    connection.input(marker.command.encode() + b"\r")
+                    found = await connection.wait_for(marker.seen)
+                finally:
+                    ended = await api.call("DELETE", f"/sessions/{attached.session}")
+                    connection.abort()
+            return sample(sent_ns, ended.seen_ns, output=found.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _command_execution_by_length(stage: Stage) -> AsyncIterator[Operation]:
+    length = int(stage.parameter)
+    words = _words(random.Random(stage.parameter))
+    async with ready_shell(stage) as shell:
+        # `m LEFT RIGHT` fits into ten characters; what follows is padding the function ignores.
+        shell.connection.input(b'm() { printf \'%s%s\' "$1" "$2"; }\r')
+        await shell.prompted()
+
+        async def operate() -> Sample:
+            left, right = next(words), next(words)
+            line = f"m {left} {right}x".encode()
+            if length > len(line):
+                line += b" " + b"x" * (length - len(line) - 1)
+            sent_ns = shell.connection.input(line + b"\r")
+            found = await shell.connection.wait_for(f"{left}{right}x".encode())
+            await shell.prompted()
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+def _words(source: random.Random) -> Iterator[str]:
+    """Endless words of three letters, no pair of which comes twice in a row."""
+    while True:
+        yield "".join(source.choices(string.ascii_uppercase + string.digits, k=3))
+
+
+@asynccontextmanager
+async def _command_execution_by_shell(stage: Stage) -> AsyncIterator[Operation]:
+    async with stage.running.rest() as api:
+
+        async def operate() -> Sample:
+            prompt, marker = stage.markers.fresh(), stage.markers.fresh()
+            async with stage.running.connect() as connection:
+                sent_ns = connection.begin_attach(spec=_spec(stage.parameter, prompt))
+                attached = await connection.wait_attached()
+                prompted = await connection.wait_for(prompt.seen)
+                connection.input(marker.command.encode() + b"\r")
+                found = await connection.wait_for(marker.seen)
+                connection.input(b"exit\r")
+                await connection.wait_exit()
+                ended_ns, _ = await connection.message(ProcessExited)
+            await destroy_by_id(api, attached.session)
+            return sample(sent_ns, ended_ns, prompt=prompted.seen_ns, output=found.seen_ns)
+
+        yield operate
+
+
+def _spec(shell: str, prompt: Marker) -> SessionSpec:
+    """An interactive shell that reads nobody's start-up files and prints a prompt we can tell from its echo."""
+    path = shutil.which(shell) or shell
+    text = prompt.left + prompt.right
+    if shell == "fish":
+        function = f"function fish_prompt; printf {text}; end"
+        return SessionSpec(shell=path, args=("--no-config", "--init-command", function))
+    arguments = {"bash": ("--noprofile", "--norc"), "zsh": ("-f",)}.get(shell, ())
+    return SessionSpec(shell=path, args=arguments, env={"PS1": text})
+
+
+@asynccontextmanager
+async def _pty_spawn_time(stage: Stage) -> AsyncIterator[Operation]:
+    from web_terminal_suite.server.pty import SpawnRequest, spawn
+
+    request = SpawnRequest(argv=(SHELL,), env=ENVIRONMENT)
+    buffer = memoryview(bytearray(65536))
+
+    async def operate() -> Sample:
+        sent_ns = now_ns()
+        pty = spawn(request)
+        try:
+            poll = select.poll()
+            poll.register(pty.fd, select.POLLIN)
+            if not poll.poll(_SPAWN_SECONDS * 1000):
+                raise TimedOut("first byte of the shell", _SPAWN_SECONDS)
+            pty.read_into([buffer])
+            seen_ns = now_ns()
+        finally:
+            pty.close()
+            kill_and_reap(pty.pid)
+        return sample(sent_ns, seen_ns)
+
+    yield operate
+
+
+@asynccontextmanager
+async def _execute_10_sequential_commands(stage: Stage) -> AsyncIterator[Operation]:
+    async with ready_shell(stage) as shell:
+
+        async def operate() -> Sample:
+            first_ns = 0
+            for _ in range(_SEQUENTIAL):
+                marker = stage.markers.fresh()
+                sent_ns = shell.connection.input(marker.command.encode() + b"\r")
+                found = await shell.connection.wait_for(marker.seen)
+                first_ns = first_ns or sent_ns
+            await shell.prompted()
+            return sample(first_ns, found.seen_ns)
+
+        yield operate
+
+
+_SHELL = frozenset({Capability.SHELL})
+_SHELLS = ("sh", "bash", *(shell for shell in ("zsh", "fish") if shutil.which(shell)))
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    declare(
+        "command_execution/execute_echo_simple",
+        "A command line to a shell that waits at its prompt, until its computed output has arrived.",
+        "Not the shell's start, nor drawing on a screen.",
+        _execute_echo_simple,
+        _SHELL,
+        metrics=(Metric(name="latency", targets=below("p95", 100, 3, _WARM_TEXT)),),
+        floor="floors/bare_shell_command",
+    ),
+    declare(
+        "command_execution/execute_echo_cold",
+        "Dial, create, attach, one command with its computed output, destroy until the shell is reaped.",
+        "Not a warm shell: starting one is most of it.",
+        _execute_echo_cold,
+        _SHELL | {Capability.DESTROY},
+        metrics=(
+            Metric(name="latency", targets=below("p95", 100, 10, _COLD_TEXT)),
+            Metric(name="to output", mark="output"),
+        ),
+    ),
+    declare(
+        "command_execution/command_execution_by_length",
+        "As execute_echo_simple, with a line of exactly so many characters.",
+        "Not what a command does with a long line: the shell function called ignores the padding.",
+        _command_execution_by_length,
+        _SHELL,
+        parameters=_LENGTHS,
+        metrics=(Metric(name="latency", targets=below("p95", 100, 3, _WARM_TEXT)),),
+        elements={length: int(length) for length in _LENGTHS},
+        element_unit="B",
+        floor="floors/bare_shell_command",
+        quick=("10", "1000"),
+    ),
+    declare(
+        "command_execution/command_execution_by_shell",
+        "Start that shell, first prompt, one command with its computed output, exit.",
+        "Not anybody's start-up files: they are not read.",
+        _command_execution_by_shell,
+        _SHELL | {Capability.SPEC, Capability.EXIT, Capability.DESTROY},
+        parameters=_SHELLS,
+        metrics=(
+            Metric(name="latency", targets=below("p95", 100, 10, _COLD_TEXT)),
+            Metric(name="to prompt", mark="prompt"),
+            Metric(name="to output", mark="output"),
+        ),
+    ),
+    declare(
+        "command_execution/pty_spawn_time",
+        "Component, in this process: the server's own spawn of /bin/sh to its first byte; reaping outside the clock.",
+        "Not a session: no process but this one, no socket, no log.",
+        _pty_spawn_time,
+        frozenset({Capability.COMPONENTS}),
+        metrics=(
+            Metric(
+                name="latency",
+                targets=below("p95", 50, 5, "p95 < 50 ms; goal < 5 ms"),
+                floor_targets={
+                    "*": Target(statistic="ratio_p95", goal=1.5, text="at most 1.5 times the bare spawn at p95")
+                },
+            ),
+        ),
+        component=True,
+        floor="floors/bare_spawn",
+    ),
+    declare(
+        "command_execution/execute_10_sequential_commands",
+        "Ten commands in one shell, each sent when the last one's output has arrived.",
+        "Not ten commands at once.",
+        _execute_10_sequential_commands,
+        _SHELL,
+        parameters=(str(_SEQUENTIAL),),
+        elements={str(_SEQUENTIAL): _SEQUENTIAL},
+        element_unit="commands",
+    ),
+)

@@ -1,0 +1,231 @@
+"""Suite ``floors``: what this machine and this client take before any web terminal does, in the same run."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.benchmark import Benchmark, Stage, declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.samples import Metric, Target
+from web_terminal_suite.bench.suites.apart import apart
+from web_terminal_suite.bench.suites.shells import ready_shell
+from web_terminal_suite.bench.terminals.delays import CONFESS
+from web_terminal_suite.bench.terminals.raw_pty import local_pty
+from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Violated
+from web_terminal_suite.protocol.codec import EchoBytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.bench.samples import Sample
+
+_DRAIN_BYTES: Final = {"1MB": 1_000_000, "32MB": 32_000_000}
+# With its carriage return, which the line discipline adds, and line feed a line is 80 bytes on the way.
+_LINE: Final = "0123456789" * 7 + "01234567"
+_LINE_BYTES: Final = len(_LINE) + 2
+_ECHO_BYTES: Final = b"x" * 64
+
+
+@asynccontextmanager
+async def _raw_pty_echo(stage: Stage) -> AsyncIterator[Operation]:
+    # Not canonical: a line without an end would fill up after 4095 keys. The marker follows `stty`, so the mode holds
+    # when it is seen; with echo off a key comes back only once `cat` runs.
+    modes = {
+        "kernel": ("stty -icanon min 1", "cat > /dev/null"),
+        "program": ("stty raw -echo", "cat"),
+    }
+    setting, program = modes[stage.parameter]
+    with local_pty() as pty:
+        pty.wait_for(PROMPT.encode())
+        marker = stage.markers.fresh()
+        pty.write(f"{setting}; {marker.command}; {program}\r".encode())
+        pty.wait_for(marker.seen)
+
+        async def operate() -> Sample:
+            sent_ns = pty.write(b"k")
+            found = pty.wait_for(b"k")
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _raw_pty_drain(stage: Stage) -> AsyncIterator[Operation]:
+    lines = _DRAIN_BYTES[stage.parameter] // _LINE_BYTES
+    with local_pty() as pty:
+        pty.wait_for(PROMPT.encode())
+
+        async def operate() -> Sample:
+            begin, end = stage.markers.fresh(), stage.markers.fresh()
+            sent_ns = pty.write(f"{begin.command}; yes {_LINE} | head -n {lines}; {end.command}\r".encode())
+            first = pty.wait_for(begin.seen)
+            found = pty.wait_for(end.seen)
+            count = found.offset - len(end.seen) - first.offset
+            if count != lines * _LINE_BYTES:
+                raise Violated(f"{count} bytes came, {lines * _LINE_BYTES} were written")
+            pty.wait_for(PROMPT.encode())
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _bare_spawn(stage: Stage) -> AsyncIterator[Operation]:
+    async def operate() -> Sample:
+        sent_ns = now_ns()
+        with local_pty() as pty:
+            seen_ns = pty.read().seen_ns
+        return sample(sent_ns, seen_ns)
+
+    yield operate
+
+
+@asynccontextmanager
+async def _bare_shell_command(stage: Stage) -> AsyncIterator[Operation]:
+    with local_pty() as pty:
+        pty.wait_for(PROMPT.encode())
+
+        async def operate() -> Sample:
+            marker = stage.markers.fresh()
+            sent_ns = pty.write(marker.command.encode() + b"\r")
+            found = pty.wait_for(marker.seen)
+            pty.wait_for(PROMPT.encode())
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
+    """Echo, command or ping on a server without a shell: the null server and the one of known truth."""
+    async with ready_shell(stage) as shell:
+
+        async def echo() -> Sample:
+            sent_ns, reply = await shell.connection.echo(_ECHO_BYTES)
+            return sample(sent_ns, reply.seen_ns)
+
+        async def ping() -> Sample:
+            sent_ns, reply = await shell.connection.ping()
+            return sample(sent_ns, reply.seen_ns)
+
+        async def command() -> Sample:
+            marker = stage.markers.fresh()
+            sent_ns = shell.connection.input(marker.command.encode() + b"\r")
+            found = await shell.connection.wait_for(marker.seen)
+            return sample(sent_ns, found.seen_ns)
+
+        operate = {"echo": echo, "ping": ping, "command": command}[stage.parameter]
+
+        async def with_truth() -> Sample:
+            measured = await operate()
+            _, reply = await shell.connection.echo(CONFESS)
+            assert isinstance(reply.event, EchoBytes)  # no ping is under way
+            came, answered = reply.event.data.split()
+            return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
+
+        if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities:
+            yield with_truth
+            return
+        with apart(stage):
+            yield operate
+
+
+@asynccontextmanager
+async def _loopback_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+    # Imported here: naming the benchmarks must not cost the start of asyncio, which a protocol's class would.
+    from web_terminal_suite.bench.suites import ping_pongs
+
+    client = ping_pongs.blocking if stage.parameter else ping_pongs.on_the_loop
+    async with client(stage) as operate:
+        with apart(stage):
+            yield operate
+
+
+_PTY = frozenset({Capability.LOCAL_PTY})
+
+_CLIENT_COST: Final = Target(
+    statistic="ratio_p50", limit=1.5, text="the client's p50 < 1.5 times the bare loopback ping-pong of the same run"
+)
+
+LOOPBACK: Final = "floors/loopback_ping_pong"
+NULL_SERVER: Final = "floors/null_server"
+KNOWN_DELAY: Final = "floors/known_delay"
+KNOWN_PARAMETERS: Final = ("echo", "command")
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    declare(
+        "floors/raw_pty_echo",
+        "One byte into a local pseudo-terminal until it comes back: echoed by the kernel, or by a program in raw mode.",
+        "No server, no socket.",
+        _raw_pty_echo,
+        _PTY,
+        parameters=("kernel", "program"),
+        is_floor=True,
+    ),
+    declare(
+        "floors/raw_pty_drain",
+        "So many bytes of text from a program on a local pseudo-terminal until the last was read; all are counted.",
+        "No server, no socket. The program, `yes`, is faster than the pseudo-terminal.",
+        _raw_pty_drain,
+        _PTY,
+        parameters=tuple(_DRAIN_BYTES),
+        elements={name: count // _LINE_BYTES * _LINE_BYTES for name, count in _DRAIN_BYTES.items()},
+        element_unit="B",
+        is_floor=True,
+        quick=("1MB",),
+        blocks=1,
+        seconds=1.0,
+    ),
+    declare(
+        "floors/bare_spawn",
+        "A local pseudo-terminal and /bin/sh on it by posix_spawn, until its first byte; reaping outside the clock.",
+        "No server.",
+        _bare_spawn,
+        _PTY,
+        is_floor=True,
+    ),
+    declare(
+        "floors/bare_shell_command",
+        "A command line to a shell on a local pseudo-terminal until its computed output was read.",
+        "No server, no socket.",
+        _bare_shell_command,
+        _PTY,
+        is_floor=True,
+    ),
+    declare(
+        LOOPBACK,
+        "64 bytes over a bare TCP socket to a process that sends them back; the client on an event loop, or blocking.",
+        "No WebSocket, no protocol, no shell.",
+        _loopback_ping_pong,
+        frozenset({Capability.BARE_SOCKET}),
+        parameters=("", "blocking"),
+        is_floor=True,
+    ),
+    declare(
+        NULL_SERVER,
+        "A round trip to a server on our wire that answers at once and has no pseudo-terminal.",
+        "The client's own cost, with the loopback's; no shell.",
+        _exchange,
+        frozenset({Capability.NO_SHELL}),
+        parameters=("echo", "command", "ping"),
+        metrics=(Metric(name="latency", floor_targets={"echo": _CLIENT_COST}),),
+        floor=LOOPBACK,
+        is_floor=True,
+    ),
+    declare(
+        KNOWN_DELAY,
+        "The same to a server that waits a delay we set: the suite must find these delays, or the run stops.",
+        "Not a terminal: the truth of the measurement itself.",
+        _exchange,
+        frozenset({Capability.KNOWN_DELAYS}),
+        parameters=KNOWN_PARAMETERS,
+        floor=NULL_SERVER,
+        is_floor=True,
+        blocks=1,
+        repeats=80,
+    ),
+)

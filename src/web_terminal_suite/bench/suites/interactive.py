@@ -1,0 +1,426 @@
+"""Suite ``interactive``: what a person feels."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.benchmark import MS, Benchmark, Findings, Stage, declare, sample
+from web_terminal_suite.bench.clock import SECOND_NS, now_ns
+from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
+from web_terminal_suite.bench.suites import streams
+from web_terminal_suite.bench.suites.crews import ServerClock, crew
+from web_terminal_suite.bench.suites.flooders import flooders
+from web_terminal_suite.bench.suites.floods import YES, jain
+from web_terminal_suite.bench.suites.ramps import nearest_rank
+from web_terminal_suite.bench.suites.shells import destroy, ready_shell
+from web_terminal_suite.bench.suites.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
+from web_terminal_suite.bench.suites.websocket_throughput import RAW_PTY_STREAM, STREAM_METRICS, output
+from web_terminal_suite.bench.terminals.processes import pss_bytes
+from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Closed, Violated
+from web_terminal_suite.protocol.messages import Attached
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.bench.suites.shells import Shell
+    from web_terminal_suite.client.connection import Connection
+
+# As many people type at once as it takes to have a bounded p99 in a second, each at a person's pace.
+_TYPISTS: Final = 40
+_KEYS_AT_A_TIME: Final = 50
+# Fewer beside a flood: they are neighbours, not a load of their own.
+_NEIGHBOURS: Final = 10
+_IDLE_KEYS: Final = 50
+_FLOODED_KEYS: Final = 100
+
+_STREAMS: Final = {"10MB": 10, "100MB": 100}
+_UNDER_WAY_BYTES: Final = 1 << 20
+_WARM_SESSIONS: Final = 10
+
+_STALLS: Final = {"2s": 2.0, "60s": 60.0}
+_STALL_READINGS: Final = 12
+_RESUMED_BYTES: Final = 1 << 20
+
+_MISSED: Final = {"0B": 0, "64KiB": 64 << 10, "beyond the log": 1 << 20}
+_PASTES: Final = {"64KiB": 64 << 10, "1MiB": 1 << 20}
+# What a page sends of a paste in one message.
+_PASTE_CHUNK_BYTES: Final = 16 << 10
+_PASTE_SECONDS: Final = 60.0
+
+
+@asynccontextmanager
+async def _keystroke_echo(stage: Stage) -> AsyncIterator[Operation]:
+    clock = ServerClock(stage)
+    async with typists(stage, _TYPISTS, stage.parameter) as people:
+
+        async def operate() -> Findings:
+            before_ns = clock.read_ns()
+            typed = await type_keys(people, _TYPISTS * KEYS_PER_SECOND, _KEYS_AT_A_TIME)
+            spent_ns = clock.read_ns() - before_ns
+            points = [Point("missed sends", 0, typed.missed)]
+            if clock.pids:
+                points.append(Point("server CPU per key", 0, spent_ns / len(typed.samples)))
+            return Findings(typed.samples, tuple(points))
+
+        yield operate
+
+
+@asynccontextmanager
+async def _time_to_prompt(stage: Stage) -> AsyncIterator[Operation]:
+    async def cold() -> Sample:
+        async with stage.running.terminal.launch() as running:
+            return await _prompted(Stage(running, stage.parameter, stage.markers))
+
+    async def warm() -> Sample:
+        return await _prompted(stage)
+
+    if stage.parameter == "warm":
+        async with crew(stage, _WARM_SESSIONS):
+            pass
+    yield warm if stage.parameter == "warm" else cold
+
+
+async def _prompted(stage: Stage) -> Sample:
+    """Dial, attach, and see the prompt, which comes from the environment that every server was started with."""
+    sent_ns = now_ns()
+    async with stage.running.connect() as connection:
+        await connection.attach()
+        try:
+            found = await connection.wait_for(PROMPT.encode())
+        finally:
+            await destroy(connection)
+    return sample(sent_ns, found.seen_ns)
+
+
+@asynccontextmanager
+async def _output_flood(stage: Stage) -> AsyncIterator[Operation]:
+    async with output(stage, streams.text(_STREAMS[stage.parameter] * streams.MEGABYTE)) as operate:
+        yield operate
+
+
+@asynccontextmanager
+async def _typing_under_flood(stage: Stage) -> AsyncIterator[Operation]:
+    rate = _NEIGHBOURS * KEYS_PER_SECOND
+    async with typists(stage, _NEIGHBOURS, "tty") as people, flooders(stage, int(stage.parameter)) as neighbours:
+
+        async def operate() -> Findings:
+            idle = await type_keys(people, rate, _IDLE_KEYS)
+            async with neighbours.flooding():
+                before = await neighbours.heard()
+                typed = await type_keys(people, rate, _FLOODED_KEYS)
+                after = await neighbours.heard()
+            shares = [offset - old for offset, old in zip(after.offsets, before.offsets, strict=True)]
+            elapsed_ns = after.at_ns - before.at_ns
+            return Findings(
+                typed.samples,
+                (
+                    Point("p95 over idle p95", 0, _p95(typed.samples) / _p95(idle.samples)),
+                    Point("flood", 0, sum(shares) * SECOND_NS / elapsed_ns),
+                    Point("flood client CPU", 0, (after.cpu_ns - before.cpu_ns) / elapsed_ns),
+                    Point("fairness of flooders", 0, jain(shares)),
+                    Point("missed sends", 0, typed.missed),
+                ),
+            )
+
+        yield operate
+
+
+def _p95(samples: tuple[Sample, ...]) -> int:
+    return nearest_rank([each.seen_ns - each.due_ns for each in samples], 0.95)
+
+
+@asynccontextmanager
+async def _interrupt_under_flood(stage: Stage) -> AsyncIterator[Operation]:
+    async with ready_shell(stage) as shell:
+        connection = shell.connection
+
+        async def operate() -> Findings:
+            begun = connection.offset
+            connection.input(f"{YES}\r".encode())
+            while connection.offset - begun < _UNDER_WAY_BYTES:
+                if await connection.read() is None:
+                    raise Closed(1000, "the shell ended under a flood")
+            received = connection.offset
+            sent_ns = connection.input(b"\x03")
+            found = await connection.wait_for(shell.prompt)
+            point = Point("bytes after Ctrl-C", 0, found.offset - received)
+            return Findings((sample(sent_ns, found.seen_ns),), (point,))
+
+        yield operate
+
+
+@asynccontextmanager
+async def _stalled_reader(stage: Stage) -> AsyncIterator[Operation]:
+    seconds = _STALLS[stage.parameter]
+    clock = ServerClock(stage)
+    rate = _NEIGHBOURS * KEYS_PER_SECOND
+    async with typists(stage, _NEIGHBOURS, "tty") as people, crew(stage, 1) as (stalled,):
+
+        async def operate() -> Findings:
+            connection = stalled.connection
+            await _begin_yes(stalled, stage)
+            connection.pause_reading()
+            points: list[Point] = []
+            async with asyncio.TaskGroup() as group:
+                typing = group.create_task(type_keys(people, rate, round(rate * seconds)))
+                for reading in range(_STALL_READINGS):
+                    await asyncio.sleep(seconds / _STALL_READINGS)  # readings at a fixed rate, not a wait
+                    if clock.pids:
+                        at = (reading + 1) * seconds / _STALL_READINGS
+                        points.append(Point("server PSS over time", at, pss_bytes(clock.pids)))
+            typed = typing.result()
+            connection.resume_reading()
+            await _expect_all(connection)
+            connection.input(b"\x03")
+            await connection.wait_for(stalled.prompt)
+            lost = sum(gap.end - gap.start for gap in connection.gaps)
+            points += [Point("bytes lost", 0, lost), Point("missed sends", 0, typed.missed)]
+            return Findings(typed.samples, tuple(points))
+
+        yield operate
+
+
+async def _begin_yes(shell: Shell, stage: Stage) -> None:
+    """`yes` runs, and what is read next begins with a line of it."""
+    marker = stage.markers.fresh()
+    shell.connection.input(f"{marker.command}; echo; {YES}\r".encode())
+    await shell.connection.wait_for(marker.seen + b"\r\n")
+
+
+async def _expect_all(connection: Connection) -> None:
+    """What was held back, and as much again as a resumed program writes: line after line, each whole.
+
+    Raises:
+        Violated
+    """
+    line = streams.LINE_ON_THE_WAY
+    taken = 0
+    while taken < _RESUMED_BYTES:
+        chunk = await connection.read()
+        if chunk is None:
+            raise Closed(1000, "the shell ended under a flood")
+        place = taken % len(line)
+        wanted = (line * (len(chunk.data) // len(line) + 2))[place : place + len(chunk.data)]
+        if chunk.data != wanted:
+            raise Violated(f"output after the stall differs from what was written, at byte {taken} or after")
+        taken += len(chunk.data)
+
+
+@asynccontextmanager
+async def _reattach(stage: Stage) -> AsyncIterator[Operation]:
+    missed_bytes = _MISSED[stage.parameter]
+    stream = streams.text(missed_bytes)
+    async with ready_shell(stage) as shell:
+        connection = shell.connection
+        # The answer to the first attach; each operation then finds its own.
+        await connection.message(Attached)
+
+        async def operate() -> Findings:
+            left_at = connection.offset
+            connection.abort()
+            if missed_bytes:
+                # A second viewer has the output made while the first is away, and leaves.
+                async with stage.running.connect() as other:
+                    await other.attach(connection.session, resume_from=left_at)
+                    await streams.receive(other, stream, stage.markers)
+            sent_ns = now_ns()
+            await connection.reconnect(left_at)
+            attached_ns, attached = await connection.message(Attached)
+            seen_ns = await _caught_up(connection, attached.offset, attached.end) or attached_ns
+            points = (
+                Point("bytes missed", 0, attached.end - left_at),
+                Point("bytes resent", 0, attached.end - attached.offset),
+            )
+            return Findings((sample(sent_ns, seen_ns, attached=attached_ns),), points)
+
+        try:
+            yield operate
+        finally:
+            if connection.closed is not None:
+                await connection.reconnect()
+
+
+async def _caught_up(connection: Connection, offset: int, end: int) -> int:
+    """Read up to ``end``; when its last byte came, or 0 where there was nothing to read."""
+    seen_ns = 0
+    while offset < end:
+        chunk = await connection.read()
+        if chunk is None:
+            raise Closed(1000, "the shell ended during a replay")
+        offset, seen_ns = chunk.end, chunk.seen_ns
+    return seen_ns
+
+
+@asynccontextmanager
+async def _paste(stage: Stage) -> AsyncIterator[Operation]:
+    size_bytes = _PASTES[stage.parameter]
+    text = (streams.LINE.encode() + b"\n") * (size_bytes // len(streams.LINE) + 1)
+    pasted = text[:size_bytes]
+    chunks = [pasted[at : at + _PASTE_CHUNK_BYTES] for at in range(0, size_bytes, _PASTE_CHUNK_BYTES)]
+    digest = hashlib.sha256(pasted).hexdigest().encode()
+    async with ready_shell(stage) as shell:
+        connection = shell.connection
+
+        async def operate() -> Sample:
+            marker, end = stage.markers.fresh(), stage.markers.fresh()
+            program = f"stty raw -echo; {marker.command}; head -c {size_bytes} | sha256sum; stty sane; {end.command}"
+            connection.input(f"{program}\r".encode())
+            await connection.wait_for(marker.seen)
+            sent_ns = connection.input(chunks[0])
+            for chunk in chunks[1:]:
+                await connection.drain()
+                connection.input(chunk)
+            found = await connection.wait_for(b" ", _PASTE_SECONDS, keep=True)
+            if found.output != digest:
+                raise Violated(f"the program has read other bytes than the {size_bytes} that were pasted")
+            await connection.wait_for(end.seen)
+            await shell.prompted()
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+_SHELL: Final = frozenset({Capability.SHELL})
+
+
+def _level(name: str, unit: str, exact: bool = False, targets: dict[str, Target] | None = None) -> Metric:
+    return Metric(name=name, kind="level", unit=unit, exact=exact, targets=targets or {})
+
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    declare(
+        "interactive/keystroke_echo",
+        "A key from the moment it was due to its echo by the kernel, by a program in raw mode, or by bash's line "
+        f"editor; {_TYPISTS} people type at once, {KEYS_PER_SECOND} keys a second each, in sessions of their own.",
+        "Not drawing on a screen.",
+        _keystroke_echo,
+        _SHELL,
+        parameters=ECHOES,
+        metrics=(
+            Metric(
+                name="latency",
+                targets={"*": Target(statistic="p95", limit=20 * MS, goal=0.5 * MS, text="p95 < 20 ms; goal < 0.5 ms")},
+            ),
+            _level("server CPU per key", "ns"),
+            _level("missed sends", "", exact=True),
+        ),
+        blocks=1,
+        quick=("tty", "readline"),
+    ),
+    declare(
+        "interactive/time_to_prompt",
+        "Dial, attach, and the first prompt: from a server just started, or from one that has run others before.",
+        "Not anybody's start-up files. To know that a server has started it was made to run one shell.",
+        _time_to_prompt,
+        _SHELL | {Capability.PROCESSES},
+        parameters=("cold", "warm"),
+        blocks=1,
+        repeats=100,
+        seconds=1.0,
+        quick=("warm",),
+    ),
+    declare(
+        "interactive/output_flood",
+        "A program writes so many bytes of text, until all have come; counted, hashed.",
+        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
+        _output_flood,
+        _SHELL,
+        parameters=tuple(_STREAMS),
+        metrics=STREAM_METRICS,
+        elements={name: streams.text(count * streams.MEGABYTE).size_bytes for name, count in _STREAMS.items()},
+        element_unit="B",
+        floor=RAW_PTY_STREAM,
+        blocks=1,
+        repeats=20,
+        seconds=1.0,
+        quick=(),
+        full=("100MB",),
+        at_least=20,
+    ),
+    declare(
+        "interactive/typing_under_flood",
+        f"Keys of {_NEIGHBOURS} people, echoed by the kernel, while so many neighbours run `yes`.",
+        "Not the flooders' own keys. What reads the floods is another client process, on the same processors.",
+        _typing_under_flood,
+        _SHELL,
+        parameters=("1", "4", "16"),
+        metrics=(
+            Metric(name="latency"),
+            _level("p95 over idle p95", ""),
+            _level("flood", "B/s"),
+            _level("flood client CPU", "cores"),
+            _level("fairness of flooders", ""),
+            _level("missed sends", "", exact=True),
+        ),
+        reads=True,
+        blocks=1,
+        quick=("4",),
+    ),
+    declare(
+        "interactive/interrupt_under_flood",
+        "Ctrl-C, with a megabyte of `yes` behind it, until the prompt; and the bytes that still came.",
+        "Not a client that is behind: this one reads as fast as it can.",
+        _interrupt_under_flood,
+        _SHELL,
+        metrics=(Metric(name="latency"), _level("bytes after Ctrl-C", "B")),
+        blocks=1,
+        repeats=40,
+        seconds=1.5,
+    ),
+    declare(
+        "interactive/stalled_reader",
+        f"One client stops reading while `yes` runs and reads on later; meanwhile keys of {_NEIGHBOURS} neighbours.",
+        "Not a client that never comes back.",
+        _stalled_reader,
+        _SHELL,
+        parameters=tuple(_STALLS),
+        metrics=(
+            Metric(name="neighbours' echo"),
+            Metric(name="server PSS over time", kind="slope", unit="B"),
+            _level("bytes lost", "B", exact=True),
+            _level("missed sends", "", exact=True),
+        ),
+        reads=True,
+        blocks=1,
+        quick=(),
+        full=("60s",),
+    ),
+    declare(
+        "interactive/reattach",
+        "Dial and attach where one left, until all that was missed has come, or all that the log still holds.",
+        "Not drawing it.",
+        _reattach,
+        _SHELL | {Capability.REATTACH},
+        parameters=tuple(_MISSED),
+        metrics=(
+            Metric(name="latency"),
+            Metric(name="to attached", mark="attached"),
+            _level("bytes missed", "B"),
+            _level("bytes resent", "B"),
+        ),
+        blocks=1,
+        repeats=80,
+        seconds=1.0,
+        quick=("64KiB",),
+    ),
+    declare(
+        "interactive/paste",
+        "So many bytes typed at once, until a program in raw mode has read them all and said their hash.",
+        "Not a program that echoes them.",
+        _paste,
+        _SHELL,
+        parameters=tuple(_PASTES),
+        elements=dict(_PASTES),
+        element_unit="B",
+        blocks=1,
+        repeats=40,
+        seconds=1.0,
+        quick=("64KiB",),
+    ),
+)

@@ -1,0 +1,482 @@
+"""Suite ``session_creation``: sessions made, found, changed, left and destroyed, and what they weigh."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.benchmark import MS, Benchmark, Stage, below, declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.samples import Metric, Point, Target
+from web_terminal_suite.bench.suites.shells import crowd, destroy, destroy_all, several
+from web_terminal_suite.bench.terminals.processes import descriptor_count, is_gone, kill_and_reap
+from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
+from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Closed, TimedOut, Violated
+from web_terminal_suite.protocol.messages import Attached, ResourceLimits, SessionSpec, Size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.bench.samples import Sample
+    from web_terminal_suite.client.connection import Connection
+
+_POLL_SECONDS: Final = 0.0005
+_DESTROY_SECONDS: Final = 10.0
+_SETTLE_SECONDS: Final = 3.0
+_MEGABYTE: Final = 1_000_000
+_LIMITS: Final = ResourceLimits(cpu_seconds=3600, memory_bytes=1 << 30, open_files=256)
+_CONFIGURATIONS: Final = {
+    "default": SessionSpec(),
+    "size+env+cwd": SessionSpec(cwd="/tmp", env={"BENCH": "1", "PS1": "$ "}),
+    "limits": SessionSpec(limits=_LIMITS),
+}
+_SIZED: Final = Size(132, 50)
+_MEMORY_STEPS: Final = (100, 300, 1000)
+_AT_ONCE: Final = 50
+
+
+async def _create(connection: Connection, spec: SessionSpec | None = None, size: Size | None = None) -> Sample:
+    """One creation on a connection that may attach: reply and first output stamped; destroyed outside the clock."""
+    size = size or Size()
+    sent_ns = connection.begin_attach(spec=spec, cols=size.cols, rows=size.rows)
+    await connection.wait_attached()
+    reply_ns, _ = await connection.message(Attached)
+    first = await _first_output(connection)
+    await destroy(connection)
+    return sample(sent_ns, first, reply=reply_ns, first_output=first)
+
+
+async def _first_output(connection: Connection) -> int:
+    chunk = await connection.read()
+    if chunk is None:
+        raise Closed(1000, "the shell ended without a word")
+    return chunk.seen_ns
+
+
+@asynccontextmanager
+async def _create_session_basic(stage: Stage) -> AsyncIterator[Operation]:
+    async def operate() -> Sample:
+        async with stage.running.connect() as connection:
+            return await _create(connection)
+
+    yield operate
+
+
+@asynccontextmanager
+async def _session_creation_with_config(stage: Stage) -> AsyncIterator[Operation]:
+    spec = _CONFIGURATIONS[stage.parameter]
+    size = _SIZED if stage.parameter == "size+env+cwd" else Size()
+
+    async def operate() -> Sample:
+        async with stage.running.connect() as connection:
+            return await _create(connection, spec, size)
+
+    yield operate
+
+
+async def _create_at_once(connections: Sequence[Connection]) -> Sample:
+    """All creations requested before any is answered, until every shell has spoken."""
+    sent_ns = connections[0].begin_attach()
+    for connection in connections[1:]:
+        connection.begin_attach()
+    spoken = await asyncio.gather(*(_first_output(each) for each in connections))
+    replies = [(await each.message(Attached))[0] for each in connections]
+    return sample(sent_ns, max(spoken), reply=max(replies), first_output=max(spoken))
+
+
+@asynccontextmanager
+async def _concurrent_session_creation(stage: Stage, users: bool = False) -> AsyncIterator[Operation]:
+    async def operate() -> Sample:
+        async with several(stage, int(stage.parameter), users) as connections:
+            try:
+                return await _create_at_once(connections)
+            finally:
+                await destroy_all(connections)
+
+    yield operate
+
+
+@asynccontextmanager
+async def _session_creation_multi_user(stage: Stage) -> AsyncIterator[Operation]:
+    async with _concurrent_session_creation(stage, users=True) as operate:
+        yield operate
+
+
+@asynccontextmanager
+async def _session_lookup(stage: Stage) -> AsyncIterator[Operation]:
+    source = random.Random(stage.parameter)
+    async with crowd(stage, int(stage.parameter)) as ids, stage.running.rest() as api:
+
+        async def operate() -> Sample:
+            session = source.choice(ids)
+            response = await api.call("GET", f"/sessions/{session}")
+            if response.json()["id"] != session:
+                raise Violated("the lookup answered with another session")
+            return sample(response.sent_ns, response.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _session_state_operations(stage: Stage) -> AsyncIterator[Operation]:
+    numbers = iter(range(1 << 62))
+    async with crowd(stage, 1) as ids, stage.running.rest() as api:
+        path = f"/sessions/{ids[0]}"
+
+        async def rename() -> Sample:
+            name = f"renamed {next(numbers)}"
+            response = await api.call("PATCH", path, {"name": name})
+            _expect(response.json()["name"], name)
+            return sample(response.sent_ns, response.seen_ns)
+
+        async def resize() -> Sample:
+            cols = 80 + next(numbers) % 100
+            response = await api.call("PATCH", path, {"cols": cols, "rows": 30})
+            _expect(response.json()["cols"], cols)
+            return sample(response.sent_ns, response.seen_ns)
+
+        async def touch() -> Sample:
+            response = await api.call("POST", f"{path}/touch")
+            return sample(response.sent_ns, response.seen_ns)
+
+        async def read_state() -> Sample:
+            response = await api.call("GET", path)
+            _expect(response.json()["state"], "running")
+            return sample(response.sent_ns, response.seen_ns)
+
+        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+
+
+def _expect(found: object, wanted: object) -> None:
+    if found != wanted:
+        raise Violated(f"the server answered {found!r} where {wanted!r} was set")
+
+
+@asynccontextmanager
+async def _destroy_session(stage: Stage) -> AsyncIterator[Operation]:
+    process = stage.running.process
+    assert process is not None  # a terminal with Capability.PROCESSES has one
+    async with stage.running.rest() as api:
+        await api.request("GET", "/health")
+        servers = process.server_pids()
+
+        async def operate() -> Sample:
+            descriptors = descriptor_count(servers)
+            session = (await api.call("POST", "/sessions", {})).json()
+            response = await api.call("DELETE", f"/sessions/{session['id']}")
+            deadline_ns = response.sent_ns + round(_DESTROY_SECONDS * 1e9)
+            while not is_gone(session["pid"]) or descriptor_count(servers) > descriptors:
+                if now_ns() > deadline_ns:
+                    raise TimedOut("end of the shell and its descriptors", _DESTROY_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)  # /proc offers no event for another process's descriptors
+            return sample(response.sent_ns, now_ns(), reply=response.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _session_full_lifecycle(stage: Stage) -> AsyncIterator[Operation]:
+    async with stage.running.rest() as api:
+        await api.request("GET", "/health")
+
+        async def operate() -> Sample:
+            marker = stage.markers.fresh()
+            created = await api.call("POST", "/sessions", {})
+            session = created.json()["id"]
+            async with stage.running.connect() as connection:
+                await connection.attach(session)
+                connection.input(marker.command.encode() + b"\r")
+                found = await connection.wait_for(marker.seen)
+                await connection.close()
+            async with stage.running.connect() as connection:
+                attached = await connection.attach(session, resume_from=found.offset)
+                _expect(attached.offset, found.offset)
+                reattached_ns, _ = await connection.message(Attached)
+                ended = await api.call("DELETE", f"/sessions/{session}")
+                connection.abort()
+            return sample(
+                created.sent_ns,
+                ended.seen_ns,
+                created=created.seen_ns,
+                output=found.seen_ns,
+                reattached=reattached_ns,
+            )
+
+        yield operate
+
+
+@asynccontextmanager
+async def _session_memory_footprint(stage: Stage) -> AsyncIterator[Operation]:
+    """Memory at each count on the way up, all sessions attached and idle; one server, started for this."""
+    most = int(stage.parameter)
+
+    async def operate() -> tuple[Point, ...]:
+        base = await _settled_pss(stage)
+        points = [Point("base server PSS", 0, base), Point("server PSS per session", 0, base)]
+        async with AsyncExitStack() as stack:
+            connections: list[Connection] = []
+            for count in (step for step in _MEMORY_STEPS if step <= most):
+                more = await stack.enter_async_context(several(stage, count - len(connections)))
+                for first in range(0, len(more), _AT_ONCE):
+                    batch = more[first : first + _AT_ONCE]
+                    await _create_at_once(batch)
+                connections += more
+                points.append(Point("server PSS per session", count, await _settled_pss(stage)))
+            for first in range(0, len(connections), _AT_ONCE):
+                await destroy_all(connections[first : first + _AT_ONCE])
+        return tuple(points)
+
+    yield operate
+
+
+async def _settled_pss(stage: Stage) -> float:
+    """The server's memory once two readings in a row agree to a thousandth."""
+    last = 0.0
+    deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
+    while True:
+        now = float(stage.running.pss_bytes() or 0)
+        if abs(now - last) <= now / 1000 or asyncio.get_running_loop().time() > deadline:
+            return now
+        last = now
+        await asyncio.sleep(0.05)  # memory is given back by whoever holds it, at no announced moment
+
+
+@asynccontextmanager
+async def _session_lookup_in_process(stage: Stage) -> AsyncIterator[Operation]:
+    from web_terminal_suite.server.host.table import Table
+    from web_terminal_suite.server.host.wire import Who
+
+    who = Who("bench", "owner")
+    table = Table(1 << 20, 1 << 20)
+    ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(stage.parameter))]
+    source = random.Random(stage.parameter)
+
+    async def operate() -> Sample:
+        session = source.choice(ids)
+        sent_ns = now_ns()
+        entry = table.find(who, session)
+        seen_ns = now_ns()
+        _expect(entry.id, session)
+        return sample(sent_ns, seen_ns)
+
+    yield operate
+
+
+@asynccontextmanager
+async def _session_state_operations_in_process(stage: Stage) -> AsyncIterator[Operation]:
+    from web_terminal_suite.server.host.table import Table, checked_name
+    from web_terminal_suite.server.host.wire import Who
+    from web_terminal_suite.server.pty import SpawnRequest, spawn
+
+    who = Who("bench", "owner")
+    table = Table(10, 10)
+    entry = table.reserve(who, None, Size(), 0.0)
+    pty = spawn(SpawnRequest(argv=(SHELL,), env=ENVIRONMENT))
+    numbers = iter(range(1 << 62))
+
+    def rename() -> None:
+        table.find(who, entry.id, to_change=True).name = checked_name(f"renamed {next(numbers)}") or ""
+
+    def resize() -> None:
+        size = Size(80 + next(numbers) % 100, 30)
+        table.find(who, entry.id, to_change=True).size = size
+        pty.resize(size)
+
+    def touch() -> None:
+        table.touch(table.find(who, entry.id, to_change=True), 1.0)
+
+    def read_state() -> None:
+        table.find(who, entry.id).facts(1.0, 1.0)
+
+    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+
+    async def operate() -> Sample:
+        sent_ns = now_ns()
+        act()
+        return sample(sent_ns, now_ns())
+
+    try:
+        yield operate
+    finally:
+        pty.close()
+        kill_and_reap(pty.pid)
+
+
+_SHELL = frozenset({Capability.SHELL})
+_ON_REQUEST = _SHELL | {Capability.ON_REQUEST}
+_API = _SHELL | {Capability.CREATE, Capability.DESTROY}
+_COMPONENT = frozenset({Capability.COMPONENTS})
+_OPERATIONS: Final = ("rename", "resize", "touch", "read")
+_CREATE_TEXT: Final = "p95 < 200 ms to the first output; milestone < 20 ms, goal < 10 ms"
+_CREATION: Final = (
+    Metric(name="to first output", targets=below("p95", 200, 10, _CREATE_TEXT)),
+    Metric(name="to reply", mark="reply"),
+)
+_COUNTS: Final = ("10", "50", "100", "500")
+
+
+def _elements(counts: tuple[str, ...]) -> dict[str, int]:
+    return {count: int(count) for count in counts}
+
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    declare(
+        "session_creation/create_session_basic",
+        "Attach without a session on an open connection, to the reply and to the new shell's first output.",
+        "Not the connection's own handshake; time_to_prompt has that in it.",
+        _create_session_basic,
+        _ON_REQUEST,
+        metrics=_CREATION,
+        floor="floors/bare_spawn",
+    ),
+    declare(
+        "session_creation/session_creation_multi_user",
+        "One session for each of so many users, all asked for at once, until every shell has spoken.",
+        "Not many sessions of one user.",
+        _session_creation_multi_user,
+        _ON_REQUEST | {Capability.USERS},
+        parameters=("1", "5", "10"),
+        quick=("1", "10"),
+        metrics=_CREATION,
+        elements=_elements(("1", "5", "10")),
+        element_unit="sessions",
+    ),
+    declare(
+        "session_creation/session_creation_with_config",
+        "As create_session_basic, with a size, variables and a directory, or with limits on the shell.",
+        "Not what the limits cost the shell later.",
+        _session_creation_with_config,
+        _ON_REQUEST | {Capability.SPEC, Capability.LIMITS},
+        parameters=tuple(_CONFIGURATIONS),
+        metrics=_CREATION,
+        floor="floors/bare_spawn",
+    ),
+    declare(
+        "session_creation/session_lookup",
+        "GET /api/v1/sessions/{id} on a kept-alive connection, one of so many live sessions at random.",
+        "Not a new connection for each request.",
+        _session_lookup,
+        _API | {Capability.LOOKUP},
+        parameters=("1", "1000"),
+        quick=("1",),
+        blocks=1,
+        metrics=(
+            Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
+        ),
+        sessions=int,
+    ),
+    declare(
+        "session_creation/session_lookup_in_process",
+        "Component, in this process: the registry's own lookup among so many sessions.",
+        "Not HTTP, nor the way to the process that holds the registry. Reading the clock is part of the figure.",
+        _session_lookup_in_process,
+        _COMPONENT,
+        parameters=("1", "1000"),
+        component=True,
+    ),
+    declare(
+        "session_creation/session_state_operations",
+        "Rename, resize, restart the idle clock, or read a session, each as one request on a kept-alive connection.",
+        "Not what the shell does when its size changes.",
+        _session_state_operations,
+        _API | {Capability.LOOKUP, Capability.CHANGE, Capability.TOUCH},
+        parameters=_OPERATIONS,
+    ),
+    declare(
+        "session_creation/session_state_operations_in_process",
+        "Component, in this process: the same on the registry's own entry, and on a real pseudo-terminal for resize.",
+        "Not HTTP, nor the way to the process that holds the registry. Reading the clock is part of the figure.",
+        _session_state_operations_in_process,
+        _COMPONENT,
+        parameters=_OPERATIONS,
+        component=True,
+    ),
+    declare(
+        "session_creation/destroy_session",
+        "DELETE until /proc shows the shell reaped and the server's descriptors closed.",
+        "Not a shell that refuses to go. Looking into /proc is part of the figure, not of the reply's.",
+        _destroy_session,
+        _API | {Capability.PROCESSES},
+        metrics=(Metric(name="latency"), Metric(name="to reply", mark="reply")),
+    ),
+    declare(
+        "session_creation/session_full_lifecycle",
+        "Create, dial and attach, one command, detach, dial and reattach where it stopped, destroy.",
+        "Not a session with a history to replay.",
+        _session_full_lifecycle,
+        _API | {Capability.REATTACH},
+        metrics=(
+            Metric(name="latency"),
+            Metric(name="to created", mark="created"),
+            Metric(name="to output", mark="output"),
+            Metric(name="to reattached", mark="reattached"),
+        ),
+    ),
+    declare(
+        "session_creation/concurrent_session_creation",
+        "So many sessions asked for at once on open connections, until every shell has spoken.",
+        "Not the connections' own handshakes.",
+        _concurrent_session_creation,
+        _ON_REQUEST,
+        parameters=_COUNTS,
+        metrics=(
+            Metric(
+                name="to first output",
+                targets={
+                    "100": Target(
+                        statistic="p50", limit=5000 * MS, goal=400 * MS, text="100 sessions in < 5 s; goal < 0.4 s"
+                    )
+                },
+            ),
+            Metric(name="to reply", mark="reply"),
+        ),
+        elements=_elements(_COUNTS),
+        element_unit="sessions",
+        quick=("10", "100"),
+        blocks=1,
+        repeats=12,
+        sessions=int,
+    ),
+    declare(
+        "session_creation/session_memory_footprint",
+        "Memory of the server apart from its shells (PSS) at 0, 100, 300 and 1000 attached idle sessions: the slope.",
+        "Not the shells' own memory, nor that of sessions with a full log.",
+        _session_memory_footprint,
+        _SHELL | {Capability.PROCESSES},
+        parameters=("1000",),
+        metrics=(
+            Metric(
+                name="server PSS per session",
+                kind="slope",
+                unit="B",
+                targets={
+                    "*": Target(
+                        statistic="slope",
+                        limit=100 * _MEGABYTE / 1000,
+                        goal=10 * _MEGABYTE / 1000,
+                        text="< 100 MB for 1,000 sessions; milestone < 20 MB, goal < 10 MB",
+                    )
+                },
+            ),
+            Metric(
+                name="base server PSS",
+                kind="level",
+                unit="B",
+                targets={
+                    "*": Target(
+                        statistic="level", limit=100 * _MEGABYTE, goal=60 * _MEGABYTE, text="< 100 MB; goal < 60 MB"
+                    )
+                },
+            ),
+        ),
+        reads=True,
+        alone=True,
+        blocks=2,
+        sessions=int,
+    ),
+)

@@ -1,0 +1,458 @@
+"""Suite ``websocket_throughput``: messages, their size, their number, and output in bulk on its way through frames."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.benchmark import Benchmark, Findings, Stage, below, declare, sample
+from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.samples import Metric, Point, Target
+from web_terminal_suite.bench.suites import streams
+from web_terminal_suite.bench.suites.crews import ServerClock
+from web_terminal_suite.bench.suites.shells import ready_shell, several
+from web_terminal_suite.bench.suites.typists import begin_echo
+from web_terminal_suite.bench.suites.volleys import Tally, framed
+from web_terminal_suite.bench.terminals.raw_pty import local_pty
+from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Violated
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import (
+    EchoBytes,
+    Frame,
+    Subprotocol,
+    decode_client,
+    decode_server,
+    encode,
+    encode_echo,
+    encode_input,
+    encode_output,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.bench.samples import Sample
+    from web_terminal_suite.client.connection import Connection, Reply
+
+# A sample is the mean of so many: one message takes less than reading the clock.
+_BATCH: Final = 200
+_SESSION: Final = "s-0123456789abcdef"
+_KEYSTROKE: Final = b"k"
+# A line of output, which most messages of a session are.
+_OUTPUT: Final = streams.LINE.encode()
+_ECHOED: Final = b"x" * 64
+_CLIENT: Final[tuple[m.ClientMessage, ...]] = (
+    m.Authenticate(token="0123456789abcdef0123456789abcdef"),
+    m.Attach(session=_SESSION, cols=120, rows=40, resume_from=123_456_789),
+    m.Resize(cols=120, rows=40),
+    m.Command(line="ls -l --color=auto"),
+    m.Signal(name="SIGINT"),
+    m.Ack(offset=123_456_789),
+    m.Ping(id=7),
+    m.Close(destroy=True),
+)
+_SERVER: Final[tuple[m.ServerMessage, ...]] = (
+    m.ConnectionStatus(status="ready", subprotocol=Subprotocol.BINARY.value, version="0.1.0", limits=m.Limits()),
+    m.Authenticated(user="owner", role="owner"),
+    m.Attached(session=_SESSION, name="build", offset=0, end=4096, cols=120, rows=40, mode="write", window=131_072),
+    m.Gap(start=4096, end=8192),
+    m.ProcessStarted(session=_SESSION, pid=12345, command=("/bin/sh",)),
+    m.ProcessExited(session=_SESSION, offset=123_456_789, status=0),
+    m.Pong(id=7),
+    m.Error(code="out_of_range", message="cols 0 is out of range: 1 to 500"),
+    m.FlowControl(direction="output", state="paused"),
+    m.ResourceUsage(cpu_seconds=1.25, memory_bytes=4_194_304, processes=3),
+    m.Resized(cols=120, rows=40),
+)
+_LIMIT_BYTES: Final = m.Limits().message_bytes
+
+_COUNTS: Final = ("10", "100", "1000", "10000")
+_SIZES: Final = ("64", "256", "1024", "4096", "16384")
+_AT_ONCE: Final = ("10", "50", "100")
+_BATCHES: Final = ("10", "50", "100", "500")
+_STREAMS: Final[dict[str, Callable[[], streams.Stream]]] = {
+    "1MB text": lambda: streams.text(1 * streams.MEGABYTE),
+    "1MB binary": lambda: streams.binary(1),
+    "32MB text": lambda: streams.text(32 * streams.MEGABYTE),
+    "32MB binary": lambda: streams.binary(32),
+}
+# Output in bulk of another suite has the same floor.
+_FLOODS: Final[dict[str, Callable[[], streams.Stream]]] = {
+    "10MB": lambda: streams.text(10 * streams.MEGABYTE),
+    "100MB": lambda: streams.text(100 * streams.MEGABYTE),
+}
+
+
+# --- component
+
+
+def _works() -> dict[str, Callable[[], object]]:
+    """What is timed, by parameter: one call is one message."""
+    found: dict[str, Callable[[], object]] = {}
+    for message in _CLIENT:
+        found |= _both("client", m.kind(message), message, "")
+    for server_message in _SERVER:
+        found |= _both("server", m.kind(server_message), server_message, "")
+    for subprotocol, name in ((Subprotocol.BINARY, "binary"), (Subprotocol.JSON, "json")):
+        found |= _bulk("client", "input", name, subprotocol, encode_input, _KEYSTROKE)
+        found |= _bulk("client", "echo", name, subprotocol, encode_echo, _ECHOED)
+        found |= _bulk("server", "echo", name, subprotocol, encode_echo, _ECHOED)
+        found |= _bulk("server", "output", name, subprotocol, _encode_output, _OUTPUT)
+    return found
+
+
+def _encode_output(subprotocol: Subprotocol, data: bytes) -> Frame:
+    return encode_output(subprotocol, 123_456_789, data)
+
+
+def _both(
+    side: str, kind: str, message: m.ClientMessage | m.ServerMessage, suffix: str
+) -> dict[str, Callable[[], object]]:
+    """A control message: the same JSON text in both subprotocols."""
+    return {
+        f"{side} {kind} encode{suffix}": lambda: encode(message),
+        f"{side} {kind} decode{suffix}": _decoding(side, Subprotocol.BINARY, encode(message)),
+    }
+
+
+def _bulk(
+    side: str,
+    kind: str,
+    name: str,
+    subprotocol: Subprotocol,
+    encoding: Callable[[Subprotocol, bytes], Frame],
+    data: bytes,
+) -> dict[str, Callable[[], object]]:
+    return {
+        f"{side} {kind} encode {name}": lambda: encoding(subprotocol, data),
+        f"{side} {kind} decode {name}": _decoding(side, subprotocol, encoding(subprotocol, data)),
+    }
+
+
+def _decoding(side: str, subprotocol: Subprotocol, frame: Frame) -> Callable[[], object]:
+    text, payload = frame
+    if side == "client":
+        return lambda: decode_client(subprotocol, text, payload, _LIMIT_BYTES)
+    return lambda: decode_server(subprotocol, text, payload)
+
+
+_WORKS: Final = _works()
+
+# Between two round trips, outside the clock. One after the other without a breath, the client alone keeps a processor
+# busy for 60 to 82 % of the time, and above 80 % no verdict on the server would stand.
+_BREATH_SECONDS: Final = 0.001
+
+
+@asynccontextmanager
+async def _websocket_message_serialization(stage: Stage) -> AsyncIterator[Operation]:
+    work = _WORKS[stage.parameter]
+
+    async def operate() -> Sample:
+        times = itertools.repeat(None, _BATCH)
+        sent_ns = now_ns()
+        for _ in times:
+            work()
+        return sample(sent_ns, sent_ns + round((now_ns() - sent_ns) / _BATCH))
+
+    yield operate
+
+
+# --- messages that touch no shell
+
+
+@asynccontextmanager
+async def _websocket_message_throughput(stage: Stage) -> AsyncIterator[Operation]:
+    count = int(stage.parameter)
+    async with stage.running.connect() as connection:
+        frames = [connection.dialect.echo(b"%08d" % number + _ECHOED[8:]) for number in range(count)]
+        # An echo is answered in the form it came in.
+        wanted = [frame.payload for frame in frames]
+        volley = framed(frames)
+        tally = Tally(connection.dialect)
+        connection.dialect = tally
+
+        async def operate() -> Sample:
+            tally.heard.clear()
+            sent_ns = connection.send_framed(volley)
+            seen_ns = await tally.count(count, connection)
+            if tally.heard != wanted:
+                raise Violated("echoes came back changed or out of order")
+            return sample(sent_ns, seen_ns)
+
+        yield operate
+
+
+def _expect_echoes(replies: Sequence[Reply], wanted: Sequence[bytes]) -> None:
+    for reply, data in zip(replies, wanted, strict=True):
+        if not isinstance(reply.event, EchoBytes) or reply.event.data != data:
+            raise Violated("an echo came back changed or out of order")
+
+
+@asynccontextmanager
+async def _websocket_latency_by_message_size(stage: Stage) -> AsyncIterator[Operation]:
+    data = b"x" * int(stage.parameter)
+    async with stage.running.connect() as connection:
+
+        async def operate() -> Sample:
+            sent_ns, reply = await connection.echo(data)
+            _expect_echoes([reply], [data])
+            await asyncio.sleep(_BREATH_SECONDS)
+            return sample(sent_ns, reply.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _websocket_round_trip_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+    ids = itertools.count(1)
+    async with stage.running.connect() as connection:
+
+        async def operate() -> Sample:
+            id = next(ids)
+            sent_ns, reply = await connection.ping(id)
+            if reply.event != m.Pong(id=id):
+                raise Violated(f"ping {id} was answered by {reply.event}")
+            await asyncio.sleep(_BREATH_SECONDS)
+            return sample(sent_ns, reply.seen_ns)
+
+        yield operate
+
+
+@asynccontextmanager
+async def _websocket_concurrent_messages(stage: Stage) -> AsyncIterator[Operation]:
+    async with several(stage, int(stage.parameter)) as connections:
+
+        async def operate() -> Sample:
+            sent = [connection.send_echo(_ECHOED) for connection in connections]
+            replies = await asyncio.gather(*(_reply(connection) for connection in connections))
+            _expect_echoes(replies, [_ECHOED] * len(replies))
+            return sample(sent[0], max(reply.seen_ns for reply in replies))
+
+        yield operate
+
+
+async def _reply(connection: Connection) -> Reply:
+    return (await connection.replies(1))[0]
+
+
+# --- messages that go through a shell
+
+
+@asynccontextmanager
+async def _pty_output_to_websocket_messages(stage: Stage) -> AsyncIterator[Operation]:
+    stream = _STREAMS[stage.parameter]()
+    async with output(stage, stream) as operate:
+        yield operate
+
+
+@asynccontextmanager
+async def output(stage: Stage, stream: streams.Stream) -> AsyncIterator[Operation]:
+    """One operation is one stream received whole; with it what the server spent and how the bytes were cut."""
+    clock = ServerClock(stage)
+    async with ready_shell(stage) as shell, streams.prepared(shell, stage, stream):
+
+        async def operate() -> Findings:
+            before_ns = clock.read_ns()
+            received = await streams.receive(shell.connection, stream, stage.markers)
+            spent_ns = clock.read_ns() - before_ns
+            sizes = sorted(received.sizes)
+            points = [
+                Point("messages", 0, len(sizes)),
+                Point("median message", 0, sizes[len(sizes) // 2]),
+                Point("largest message", 0, sizes[-1]),
+            ]
+            if clock.pids:
+                points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / streams.MEGABYTE)))
+            return Findings((sample(received.sent_ns, received.seen_ns),), tuple(points))
+
+        yield operate
+
+
+@asynccontextmanager
+async def _raw_pty_stream(stage: Stage) -> AsyncIterator[Operation]:
+    stream = (_STREAMS | _FLOODS)[stage.parameter]()
+    with local_pty(timeout=30) as pty:
+        pty.wait_for(PROMPT.encode())
+        ready = stage.markers.fresh()
+        pty.write(f"{stream.prepare or ':'}; {ready.command}\r".encode())
+        pty.wait_for(ready.seen)
+
+        async def operate() -> Sample:
+            received = streams.receive_locally(pty, stream, stage.markers)
+            return sample(received.sent_ns, received.seen_ns)
+
+        try:
+            yield operate
+        finally:
+            done = stage.markers.fresh()
+            pty.write(f"{stream.tidy or ':'}; {done.command}\r".encode())
+            pty.wait_for(done.seen)
+
+
+@asynccontextmanager
+async def _websocket_batch_processing(stage: Stage) -> AsyncIterator[Operation]:
+    count = int(stage.parameter)
+    async with ready_shell(stage) as shell:
+        await begin_echo(shell, stage, "app")
+        connection = shell.connection
+
+        async def operate() -> Sample:
+            # Ten bytes a message, the last with a nonce; with its own echo off the program alone can send them back.
+            last = stage.markers.fresh().seen
+            volley = framed(connection.dialect.input(b"%09d." % number) for number in range(count - 1))
+            volley += framed([connection.dialect.input(last)])
+            begin = connection.offset
+            sent_ns = connection.send_framed(volley)
+            found = await connection.wait_for(last)
+            if found.offset - begin != 10 * (count - 1) + len(last):
+                raise Violated(f"{found.offset - begin} bytes came back of {10 * (count - 1) + len(last)}")
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate
+
+
+_ECHO: Final = frozenset({Capability.ECHO})
+_SHELL: Final = frozenset({Capability.SHELL})
+_LATENCY_TEXT: Final = "p95 < 20 ms; goal < 0.5 ms"
+_RATE: Final = Target(
+    statistic="rate", limit=10_000, below=False, goal=150_000, text="> 10,000 messages/s; goal > 150,000 a core"
+)
+STREAM_METRICS: Final = (
+    Metric(name="latency"),
+    Metric(name="messages", kind="level", unit=""),
+    Metric(name="median message", kind="level", unit="B"),
+    Metric(name="largest message", kind="level", unit="B"),
+    Metric(name="server CPU per MB", kind="level", unit="ns"),
+)
+RAW_PTY_STREAM: Final = "floors/raw_pty_stream"
+
+
+def _elements(counts: tuple[str, ...]) -> dict[str, int]:
+    return {count: int(count) for count in counts}
+
+
+def sizes(streams: dict[str, Callable[[], streams.Stream]]) -> dict[str, int]:
+    """Bytes of each stream, by parameter."""
+    return {name: make().size_bytes for name, make in streams.items()}
+
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    declare(
+        "websocket_throughput/websocket_message_serialization",
+        "Component, in this process: one message to a frame's payload or back.",
+        "Not WebSocket framing, nor a socket. "
+        f"A sample is the mean of {_BATCH}, with some 30 ns of loop and call; its percentiles are those of such means.",
+        _websocket_message_serialization,
+        frozenset({Capability.COMPONENTS}),
+        parameters=tuple(_WORKS),
+        elements=dict.fromkeys(_WORKS, 1),
+        element_unit="messages",
+        component=True,
+        blocks=1,
+        repeats=100,
+        quick=("client input decode binary", "server output encode binary", "server output encode json"),
+    ),
+    declare(
+        "websocket_throughput/websocket_message_throughput",
+        "So many echo messages of 64 bytes in one write, until the last reply.",
+        "Not a shell; not many connections at once.",
+        _websocket_message_throughput,
+        _ECHO,
+        parameters=_COUNTS,
+        metrics=(Metric(name="latency", targets={"1000": _RATE, "10000": _RATE}),),
+        elements=_elements(_COUNTS),
+        element_unit="messages",
+        floor="null-server",
+        quick=("1000",),
+        blocks=1,
+        repeats=60,
+    ),
+    declare(
+        "websocket_throughput/websocket_latency_by_message_size",
+        "One echo message of so many bytes, there and back.",
+        "Not a shell.",
+        _websocket_latency_by_message_size,
+        _ECHO,
+        parameters=_SIZES,
+        metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
+        elements=_elements(_SIZES),
+        element_unit="B",
+        floor="null-server",
+        quick=("64", "16384"),
+        blocks=2,
+    ),
+    declare(
+        "websocket_throughput/websocket_round_trip_ping_pong",
+        "One ping message until its pong.",
+        "Not a shell, nor anything of size.",
+        _websocket_round_trip_ping_pong,
+        frozenset({Capability.PING}),
+        metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
+        floor="null-server",
+    ),
+    declare(
+        "websocket_throughput/websocket_concurrent_messages",
+        "One echo message on each of so many open connections at once, until all have replied.",
+        "Not their handshakes; not sessions.",
+        _websocket_concurrent_messages,
+        _ECHO,
+        parameters=_AT_ONCE,
+        elements=_elements(_AT_ONCE),
+        element_unit="messages",
+        floor="null-server",
+        quick=("10",),
+        blocks=1,
+        repeats=100,
+    ),
+    declare(
+        "websocket_throughput/pty_output_to_websocket_messages",
+        "A shell emits so many known bytes, text lines or every byte there is, until all came; counted, hashed.",
+        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
+        _pty_output_to_websocket_messages,
+        _SHELL | {Capability.BINARY},
+        parameters=tuple(_STREAMS),
+        metrics=STREAM_METRICS,
+        elements=sizes(_STREAMS),
+        element_unit="B",
+        floor=RAW_PTY_STREAM,
+        quick=("1MB text",),
+        blocks=1,
+        repeats=20,
+        seconds=1.0,
+        full=("32MB text", "32MB binary"),
+    ),
+    declare(
+        "websocket_throughput/websocket_batch_processing",
+        "So many input messages of ten bytes in one write, until a program in raw mode has sent back the last.",
+        "Not a shell at its prompt: the program is `cat`.",
+        _websocket_batch_processing,
+        _SHELL,
+        parameters=_BATCHES,
+        elements=_elements(_BATCHES),
+        element_unit="messages",
+        quick=("100",),
+        blocks=1,
+        repeats=100,
+    ),
+    declare(
+        RAW_PTY_STREAM,
+        "The same bytes from a shell on a local pseudo-terminal, counted and hashed: the floor of output in bulk.",
+        "No server, no socket.",
+        _raw_pty_stream,
+        frozenset({Capability.LOCAL_PTY}),
+        parameters=(*_STREAMS, *_FLOODS),
+        elements=sizes(_STREAMS | _FLOODS),
+        element_unit="B",
+        is_floor=True,
+        quick=(),
+        blocks=1,
+        repeats=10,
+        seconds=0.5,
+        full=("32MB text", "32MB binary", "100MB"),
+    ),
+)

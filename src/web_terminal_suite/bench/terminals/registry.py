@@ -1,0 +1,82 @@
+"""Which terminals there are, by name. A peer adds a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.terminals.gotty import Gotty
+from web_terminal_suite.bench.terminals.jupyter import JupyterServer
+from web_terminal_suite.bench.terminals.known import KnownTruth
+from web_terminal_suite.bench.terminals.loopback import Loopback
+from web_terminal_suite.bench.terminals.node_pty import NodePty
+from web_terminal_suite.bench.terminals.null import NullServer
+from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
+from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.terminado import Terminado
+from web_terminal_suite.bench.terminals.ttyd import Ttyd
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
+from web_terminal_suite.bench.terminals.wetty import Wetty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from web_terminal_suite.bench.terminals.terminal import Terminal
+
+PEERS: dict[str, type[Peer]] = {each.name: each for each in (Ttyd, Gotty, Terminado, JupyterServer, Wetty, NodePty)}
+"""Terminals of others."""
+
+SUBJECTS: dict[str, Callable[[], Terminal]] = {WebTerminal.name: WebTerminal, **PEERS}
+"""Terminals that are judged."""
+
+
+EVERY = "all"
+"""Stands for every one of ``SUBJECTS``."""
+
+
+class UnknownTerminal(Exception):
+    """No terminal has this name."""
+
+
+def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> tuple[Terminal, ...]:
+    """The terminals of a run: those named, those at ``urls``, or ours where there is neither; and always the floors.
+
+    The name ``all`` stands for every terminal there is.
+
+    A URL is of a server of ours, or of a peer's where its name stands before it: ``ttyd=http://127.0.0.1:7681/``.
+
+    Raises:
+        UnknownTerminal: the text names those there are.
+        ValueError: one of ``urls`` is none.
+    """
+    named = dict.fromkeys(each for name in names for each in (SUBJECTS if name == EVERY else (name,)))
+    subjects = [SUBJECTS[_known(name, SUBJECTS)]() for name in named]
+    for url in dict.fromkeys(urls):
+        subjects.append(_told_apart(_remote(url, token), subjects))
+    return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), KnownTruth(seed))
+
+
+def _remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:
+    name, equals, rest = url.partition("=")
+    if not equals or "/" in name:  # a URL may hold an equals sign of its own
+        return RemoteWebTerminal(url, token)
+    if name == WebTerminal.name:
+        return RemoteWebTerminal(rest, token)
+    return RemotePeer(PEERS[_known(name, PEERS)](), rest, token)
+
+
+def _told_apart(remote: RemoteWebTerminal | RemotePeer, others: Sequence[Terminal]) -> Terminal:
+    """``remote``, by where it is if another of the run has its name: samples are kept by the name."""
+    names = {each.name for each in others}
+    address = remote.address
+    for name in (remote.name, f"{remote.name} at {address.authority}", f"{remote.name} at {address.websocket('/')}"):
+        if name not in names:
+            # The name is the class's; this one instance has another.
+            vars(remote)["name"] = name
+            return remote
+    raise ValueError(f"{address.websocket('/')} is named twice; measure one terminal twice with --self-check")
+
+
+def _known(name: str, names: Mapping[str, object]) -> str:
+    if name not in names:
+        raise UnknownTerminal(f"no terminal is called {name!r}; there are: {', '.join(names)}; or {EVERY}")
+    return name

@@ -1,0 +1,56 @@
+"""``web-terminal bench --list`` alone: names are all it needs, so nothing is imported that only measuring takes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FLAG = "--list"
+
+
+def only_lists(words: Sequence[str]) -> bool:
+    """Whether a command line asks for the names of benchmarks and has no flag but that one."""
+    flags = {word for word in words if word.startswith("-")}
+    return words[:1] == ["bench"] and flags == {_FLAG}
+
+
+def listed(words: Sequence[str]) -> int:
+    """Print the names that the filters in ``words`` select; the exit status."""
+    sys.modules.setdefault("asyncio", _Unused("asyncio"))
+    try:
+        print_names([word for word in words[1:] if word != _FLAG])
+    except ValueError as error:
+        print(f"web-terminal bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def print_names(filters: Sequence[str]) -> None:
+    """Name the benchmarks that ``filters`` select, one a line.
+
+    Raises:
+        NothingMatches
+    """
+    from web_terminal_suite.bench.plan import name, select
+    from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+
+    for benchmark, parameter in select(CATALOGUE, filters):
+        print(name(benchmark, parameter))
+
+
+class _Unused(ModuleType):
+    """A module that is loaded when something in it is used, not when it is imported.
+
+    The suites import asyncio to run, and are imported to be named; its import takes as long as all of theirs. The
+    standard library's ``LazyLoader`` loads a module at its second import.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)

@@ -1,0 +1,71 @@
+"""``web-terminal validate FILE``: judge a record again and say what it amounts to.
+
+The verdicts are computed from the samples in the file. Those that the file states are only compared with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.analysis import Analysis
+    from web_terminal_suite.bench.record import StoredResult
+
+USAGE_ERROR = 2
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="A --json file, or the run file of a run that was cut short.")],
+    figures: Annotated[bool, typer.Option(help="Also list what was measured without a target.")] = False,
+) -> None:
+    """Print each target of a record with its verdict, computed again from the samples.
+
+    Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
+    """
+    from web_terminal_suite.bench import record
+    from web_terminal_suite.bench.report import paper
+
+    try:
+        # These need the bench extra; what else the command needs is always installed.
+        from web_terminal_suite.bench.analysis import analyse, exit_code
+        from web_terminal_suite.bench.report import text
+    except ModuleNotFoundError as error:
+        typer.echo(f"web-terminal validate: needs {error.name}; pip install 'web-terminal-suite[bench]'", err=True)
+        raise typer.Exit(USAGE_ERROR) from error
+    try:
+        stored = record.read(file)
+    except record.RecordError as error:
+        typer.echo(f"web-terminal validate: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from error
+    analysis = analyse(stored.run)
+    console = paper.console()
+    text.print_report(console, analysis, stored.run.machine, with_figures=figures)
+    for line in differences(analysis, stored.results):
+        console.print(line, style="bold red", markup=False, soft_wrap=True)
+    raise typer.Exit(int(exit_code(analysis)))
+
+
+def differences(analysis: Analysis, stored: tuple[StoredResult, ...]) -> list[str]:
+    """Where the file's own verdicts are not those that its samples give; nothing where it states none."""
+    if not stored:
+        return []
+    found = {
+        (result.cell.benchmark, result.cell.parameter, result.cell.terminal, result.metric.name): (
+            str(result.cell),
+            str(result.judgement.verdict),
+        )
+        for result in analysis.results
+    }
+    stated = {(each.id, each.parameter, each.terminal, each.metric): each.verdict for each in stored}
+    lines = [
+        f"{name}, {key[3]}: the file says {stated[key]}, its samples say {verdict}"
+        for key, (name, verdict) in found.items()
+        if key in stated and stated[key] != verdict
+    ]
+    lines += [f"{key[0]}, {key[3]}: the file states no result" for key in found.keys() - stated.keys()]
+    return lines + [
+        f"{key[0]}, {key[3]}: the file states a result without a record" for key in stated.keys() - found.keys()
+    ]

@@ -1,0 +1,191 @@
+"""What a wire must offer so that one client can talk to any web terminal. No I/O.
+
+The vocabulary is our own protocol's: a dialect takes its messages (``attach``, ``resize``, ``ack``, ...), gives
+WebSocket frames, and reads frames back as server messages. One dialect object serves one connection, so it may
+remember where its conversation stands.
+
+Most wires know neither sessions apart from their connection nor offsets: ``Ephemeral`` is what these share.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+
+from web_terminal_suite.protocol import messages as m
+from web_terminal_suite.protocol.codec import EchoBytes, Frame, OutputBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Event = m.ServerMessage | OutputBytes | EchoBytes
+
+
+class Unsupported(ValueError):
+    """This wire has no such message."""
+
+    def __init__(self, dialect: str, what: str) -> None:
+        super().__init__(f"the wire of {dialect} has no {what}")
+
+
+class Feature(StrEnum):
+    """What a wire can carry beyond keystrokes and output."""
+
+    BINARY = "binary data"
+    ACKNOWLEDGE = "flow control"
+    ECHO = "echo message"
+    PING = "ping message"
+    RESUME = "resume"
+    SIGNAL = "signal message"
+
+
+class HttpRequest(NamedTuple):
+    """What a wire wants asked over HTTP, beside its WebSocket. ``path`` lies under the server's base."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Dialect(ABC):
+    """One wire, for one connection.
+
+    ``owed`` are frames the wire demands at once in reply to what was read; whoever reads sends and clears them.
+    """
+
+    name: ClassVar[str]
+    path: str
+    features: ClassVar[frozenset[Feature]]
+    subprotocols: tuple[str, ...] = ()
+    input_limit_bytes: int = 0
+    """The most that one ``input`` may carry; 0 where there is no such limit. More is typed in pieces."""
+    spawns_on_connect: ClassVar[bool] = False
+    """Whether the handshake starts the shell; otherwise ``attach`` does."""
+
+    def __init__(self) -> None:
+        self.owed: list[Frame] = []
+
+    def before(self, token: str) -> HttpRequest | None:
+        """What must be asked before the handshake, if anything; ``told`` is given the answer."""
+        return None
+
+    def told(self, body: bytes) -> None:
+        """The body of a good answer to ``before``.
+
+        Raises:
+            TheirError: not the answer this wire gives.
+        """
+        raise Unsupported(self.name, "request before its handshake")
+
+    def after(self, token: str) -> HttpRequest | None:
+        """What ends the session, where closing the WebSocket does not and the wire has no word for it."""
+        return None
+
+    def headers(self, token: str) -> Mapping[str, str]:
+        """Headers of the handshake beyond what a WebSocket needs; where the wire has such credentials, these."""
+        return {}
+
+    def opened(self) -> m.Attached | None:
+        """What the handshake alone means: an attached session on a wire where no frame says so."""
+        return None
+
+    def greeting(self, token: str) -> tuple[Frame, ...]:
+        """What the client says first, right after the handshake."""
+        return ()
+
+    @property
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether ``attach`` may be sent."""
+
+    @abstractmethod
+    def attach(self, request: m.Attach) -> tuple[Frame, ...]:
+        """Frames that join or create a session; the answer is read as ``Attached``."""
+
+    @abstractmethod
+    def input(self, data: bytes) -> Frame:
+        """Keystrokes."""
+
+    @abstractmethod
+    def resize(self, cols: int, rows: int) -> Frame:
+        """The terminal's new size."""
+
+    def acknowledge(self, offset: int) -> Frame | None:
+        """Everything before ``offset`` was drawn; ``None`` where the wire needs no such word."""
+        return None
+
+    def echo(self, data: bytes) -> Frame:
+        """A frame that is answered with the same bytes."""
+        raise Unsupported(self.name, Feature.ECHO.value)
+
+    def ping(self, id: int) -> Frame:
+        """A frame that is answered with a ``Pong``."""
+        raise Unsupported(self.name, Feature.PING.value)
+
+    def command(self, line: str) -> Frame:
+        """A line typed for the user, with its carriage return."""
+        return self.input(line.encode() + b"\r")
+
+    def signal(self, name: str) -> Frame:
+        """A signal to the foreground process group."""
+        raise Unsupported(self.name, Feature.SIGNAL.value)
+
+    def close(self, destroy: bool) -> Frame | None:
+        """A message that asks for the end; ``None`` where closing the WebSocket is all there is."""
+        return None
+
+    @abstractmethod
+    def read(self, text: bool, payload: bytes) -> Event | None:
+        """What the server said, or ``None`` for a frame that says nothing of interest; what it demands is ``owed``.
+
+        Raises:
+            TheirError: no message of this wire, or one at the wrong moment.
+        """
+
+
+_sessions = itertools.count(1)
+# What a client of ours acknowledges by; these wires do not hear of it.
+_WINDOW_BYTES: Final = 1 << 17
+
+
+class Ephemeral(Dialect):
+    """A wire whose session lives as long as its connection, and whose output has no offsets: they are counted here."""
+
+    features = frozenset()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = m.Size()
+        self._offset = 0
+
+    @property
+    def ready(self) -> bool:
+        return True
+
+    def output(self, data: bytes) -> OutputBytes:
+        """The next output, numbered."""
+        offset = self._offset
+        self._offset = offset + len(data)
+        return OutputBytes(offset, data)
+
+    def joined(self) -> m.Attached:
+        """The session is there."""
+        name = f"{self.name}-{next(_sessions)}"
+        size = self.size
+        return m.Attached(
+            session=name, name=name, offset=0, end=0, cols=size.cols, rows=size.rows, mode="write", window=_WINDOW_BYTES
+        )
+
+    def attach(self, request: m.Attach) -> tuple[Frame, ...]:
+        for what, asked in (("session to join", request.session), ("choice of shell", request.spec)):
+            if asked is not None:
+                raise Unsupported(self.name, what)
+        self.size = m.Size(request.cols, request.rows)
+        return self.start(self.size)
+
+    @abstractmethod
+    def start(self, size: m.Size) -> tuple[Frame, ...]:
+        """Frames that start a shell of this size, or give the one that runs its size."""

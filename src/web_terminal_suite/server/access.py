@@ -1,0 +1,233 @@
+"""Who may enter, to read or to write: tokens, the login cookie, the allow-lists for Host and Origin.
+
+Decides only; the handshake and the HTTP gate ask it. Middleware does not run in a WebSocket handshake (that is how
+CVE-2026-39987 happened), so both ask here.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from web_terminal_suite.server.settings import OWNER, is_loopback
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.settings import Settings
+
+Scheme = Literal["bearer", "basic", "token"]
+"""How a token may come in ``Authorization``. Bearer always; what others' clients use, only where they are served."""
+
+_ATTEMPT_SECONDS = 60.0
+_ADDRESSES_REMEMBERED = 10_000
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What somebody may do. ``until`` is the epoch second the login ends, ``None`` where a token came along itself."""
+
+    user: str
+    role: str
+    until: float | None = None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether input, signals and changes are allowed."""
+        return self.role != "viewer"
+
+
+class Denied(Exception):
+    """No grant; ``reason`` may be told to the other side."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TooManyFailures(Denied):
+    """No grant, and no look at what was offered either."""
+
+
+class Access:
+    """The rules of one server. Holds digests of tokens, not the tokens."""
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        self._settings = settings
+        self._grants: dict[bytes, Grant] = {}
+        if settings.token:
+            self._grants[_digest(settings.token)] = Grant(OWNER, "owner")
+        for name, user in settings.users.items():
+            self._grants[_digest(user.token)] = Grant(name, user.role)
+        self._by_user = {grant.user: grant for grant in self._grants.values()}
+        # A changed token must end every login made with the old one, so cookies are signed with all of them.
+        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._grants))).digest()
+        self._serializer = URLSafeTimedSerializer(secret, salt="login")
+        # Cookies ignore ports, and several servers may run on one machine.
+        self.cookie_name = f"web_terminal_{port}"
+        self._hosts = _allowed_hosts(settings)
+        self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    # --- where from
+
+    def check_host(self, host: str | None) -> None:
+        """Refuse names we do not serve, which is what DNS rebinding needs.
+
+        Raises:
+            Denied: with the header's value and the remedy.
+        """
+        name = _host_name(host or "")
+        if "*" not in self._hosts and name not in self._hosts:
+            raise Denied(f"host {name[:100]!r} is not allowed; allow it with --allow-host {name[:100]}")
+
+    def check_origin(self, origin: str | None, host: str | None) -> None:
+        """Refuse pages of other sites. Programs send no Origin, and authenticate like everybody.
+
+        Raises:
+            Denied: with the header's value and the remedy.
+        """
+        if origin is None or origin in self._settings.allow_origins:
+            return
+        # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
+        if host and _authority(origin) == host.lower():
+            return
+        raise Denied(f"origin {origin[:100]!r} is not allowed; allow it with --allow-origin {origin[:100]}")
+
+    # --- who
+
+    def by_token(self, token: str) -> Grant:
+        """The grant of a token.
+
+        Raises:
+            Denied: nobody has this token.
+        """
+        offered = _digest(token)
+        for digest, grant in self._grants.items():
+            if hmac.compare_digest(digest, offered):
+                return grant
+        raise Denied("wrong token")
+
+    def by_headers(
+        self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
+    ) -> Grant | None:
+        """The grant that a request's headers carry; ``None`` where they carry none. ``scheme`` will do beside Bearer.
+
+        Raises:
+            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
+            Denied: they carry one that is wrong or over.
+        """
+        if not self._settings.has_authentication:
+            return Grant(OWNER, "owner")
+        if authorization is not None:
+            return self.try_token(_token_in(authorization, scheme), address)
+        value = _cookie(cookie, self.cookie_name)
+        return self._by_cookie(value) if value is not None else None
+
+    def cookie(self, grant: Grant) -> str:
+        """The cookie's value that stands for ``grant`` from now on."""
+        return str(self._serializer.dumps(grant.user))
+
+    def _by_cookie(self, value: str) -> Grant:
+        try:
+            user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
+        except SignatureExpired as error:
+            raise Denied("the login is over") from error
+        except (BadSignature, ValueError) as error:
+            raise Denied("wrong cookie") from error
+        # The role is the present one: a user may have been given another since the login.
+        grant = self._by_user.get(user) if isinstance(user, str) else None
+        if grant is None:
+            raise Denied("wrong cookie")
+        until = made.timestamp() + self._settings.login_seconds
+        if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
+            raise Denied("the login is over")
+        return Grant(grant.user, grant.role, until)
+
+    # --- how often
+
+    def try_token(self, token: str, address: str) -> Grant:
+        """The grant of a token that somebody at ``address`` offers; a wrong one counts.
+
+        Raises:
+            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
+            Denied: nobody has this token.
+        """
+        if not self.may_try(address):
+            limit = self._settings.login_attempts_per_minute
+            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+        try:
+            return self.by_token(token)
+        except Denied:
+            self.note_failure(address)
+            raise
+
+    def may_try(self, address: str, now: float | None = None) -> bool:
+        """Whether ``address`` may still guess; only failures count (``note_failure``)."""
+        start, count = self._attempts.get(address, (0.0, 0))
+        now = time.monotonic() if now is None else now
+        return count < self._settings.login_attempts_per_minute or now - start >= _ATTEMPT_SECONDS
+
+    def note_failure(self, address: str, now: float | None = None) -> None:
+        """Count a wrong token against ``address``."""
+        now = time.monotonic() if now is None else now
+        start, count = self._attempts.pop(address, (now, 0))
+        if now - start >= _ATTEMPT_SECONDS:
+            start, count = now, 0
+        self._attempts[address] = (start, count + 1)
+        while len(self._attempts) > _ADDRESSES_REMEMBERED:
+            self._attempts.popitem(last=False)
+
+
+def _token_in(authorization: str, scheme: Scheme) -> str:
+    """The token that an ``Authorization`` header carries: as it is, or as the password of Basic (RFC 7617)."""
+    named, _, value = authorization.partition(" ")
+    value = value.strip()
+    if named.lower() not in ("bearer", scheme):
+        raise Denied(f"authorization scheme {named[:20]!r} is not supported; use Bearer")
+    if named.lower() != "basic":
+        return value
+    try:
+        return binascii.a2b_base64(value, strict_mode=True).decode().partition(":")[2]
+    except ValueError as error:  # also binascii's and a decoder's
+        raise Denied("the Basic credentials are not base64 of user:token") from error
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _authority(origin: str) -> str:
+    """Host and port of an Origin header, in lower case; empty where it names none, as ``null`` does."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0].removeprefix("[").lower()
+    return host.partition(":")[0].lower()
+
+
+def _allowed_hosts(settings: Settings) -> frozenset[str]:
+    names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) for name in settings.allow_hosts)}
+    if not is_loopback(settings.host) and settings.host not in ("0.0.0.0", "::"):
+        names.add(settings.host.strip("[]").lower())
+    return frozenset(names)
+
+
+def _cookie(header: str | None, name: str) -> str | None:
+    # By hand: http.cookies gives up at the first cookie it cannot read, and other servers on this machine, whose
+    # cookies come along because cookies ignore ports, put anything into theirs.
+    for pair in (header or "").split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return None

@@ -1,0 +1,290 @@
+"""The host at work: what workers ask about sessions, and the loop that hears them.
+
+Started by ``supervise`` with the settings and one socket over which the ends of the workers' channels arrive.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.protocol.messages import Size
+from web_terminal_suite.server import launch
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.host.arenas import Arenas
+from web_terminal_suite.server.host.endings import Endings
+from web_terminal_suite.server.host.loop import READ, Loop
+from web_terminal_suite.server.host.pumps import Pumps
+from web_terminal_suite.server.host.table import Entry, Refusal, Table, checked_name
+from web_terminal_suite.server.host.workers import Worker, Workers
+from web_terminal_suite.server.pty import SpawnFailed, SpawnRequest, Terminal, open_terminal, spawn
+from web_terminal_suite.server.session import Pace, Session, SessionState
+from web_terminal_suite.server.settings import Settings, default_shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from web_terminal_suite.protocol.messages import SessionSpec
+
+log = logging.getLogger("web_terminal_suite.host")
+
+# A shell's path and arguments together; far below a packet, far above what anybody types.
+_COMMAND_BYTES = 32 * 1024
+
+
+class Host:
+    """Owns the table of sessions and answers what workers ask about it."""
+
+    def __init__(
+        self, settings: Settings, control: socket.socket, loop: Loop, *, number: int, shells_descriptors: int
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._table = Table(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
+        self._arenas = Arenas(settings.log_size)
+        self._workers = Workers(loop, self._hear, self._lose)
+        self._endings = Endings(settings, loop, self._table, self._arenas, self._workers)
+        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._endings)
+        self._pace = Pace()
+        self._created = self._failed = 0
+        self._base_environment = _shell_environment(settings)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
+        # Opened before it is needed, so that whoever waits for a shell does not wait for its terminal too.
+        self._terminal = _a_terminal()
+        self._control = control
+        self._handlers: dict[type, Callable[..., None]] = {
+            wire.Create: self._create,
+            wire.Join: self._join,
+            wire.Read: self._read,
+            wire.List: self._list,
+            wire.Change: self._change,
+            wire.Touch: self._touch,
+            wire.Signal: self._signal,
+            wire.Destroy: self._destroy,
+            wire.Count: self._count,
+            wire.Viewers: self._pumps.viewers,
+            wire.Drained: self._pumps.drained,
+            wire.Sized: self._sized,
+        }
+        control.setblocking(False)
+        loop.watch(control.fileno(), READ, self._on_control)
+        loop.on_signals({signal.SIGCHLD: self._endings.reap, signal.SIGTERM: self._endings.shut_down})
+
+    def _on_control(self, _events: int) -> None:
+        """A new worker's end of its channel; the supervisor gone means that we go too."""
+        try:
+            packet, fds = wire.receive_descriptors(self._control, 64, 1)
+        except BlockingIOError:
+            return
+        if not packet:
+            self._endings.shut_down()
+            return
+        self._workers.arrive(socket.socket(fileno=fds[0]))
+
+    def _lose(self, worker: Worker) -> None:
+        self._pumps.lose(worker)
+
+    def _hear(self, worker: Worker, message: wire.FromWorker) -> None:
+        try:
+            self._handlers[type(message)](worker, message)
+        except Refusal as refusal:
+            self._refuse(worker, message, refusal.code, refusal.message)
+        except SpawnFailed as failure:
+            self._failed += 1
+            self._refuse(worker, message, failure.code, failure.message)
+        except Exception:
+            # Our own fault, whatever it is. Every shell ends with this process, so one request must not end it.
+            log.exception("%s failed", type(message).__name__)
+            self._refuse(worker, message, "internal_error", "the server failed; its log says how")
+
+    def _refuse(self, worker: Worker, message: wire.FromWorker, code: str, text: str) -> None:
+        if isinstance(message, wire.Request):
+            self._workers.answer(worker, wire.Refused(id=message.id, code=code, message=text))
+
+    def _tell(self, worker: Worker, request_id: int, entry: Entry) -> None:
+        facts = entry.facts(self._loop.time(), time.time())
+        self._workers.answer(worker, wire.Told(id=request_id, facts=facts))
+
+    # --- sessions begin
+
+    def _create(self, worker: Worker, request: wire.Create) -> None:
+        try:
+            self._start(worker, request)
+        finally:
+            self._terminal = self._terminal or _a_terminal()
+
+    def _start(self, worker: Worker, request: wire.Create) -> None:
+        spec = request.spec
+        now = self._loop.time()
+        if self._endings.stopping:
+            raise Refusal("going_away", "the server is stopping")
+        size = Size(spec.cols, spec.rows)
+        argv = (spec.shell or self._settings.shell or default_shell(), *spec.args)
+        # Every answer about the session repeats it, and must fit a packet.
+        length = len(wire.encode(argv))
+        if length > _COMMAND_BYTES:
+            raise Refusal("out_of_range", f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
+        entry = self._table.reserve(request.who, spec.name, size, now)
+        try:
+            try:
+                arena, slot, log_ = self._arenas.take()
+            except OSError as error:
+                raise SpawnFailed(
+                    "no_memory", f"no memory for output logs: {(error.strerror or '').lower()}"
+                ) from error
+            try:
+                pty = spawn(
+                    SpawnRequest(
+                        argv=argv,
+                        env=self._base_environment | spec.env,
+                        size=size,
+                        cwd=spec.cwd or self._settings.cwd or os.path.expanduser("~"),
+                        limits=spec.limits,
+                    ),
+                    self._take_terminal(),
+                )
+            except BaseException:
+                self._arenas.give_back(arena, slot)
+                raise
+        except BaseException:
+            self._table.retire(entry)
+            self._table.remove(entry)
+            raise
+        self._lower_descriptors(pty.pid, spec)
+        entry.arena, entry.slot, entry.command = arena, slot, argv
+        entry.session = Session(pty, log_, self._pace)
+        entry.move(SessionState.RUNNING)
+        self._endings.watch(pty.pid, entry)
+        self._created += 1
+        if request.join:
+            entry.tied_to = worker if request.tied else None
+            self._pumps.hold(worker, entry, request.id)
+        else:
+            self._pumps.pump_here(entry)
+            self._tell(worker, request.id, entry)
+        log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+
+    def _take_terminal(self) -> Terminal | None:
+        terminal, self._terminal = self._terminal, None
+        return terminal
+
+    def _lower_descriptors(self, pid: int, spec: SessionSpec) -> None:
+        """Give a shell the limit that the server was started with, not the one it raised for itself.
+
+        Programs that close every descriptor there may be, or keep them in a set of 1,024, suffer from a high one.
+        """
+        if self._descriptors is None or (spec.limits is not None and spec.limits.open_files is not None):
+            return
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptors)
+        except (ProcessLookupError, PermissionError):
+            pass  # it ended already, or became another user's: a limit of its own is not what it lacks
+
+    def _join(self, worker: Worker, request: wire.Join) -> None:
+        self._pumps.hold(worker, self._table.find(request.who, request.session), request.id)
+
+    # --- what is asked about one session
+
+    def _read(self, worker: Worker, request: wire.Read) -> None:
+        self._tell(worker, request.id, self._table.find(request.who, request.session))
+
+    def _list(self, worker: Worker, request: wire.List) -> None:
+        page, total, after = self._table.page(request.who, request.limit, request.after)
+        now, wall = self._loop.time(), time.time()
+        facts = tuple(entry.facts(now, wall) for entry in page)
+        # A page must fit a packet; the rest is asked for with `after`.
+        while len(facts) > 1 and len(wire.encode(facts)) > wire.PACKET_BYTES - 1024:
+            facts = facts[: len(facts) // 2]
+            after = facts[-1].id
+        self._workers.answer(worker, wire.Listed(id=request.id, sessions=facts, total=total, next=after))
+
+    def _change(self, worker: Worker, request: wire.Change) -> None:
+        entry = self._table.find(request.who, request.session, to_change=True)
+        name = checked_name(request.name)
+        if name is not None:
+            entry.name = name
+        if request.cols is not None or request.rows is not None:
+            size = Size(request.cols or entry.size.cols, request.rows or entry.size.rows)
+            if entry.session is not None and entry.session.pty.fd >= 0:
+                entry.session.pty.resize(size)
+            entry.size = size
+        self._tell_holders(entry, None)
+        self._tell(worker, request.id, entry)
+
+    def _sized(self, worker: Worker, notice: wire.Sized) -> None:
+        entry = worker.held.get(notice.session)
+        if entry is not None:
+            entry.size = Size(notice.cols, notice.rows)
+            self._tell_holders(entry, worker)
+
+    def _tell_holders(self, entry: Entry, source: Worker | None) -> None:
+        notice = wire.Changed(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
+        for holder in entry.holders:
+            if holder is not source and isinstance(holder, Worker):
+                self._workers.answer(holder, notice)
+
+    def _touch(self, worker: Worker, request: wire.Touch) -> None:
+        entry = self._table.find(request.who, request.session, to_change=True)
+        self._table.touch(entry, self._loop.time())
+        self._tell(worker, request.id, entry)
+
+    def _signal(self, worker: Worker, request: wire.Signal) -> None:
+        entry = self._table.find(request.who, request.session, to_change=True)
+        if entry.session is not None and entry.session.pty.fd >= 0:
+            entry.session.pty.signal(request.number)
+        self._workers.answer(worker, wire.Done(id=request.id))
+
+    def _destroy(self, worker: Worker, request: wire.Destroy) -> None:
+        entry = self._table.find(request.who, request.session, to_change=True)
+        if entry.state is SessionState.ENDED:
+            self._endings.remove(entry)
+            self._workers.answer(worker, wire.Done(id=request.id))
+            return
+        entry.waiting.append((worker, request.id))
+        self._endings.end(entry, "destroyed")
+
+    def _count(self, worker: Worker, request: wire.Count) -> None:
+        answer = wire.Counted(
+            id=request.id,
+            states=self._table.states(),
+            created=self._created,
+            failed=self._failed,
+            expired=self._endings.expired,
+        )
+        self._workers.answer(worker, answer)
+
+
+def _a_terminal() -> Terminal | None:
+    """One in reserve; where there is none, whoever needs it is told why."""
+    try:
+        return open_terminal()
+    except SpawnFailed:
+        return None
+
+
+def _shell_environment(settings: Settings) -> dict[str, str]:
+    return {**launch.public_environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **settings.env}
+
+
+def main() -> None:
+    """Serve until the supervisor says stop or is gone."""
+    settings = launch.read_settings()
+    launch.keep_descriptors()
+    launch.log_to_stderr(settings.log_level, "host")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop = Loop()
+    control = socket.socket(fileno=launch.CONTROL_FD)
+    Host(settings, control, loop, number=int(sys.argv[1]), shells_descriptors=int(sys.argv[2]))
+    launch.settle()
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

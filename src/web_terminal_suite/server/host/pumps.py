@@ -1,0 +1,164 @@
+"""Who holds a session and who pumps it: the worker with its first viewer, another one, or the host itself."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.server.host import wire
+from web_terminal_suite.server.host.loop import READ
+from web_terminal_suite.server.host.table import Refusal
+from web_terminal_suite.server.host.workers import Worker, Workers
+from web_terminal_suite.server.session import Pumped, SessionState
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.host.arenas import Arenas
+    from web_terminal_suite.server.host.endings import Endings
+    from web_terminal_suite.server.host.loop import Loop
+    from web_terminal_suite.server.host.table import Entry, Table
+
+log = logging.getLogger("web_terminal_suite.host")
+
+# A terminal that said "end" while its shell lives is looked at again, for the shell may open it anew.
+_REOPEN_SECONDS = 0.2
+
+
+class Pumps:
+    """Hands sessions to workers and takes them back, so that exactly one process reads each terminal."""
+
+    def __init__(self, loop: Loop, table: Table, arenas: Arenas, workers: Workers, endings: Endings) -> None:
+        self._loop = loop
+        self._table = table
+        self._arenas = arenas
+        self._workers = workers
+        self._endings = endings
+
+    def hold(self, worker: Worker, entry: Entry, request_id: int) -> None:
+        """Give ``entry`` to ``worker``, which pumps it unless another one does.
+
+        Raises:
+            Refusal: no descriptor is left for a link.
+        """
+        session = entry.session
+        assert session is not None  # only running or ended sessions are in the table
+        if entry.pump is not None and entry.pump is not worker:
+            try:
+                link = self._link(entry)
+            except OSError as error:
+                raise Refusal("no_descriptor", f"{(error.strerror or '').lower()}; raise ulimit -n") from error
+        entry.holders[worker] = 1
+        worker.held[entry.id] = entry
+        self._table.viewed(entry, self._loop.time())
+        brings_master = session.pty.fd >= 0
+        brings_link = False
+        lent: list[int] = []
+        owned: list[int] = []
+        if brings_master:
+            lent.append(session.pty.fd)
+            if entry.pump is None:
+                self._loop.forget(session.pty.fd)
+                session.note_flood(False)
+                entry.pump = worker
+            elif entry.pump is not worker:
+                owned.append(link)
+                brings_link = True
+        brings_arena = entry.arena not in worker.arenas
+        if brings_arena:
+            lent.append(self._arenas.fd(entry.arena))
+            worker.arenas.add(entry.arena)
+        answer = wire.Held(
+            id=request_id,
+            facts=entry.facts(self._loop.time(), time.time()),
+            arena=entry.arena,
+            slot=entry.slot,
+            log_size=self._arenas.log_size,
+            pumping=entry.pump is worker,
+            brings_master=brings_master,
+            brings_arena=brings_arena,
+            brings_link=brings_link,
+        )
+        self._workers.answer(worker, answer, tuple(lent), tuple(owned))
+        if entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
+            self._workers.answer(worker, wire.Exited(session=entry.id))
+
+    def _link(self, entry: Entry) -> int:
+        """A new link to the session's pump; the pump is told, the other end is returned."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pump = entry.pump
+        assert isinstance(pump, Worker)
+        self._workers.answer(pump, wire.Followed(session=entry.id), owned=(near.detach(),))
+        return far.detach()
+
+    def viewers(self, worker: Worker, notice: wire.Viewers) -> None:
+        """How many viewers ``worker`` has of a session now."""
+        if notice.lost_arena is not None:
+            worker.arenas.discard(notice.lost_arena)
+        entry = worker.held.get(notice.session)
+        if entry is None:
+            return
+        if notice.count:
+            entry.holders[worker] = notice.count
+        else:
+            self._let_go(worker, entry)
+
+    def lose(self, worker: Worker) -> None:
+        """A worker is gone, killed or drained: nothing of its sessions is lost, somebody else pumps them."""
+        for entry in list(worker.held.values()):
+            self._let_go(worker, entry)
+
+    def _let_go(self, worker: Worker, entry: Entry) -> None:
+        entry.holders.pop(worker, None)
+        worker.held.pop(entry.id, None)
+        if entry.state is SessionState.ENDED:
+            if not entry.holders and not self._table.knows(entry):
+                self._endings.free(entry)
+            return
+        self._table.viewed(entry, self._loop.time())
+        if entry.tied_to is worker:
+            self._endings.end(entry, "destroyed")
+        if entry.pump is not worker:
+            return
+        entry.pump = None
+        if entry.holders:
+            self._promote(entry)
+        elif entry.reaped:
+            self._endings.finish(entry)
+        else:
+            self.pump_here(entry)
+
+    def _promote(self, entry: Entry) -> None:
+        """Another worker that holds the session becomes its pump; the rest are linked to it."""
+        first, *others = [holder for holder in entry.holders if isinstance(holder, Worker)]
+        entry.pump = first
+        self._workers.answer(first, wire.Pump(session=entry.id))
+        for other in others:
+            try:
+                link = self._link(entry)
+            except OSError as error:
+                # Out of descriptors. Its viewers see nothing until they attach anew; everybody else's host lives on.
+                log.error("session %s: no link for a worker that follows it: %s", entry.id, error)
+                continue
+            self._workers.answer(other, wire.Linked(session=entry.id), owned=(link,))
+        if entry.reaped:
+            self._workers.answer(first, wire.Exited(session=entry.id))
+
+    def drained(self, worker: Worker, notice: wire.Drained) -> None:
+        """The pump read the terminal of a shell that ended to its end."""
+        entry = worker.held.get(notice.session)
+        if entry is not None and entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
+            self._endings.finish(entry)
+
+    def pump_here(self, entry: Entry) -> None:
+        """Read the terminal in the host while nobody looks."""
+        if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
+            self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
+
+    def _on_terminal(self, entry: Entry, _events: int) -> None:
+        assert entry.session is not None
+        if entry.session.pump() is Pumped.END:
+            self._loop.forget(entry.session.pty.fd)
+            if not entry.reaped:
+                self._loop.later(_REOPEN_SECONDS, lambda: self.pump_here(entry))

@@ -1,0 +1,91 @@
+"""What a process of the server is handed at its start: descriptors at fixed numbers, settings, a place to log."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import mmap
+import os
+import sys
+
+import msgspec
+
+from web_terminal_suite.server.settings import ENVIRONMENT_PREFIX, Settings
+
+# Descriptors every child finds open; 0 to 2 are the server's own.
+SETTINGS_FD = 3
+CONTROL_FD = 4
+LISTENER_FD = 5
+COUNTERS_FD = 6
+FIRST_CHANNEL_FD = 7
+"""A worker's to the first host; those to the others follow."""
+
+# What supervisor and worker say to each other on the control socket.
+READY = b"ready"
+REPLACE = b"replace"
+"""Leave; others serve on."""
+STOP = b"stop"
+"""Leave; the whole server stops."""
+
+
+def settings_memory(settings: Settings) -> int:
+    """A memfd that holds the settings: secrets reach children without showing in ``ps`` or ``/proc/*/environ``."""
+    fd = os.memfd_create("web-terminal-settings", os.MFD_CLOEXEC)
+    data = msgspec.json.encode(settings)
+    os.ftruncate(fd, len(data))
+    with mmap.mmap(fd, len(data)) as memory:
+        memory[:] = data
+    return fd
+
+
+def read_settings() -> Settings:
+    """The settings this process was started with; closes their descriptor."""
+    size = os.fstat(SETTINGS_FD).st_size
+    data = os.pread(SETTINGS_FD, size, 0)
+    os.close(SETTINGS_FD)
+    return msgspec.json.decode(data, type=Settings)
+
+
+def keep_descriptors() -> None:
+    """Let no process that this one starts inherit a descriptor above 2, whoever handed it down to us.
+
+    The descriptors at fixed numbers are inheritable, since that is how they came here: a shell that held them could
+    speak to the supervisor, or to the host as if it were a worker.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd > 2:
+                os.set_inheritable(fd, False)
+        except OSError:
+            pass  # the directory's own descriptor, closed by now
+
+
+def public_environment() -> dict[str, str]:
+    """This process's environment without what configures the server, its token above all."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+
+
+def log_to_stderr(level: str, process: str) -> None:
+    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format=f"%(asctime)s %(levelname)-7s {process}[%(process)d] %(message)s",
+    )
+
+
+def settle() -> None:
+    """What was made so far stays, so the garbage collector need not look through it again and again.
+
+    Most of a process's objects are its modules: without this each full collection stops it for milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def give_back() -> None:
+    """What nobody needs goes back to the system; glibc keeps what lies between two pieces in use (malloc_trim(3))."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,239 @@
+"""A shell's life: a pseudo-terminal, its log and the viewers that follow it. No sockets and no messages.
+
+Whoever reads the terminal into the log *pumps* the session: the worker with its first viewer, or the PTY host while
+nobody looks. Pressure becomes waiting in one place, ``Session.allowance``: when the viewer that is furthest ahead
+lacks credit, the terminal is not read, the kernel's buffer fills and the program waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from web_terminal_suite.protocol.window import Window
+from web_terminal_suite.server.log import Overrun
+from web_terminal_suite.server.pty import FULL_READ_BYTES
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.log import Log
+    from web_terminal_suite.server.pty import Pty
+
+# Read at once from a session that floods while nobody else is at work, and from one that must not keep others waiting.
+TURN_BYTES = 32 * 1024
+SHARED_TURN_BYTES = 8 * 1024
+# Who has typed is taken to go on typing for so long.
+_TYPING_SECONDS = 1.0
+# So much in a turn that ends the terminal's output for now: the program is likely to go on.
+BULK_BYTES = 4 * 1024
+
+# Input that waits for a program which does not read; beyond it input is refused.
+INPUT_BYTES = 1 << 20
+
+
+class SessionState(Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+MOVES: dict[SessionState, tuple[SessionState, ...]] = {
+    SessionState.STARTING: (SessionState.RUNNING, SessionState.ENDED),
+    SessionState.RUNNING: (SessionState.ENDING, SessionState.ENDED),
+    SessionState.ENDING: (SessionState.ENDED,),
+    SessionState.ENDED: (),
+}
+
+
+class Pumped(Enum):
+    """Why reading stopped."""
+
+    EMPTY = "empty"
+    """The terminal has nothing more now."""
+    PART = "part"
+    """Much was read, nothing is left, and the turn before was no full one: the program is slower than its reader."""
+    MORE = "more"
+    """The budget is used up; there may be more."""
+    PACED = "paced"
+    """The viewers must catch up first."""
+    END = "end"
+    """No process holds the terminal any more."""
+
+
+class Viewer(Protocol):
+    """Somebody who follows a session's log."""
+
+    def credit_end(self) -> int:
+        """One past the last offset this viewer may be sent before it acknowledges more."""
+
+    def advance(self) -> None:
+        """The log grew: send what may be sent."""
+
+
+class Cursor:
+    """One viewer's place in a log and its credit. What was sent lies before ``window.sent``."""
+
+    __slots__ = ("log", "window")
+
+    def __init__(self, log: Log, offset: int, window_bytes: int) -> None:
+        self.log = log
+        self.window = Window(window_bytes, offset)
+
+    def ready(self, frame_bytes: int) -> int:
+        """Bytes that may be sent now in one frame of at most ``frame_bytes``; 0 when caught up or out of credit."""
+        return min(self.log.end - self.window.sent, self.window.room(), frame_bytes)
+
+    def take(self, buffer: bytearray, count: int) -> int:
+        """Append the next ``count`` bytes to ``buffer``; gives the offset they start at.
+
+        Raises:
+            Overrun: they fell out of the log; ``skip`` to its start and say so.
+        """
+        offset = self.window.sent
+        self.log.append_to(buffer, offset, count)
+        self.window.sent = offset + count
+        return offset
+
+    def skip(self, overrun: Overrun) -> tuple[int, int]:
+        """Go on at the oldest byte there is; gives the range that was lost."""
+        lost = (self.window.sent, overrun.start)
+        self.window.skip(overrun.start)
+        return lost
+
+
+class Pace:
+    """How much each session of this process may pump before the others have their turn.
+
+    ``floods`` is how many flood now; ``typed`` the session that was typed into last, by its process, and when that was.
+    """
+
+    __slots__ = ("floods", "typed", "typed_at")
+
+    def __init__(self) -> None:
+        self.floods = 0
+        self.typed = 0
+        self.typed_at = -_TYPING_SECONDS
+
+    def share(self, session: Session) -> int:
+        """Bytes of ``session`` in one turn: less where others flood or are typed into."""
+        if self.floods > 1 or (self.typed != session.pty.pid and monotonic() - self.typed_at < _TYPING_SECONDS):
+            return SHARED_TURN_BYTES
+        return TURN_BYTES
+
+
+class Session:
+    """A terminal, its log, its viewers, and input the terminal has not taken yet.
+
+    ``pace`` is shared by all sessions that one loop pumps. ``floods`` holds while there is more than a turn's share.
+    """
+
+    __slots__ = ("_input", "_input_bytes", "floods", "log", "pace", "pty", "viewers")
+
+    def __init__(self, pty: Pty, log: Log, pace: Pace | None = None) -> None:
+        self.pty = pty
+        self.log = log
+        self.pace = pace or Pace()
+        self.floods = False
+        self.viewers: list[Viewer] = []
+        self._input: deque[memoryview] | None = None
+        self._input_bytes = 0
+
+    def note_flood(self, floods: bool) -> None:
+        """This session has more to say than its share, or no more."""
+        if floods != self.floods:
+            self.floods = floods
+            self.pace.floods += 1 if floods else -1
+
+    def allowance(self) -> int:
+        """Bytes that may be read from the terminal now; without viewers only the turn bounds it."""
+        share = self.pace.share(self)
+        if not self.viewers:
+            return share
+        furthest = 0
+        for viewer in self.viewers:
+            credit_end = viewer.credit_end()
+            if credit_end > furthest:
+                furthest = credit_end
+        return min(share, furthest - self.log.end)
+
+    def pump(self) -> Pumped:
+        """Read the terminal into the log, at most a turn's share, then let every viewer advance."""
+        before = left = self.allowance()
+        result = Pumped.MORE if left > 0 else Pumped.PACED
+        try:
+            while left > 0:
+                count = self.log.fill(self.pty.read_into, left)
+                if count == 0:
+                    result = Pumped.END
+                    break
+                left -= count
+                if count < FULL_READ_BYTES:  # a short read: asking again would only cost a call
+                    result = Pumped.EMPTY
+                    break
+        except BlockingIOError:
+            result = Pumped.EMPTY
+        if result is Pumped.EMPTY and before - left >= BULK_BYTES and not self.floods:
+            result = Pumped.PART
+        self.note_flood(result is Pumped.MORE)
+        if left < before:
+            for viewer in self.viewers:
+                viewer.advance()
+        return result
+
+    def drain(self) -> None:
+        """Read what the kernel still holds of a process that ended, whatever the viewers' credit.
+
+        Windows are at most half the log and the kernel holds less than the other half, so nothing is lost. The bound
+        matters when a background process still writes.
+        """
+        self.note_flood(False)
+        left = self.log.capacity // 2
+        try:
+            while left > 0:
+                count = self.log.fill(self.pty.read_into, min(left, TURN_BYTES))
+                if count == 0:
+                    break
+                left -= count
+        except BlockingIOError:
+            pass  # empty: drained
+        for viewer in self.viewers:
+            viewer.advance()
+
+    def write(self, data: bytes | memoryview) -> bool:
+        """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
+        self.pace.typed, self.pace.typed_at = self.pty.pid, monotonic()
+        if self._input is not None:
+            if self._input_bytes + len(data) > INPUT_BYTES:
+                return False
+            self._keep(data)
+            return True
+        taken = self.pty.write(data)
+        if taken < len(data):
+            self._keep(memoryview(data)[taken:])
+        return True
+
+    def _keep(self, data: bytes | memoryview) -> None:
+        if self._input is None:  # an empty one of thousands of idle sessions would take 600 bytes each
+            self._input = deque()
+        self._input.append(memoryview(data))
+        self._input_bytes += len(data)
+
+    @property
+    def input_waits(self) -> bool:
+        """Whether the terminal must become writable first."""
+        return self._input is not None
+
+    def write_waiting(self) -> None:
+        """Type what waits, as far as the terminal takes it."""
+        while self._input is not None:
+            first = self._input[0]
+            taken = self.pty.write(first)
+            self._input_bytes -= taken
+            if taken < len(first):
+                self._input[0] = first[taken:]
+                return
+            self._input.popleft()
+            if not self._input:
+                self._input = None

@@ -1,0 +1,306 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""``relay`` compiled: the same decisions in the same order, without the interpreter between two system calls.
+
+Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in three things: it reads
+a terminal that has much to say until that has no more, and sends it as one frame; it notes acknowledgements; and what
+answers messages that came together leaves together.
+"""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EAGAIN, errno
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy
+from picows.picows cimport MemoryBuffer, WSFrame, WSListener, WSMsgType, WSTransport
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.unistd cimport read, write
+
+from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
+from web_terminal_suite.server.log import OPENING_BYTES
+from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
+from web_terminal_suite.server.worker import relay
+from web_terminal_suite.server.worker.counters import Counters
+
+cdef enum:
+    HEAD_ROOM = 14
+    OUTPUT_HEAD = 9
+    FRAME_BYTES = 32768
+    OPENING = 448
+    BULK = 4096
+    GATHERED_BYTES = 32768
+    # As many digits cannot overflow.
+    OFFSET_DIGITS = 18
+
+cdef Py_ssize_t KEY_BYTES = relay.KEY_BYTES
+cdef Py_ssize_t READ_BYTES = relay.READ_BYTES
+cdef uint8_t INPUT = Kind.INPUT
+cdef uint8_t OUTPUT = Kind.OUTPUT
+cdef Py_ssize_t MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
+cdef Py_ssize_t MESSAGES_SENT = Counters.MESSAGES_SENT
+cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
+cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
+
+# The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
+if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
+    relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
+):
+    raise ImportError("_relay was compiled for other sizes than these modules have")
+
+cdef char* ack_head = ACK_HEAD
+cdef Py_ssize_t ACK_HEAD_BYTES = len(ACK_HEAD)
+
+# A worker has one thread: every frame of every session is put together here.
+cdef uint8_t frame_space[HEAD_ROOM + OUTPUT_HEAD + FRAME_BYTES]
+
+# What was sent to a client while more of its messages lay in the buffer they came in; ``gatherer`` is that client.
+cdef char gathered[GATHERED_BYTES]
+cdef Py_ssize_t gathered_bytes = 0
+cdef WSTransport gatherer = None
+
+
+cdef void* address_of(memory) except NULL:
+    """Where a writable view begins; it stays there while the view lives."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE)
+    PyBuffer_Release(&buffer)
+    return buffer.buf
+
+
+def lighten(WSTransport transport not None):
+    """Let a connection drop what nobody needs after its handshake: both messages of it, and a buffer of its own.
+
+    What is sent is put together in that buffer and has left it when ``send`` returns, so all connections of the one
+    thread share one. Saves 1.9 kB of thousands.
+    """
+    global shared_buffer
+    if shared_buffer is None:
+        shared_buffer = transport._write_buffer
+    transport._write_buffer = shared_buffer
+    transport.request = None
+    transport.response = None
+
+
+cdef MemoryBuffer shared_buffer = None
+
+
+cdef class Listener(WSListener):
+    """As ``relay.Listener``."""
+
+    cdef public Relay _relay
+
+    cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        if not frame.last_in_buffer and gatherer is not transport:
+            self.gather(transport)
+        try:
+            if self._relay is None or not self._relay.took(frame):
+                self.on_frame(transport, frame)
+        finally:
+            if frame.last_in_buffer and gatherer is transport:
+                self.flush(transport)
+
+    def on_frame(self, transport, frame):
+        raise NotImplementedError
+
+    cpdef gather(self, WSTransport transport, bytes head=b""):
+        global gatherer, gathered_bytes
+        if len(head) > GATHERED_BYTES:
+            raise ValueError(f"{len(head)} bytes to gather from; at most {GATHERED_BYTES}")
+        gatherer = transport
+        gathered_bytes = len(head)
+        memcpy(gathered, <const char*>head, gathered_bytes)
+
+    cpdef put(self, WSTransport transport, WSMsgType kind, bytearray buffer):
+        if transport is None or buffer is None:
+            raise TypeError("a transport and a buffer are needed")
+        global gathered_bytes
+        cdef char* message = PyByteArray_AS_STRING(buffer) + HEAD_ROOM
+        cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer) - HEAD_ROOM
+        cdef Py_ssize_t head
+        if gatherer is transport and not (transport.is_close_frame_sent or transport.is_disconnected):
+            head = transport._get_header_size(size)
+            if gathered_bytes + head + size > GATHERED_BYTES:
+                send_gathered()
+            if head + size <= GATHERED_BYTES:
+                transport._prepare_header(<uint8_t*>gathered + gathered_bytes, kind, size, True, False, False, False)
+                memcpy(gathered + gathered_bytes + head, message, size)
+                gathered_bytes += head + size
+                return
+        transport.send_reuse_external_buffer(kind, message, size)
+
+    cpdef flush(self, WSTransport transport):
+        global gatherer
+        if gatherer is transport:
+            send_gathered()
+            gatherer = None
+
+
+cdef int send_gathered() except -1:
+    global gathered_bytes
+    cdef Py_ssize_t size = gathered_bytes
+    gathered_bytes = 0
+    # A message that breaks the protocol is answered with a close frame before those in front of it are.
+    if size and not (gatherer.is_disconnected or gatherer.is_close_frame_sent):
+        gatherer._fast_write(gathered, size)
+    return 0
+
+
+cdef class Relay:
+    """As ``relay.Relay``."""
+
+    cdef:
+        int _fd
+        object _session
+        object _pace
+        object _pid
+        object _window
+        WSTransport _transport
+        object _write
+        object _pump
+        object _flooded
+        object _rest
+        uint64_t* _words
+        uint8_t* _opening
+        uint8_t* _ring
+        uint64_t* _counters
+        Py_ssize_t _end
+        Py_ssize_t _claimed
+        Py_ssize_t _capacity
+
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, rest):
+        cdef uint8_t* view
+        places = session.log.places
+        view = <uint8_t*>address_of(places.view)
+        # Both views live as long as the session and the worker, whose memory they are.
+        self._words = <uint64_t*>address_of(places.words)
+        self._opening = view + <Py_ssize_t>places.opening
+        self._ring = view + <Py_ssize_t>places.ring
+        self._counters = <uint64_t*>address_of(counters)
+        self._end = places.end
+        self._claimed = places.claimed
+        self._capacity = session.log.capacity
+        self._session = session
+        self._pace = session.pace
+        self._pid = session.pty.pid
+        self._window = window
+        self._transport = transport
+        self._write = write
+        self._pump = pump
+        self._flooded = flooded
+        self._rest = rest
+        self._fd = session.pty.fd
+
+    def __cinit__(self):
+        self._fd = -1
+
+    def end(self):
+        self._fd = -1
+
+    cpdef bint took(self, WSFrame frame) except -1:
+        cdef Py_ssize_t size, taken
+        cdef timespec now
+        if self._fd < 0 or not frame.fin:
+            return False
+        if frame.msg_type != WSMsgType.BINARY:
+            return frame.msg_type == WSMsgType.TEXT and self._acknowledged(frame)
+        size = frame.payload_size - 1
+        if size < 1 or size > KEY_BYTES or <uint8_t>frame.payload_ptr[0] != INPUT or self._session.input_waits:
+            return False
+        taken = write(self._fd, frame.payload_ptr + 1, size)
+        if taken < 0:
+            return False  # full or gone
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        self._pace.typed = self._pid
+        self._pace.typed_at = now.tv_sec + now.tv_nsec * 1e-9
+        self._counters[MESSAGES_RECEIVED] += 1
+        self._counters[INPUT_BYTES] += size
+        if taken < size:
+            self._write(frame.get_payload_as_bytes()[1 + taken :])
+        return True
+
+    cdef bint _acknowledged(self, WSFrame frame) except -1:
+        """Note an acknowledgement in the form every client writes it in, if nothing else follows from it."""
+        cdef Py_ssize_t digits = frame.payload_size - ACK_HEAD_BYTES - 1
+        cdef char* at = frame.payload_ptr + ACK_HEAD_BYTES
+        cdef uint64_t offset = 0
+        cdef Py_ssize_t i
+        if digits < 1 or digits > OFFSET_DIGITS or at[digits] != b"}" or at[0] == b"0" or self._window.skipped:
+            return False
+        if memcmp(frame.payload_ptr, ack_head, ACK_HEAD_BYTES) != 0:
+            return False
+        for i in range(digits):
+            if at[i] < b"0" or at[i] > b"9":
+                return False
+            offset = offset * 10 + (at[i] - 48)
+        sent = self._window.sent
+        acked = self._window.acked
+        if offset < acked or offset > sent or self._words[self._end] != sent:
+            return False
+        if self._window.limit - sent + acked < READ_BYTES:
+            return False  # the program may wait for it
+        self._window.acked = offset
+        self._counters[MESSAGES_RECEIVED] += 1
+        return True
+
+    def readable(self):
+        cdef uint64_t sent = self._window.sent
+        cdef Py_ssize_t room = self._window.limit - sent + self._window.acked + self._window.skipped
+        cdef uint8_t* head = frame_space + HEAD_ROOM
+        cdef uint8_t* data = head + OUTPUT_HEAD
+        cdef Py_ssize_t count = 0, got = 0, wanted = READ_BYTES
+        cdef int number, i
+        cdef bint flooded
+        if self._words[self._end] != sent or room < READ_BYTES:
+            self._pump()
+            return
+        while count + READ_BYTES <= wanted:
+            got = read(self._fd, data + count, READ_BYTES)
+            if got <= 0:
+                break
+            self._append(data + count, got)
+            count += got
+            if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
+                break
+            if wanted == READ_BYTES:
+                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._pace.share(self._session))
+        number = errno
+        flooded = self._session.floods
+        if (got == READ_BYTES - 1) != flooded:
+            self._session.note_flood(got == READ_BYTES - 1)
+        if count > 0:
+            self._window.sent = sent + count
+            head[0] = OUTPUT
+            for i in range(8):
+                head[1 + i] = (sent >> (56 - 8 * i)) & 0xFF
+            self._counters[MESSAGES_SENT] += 1
+            self._counters[OUTPUT_BYTES] += count
+            self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
+        if got < 0 and number == EAGAIN:
+            if count >= BULK and not flooded:
+                self._rest()
+            return
+        if got <= 0:  # the end
+            self._pump()
+        elif got == READ_BYTES - 1:
+            self._flooded()
+        elif count >= BULK and not flooded:
+            self._rest()
+
+    cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
+        """Claim, write, publish, as ``Log.fill`` does."""
+        cdef uint64_t end = self._words[self._end]
+        cdef Py_ssize_t at, part
+        self._words[self._claimed] = end + count
+        if end < OPENING:
+            part = min(count, <Py_ssize_t>(OPENING - end))
+            memcpy(self._opening + end, data, part)
+            data += part
+            count -= part
+            end += part
+        if count > 0:
+            at = (end - OPENING) % <uint64_t>self._capacity
+            part = min(count, self._capacity - at)
+            memcpy(self._ring + at, data, part)
+            if part < count:
+                memcpy(self._ring, data + part, count - part)
+            end += count
+        self._words[self._end] = end
