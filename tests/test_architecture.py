@@ -13,7 +13,7 @@ ROOT = "web_terminal_suite"
 
 # What component benchmarks time in-process, as a crate's own benches would: starting a shell, and the table of sessions
 # with its messages.
-COMPONENTS = ("server.pty", "server.host.table", "server.host.wire")
+COMPONENTS = ("server.pty", "server.host.table", "server.ipc")
 
 # A room, and what of ours it may import besides itself. The longest prefix that fits a module is its room; what is
 # allowed covers everything below it. `package` is the distribution's own name and version.
@@ -31,13 +31,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
+        "server.ipc",
     ),
-    "server.host.wire": ("protocol",),
+    "server.ipc": ("protocol",),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.session", "server.host.wire",
+        "server.session", "server.ipc",
     ),
-    "server.supervise": ("server.settings", "server.launch", "server.log", "server.worker.counters"),
+    "server.supervisor": ("server.settings", "server.launch", "server.log", "server.worker.counters"),
     "bench": (),
     "bench.stats": (),
     "bench.samples": (),
@@ -54,8 +55,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.terminals": (
         "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "package",
     ),
+    "bench.workload": (
+        "client", "protocol", "bench.benchmark", "bench.clock", "bench.machine", "bench.samples", "bench.terminals",
+    ),
     "bench.suites": (
-        "client", "protocol", *COMPONENTS, "bench.benchmark", "bench.clock", "bench.machine", "bench.samples",
+        "client", "protocol", *COMPONENTS, "bench.workload", "bench.benchmark", "bench.clock", "bench.machine",
+        "bench.samples",
         "bench.plan", "bench.record", "bench.terminals",
     ),
     "bench.measurement": (
@@ -63,10 +68,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.runner": (
         "client", "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record",
-        "bench.benchmark", "bench.suites", "bench.terminals", "bench.progress", "bench.profile",
+        "bench.benchmark", "bench.suites", "bench.workload",
+        "bench.terminals", "bench.progress", "bench.profile",
     ),
     "bench.load": (
-        "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.suites", "bench.terminals",
+        "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.workload", "bench.terminals",
     ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
     "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
@@ -79,7 +85,7 @@ HALVES = ("server", "bench", "client", "protocol")
 NEVER_AWAIT = ("protocol", "server.log", "bench.stats", "bench.analysis")
 
 # The only ones in the server that start a process: shells, and the server's own.
-STARTERS = {"server.pty", "server.supervise"}
+STARTERS = {"server.pty", "server.supervisor"}
 STARTING = {
     "posix_spawn", "posix_spawnp", "fork", "forkpty", "system", "popen", "execv", "execve", "execl", "execle", "execlp",
     "execlpe", "execvp", "execvpe", "spawnl", "spawnle", "spawnlp", "spawnv", "spawnve", "spawnvp", "Popen",
@@ -210,7 +216,7 @@ def test_a_worker_knows_nothing_of_the_host_but_its_wire():
     assert [
         where(each)
         for each in OURS
-        if within(each.by, "server.worker") and within(each.of, "server.host") and each.of != "server.host.wire"
+        if within(each.by, "server.worker") and within(each.of, "server.host") and each.of != "server.ipc"
     ] == []
 
 
@@ -228,7 +234,7 @@ def test_it_never_awaits(pure):
     assert offenders == []
 
 
-def test_only_pty_and_supervise_start_processes_in_the_server():
+def test_only_pty_and_supervisor_start_processes_in_the_server():
     offenders = []
     for name, tree in MODULES.items():
         if within(name, "server"):

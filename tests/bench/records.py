@@ -8,6 +8,7 @@ from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,
+    CpuUsage,
     Metric,
     Outcome,
     Phase,
@@ -17,7 +18,6 @@ from web_terminal_suite.bench.samples import (
     Target,
     TerminalFacts,
     Trial,
-    Usage,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def trial(
         block=block,
         samples=tuple(of),
         points=tuple(points),
-        usage=Usage(elapsed_ns=10**9, client_cpu_ns=int(client * 10**9), server_cpu_ns=3 * 10**8),
+        usage=CpuUsage(elapsed_ns=10**9, client_cpu_ns=int(client * 10**9), server_cpu_ns=3 * 10**8),
         problem=problem,
         warnings=warnings,
     )

@@ -9,6 +9,7 @@ from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,
+    CpuUsage,
     Metric,
     Outcome,
     Phase,
@@ -18,7 +19,6 @@ from web_terminal_suite.bench.samples import (
     Target,
     TerminalFacts,
     Trial,
-    Usage,
 )
 
 OURS, PEER, FLOOR = "ours", "peer", "floor"
@@ -158,5 +158,5 @@ def _trial(
     benchmark: str, parameter: str, terminal: str, block: int, samples: tuple[Sample, ...], client: float = 0.2, **more
 ) -> Trial:
     elapsed = sum(sample.seen_ns - sample.due_ns for sample in samples)
-    usage = Usage(elapsed_ns=elapsed, client_cpu_ns=int(client * elapsed), server_cpu_ns=elapsed // 10)
+    usage = CpuUsage(elapsed_ns=elapsed, client_cpu_ns=int(client * elapsed), server_cpu_ns=elapsed // 10)
     return Trial(cell=Cell(benchmark, parameter, terminal), block=block, samples=samples, usage=usage, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.benchmark import Findings, Stage
+from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.samples import Outcome, Sample
 from web_terminal_suite.client.marker import Markers
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _markers = Markers(random.Random(7))
 
 
-def stage_on(running: Running, parameter: str = "") -> Stage:
-    return Stage(running, parameter, _markers)
+def stage_on(running: Running, parameter: str = "") -> BenchmarkContext:
+    return BenchmarkContext(running, parameter, _markers)
 
 
-async def operated(benchmark: Benchmark, running: Running, parameter: str = "", times: int = 2) -> Findings:
+async def operated(benchmark: Benchmark, running: Running, parameter: str = "", times: int = 2) -> OperationResult:
     """Everything found by ``times`` operations; every sample a good one, and nothing left behind."""
     before = await running.steady_footprint()
     samples: list[Sample] = []
@@ -29,7 +29,7 @@ async def operated(benchmark: Benchmark, running: Running, parameter: str = "", 
         for _ in range(1 if benchmark.reads else times):
             result = await operate()
             if isinstance(result, Sample):
-                result = Findings((result,))
+                result = OperationResult((result,))
             samples += result.samples
             points += result.points
     left, _ = await running.residue(before)
@@ -42,8 +42,8 @@ async def operated(benchmark: Benchmark, running: Running, parameter: str = "", 
         assert sample.due_ns <= sample.sent_ns < sample.seen_ns
         assert set(sample.marks) <= marks
         assert all(sample.sent_ns < mark <= sample.seen_ns for mark in sample.marks.values())
-    return Findings(tuple(samples), tuple(points))
+    return OperationResult(tuple(samples), tuple(points))
 
 
-def readings(found: Findings, metric: str) -> list[float]:
+def readings(found: OperationResult, metric: str) -> list[float]:
     return [point.y for point in found.points if point.metric == metric]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from web_terminal_suite.bench.stats import changes
+from web_terminal_suite.bench.stats import change_points
 
 
 def steps(values: object, seed: int = 1, **more: float) -> list[int]:
-    found = changes.change_points(values, np.random.default_rng(seed), **more)  # type: ignore[arg-type]
+    found = change_points.change_points(values, np.random.default_rng(seed), **more)  # type: ignore[arg-type]
     return [step.index for step in found]
 
 
 def test_one_step_is_found_where_it_is() -> None:
     rng = np.random.default_rng(2)
     values = np.concatenate([rng.normal(10, 0.3, 15), rng.normal(12, 0.3, 12)])
-    (step,) = changes.change_points(values, np.random.default_rng(1))
+    (step,) = change_points.change_points(values, np.random.default_rng(1))
     assert step.index == 15
     assert step.ratio == pytest.approx(1.2, abs=0.03)
     assert (step.before, step.after) == (np.median(values[:15]), np.median(values[15:]))

@@ -10,17 +10,22 @@ import pytest
 
 from tests.bench.comparisons import MACHINE, measured
 from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
-from web_terminal_suite.bench.analysis import comparison_machine
-from web_terminal_suite.bench.analysis.comparison import OtherMachine, compare_runs, compare_terminals, exit_code
-from web_terminal_suite.bench.analysis.comparison_results import Compared, Terms
-from web_terminal_suite.bench.analysis.comparison_selfcheck import Claim, check, fewest_rows
+from web_terminal_suite.bench.analysis.comparison import machine
+from web_terminal_suite.bench.analysis.comparison.results import RunComparison, Terms
+from web_terminal_suite.bench.analysis.comparison.runs import (
+    OtherMachine,
+    compare_runs,
+    compare_terminals,
+    exit_code,
+)
+from web_terminal_suite.bench.analysis.comparison.self_check import Claim, check, fewest_rows
 from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Point, Run, Target, Trial
-from web_terminal_suite.bench.stats.ratios import Change
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 TERMS = Terms(resamples=200)
 
 
-def beside(base: Run, new: Run, terms: Terms = TERMS, force: bool = False) -> Compared:
+def beside(base: Run, new: Run, terms: Terms = TERMS, force: bool = False) -> RunComparison:
     (compared,) = compare_runs(("base", base), [("new", new)], terms, force)
     return compared
 
@@ -30,9 +35,10 @@ def here(*trials: Trial, **more: object) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("scale", "change", "code"), [(1.6, Change.SLOWER, 1), (0.6, Change.FASTER, 0), (1.0, Change.EQUAL, 0)]
+    ("scale", "change", "code"),
+    [(1.6, ChangeVerdict.SLOWER, 1), (0.6, ChangeVerdict.FASTER, 0), (1.0, ChangeVerdict.EQUAL, 0)],
 )
-def test_a_known_change_is_named(scale: float, change: Change, code: int) -> None:
+def test_a_known_change_is_named(scale: float, change: ChangeVerdict, code: int) -> None:
     compared = beside(measured(n=400), measured(scale, seed=2, n=400), replace(TERMS, noise=0.1, statistics=("p50",)))
     assert [row.change for row in compared.rows] == [change, change]
     assert exit_code([compared]) == code
@@ -45,7 +51,7 @@ def test_a_known_change_is_named(scale: float, change: Change, code: int) -> Non
 
 def test_a_difference_that_noise_can_hide_is_undecided() -> None:
     compared = beside(measured(), measured(1.05, seed=2))
-    assert {row.change for row in compared.rows} == {Change.UNDECIDED}
+    assert {row.change for row in compared.rows} == {ChangeVerdict.UNDECIDED}
     assert "more blocks narrow it" in compared.rows[0].reason
     assert exit_code([compared]) == 3
 
@@ -89,17 +95,15 @@ def test_another_machine_is_refused_unless_forced(fact: str, value: object, word
 
 
 def test_the_same_machine_after_a_restart_is_the_same() -> None:
-    assert comparison_machine.differences(MACHINE, measured(memory_total=8_050_000_000, taken="later").machine) == ()
-    assert comparison_machine.fingerprint(MACHINE) == comparison_machine.fingerprint(
-        measured(memory_total=8_050_000_000).machine
-    )
-    assert comparison_machine.fingerprint(MACHINE) != comparison_machine.fingerprint(measured(kernel="7").machine)
+    assert machine.differences(MACHINE, measured(memory_total=8_050_000_000, taken="later").machine) == ()
+    assert machine.fingerprint(MACHINE) == machine.fingerprint(measured(memory_total=8_050_000_000).machine)
+    assert machine.fingerprint(MACHINE) != machine.fingerprint(measured(kernel="7").machine)
 
 
 def test_an_unknown_machine_is_not_the_same() -> None:
-    (words,) = comparison_machine.differences({}, {"warnings": []})
+    (words,) = machine.differences({}, {"warnings": []})
     assert words == "the baseline and the new run did not record the machine"
-    assert comparison_machine.fingerprint({}) == "unknown"
+    assert machine.fingerprint({}) == "unknown"
 
 
 def test_several_runs_are_one_family() -> None:
@@ -113,7 +117,7 @@ def test_several_runs_are_one_family() -> None:
 
 def test_terminals_of_one_run_are_paired() -> None:
     (compared,) = compare_terminals(measured(terminals=(OURS, PEER), peer=2.0), "ours", ["peer"], TERMS)
-    assert {row.change for row in compared.rows} == {Change.SLOWER}
+    assert {row.change for row in compared.rows} == {ChangeVerdict.SLOWER}
     assert all(row.paired and row.base.terminal == "ours" and row.new.terminal == "peer" for row in compared.rows
                if row.statistic == "p50")  # fmt: skip
     with pytest.raises(ValueError, match="no terminal 'nobody'; it has: ours, peer"):
@@ -123,18 +127,18 @@ def test_terminals_of_one_run_are_paired() -> None:
 def test_floors_stand_apart() -> None:
     compared = beside(measured(terminals=(OURS, FLOOR)), measured(2.0, seed=2, terminals=(OURS, FLOOR)))
     assert {row.new.terminal for row in compared.rows} == {"ours"}
-    assert {row.change for row in compared.floors} == {Change.SLOWER}
+    assert {row.change for row in compared.floors} == {ChangeVerdict.SLOWER}
 
 
 def test_failures_make_it_slower() -> None:
     failed = samples([MS] * 60, outcome=Outcome.TIMEOUT)
     base, new = here(trial(samples([MS] * 200))), here(trial([*samples([MS] * 140), *failed]))
     rows = {row.statistic: row for row in beside(base, new).rows}
-    assert rows["p95"].change is Change.SLOWER
+    assert rows["p95"].change is ChangeVerdict.SLOWER
     assert rows["p95"].new_value == np.inf
-    assert rows["p50"].change is Change.EQUAL
+    assert rows["p50"].change is ChangeVerdict.EQUAL
     back = {row.statistic: row for row in beside(new, base).rows}
-    assert back["p95"].change is Change.FASTER
+    assert back["p95"].change is ChangeVerdict.FASTER
 
 
 def test_a_partial_cell_cannot_win_but_can_lose() -> None:
@@ -143,15 +147,15 @@ def test_a_partial_cell_cannot_win_but_can_lose() -> None:
         spoilt, trials=tuple(msgspec.structs.replace(each, problem="closed") for each in spoilt.trials)
     )
     rows = beside(measured(), spoilt).rows
-    assert {row.change for row in rows} == {Change.UNDECIDED}
+    assert {row.change for row in rows} == {ChangeVerdict.UNDECIDED}
     assert rows[0].reason == "the cell is partial in the new: closed"
-    assert {row.change for row in beside(spoilt, measured()).rows} == {Change.SLOWER}
+    assert {row.change for row in beside(spoilt, measured()).rows} == {ChangeVerdict.SLOWER}
 
 
 def test_a_busy_client_decides_nothing_in_favour() -> None:
     busy = here(trial(samples([MS] * 200), client=0.9))
     (row, _) = beside(busy, busy).rows
-    assert row.change is Change.UNDECIDED
+    assert row.change is ChangeVerdict.UNDECIDED
     assert "the client used 90% of a core" in row.reason
 
 
@@ -168,12 +172,12 @@ def readings(y: list[float], metric: Metric, x: list[float] | None = None) -> Ru
 def test_levels_and_slopes_are_compared_by_their_readings() -> None:
     level = Metric(name="m", kind="level", unit="B")
     (row,) = beside(readings([100.0, 101, 99], level), readings([200.0, 201, 199], level)).rows
-    assert (row.statistic, row.change, row.base_value, row.new_value) == ("level", Change.SLOWER, 100.0, 200.0)
+    assert (row.statistic, row.change, row.base_value, row.new_value) == ("level", ChangeVerdict.SLOWER, 100.0, 200.0)
     assert row.ratio == pytest.approx(2.0)
     slope = Metric(name="m", kind="slope", unit="B/session")
     x = [0.0, 100, 200, 300]
     (row,) = beside(readings([5.0, 105, 206, 305], slope, x), readings([5.0, 55, 106, 155], slope, x)).rows
-    assert (row.statistic, row.change) == ("slope", Change.FASTER)
+    assert (row.statistic, row.change) == ("slope", ChangeVerdict.FASTER)
     assert row.ratio == pytest.approx(0.5, rel=0.02)
 
 
@@ -181,9 +185,9 @@ def test_more_of_what_must_be_reached_is_better() -> None:
     reached = Metric(name="m", kind="level", unit="sessions", exact=True,
                      targets={"*": Target(statistic="level", limit=10.0, below=False)})  # fmt: skip
     (row,) = beside(readings([100.0], reached), readings([50.0], reached)).rows
-    assert (row.change, row.ratio) == (Change.SLOWER, 0.5)
+    assert (row.change, row.ratio) == (ChangeVerdict.SLOWER, 0.5)
     (row,) = beside(readings([100.0], reached), readings([100.0], reached)).rows
-    assert row.change is Change.EQUAL
+    assert row.change is ChangeVerdict.EQUAL
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_more_of_what_must_be_reached_is_better() -> None:
 def test_readings_that_say_nothing(y: list[float], kind: str, reason: str) -> None:
     metric = Metric(name="m", kind=kind, unit="B")  # type: ignore[arg-type]
     (row,) = beside(readings(y, metric), readings(y, metric)).rows
-    assert row.change is Change.UNDECIDED
+    assert row.change is ChangeVerdict.UNDECIDED
     assert reason in row.reason
 
 

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, samples, trial
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison_results import Terms
-from web_terminal_suite.bench.analysis.comparison_terminals import STATISTICS, Figure, Line
-from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.analysis.comparison.results import Terms
+from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, Figure, TerminalRow
+from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
 from web_terminal_suite.bench.report import beside, markdown_comparison
 from web_terminal_suite.bench.report import json as report_json
 from web_terminal_suite.bench.report.beside import Side
@@ -30,8 +30,8 @@ def part(document: str, heading: str) -> str:
     return document.partition(f"\n{heading}\n")[2].partition("\n#")[0]
 
 
-def line(figure: Figure, *, below: bool = True, metric: str = "latency") -> Line:
-    return Line(
+def line(figure: Figure, *, below: bool = True, metric: str = "latency") -> TerminalRow:
+    return TerminalRow(
         benchmark="suite/a",
         parameter="",
         metric=metric,

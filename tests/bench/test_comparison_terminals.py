@@ -11,9 +11,9 @@ from rich.console import Console
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, samples, trial
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison import compare_terminals
-from web_terminal_suite.bench.analysis.comparison_results import Terms
-from web_terminal_suite.bench.analysis.comparison_terminals import STATISTICS, Beside, beside, subjects
+from web_terminal_suite.bench.analysis.comparison.results import Terms
+from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
+from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, TerminalComparison, beside, subjects
 from web_terminal_suite.bench.report.comparison_terminals import print_beside
 from web_terminal_suite.bench.samples import Outcome, Run
 
@@ -21,11 +21,11 @@ THIRD = msgspec.structs.replace(PEER, name="third")
 TERMS = Terms(statistics=STATISTICS, resamples=200)
 
 
-def found(run: Run) -> Beside:
+def found(run: Run) -> TerminalComparison:
     return beside(run, analyse(run), TERMS)
 
 
-def shown(made: Beside) -> str:
+def shown(made: TerminalComparison) -> str:
     console = Console(file=io.StringIO(), width=200)
     print_beside(console, made)
     return console.file.getvalue()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from web_terminal_suite.bench.machine import Spread, feasible, read_limits
+from web_terminal_suite.bench.machine import ProcessSpread, feasible, read_limits
 from web_terminal_suite.cli.doctor import doctor
 
 APP = typer.Typer()
@@ -37,7 +37,7 @@ def test_too_many_are_not_and_every_short_limit_has_its_command() -> None:
     assert "1,000,000,000 sessions are not feasible" in result.stdout
     # Remedies name how many processes and files there were a moment ago, so numbers may differ by a few.
     said = re.sub(r"\d+", "N", result.stdout)
-    for each in feasible(read_limits(), Spread(), FAR_TOO_MANY).allowances:
+    for each in feasible(read_limits(), ProcessSpread(), FAR_TOO_MANY).allowances:
         assert re.sub(r"\d+", "N", each.remedy) in said
     assert "sysctl -w kernel.pty.max=" in result.stdout
     assert "ulimit -n " in result.stdout

@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from web_terminal_suite.bench.machine import Allowance, Spread, feasible, fix, read_limits
+from web_terminal_suite.bench.machine import ProcessSpread, SessionCapacity, feasible, fix, read_limits
 from web_terminal_suite.bench.machine.limits import DESCRIPTORS_KEPT
 from web_terminal_suite.cli.doctor import doctor
 
@@ -21,8 +21,8 @@ APP = typer.Typer()
 APP.command()(doctor)
 
 
-def row(name: str, value: int, needed: int | None = None) -> Allowance:
-    return Allowance(name=name, value=value, sessions=1, cost="", remedy="do something", needed=needed)
+def row(name: str, value: int, needed: int | None = None) -> SessionCapacity:
+    return SessionCapacity(name=name, value=value, sessions=1, cost="", remedy="do something", needed=needed)
 
 
 def test_a_file_of_the_kernels_is_written_and_read_back(tmp_path):
@@ -84,10 +84,10 @@ def test_a_shells_own_limit_is_raised_for_what_it_starts_next(tmp_path):
 
 def test_a_limit_that_is_enough_needs_nothing_and_one_that_is_not_says_what_it_needs():
     limits = read_limits()
-    assert all(each.needed is None for each in feasible(limits, Spread(), 1).allowances)
+    assert all(each.needed is None for each in feasible(limits, ProcessSpread(), 1).allowances)
     tight = DESCRIPTORS_KEPT + 10
     few = msgspec.structs.replace(limits, nofile_soft=tight, nofile_hard=tight, pty_max=limits.pty_open + 5)
-    needs = {each.name: each.needed for each in feasible(few, Spread(), 100).allowances if each.remedy}
+    needs = {each.name: each.needed for each in feasible(few, ProcessSpread(), 100).allowances if each.remedy}
     assert needs["descriptors (client)"] == 100 + DESCRIPTORS_KEPT
     assert needs["descriptors (worker)"] == 200 + DESCRIPTORS_KEPT
     assert needs["kernel.pty.max"] > 100

@@ -19,16 +19,16 @@ from tests.bench.stages import operated, readings, stage_on
 from web_terminal_suite.bench.benchmark import declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
-from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
-from web_terminal_suite.bench.suites import flooders as room
-from web_terminal_suite.bench.suites.clients import Process, ended
-from web_terminal_suite.bench.suites.flooders import Flooders, FloodersLost, Order, flooders
-from web_terminal_suite.bench.suites.floods import jain
 from web_terminal_suite.bench.suites.interactive import BENCHMARKS
 from web_terminal_suite.bench.terminals.registry import PEERS, choose
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload.client_process import ClientProcess, ended
+from web_terminal_suite.bench.workload.flood import remote as room
+from web_terminal_suite.bench.workload.flood.local import jain
+from web_terminal_suite.bench.workload.flood.remote import FloodClientLost, FloodOrder, RemoteFlood, flooders
 from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
 
 TYPING = next(each for each in BENCHMARKS if each.id == "interactive/typing_under_flood")
@@ -65,7 +65,7 @@ async def nothing_left(running):
     assert clients() == []
 
 
-async def until_grown(neighbours, least_bytes: int = _MUCH_BYTES) -> tuple[room.Heard, room.Heard]:
+async def until_grown(neighbours, least_bytes: int = _MUCH_BYTES) -> tuple[room.FloodReply, room.FloodReply]:
     """How far they were, and how far they are once every one has had so much more."""
     before = await neighbours.heard()
     async with asyncio.timeout(_GUARD_SECONDS):
@@ -138,7 +138,7 @@ async def test_a_flooder_that_ends_has_no_more_bytes_and_says_why_at_the_end(run
             await flood()
 
 
-def shares(before: room.Heard, after: room.Heard) -> list[int]:
+def shares(before: room.FloodReply, after: room.FloodReply) -> list[int]:
     return [now - then for now, then in zip(after.offsets, before.offsets, strict=True)]
 
 
@@ -206,7 +206,9 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
     others = [declare(f"interactive/calm{place}", "T.", "T.", calm, needs, blocks=1) for place in (1, 2)]
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=1.0, blocks=1, seed=1)
     trials = []
-    await carry_out(make_plan([others[0], doomed, others[1]], [WebTerminal()], (), options), trials.append, Silent())
+    await carry_out(
+        make_plan([others[0], doomed, others[1]], [WebTerminal()], (), options), trials.append, NoProgress()
+    )
     assert len(killed) == 1
     problems = {trial.cell.benchmark: trial.problem for trial in trials}
     assert "flooders' client process ended with -9" in problems.pop("interactive/doomed")
@@ -216,11 +218,11 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
 
 
 async def test_an_error_of_ours_in_the_client_process_is_told():
-    process = Process(room._CLIENT)
+    process = ClientProcess(room._CLIENT)
     try:
         reader, writer = await asyncio.open_connection(sock=process.socket)
-        with pytest.raises(FloodersLost, match="flooders' client process failed: UnpicklingError: "):
-            await Flooders(process, reader, writer).ask(Order(b"no pickle", 1))
+        with pytest.raises(FloodClientLost, match="flooders' client process failed: UnpicklingError: "):
+            await RemoteFlood(process, reader, writer).ask(FloodOrder(b"no pickle", 1))
         writer.close()
         await ended(process)
         assert process.last_words == "ended with 0: _pickle.UnpicklingError: invalid load key, 'n'."
@@ -249,7 +251,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(running):
 _PARENT = """
 import asyncio, pickle, random, sys
 from web_terminal_suite.bench.benchmark import Stage
-from web_terminal_suite.bench.suites.flooders import flooders
+from web_terminal_suite.bench.workload.flood.remote import flooders
 from web_terminal_suite.client.marker import Markers
 
 async def main():

@@ -142,7 +142,7 @@ def test_a_server_that_dies_spoils_what_it_ran_and_no_more(measuring):
     run = measuring()
     run.until_measured(1)
     (supervisor,) = [
-        each for each in run.started() if "web_terminal_suite.server.supervise" in " ".join(each.cmdline())
+        each for each in run.started() if "web_terminal_suite.server.supervisor" in " ".join(each.cmdline())
     ]
     supervisor.kill()
     assert run.code() == 4

@@ -8,11 +8,11 @@ import random
 import pytest
 
 from web_terminal_suite.bench.plan import Options, make_plan
-from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.delays import delays_ns
-from web_terminal_suite.bench.terminals.known import Exchange, KnownTruth, quantile, recoveries
+from web_terminal_suite.bench.terminals.reference_server import Exchange, ReferenceServer, quantile, recoveries
 from web_terminal_suite.bench.terminals.registry import choose
 
 FLOOR = [100_000 + 100 * number for number in range(100)]
@@ -67,7 +67,7 @@ def test_quantiles_are_numpys():
 
 
 async def test_the_server_waits_as_long_as_it_is_told():
-    async with KnownTruth(9).launch() as running, running.connect() as connection:
+    async with ReferenceServer(9).launch() as running, running.connect() as connection:
         await connection.attach()
         for set_ns in itertools.islice(delays_ns(9), 20):
             sent_ns, reply = await connection.echo(b"x")
@@ -75,16 +75,16 @@ async def test_the_server_waits_as_long_as_it_is_told():
 
 
 async def test_a_run_is_stopped_where_the_delays_are_not_found():
-    class Liar(KnownTruth):
+    class Liar(ReferenceServer):
         """Waits by another list than it claims."""
 
         @property
         def command(self):
             return (*super().command[:-1], str(self.seed + 1))
 
-    terminals = [Liar(5) if isinstance(each, KnownTruth) else each for each in choose((), "", "", 5)]
+    terminals = [Liar(5) if isinstance(each, ReferenceServer) else each for each in choose((), "", "", 5)]
     plan = make_plan(CATALOGUE, terminals, ["null_server/ping"], Options(seed=5, sample_size=10))
     trials = []
     with pytest.raises(NotProven, match="set were"):
-        await carry_out(plan, trials.append, Silent())
+        await carry_out(plan, trials.append, NoProgress())
     assert {trial.cell.terminal for trial in trials} <= {"known", "null-server"}

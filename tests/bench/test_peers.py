@@ -8,19 +8,19 @@ import sys
 
 import pytest
 
-from web_terminal_suite.bench.benchmark import Stage
+from web_terminal_suite.bench.benchmark import BenchmarkContext
 from web_terminal_suite.bench.samples import Outcome
-from web_terminal_suite.bench.suites.crews import crew
-from web_terminal_suite.bench.suites.shells import ready_shell
-from web_terminal_suite.bench.suites.streams import prepared, receive, text
-from web_terminal_suite.bench.suites.typists import type_keys, typists
 from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, children
 from web_terminal_suite.bench.terminals.registry import PEERS, UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.ttyd import Ttyd
+from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.shells import ready_shell
+from web_terminal_suite.bench.workload.streams import prepared, receive, text
+from web_terminal_suite.bench.workload.typists import type_keys, typists
+from web_terminal_suite.client.dialects.ttyd import TtydDialect
 from web_terminal_suite.client.marker import Markers
-from web_terminal_suite.client.ttyd import Ttyd as TtydWire
 
 EACH = pytest.mark.parametrize("name", sorted(PEERS))
 
@@ -39,7 +39,7 @@ async def test_the_real_one(name: str) -> None:
 
     before = children(os.getpid())
     async with peer(name).launch() as running:
-        stage = Stage(running, "", Markers(random.Random(1)))
+        stage = BenchmarkContext(running, "", Markers(random.Random(1)))
         empty = await running.steady_footprint()
         async with ready_shell(stage) as shell:
             result = await shell.connection.run("stty size; echo $TERM $LC_ALL $SHELL; tty")
@@ -152,7 +152,7 @@ class Misbehaving(Peer):
         self.mode = mode
 
     def dialect(self):
-        return TtydWire()
+        return TtydDialect()
 
     def version(self) -> str:
         return self.mode

@@ -10,9 +10,9 @@ import pytest
 from web_terminal_suite.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
-from web_terminal_suite.bench.terminals.known import KnownTruth
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.reference_server import ReferenceServer
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminado import Terminado
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
@@ -44,7 +44,7 @@ def test_every_block_holds_every_cell_once_and_mixes_the_terminals():
 
 
 def test_terminals_that_are_compared_are_measured_in_every_block_and_in_a_row():
-    terminals = (WebTerminal(), Terminado(), RawPty(), NullServer(), KnownTruth(1))
+    terminals = (WebTerminal(), Terminado(), RawPty(), NullServer(), ReferenceServer(1))
     plan = make_plan(CATALOGUE, terminals, ["keystroke_echo", "paste"], Options(seed=3))
     for block in plan.together:
         names = [(slot.cell.benchmark, slot.cell.parameter) for slot in block]

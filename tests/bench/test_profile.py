@@ -82,7 +82,7 @@ def end(program: subprocess.Popen[str]) -> None:
 async def test_a_running_server_is_recorded_process_by_process(tmp_path: Path) -> None:
     async with WebTerminal().launch() as running:
         processes = processes_of(running.process.server_pids())
-        assert set(processes) == {"supervise", "worker", "host"}
+        assert set(processes) == {"supervisor", "worker", "host"}
         async with recorded(processes, tmp_path / "deep" / "below") as profiles, running.connect() as connection:
             await connection.attach()
             for _ in range(100):

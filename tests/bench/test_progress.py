@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.records import MS, samples, trial
-from web_terminal_suite.bench.progress import Lines
+from web_terminal_suite.bench.progress import ProgressLines
 
 
 def test_a_line_counts_what_comes_again(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(2)
+    lines = ProgressLines(2)
     lines.end(trial(samples([MS] * 3)))
     lines.end(trial(problem="2 processes were left", block=1))
     lines.again(1)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.bench.beside import BUSY, ECHO, FIRST, FLOOD, HOME, HOST, OWN, PASTE, QUICK, SLOW, several
 from tests.bench.test_report_html import FRAME
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
 from web_terminal_suite.bench.report import beside, html, html_beside, html_overview, labels, units
 from web_terminal_suite.bench.report import json as report_json
 from web_terminal_suite.bench.report.html_samples import Measured
@@ -108,7 +108,7 @@ def test_the_axis_has_the_first_terminal_better_above_one(page):
 
 def test_where_more_is_better_the_place_is_turned_round_with_its_bounds():
     from tests.bench.test_comparison_document import line
-    from web_terminal_suite.bench.analysis.comparison_terminals import Figure
+    from web_terminal_suite.bench.analysis.comparison.terminals import Figure
 
     figure = Figure(value=1.0, ratio=0.5, lower=0.25, upper=0.8)
     assert html_beside._place(line(figure), figure) == (0.5, 0.25, 0.8)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from web_terminal_suite.bench.report.html_courses import DRAWN_MOMENTS, courses
-from web_terminal_suite.bench.samples import Cell, Course, Trial
+from web_terminal_suite.bench.samples import Cell, TimeSeries, Trial
 
 
-def trial(*lines: Course, parameter: str = "first", terminal: str = "ours") -> Trial:
+def trial(*lines: TimeSeries, parameter: str = "first", terminal: str = "ours") -> Trial:
     return Trial(cell=Cell("load/course", parameter, terminal), block=0, courses=lines)
 
 
-def line(name: str, x, y, chart: str = "Rate", unit: str = "/s") -> Course:
-    return Course(chart=chart, name=name, unit=unit, x=[float(each) for each in x], y=list(y))
+def line(name: str, x, y, chart: str = "Rate", unit: str = "/s") -> TimeSeries:
+    return TimeSeries(chart=chart, name=name, unit=unit, x=[float(each) for each in x], y=list(y))
 
 
 def test_lines_of_one_chart_share_its_moments_and_keep_their_gaps():

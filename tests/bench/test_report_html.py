@@ -15,14 +15,14 @@ from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
 from web_terminal_suite.bench.analysis import Verdict, analyse
 from web_terminal_suite.bench.analysis.estimates import latencies
-from web_terminal_suite.bench.history import Entry, Track
+from web_terminal_suite.bench.history import HistoryEntry, Track
 from web_terminal_suite.bench.report import html, html_curves, units
 from web_terminal_suite.bench.report.html_history import histories
 from web_terminal_suite.bench.report.html_overview import page
 from web_terminal_suite.bench.report.html_page import WARM_UP
 from web_terminal_suite.bench.report.html_samples import Baseline, Measured
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal_suite.bench.stats import lines, quantiles
+from web_terminal_suite.bench.stats import quantiles, regression
 
 FRAME = f'<head>{html.TITLE_PLACE}</head><script type="application/json">{html.DATA_PLACE}</script>'
 UNITS = Path(__file__).parents[2] / "frontend/report/tests/units.json"
@@ -140,7 +140,7 @@ def test_a_line_has_the_bounds_of_its_mean():
         half = scipy.stats.t.ppf(0.975, x.size - 2) * spread
         assert value == pytest.approx(line.intercept + line.slope * at, rel=1e-4)
         assert (high - low) / 2 == pytest.approx(half, rel=0.05)
-    assert lines.fit(x, y, 0.95).slope == pytest.approx(line.slope)
+    assert regression.fit(x, y, 0.95).slope == pytest.approx(line.slope)
 
 
 def test_an_axis_is_logarithmic_where_a_tail_is_long():
@@ -174,8 +174,8 @@ def test_every_terminal_floor_and_failure_is_on_the_page(whole):
 
 def test_numeric_parameters_have_a_line_of_their_own_scale(whole):
     found = benchmark(whole, THROUGHPUT)
-    assert [lines.title for lines in found.lines] == ["latency", "throughput"]
-    assert {lines.x_scale for lines in found.lines} == {"log"}
+    assert [regression.title for regression in found.lines] == ["latency", "throughput"]
+    assert {regression.x_scale for regression in found.lines} == {"log"}
     strand = found.lines[0].strands[0]
     assert [dot.x for dot in strand.dots] == [10, 100, 1000]
     assert all(dot.lower <= dot.value <= dot.upper for dot in strand.dots)
@@ -256,7 +256,7 @@ def test_a_change_is_signed_words():
 
 def test_history_is_shown_for_its_own_row_and_machine():
     def entry(day, value):
-        return Entry(str(day), f"2026-01-{day:02}T00:00:00Z", "abc", "1", 100, value, value * 0.9, float("inf"))
+        return HistoryEntry(str(day), f"2026-01-{day:02}T00:00:00Z", "abc", "1", 100, value, value * 0.9, float("inf"))
 
     entries = tuple(entry(day, (1 if day <= 10 else 2) * MS * (1 + day % 3 / 100)) for day in range(1, 21))
     track = Track(ECHO, "", OURS, "latency", "p95", "ns", "here", entries)

@@ -14,7 +14,7 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.report import html, markdown
 from web_terminal_suite.bench.report import json as report_json
 from web_terminal_suite.bench.report.markdown_findings import Topic, findings
-from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Outcome, Point, Target, Usage
+from web_terminal_suite.bench.samples import BenchmarkFacts, CpuUsage, Metric, Outcome, Point, Target
 from web_terminal_suite.cli.application import application
 
 
@@ -122,7 +122,7 @@ def test_what_the_terminal_adds_to_its_floor_is_told_from_what_the_machine_takes
 def test_processor_time_tells_computing_from_waiting(server, said):
     of = trial(samples([10 * MS] * 100))
     elapsed = 100 * 10 * MS
-    usage = Usage(elapsed_ns=elapsed, client_cpu_ns=elapsed // 10, server_cpu_ns=int(server * elapsed))
+    usage = CpuUsage(elapsed_ns=elapsed, client_cpu_ns=elapsed // 10, server_cpu_ns=int(server * elapsed))
     measured = run(msgspec.structs.replace(of, usage=usage), benchmarks=[latency(100, 1)])
     told = found(measured, Topic.PROCESSOR)
     assert [said in each.follows for each in told] == ([True] if said else [])
@@ -132,7 +132,7 @@ def test_processor_time_tells_computing_from_waiting(server, said):
 
 def test_processor_time_of_a_preparation_is_not_held_against_the_operations():
     of = trial(samples([MS] * 100))
-    usage = Usage(elapsed_ns=100 * 100 * MS, client_cpu_ns=0, server_cpu_ns=100 * 99 * MS)
+    usage = CpuUsage(elapsed_ns=100 * 100 * MS, client_cpu_ns=0, server_cpu_ns=100 * 99 * MS)
     assert found(run(msgspec.structs.replace(of, usage=usage), benchmarks=[latency(100, 0.5)]), Topic.PROCESSOR) == []
 
 

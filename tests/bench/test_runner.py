@@ -13,7 +13,7 @@ import pytest
 from web_terminal_suite.bench.benchmark import declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
-from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
@@ -42,7 +42,7 @@ def benchmark(operate, needs=PTY, **more):
 
 async def run(benchmarks, terminals, options=OPTIONS):
     trials = []
-    await carry_out(make_plan(benchmarks, terminals, (), options), trials.append, Silent(), residue_seconds=0.5)
+    await carry_out(make_plan(benchmarks, terminals, (), options), trials.append, NoProgress(), residue_seconds=0.5)
     return trials
 
 
@@ -174,7 +174,7 @@ async def test_cancelling_keeps_what_was_finished_and_ends_what_was_started():
 
     plan = make_plan([benchmark(operate, NULL)], [NullServer()], (), OPTIONS)
     before = children(os.getpid())
-    task = asyncio.create_task(carry_out(plan, trials.append, Silent()))
+    task = asyncio.create_task(carry_out(plan, trials.append, NoProgress()))
     await asyncio.wait_for(reached.wait(), 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

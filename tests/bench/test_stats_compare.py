@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal_suite.bench.stats import multiplicity, permutations, ratios
-from web_terminal_suite.bench.stats.interval import Interval, TooThin
-from web_terminal_suite.bench.stats.proportions import clopper_pearson
-from web_terminal_suite.bench.stats.ratios import Change, Ratio
+from web_terminal_suite.bench.stats import multiple_comparisons, permutations, ratios
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
+from web_terminal_suite.bench.stats.proportion_intervals import clopper_pearson
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict, Ratio
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -81,7 +81,7 @@ def test_thin_blocks_are_pooled() -> None:
 def test_a_thin_sample_is_refused() -> None:
     answer = ratios.ratio([[1.0] * 30], [[1.0] * 99], 0.95, 0.95, paired=False, resamples=100,
                           rng=np.random.default_rng(0))  # fmt: skip
-    assert answer == TooThin(30, 72)
+    assert answer == InsufficientData(30, 72)
 
 
 def test_one_trial_counts_operations() -> None:
@@ -152,24 +152,24 @@ def test_figures_are_compared_by_welch() -> None:
 @pytest.mark.parametrize(
     ("lower", "upper", "p", "verdict"),
     [
-        (1.06, 1.2, 0.001, Change.SLOWER),
-        (1.06, 1.2, 0.2, Change.UNDECIDED),
-        (1.04, 1.2, 0.001, Change.UNDECIDED),
-        (0.8, 0.95, 0.001, Change.FASTER),
-        (0.8, 0.953, 0.001, Change.UNDECIDED),
-        (0.96, 1.05, 0.001, Change.EQUAL),
-        (0.0, math.inf, 1.0, Change.UNDECIDED),
-        (math.inf, math.inf, 0.001, Change.SLOWER),
+        (1.06, 1.2, 0.001, ChangeVerdict.SLOWER),
+        (1.06, 1.2, 0.2, ChangeVerdict.UNDECIDED),
+        (1.04, 1.2, 0.001, ChangeVerdict.UNDECIDED),
+        (0.8, 0.95, 0.001, ChangeVerdict.FASTER),
+        (0.8, 0.953, 0.001, ChangeVerdict.UNDECIDED),
+        (0.96, 1.05, 0.001, ChangeVerdict.EQUAL),
+        (0.0, math.inf, 1.0, ChangeVerdict.UNDECIDED),
+        (math.inf, math.inf, 0.001, ChangeVerdict.SLOWER),
     ],
 )
-def test_the_verdict_is_by_the_bounds(lower: float, upper: float, p: float, verdict: Change) -> None:
+def test_the_verdict_is_by_the_bounds(lower: float, upper: float, p: float, verdict: ChangeVerdict) -> None:
     assert ratios.change(Ratio(1.0, Interval(lower, upper, 0.95), False, "trials"), p, 0.05, 0.05) is verdict
 
 
 @settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(1, 3), st.floats(0, 1), st.floats(0, 0.5))
 def test_exchanging_the_sides_turns_the_verdict_around(value: float, half: float, p: float, noise: float) -> None:
-    turned = {Change.FASTER: Change.SLOWER, Change.SLOWER: Change.FASTER}
+    turned = {ChangeVerdict.FASTER: ChangeVerdict.SLOWER, ChangeVerdict.SLOWER: ChangeVerdict.FASTER}
     one = ratios.change(Ratio(value, Interval(value / half, value * half, 0.95), False, ""), p, 0.05, noise)
     other = ratios.change(
         Ratio(1 / value, Interval(1 / value / half, 1 / value * half, 0.95), False, ""), p, 0.05, noise
@@ -262,9 +262,9 @@ def test_corrections_are_scipys_and_by_hand() -> None:
     from scipy.stats import false_discovery_control
 
     p = [0.01, 0.04, 0.03, 0.005]
-    assert multiplicity.holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert multiplicity.benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
-    assert multiplicity.holm([]).size == 0
+    assert multiple_comparisons.holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert multiple_comparisons.benjamini_hochberg(p) == pytest.approx(false_discovery_control(p))
+    assert multiple_comparisons.holm([]).size == 0
 
 
 @settings(deadline=None)
@@ -274,13 +274,13 @@ def test_holm_is_the_step_down_definition(p: list[float]) -> None:
     expected = [0.0] * n
     for place, index in enumerate(order):
         expected[index] = min(1.0, max((n - j) * p[order[j]] for j in range(place + 1)))
-    assert multiplicity.holm(p) == pytest.approx(expected)
+    assert multiple_comparisons.holm(p) == pytest.approx(expected)
 
 
 @settings(deadline=None)
 @given(PROBABILITIES)
 def test_corrections_never_make_anything_more_significant(p: list[float]) -> None:
-    holm, bh = multiplicity.holm(p), multiplicity.benjamini_hochberg(p)
+    holm, bh = multiple_comparisons.holm(p), multiple_comparisons.benjamini_hochberg(p)
     assert (holm >= bh - 1e-12).all()
     assert (bh >= np.array(p) - 1e-12).all()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web_terminal_suite.bench.stats import rays
-from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 
 POINTS = st.lists(st.tuples(st.floats(0.1, 100), st.floats(-1e3, 1e3)), min_size=2, max_size=30)
 
@@ -44,7 +44,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 
 
 def test_what_determines_no_ray_is_refused() -> None:
-    assert rays.fit([2.0], [4.0], 0.95).slope_interval == TooThin(1, 2)
+    assert rays.fit([2.0], [4.0], 0.95).slope_interval == InsufficientData(1, 2)
     for x, y, complaint in (([0.0, 0], [1.0, 2], "every x is 0"), ([1.0], [1.0, 2], "are not pairs"),
                             ([1.0], [np.inf], "finite")):  # fmt: skip
         with pytest.raises(ValueError, match=complaint):

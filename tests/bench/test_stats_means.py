@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal_suite.bench.stats import lines, means, outliers
-from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats import means, outliers, regression
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -26,7 +26,7 @@ def test_student_interval_is_scipys() -> None:
 
 
 def test_one_reading_has_no_interval() -> None:
-    assert means.student_interval([1.0], 0.95) == TooThin(1, 2)
+    assert means.student_interval([1.0], 0.95) == InsufficientData(1, 2)
 
 
 def test_bootstrap_of_one_trial_is_close_to_student() -> None:
@@ -75,8 +75,8 @@ def test_bootstrap_coverage(trials: int, shift: float) -> None:
 
 def test_few_values_are_not_resampled() -> None:
     rng = np.random.default_rng(0)
-    assert means.bootstrap_interval([[1, 2], [], [3]], 0.95, 100, rng) == TooThin(3, 5)
-    assert means.bootstrap_interval([], 0.95, 100, rng) == TooThin(0, 5)
+    assert means.bootstrap_interval([[1, 2], [], [3]], 0.95, 100, rng) == InsufficientData(3, 5)
+    assert means.bootstrap_interval([], 0.95, 100, rng) == InsufficientData(0, 5)
 
 
 @given(st.lists(FINITE, min_size=5, max_size=40), st.integers(0, 2**32))
@@ -124,7 +124,7 @@ def test_line_is_scipys() -> None:
     rng = np.random.default_rng(4)
     x = np.array([0, 0, 100, 100, 300, 1000.0])
     y = 45e6 + 9_000 * x + rng.normal(0, 1e5, x.size)
-    line, expected = lines.fit(x, y, 0.95), linregress(x, y)
+    line, expected = regression.fit(x, y, 0.95), linregress(x, y)
     assert (line.slope, line.intercept, line.r2) == pytest.approx(
         (expected.slope, expected.intercept, expected.rvalue**2)
     )
@@ -137,7 +137,7 @@ def test_line_is_scipys() -> None:
 
 def test_r2_is_not_that_of_a_single_residual() -> None:
     # Criterion 0.8 adds the last term only; with these points its R2 would be far from the true 0.
-    line = lines.fit([0, 1, 2, 3], [1, -1, -1, 1], 0.95)
+    line = regression.fit([0, 1, 2, 3], [1, -1, -1, 1], 0.95)
     assert line.r2 == pytest.approx(0)
 
 
@@ -145,20 +145,20 @@ def test_line_coverage() -> None:
     rng = np.random.default_rng(9)
     x, repeats, hits = np.array([0, 100, 300, 1000.0]), 600, 0
     for _ in range(repeats):
-        answer = lines.fit(x, 5 * x + rng.normal(0, 40, 4), 0.95).slope_interval
+        answer = regression.fit(x, 5 * x + rng.normal(0, 40, 4), 0.95).slope_interval
         assert isinstance(answer, Interval)
         hits += answer.lower <= 5 <= answer.upper
     assert 0.95 - 0.027 <= hits / repeats <= 0.95 + 0.027
 
 
 def test_flat_readings_have_a_line_but_no_r2() -> None:
-    line = lines.fit([0, 1, 2], [4, 4, 4], 0.95)
+    line = regression.fit([0, 1, 2], [4, 4, 4], 0.95)
     assert (line.slope, line.intercept, line.r2) == (0, 4, None)
 
 
 def test_two_points_are_a_line_without_interval() -> None:
-    line = lines.fit([0, 2], [1, 5], 0.95)
-    assert (line.slope, line.slope_interval) == (2, TooThin(2, 3))
+    line = regression.fit([0, 2], [1, 5], 0.95)
+    assert (line.slope, line.slope_interval) == (2, InsufficientData(2, 3))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_two_points_are_a_line_without_interval() -> None:
 )
 def test_what_is_no_line_is_refused(x: list[float], y: list[float], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        lines.fit(x, y, 0.95)
+        regression.fit(x, y, 0.95)
 
 
 def test_fences_by_hand() -> None:
@@ -213,17 +213,17 @@ def _holds(through, readings: np.ndarray, growth: float) -> float:
 
 def test_the_interval_of_a_drift_holds_where_errors_add_up_and_that_of_least_squares_does_not() -> None:
     readings = _walks(2_000, 0.5)
-    assert 0.935 <= _holds(lines.drift, readings, 0.5) <= 0.965
-    assert _holds(lines.fit, readings, 0.5) < 0.7
+    assert 0.935 <= _holds(regression.drift, readings, 0.5) <= 0.965
+    assert _holds(regression.fit, readings, 0.5) < 0.7
 
 
 def test_the_interval_of_a_drift_is_wide_enough_where_errors_do_not_add_up() -> None:
     readings = 0.5 * np.arange(1, 11) + np.random.default_rng(18).normal(0, 3, (2_000, 10))
-    assert _holds(lines.drift, readings, 0.5) >= 0.95
+    assert _holds(regression.drift, readings, 0.5) >= 0.95
 
 
 def test_a_drift_is_the_sum_of_the_steps_over_that_of_the_distances() -> None:
-    line = lines.drift([0, 1, 3, 4], [10, 12, 13, 18], 0.95)
+    line = regression.drift([0, 1, 3, 4], [10, 12, 13, 18], 0.95)
     assert (line.slope, line.intercept, line.r2, line.n) == (2.0, 10.0, None, 4)
     steps, weights = np.array([2.0, 1.0, 5.0]), np.array([1.0, 2.0, 1.0])
     error = math.sqrt(((steps - 2 * weights) ** 2 / weights).sum() / 2 / weights.sum())
@@ -233,9 +233,9 @@ def test_a_drift_is_the_sum_of_the_steps_over_that_of_the_distances() -> None:
 
 
 def test_a_drift_takes_no_step_from_one_series_to_the_next() -> None:
-    assert lines.drift([1, 2, 3, 1, 2, 3], [0, 1, 2, 100, 101, 102], 0.95).slope == 1.0
-    assert lines.drift([1, 2], [3, 4], 0.95).slope_interval == TooThin(2, 3)
+    assert regression.drift([1, 2, 3, 1, 2, 3], [0, 1, 2, 100, 101, 102], 0.95).slope == 1.0
+    assert regression.drift([1, 2], [3, 4], 0.95).slope_interval == InsufficientData(2, 3)
     with pytest.raises(ValueError, match="none has a larger x"):
-        lines.drift([2, 1], [0, 1], 0.95)
+        regression.drift([2, 1], [0, 1], 0.95)
     with pytest.raises(ValueError, match="finite"):
-        lines.drift([1, 2], [0, math.nan], 0.95)
+        regression.drift([1, 2], [0, math.nan], 0.95)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web_terminal_suite.bench.stats import quantiles
-from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 from web_terminal_suite.bench.stats.series import Series
 
 PROBABILITIES = st.sampled_from([0.01, 0.05, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999])
@@ -71,7 +71,7 @@ def test_bounds_hold_the_quantile(values: list[int], q: float, level: float) -> 
 
 def test_a_thin_sample_is_refused_with_what_is_missing() -> None:
     answer = quantiles.interval(Series(np.arange(80)), 0.99, 0.95)
-    assert answer == TooThin(80, 368)
+    assert answer == InsufficientData(80, 368)
     assert str(answer) == "n=80, needs 288 more"
 
 

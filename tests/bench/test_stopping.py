@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 from web_terminal_suite.bench.stats.interval import Interval
 from web_terminal_suite.bench.stats.quantiles import interval
 from web_terminal_suite.bench.stats.series import Series
-from web_terminal_suite.bench.stats.stopping import Aim, Pace, Stop, checkpoint, decide, look_level, pace
+from web_terminal_suite.bench.stats.stopping import (
+    Aim,
+    OperationRate,
+    StopDecision,
+    checkpoint,
+    decide,
+    look_level,
+    pace,
+)
 
 
-def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> Stop:
+def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> StopDecision:
     return decide(
         Series(values), aim, look, elapsed_seconds=elapsed, budget_seconds=1.0, level=0.95  # type: ignore[arg-type]
     ).stop  # fmt: skip
@@ -23,27 +31,27 @@ def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> Stop:
 
 def test_a_clear_side_stops_either_way() -> None:
     values = np.random.default_rng(1).lognormal(0, 0.5, 100)
-    assert at(values, Aim(0.95, limit=50.0)) is Stop.CLEAR
-    assert at(values, Aim(0.95, limit=0.5)) is Stop.CLEAR
-    assert at(values, Aim(0.95, limit=2.3)) is Stop.GO_ON
+    assert at(values, Aim(0.95, limit=50.0)) is StopDecision.CLEAR
+    assert at(values, Aim(0.95, limit=0.5)) is StopDecision.CLEAR
+    assert at(values, Aim(0.95, limit=2.3)) is StopDecision.GO_ON
 
 
 def test_a_narrow_interval_stops() -> None:
     values = np.random.default_rng(2).normal(100, 1, 500)
-    assert at(values, Aim(0.5, relative_width=0.05)) is Stop.NARROW
-    assert at(values, Aim(0.5, relative_width=0.0001)) is Stop.GO_ON
-    assert at(values, Aim(0.5, limit=100.0, relative_width=0.0)) is Stop.GO_ON
+    assert at(values, Aim(0.5, relative_width=0.05)) is StopDecision.NARROW
+    assert at(values, Aim(0.5, relative_width=0.0001)) is StopDecision.GO_ON
+    assert at(values, Aim(0.5, limit=100.0, relative_width=0.0)) is StopDecision.GO_ON
 
 
 def test_time_stops_whatever_is_known() -> None:
     decision = decide(Series([1.0] * 5), Aim(0.95), 1, elapsed_seconds=1.0, budget_seconds=1.0, level=0.95)
-    assert (decision.stop, decision.interval) == (Stop.TIME, None)
-    assert at([1.0, 2.0], Aim(0.95), elapsed=0.5) is Stop.GO_ON
+    assert (decision.stop, decision.interval) == (StopDecision.TIME, None)
+    assert at([1.0, 2.0], Aim(0.95), elapsed=0.5) is StopDecision.GO_ON
 
 
 def test_failures_are_never_narrow() -> None:
-    assert at([1.0] * 80 + [np.inf] * 20, Aim(0.95, relative_width=0.5)) is Stop.GO_ON
-    assert at([1.0] * 80 + [np.inf] * 20, Aim(0.95, limit=5.0)) is Stop.CLEAR
+    assert at([1.0] * 80 + [np.inf] * 20, Aim(0.95, relative_width=0.5)) is StopDecision.GO_ON
+    assert at([1.0] * 80 + [np.inf] * 20, Aim(0.95, limit=5.0)) is StopDecision.CLEAR
 
 
 @settings(deadline=None)
@@ -72,21 +80,21 @@ def test_looking_often_does_not_make_wrong_verdicts_frequent() -> None:
     for _ in range(repeats):
         values = rng.lognormal(0, 1, checkpoint(8))
         stops = (at(values[: checkpoint(look)], aim, look) for look in range(1, 9))
-        wrong += Stop.CLEAR in stops
+        wrong += StopDecision.CLEAR in stops
     # 5 % at most, and two and a half standard errors; looks at 95 % each would be wrong in about 15 %.
     assert wrong / repeats <= 0.08
 
 
 def test_a_pace_is_short_where_all_limits_are_clear_and_long_where_one_is_not() -> None:
     values = Series(np.random.default_rng(4).lognormal(0, 0.5, 400))
-    assert pace(values, 0.95, [50.0]) is Pace.SHORT
-    assert pace(values, 0.95, [0.5]) is Pace.SHORT
-    assert pace(values, 0.95, [50.0, 30.0]) is Pace.SHORT
+    assert pace(values, 0.95, [50.0]) is OperationRate.SHORT
+    assert pace(values, 0.95, [0.5]) is OperationRate.SHORT
+    assert pace(values, 0.95, [50.0, 30.0]) is OperationRate.SHORT
     # The target is clear, the goal is not.
-    assert pace(values, 0.95, [50.0, 2.3]) is Pace.LONG
-    assert pace(Series([1.0] * 148 + [math.inf] * 60), 0.95, [5.0]) is Pace.SHORT
+    assert pace(values, 0.95, [50.0, 2.3]) is OperationRate.LONG
+    assert pace(Series([1.0] * 148 + [math.inf] * 60), 0.95, [5.0]) is OperationRate.SHORT
     # At 99.9 % p95 is bounded on both sides from 149 values on; before that nothing is said.
-    assert pace(Series(values.values[:147]), 0.95, [50.0]) is Pace.USUAL
+    assert pace(Series(values.values[:147]), 0.95, [50.0]) is OperationRate.USUAL
 
 
 def paced(rng: np.random.Generator, limit: float) -> tuple[Series, int]:
@@ -94,8 +102,8 @@ def paced(rng: np.random.Generator, limit: float) -> tuple[Series, int]:
     values, short = rng.lognormal(0, 1, 80), 0
     for _ in range(4):
         found = pace(Series(values), 0.95, [limit])
-        short += found is Pace.SHORT
-        count = {Pace.SHORT: 40, Pace.USUAL: 80, Pace.LONG: 400}[found]
+        short += found is OperationRate.SHORT
+        count = {OperationRate.SHORT: 40, OperationRate.USUAL: 80, OperationRate.LONG: 400}[found]
         values = np.concatenate([values, rng.lognormal(0, 1, count)])
     return Series(values), short
 

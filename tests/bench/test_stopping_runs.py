@@ -16,9 +16,9 @@ from web_terminal_suite.bench.analysis.sufficiency import SAVES_NS, SHORT, Inter
 from web_terminal_suite.bench.benchmark import declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
-from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
-from web_terminal_suite.bench.samples import Metric, Target, Trial, Usage
+from web_terminal_suite.bench.samples import CpuUsage, Metric, Target, Trial
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
 from web_terminal_suite.bench.terminals.terminal import Capability
 
@@ -74,7 +74,7 @@ def test_between_blocks_a_cell_gets_less_when_every_target_is_clear_and_more_whe
     assert share(facts(percentile(0.95, 100)), blocks[:1]) == 1  # too little is known
     assert share(facts(percentile(0.5, 100)), blocks[:1]) == SHORT
     # Where nothing would be saved, a comparison would rather have the operations.
-    quick = Usage(elapsed_ns=SAVES_NS - 1, client_cpu_ns=0)
+    quick = CpuUsage(elapsed_ns=SAVES_NS - 1, client_cpu_ns=0)
     assert share(facts(percentile(0.95, 100)), [blocks[0], msgspec.structs.replace(blocks[1], usage=quick)]) == 1
 
 
@@ -122,7 +122,7 @@ async def test_the_runner_makes_blocks_as_long_as_it_is_told_and_floors_as_ever(
     plan = replace(plan, together=(*plan.together[:3], (replace(plan.together[3][0], measurement_seconds=1.0),)))
     trials: list[Trial] = []
     told = Told(0.25, 1.0, math.inf)
-    await carry_out(plan, trials.append, Silent(), 0.5, interim=told)
+    await carry_out(plan, trials.append, NoProgress(), 0.5, interim=told)
     counts = [sum(str(each.phase) == "measure" for each in trial.samples) for trial in trials]
     assert counts[:3] == expected
     assert counts[3] > 20 if role == "subject" else counts[3] == 20
@@ -157,7 +157,7 @@ async def test_the_runner_goes_on_until_told(operations: int, expected: int) -> 
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=60.0, blocks=2)
     trials: list[Trial] = []
     enough = Counted(operations)
-    await carry_out(make_plan([one], [RawPty()], (), options), trials.append, Silent(), 0.5, enough)
+    await carry_out(make_plan([one], [RawPty()], (), options), trials.append, NoProgress(), 0.5, enough)
     counts = [sum(str(each.phase) == "measure" for each in trial.samples) for trial in trials]
     # The second block is told at once: the cell has enough already.
     assert counts == [expected, 1]

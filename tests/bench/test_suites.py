@@ -10,14 +10,14 @@ import pytest
 
 from tests.bench.stages import operated, stage_on
 from web_terminal_suite.bench.plan import Options, make_plan
-from web_terminal_suite.bench.progress import Silent
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
 from web_terminal_suite.bench.samples import Outcome, Phase, Sample
-from web_terminal_suite.bench.suites.apart import apart
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.loopback import Loopback
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload.cpu_affinity import apart
 from web_terminal_suite.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
@@ -34,7 +34,7 @@ async def trials_of(terminals, *filters):
     plan = make_plan(CATALOGUE, terminals, filters, ONCE)
     few = tuple(replace(slot, operations=2, least=2) for slot in plan.together[0])
     plan = replace(plan, together=(few,))
-    await carry_out(plan, trials.append, Silent())
+    await carry_out(plan, trials.append, NoProgress())
     assert {trial.cell for trial in trials} == set(plan.cells)
     return trials
 

@@ -13,11 +13,11 @@ from tests.bench.stages import operated, readings, stage_on
 from web_terminal_suite.bench.clock import alarm, now_ns, play
 from web_terminal_suite.bench.samples import Outcome
 from web_terminal_suite.bench.suites import interactive
-from web_terminal_suite.bench.suites.crews import crew
-from web_terminal_suite.bench.suites.floods import flooding, jain
 from web_terminal_suite.bench.suites.interactive import BENCHMARKS
-from web_terminal_suite.bench.suites.typists import ECHOES, Typist, listening, type_keys, typists
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload.flood.local import flooding, jain
+from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.typists import ECHOES, Typist, listening, type_keys, typists
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
 module = pytest.mark.asyncio(loop_scope="module")
@@ -92,7 +92,7 @@ async def test_every_key_comes_back_once(running, echo):
 
 @module
 async def test_a_key_that_is_not_echoed_is_a_failure(running, monkeypatch):
-    monkeypatch.setattr("web_terminal_suite.bench.suites.typists._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("web_terminal_suite.bench.workload.typists._PATIENCE_SECONDS", 0.2)
     async with crew(stage_on(running), 1) as (shell,):
         marker = stage_on(running).markers.fresh()
         shell.connection.input(f"stty -echo; {marker.command}; cat > /dev/null\r".encode())

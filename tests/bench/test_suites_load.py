@@ -13,13 +13,14 @@ import pytest_asyncio
 from tests.bench.stages import operated, readings, stage_on
 from web_terminal_suite.bench.machine.kernel import read_limits
 from web_terminal_suite.bench.samples import Outcome
-from web_terminal_suite.bench.suites import concurrent_load, endings
+from web_terminal_suite.bench.suites import concurrent_load
 from web_terminal_suite.bench.suites.concurrent_load import BENCHMARKS
-from web_terminal_suite.bench.suites.cycles import CYCLES
-from web_terminal_suite.bench.suites.mixes import KINDS
-from web_terminal_suite.bench.suites.ramps import keys, keys_per_second, nearest_rank
-from web_terminal_suite.bench.suites.room import NotFeasible, shortage
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload import teardown
+from web_terminal_suite.bench.workload.capacity import NotFeasible, shortage
+from web_terminal_suite.bench.workload.churn import CYCLES
+from web_terminal_suite.bench.workload.mixed import KINDS
+from web_terminal_suite.bench.workload.ramp import keys, keys_per_second, nearest_rank
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
 module = pytest.mark.asyncio(loop_scope="module")
@@ -160,9 +161,9 @@ async def test_what_is_sustained_is_counted_second_by_second(running, monkeypatc
 
 
 @module
-@pytest.mark.parametrize("way", endings.WAYS)
+@pytest.mark.parametrize("way", teardown.WAYS)
 async def test_an_ending_ends_when_nothing_is_left(running, way, monkeypatch):
-    monkeypatch.setattr(endings, "SESSIONS", 12)
+    monkeypatch.setattr(teardown, "SESSIONS", 12)
     found = await operated(BY_NAME["cleanup_1000_sessions"], running, way)
     assert readings(found, "left after 5 s") == [0]
     (sample,) = found.samples
@@ -171,11 +172,11 @@ async def test_an_ending_ends_when_nothing_is_left(running, way, monkeypatch):
 
 @module
 async def test_a_census_counts_who_is_still_there(monkeypatch):
-    monkeypatch.setattr(endings, "MOMENTS", (0.01, 0.02))
+    monkeypatch.setattr(teardown, "MOMENTS", (0.01, 0.02))
     counts = iter((7, -1))
-    census = endings._Census(lambda: next(counts))
+    census = teardown._Census(lambda: next(counts))
     async with census.taken():
-        await endings.wait_until(lambda: next(iter(counts), None) is None, "both counts")
+        await teardown.wait_until(lambda: next(iter(counts), None) is None, "both counts")
     assert census.left[0.02] == 0
 
 

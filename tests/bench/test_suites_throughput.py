@@ -8,13 +8,13 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.stages import operated, readings, stage_on
-from web_terminal_suite.bench.suites import streams
-from web_terminal_suite.bench.suites.shells import ready_shell
-from web_terminal_suite.bench.suites.volleys import framed
 from web_terminal_suite.bench.suites.websocket_throughput import _WORKS, BENCHMARKS
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload import streams
+from web_terminal_suite.bench.workload.pipelining import framed
+from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol import messages as m
 

@@ -10,8 +10,8 @@ import pytest
 
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
-from web_terminal_suite.client.native import Native
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Subprotocol, encode, encode_output
 
@@ -69,7 +69,7 @@ async def null():
 
 @BOTH
 async def test_the_null_server_answers_all_a_suite_asks(null, subprotocol):
-    async with connect(null.addresses[0], dialect=lambda: Native(subprotocol)) as connection:
+    async with connect(null.addresses[0], dialect=lambda: NativeDialect(subprotocol)) as connection:
         await connection.attach()
         await connection.wait_for(b"$ ")
         sent_ns, reply = await connection.echo(b"hello")
@@ -176,7 +176,7 @@ async def test_output_can_be_iterated_to_its_end(server):
 
 async def test_credentials_in_the_handshake_and_in_a_message(server):
     for in_band in (False, True):
-        async with connect(server.url, dialect=lambda way=in_band: Native(in_band=way)) as connection:
+        async with connect(server.url, dialect=lambda way=in_band: NativeDialect(in_band=way)) as connection:
             assert connection.dialect.ready
     with pytest.raises((Refused, Closed)):
         async with connect(server.url, token="certainly not the token"):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.client.transcripts import VECTORS, replay
 from web_terminal_suite.bench.terminals.registry import PEERS
 from web_terminal_suite.client.dialect import Unsupported
-from web_terminal_suite.client.terminado import Jupyter
-from web_terminal_suite.client.ttyd import Ttyd
-from web_terminal_suite.client.webtty import Webtty
-from web_terminal_suite.client.wetty import COMMIT_CHARACTERS, Wetty
+from web_terminal_suite.client.dialects.gotty import WebttyDialect
+from web_terminal_suite.client.dialects.terminado import JupyterDialect
+from web_terminal_suite.client.dialects.ttyd import TtydDialect
+from web_terminal_suite.client.dialects.wetty import COMMIT_CHARACTERS, WettyDialect
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import OutputBytes
 from web_terminal_suite.protocol.errors import TheirError
@@ -61,15 +61,15 @@ def test_a_session_lives_and_dies_with_its_connection(name: str) -> None:
 
 def test_credentials_go_where_each_wire_has_them() -> None:
     basic = {"Authorization": "Basic dXNlcjpwYXNz"}
-    ttyd, webtty = Ttyd(), Webtty()
+    ttyd, webtty = TtydDialect(), WebttyDialect()
     assert ttyd.headers("user:pass") == webtty.headers("user:pass") == basic
     assert json.loads(ttyd.attach(m.Attach())[0].payload)["AuthToken"] == "dXNlcjpwYXNz"
     assert json.loads(webtty.attach(m.Attach())[0].payload)["AuthToken"] == "user:pass"
-    assert Jupyter().headers("t") == {"Authorization": "token t"}
+    assert JupyterDialect().headers("t") == {"Authorization": "token t"}
 
 
 def test_wetty_is_told_of_characters_drawn_and_answers_pings() -> None:
-    dialect = Wetty()
+    dialect = WettyDialect()
     assert dialect.acknowledge(COMMIT_CHARACTERS - 1) is None
     frame = dialect.acknowledge(COMMIT_CHARACTERS + 5)
     assert frame is not None

@@ -10,7 +10,7 @@ import pytest
 from tests.bench.beside import ECHO, HOME, HOST, PASTE, several
 from tests.page.test_report import AXE, draw_all, shown, violations
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
+from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
 from web_terminal_suite.bench.report import beside, html, units
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.protocol.examples import CLIENT, SERVER
 from web_terminal_suite.protocol import messages as m
-from web_terminal_suite.protocol import terminado, ttyd
 from web_terminal_suite.protocol.codec import Kind, Subprotocol
+from web_terminal_suite.protocol.compat import terminado, ttyd
 from web_terminal_suite.protocol.conversation import Side, State, allowed
 from web_terminal_suite.protocol.errors import CloseCode
 
@@ -94,7 +94,7 @@ def test_the_wires_of_others():
         ttyd.decode_client({"{": b"{}", "1": b'1{"columns":1,"rows":1}'}.get(kind, kind.encode()))
     server = {kind for kind, direction in kinds if direction == "server to client"}
     heard = {kind: type(ttyd.decode_server(b"2{}" if kind == "2" else kind.encode())) for kind in server}
-    assert heard == {"0": ttyd.Output, "1": ttyd.Title, "2": ttyd.Preferences}
+    assert heard == {"0": ttyd.TtydOutput, "1": ttyd.Title, "2": ttyd.Preferences}
     section = TEXT.split("# The wire of ttyd\n")[1].split("## REST\n")[0]
     codes = {int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
     assert codes <= {int(code) for code in CloseCode}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_terminal_suite.protocol import terminado, ttyd
 from web_terminal_suite.protocol.codec import InputBytes
+from web_terminal_suite.protocol.compat import terminado, ttyd
 from web_terminal_suite.protocol.errors import InvalidText, Malformed, TheirError, UnsupportedData
 from web_terminal_suite.protocol.messages import Resize, Size
 
@@ -22,7 +22,7 @@ DECODERS = (ttyd.decode_client, ttyd.decode_server, terminado.decode_client, ter
 @given(st.binary())
 def test_ttyd_carries_bytes_as_they_are(data: bytes) -> None:
     assert ttyd.decode_client(ttyd.input(data).payload) == InputBytes(data)
-    assert ttyd.decode_server(ttyd.output(data).payload) == ttyd.Output(data)
+    assert ttyd.decode_server(ttyd.output(data).payload) == ttyd.TtydOutput(data)
 
 
 def test_ttyd_begins_with_a_hello() -> None:
@@ -44,7 +44,7 @@ def test_ttyd_s_other_messages() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_terminado_carries_text_as_it_is(text: str) -> None:
     assert terminado.decode_client(terminado.input(text.encode()).payload) == InputBytes(text.encode())
-    assert terminado.decode_server(terminado.output(text).payload) == terminado.Output(text.encode())
+    assert terminado.decode_server(terminado.output(text).payload) == terminado.TerminadoOutput(text.encode())
 
 
 def test_terminado_s_other_messages() -> None:
@@ -107,12 +107,12 @@ def captured(name: str, side: str) -> list[bytes]:
 
 def test_what_the_real_ttyd_said_is_read() -> None:
     heard = [ttyd.decode_server(payload) for payload in captured("ttyd", "server")]
-    assert [type(each) for each in heard[:3]] == [ttyd.Title, ttyd.Preferences, ttyd.Output]
-    output = b"".join(each.data for each in heard if isinstance(each, ttyd.Output))
+    assert [type(each) for each in heard[:3]] == [ttyd.Title, ttyd.Preferences, ttyd.TtydOutput]
+    output = b"".join(each.data for each in heard if isinstance(each, ttyd.TtydOutput))
     assert b"\r\n30 100\r\n" in output
     assert b"\xff\xc3\xa9\xfe-" in output
     for each in heard:
-        if isinstance(each, ttyd.Output):
+        if isinstance(each, ttyd.TtydOutput):
             assert ttyd.output(each.data).payload == b"0" + each.data
 
 
@@ -134,7 +134,7 @@ def test_what_the_real_terminado_said_is_read() -> None:
     heard = [terminado.decode_server(payload) for payload in captured("terminado", "server")]
     assert isinstance(heard[0], terminado.Setup)
     assert isinstance(heard[-1], terminado.Disconnect)
-    output = b"".join(each.data for each in heard if isinstance(each, terminado.Output))
+    output = b"".join(each.data for each in heard if isinstance(each, terminado.TerminadoOutput))
     assert b"\r\n30 100\r\n" in output
     # Bytes that are no UTF-8 came as replacement characters.
     assert "\ufffd\u00e9\ufffd-".encode() in output

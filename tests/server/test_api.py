@@ -13,7 +13,7 @@ from tests.conftest import TOKEN, serving
 from tests.server.raw import attached, http, websocket
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.rest import rest
-from web_terminal_suite.server.host.wire import Facts
+from web_terminal_suite.server.ipc import SessionInfo
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ async def call(server, method: str, path: str, body: object = None, status: int 
 
 async def test_a_sessions_life(either):
     made = (await call(either, "POST", "/sessions", {"name": "mine", "cols": 90, "rows": 30}, 201)).json()
-    assert set(made) == set(Facts.__struct_fields__)
+    assert set(made) == set(SessionInfo.__struct_fields__)
     assert (made["name"], made["user"], made["state"], made["viewers"]) == ("mine", "owner", "running", 0)
     assert (made["cols"], made["rows"], made["command"]) == (90, 30, ["/bin/sh"])
     assert (made["status"], made["signal"]) == (None, None)

@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import TOKEN, serving
 from tests.server.raw import BINARY, TEXT, attached, http, ready
 from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import Closed, Unreachable
-from web_terminal_suite.client.native import Native
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Subprotocol
@@ -291,7 +291,7 @@ async def test_an_idle_session_with_a_viewer_does_not_expire():
 
 
 async def test_the_character_cut_at_the_end_of_a_shell_arrives_in_json(server):
-    async with connect(server.url, dialect=lambda: Native(Subprotocol.JSON)) as connection:
+    async with connect(server.url, dialect=lambda: NativeDialect(Subprotocol.JSON)) as connection:
         await connection.attach(spec=m.SessionSpec(shell="/bin/sh", args=("-c", r"printf 'a\303'; read x")))
         assert (await connection.read()).data == b"a"
         connection.input(b"\r")

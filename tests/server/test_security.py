@@ -17,7 +17,8 @@ from tests.server.raw import BINARY, CLOSE, attached, http, ready, websocket
 from tests.server.real import Place, new_terminal, terminal_socket, ttyd_socket
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.protocol import messages as m
-from web_terminal_suite.server.worker import api, terminado, ttyd
+from web_terminal_suite.server.worker import terminado, ttyd
+from web_terminal_suite.server.worker.http import api
 
 ANN, BOB, EVE = "ann-token-0123456789", "bob-token-0123456789", "eve-token-0123456789"
 USERS = f'[users.ann]\ntoken = "{ANN}"\n[users.bob]\ntoken = "{BOB}"\n[users.eve]\ntoken = "{EVE}"\nrole = "viewer"\n'

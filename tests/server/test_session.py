@@ -15,8 +15,8 @@ from web_terminal_suite.server.session import (
     SHARED_TURN_BYTES,
     TURN_BYTES,
     Cursor,
-    Pace,
     Pumped,
+    ReadBudget,
     Session,
     SessionState,
 )
@@ -88,7 +88,7 @@ def test_without_viewers_it_is_read_in_bounded_portions(log):
 
 
 def test_those_that_flood_share_a_turn(log):
-    pace = Pace()
+    pace = ReadBudget()
     with running("/bin/sh", "-c", FLOOD) as first, running("/bin/sh", "-c", FLOOD) as second:
         sessions = [Session(pty, log, pace) for pty in (first, second)]
         for session in sessions:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import serving
 from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import Closed, Refused
-from web_terminal_suite.client.native import Native
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Subprotocol
@@ -23,7 +23,7 @@ BOTH = pytest.mark.parametrize("subprotocol", list(Subprotocol))
 
 @BOTH
 async def test_a_command_gives_its_output_and_status(server, subprotocol):
-    async with connect(server.url, dialect=lambda: Native(subprotocol)) as connection:
+    async with connect(server.url, dialect=lambda: NativeDialect(subprotocol)) as connection:
         await connection.attach()
         result = await connection.run("printf '%s-%s' one two; (exit 7)")
         assert (result.output, result.status) == (b"one-two", 7)
@@ -32,7 +32,7 @@ async def test_a_command_gives_its_output_and_status(server, subprotocol):
 
 @BOTH
 async def test_every_byte_of_a_large_output_arrives(server, subprotocol):
-    async with connect(server.url, dialect=lambda: Native(subprotocol)) as connection:
+    async with connect(server.url, dialect=lambda: NativeDialect(subprotocol)) as connection:
         await connection.attach()
         result = await connection.run("seq 1 100000", timeout=60)
         expected = b"".join(b"%d\r\n" % n for n in range(1, 100001))
@@ -42,7 +42,7 @@ async def test_every_byte_of_a_large_output_arrives(server, subprotocol):
 
 @BOTH
 async def test_bytes_that_are_not_utf8_arrive_as_they_are(server, subprotocol):
-    async with connect(server.url, dialect=lambda: Native(subprotocol)) as connection:
+    async with connect(server.url, dialect=lambda: NativeDialect(subprotocol)) as connection:
         await connection.attach()
         result = await connection.run(r"printf '\377\376\200\303'; sleep 0.05; printf '\251\001end'")
         assert result.output == b"\xff\xfe\x80\xc3\xa9\x01end"

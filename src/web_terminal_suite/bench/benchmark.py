@@ -1,8 +1,8 @@
 """What a benchmark declares, and how an operation is handed to whoever runs it.
 
 A suite is a list of these. ``prepare`` is entered outside the clock, once for each trial; what it yields is called
-again and again and gives one ``Sample`` each time, or ``Findings`` where it finds more (where ``reads`` holds it is
-called once). Inside, only what lies between ``sent`` and ``seen`` counts; dialling before and tidying up after do not.
+again and again and gives one ``Sample`` each time, or ``OperationResult`` where it finds more (where ``reads`` holds it
+is called once). Inside, only what lies between ``sent`` and ``seen`` counts; dialling before and cleanup after do not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LEAST: Final = {
 
 
 @dataclass(frozen=True)
-class Stage:
+class BenchmarkContext:
     """What an operation works on: a terminal that answers, the parameter, fresh markers."""
 
     running: Running
@@ -46,7 +46,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Findings:
+class OperationResult:
     """What one operation found where that is not one sample: several, readings beside them, or both.
 
     Iterating gives the readings.
@@ -60,8 +60,8 @@ class Findings:
 
 
 if TYPE_CHECKING:
-    Operation = Callable[[], Awaitable[Sample | tuple[Point, ...] | Findings]]
-    Prepare = Callable[[Stage], AbstractAsyncContextManager[Operation]]
+    Operation = Callable[[], Awaitable[Sample | tuple[Point, ...] | OperationResult]]
+    Prepare = Callable[[BenchmarkContext], AbstractAsyncContextManager[Operation]]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from web_terminal_suite.bench.analysis.comparison_machine import fingerprint
+from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class HistoryError(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class HistoryEntry:
     """One run's estimate, in the unit of its track; an end is infinite where there is none.
 
     ``value`` is ``inf`` where the operation at this percentile failed. ``revision`` is the commit of the checkout the
@@ -93,7 +93,7 @@ class Track:
     statistic: str
     unit: str
     machine: str
-    entries: tuple[Entry, ...]
+    entries: tuple[HistoryEntry, ...]
 
     @property
     def name(self) -> str:
@@ -177,11 +177,11 @@ class History:
                    ORDER BY e.benchmark, e.parameter, e.terminal, e.metric, e.statistic, e.unit, r.machine,
                             r.started, r.run"""
             ).fetchall()
-        series: dict[tuple[str, str, str, str, str, str, str], list[Entry]] = {}
+        series: dict[tuple[str, str, str, str, str, str, str], list[HistoryEntry]] = {}
         for row in rows:
             lower, upper = -math.inf if row[13] is None else row[13], math.inf if row[14] is None else row[14]
             run, started, revision, version, n, value = row[7:13]
-            entry = Entry(run, started, revision, version, n, value, lower, upper)
+            entry = HistoryEntry(run, started, revision, version, n, value, lower, upper)
             series.setdefault(tuple(row[:7]), []).append(entry)
         found = (Track(*key, tuple(entries[-limit:])) for key, entries in series.items())
         return tuple(

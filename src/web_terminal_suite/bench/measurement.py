@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from web_terminal_suite.bench.benchmark import Findings, Stage
+from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import now_ns
-from web_terminal_suite.bench.samples import Outcome, Phase, Picture, Point, Sample, Trial, Usage
+from web_terminal_suite.bench.samples import CpuUsage, FlameGraphFile, Outcome, Phase, Point, Sample, Trial
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Unreachable, Violated
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ class Measurement:
         self.problem = ""
         self.infeasible = ""
         self.warnings: list[str] = []
-        self.pictures: list[Picture] = []
+        self.pictures: list[FlameGraphFile] = []
         self._warmed: Footprint | None = None
         self._slot = slot
         self._running = running
-        self._stage = Stage(running, slot.cell.parameter, markers)
+        self._stage = BenchmarkContext(running, slot.cell.parameter, markers)
         self._samples: list[Sample] = []
         self._points: list[Point] = []
-        self._usage: Usage | None = None
+        self._usage: CpuUsage | None = None
         self._failures = 0
         self._operations = 0
         self._warmups = 0
@@ -153,9 +153,9 @@ class Measurement:
             self._samples.append(result)
             return True
         if isinstance(result, Sample):
-            result = Findings((result,))
-        elif not isinstance(result, Findings):
-            result = Findings(points=result)
+            result = OperationResult((result,))
+        elif not isinstance(result, OperationResult):
+            result = OperationResult(points=result)
         if phase is Phase.MEASURE:
             self._samples += result.samples
             self._points += result.points
@@ -203,14 +203,14 @@ class _Usages:
         self._client_ns = time.process_time_ns()
         self.began_ns = now_ns()
 
-    def until_now(self) -> Usage:
+    def until_now(self) -> CpuUsage:
         elapsed_ns = now_ns() - self.began_ns
         client_ns = time.process_time_ns() - self._client_ns
         server_ns = self._running.cpu_ns()
         if server_ns is not None and self._server_ns is not None:
             # A server that lost a thread or a process meanwhile has less on its clocks than before.
             server_ns = max(0, server_ns - self._server_ns)
-        return Usage(elapsed_ns=elapsed_ns, client_cpu_ns=client_ns, server_cpu_ns=server_ns)
+        return CpuUsage(elapsed_ns=elapsed_ns, client_cpu_ns=client_ns, server_cpu_ns=server_ns)
 
 
 def _failure(error: ClientError, began_ns: int, phase: Phase) -> Sample:

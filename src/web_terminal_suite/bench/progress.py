@@ -31,7 +31,7 @@ class Progress(Protocol):
         """Something worth a line."""
 
 
-class Silent:
+class NoProgress:
     """Nobody looks."""
 
     def begin(self, slot: Slot) -> None:
@@ -47,7 +47,7 @@ class Silent:
         pass
 
 
-class Lines:
+class ProgressLines:
     """One line a trial."""
 
     def __init__(self, trials: int) -> None:
@@ -70,7 +70,7 @@ class Lines:
         print(text, file=sys.stderr, flush=True)
 
 
-class Bar:
+class ProgressBar:
     """One bar over all trials, with what is measured now beside it."""
 
     def __init__(self, bar: rich.progress.Progress, trials: int) -> None:
@@ -98,7 +98,7 @@ class Bar:
 def shown(trials: int) -> Iterator[Progress]:
     """The bar where standard error is a terminal, else lines."""
     if not sys.stderr.isatty():
-        yield Lines(trials)
+        yield ProgressLines(trials)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -107,4 +107,4 @@ def shown(trials: int) -> Iterator[Progress]:
     # Few redraws: the bar is drawn by the process that measures.
     bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2, auto_refresh=False)
     with bar:
-        yield Bar(bar, trials)
+        yield ProgressBar(bar, trials)

@@ -20,16 +20,16 @@ from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
     Cell,
-    Course,
+    CpuUsage,
+    FlameGraphFile,
     Outcome,
     Phase,
-    Picture,
     Point,
     Run,
     Sample,
     TerminalFacts,
+    TimeSeries,
     Trial,
-    Usage,
 )
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     noted: list[tuple[int, Outcome, str]] = []
     marks: dict[str, list[int | None]] = {}
     points: tuple[Point, ...] = ()
-    usage: Usage | None = None
+    usage: CpuUsage | None = None
     problem: str = ""
     infeasible: str = ""
     warnings: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    courses: tuple[Course, ...] = ()
+    pictures: tuple[FlameGraphFile, ...] = ()
+    courses: tuple[TimeSeries, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from web_terminal_suite.bench.measurement import Measurement
 from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
-from web_terminal_suite.bench.samples import Picture, Sample, Trial
-from web_terminal_suite.bench.suites.room import NotFeasible
-from web_terminal_suite.bench.terminals.known import Exchange, KnownTruth, recoveries
+from web_terminal_suite.bench.samples import FlameGraphFile, Sample, Trial
 from web_terminal_suite.bench.terminals.processes import LaunchFailed
+from web_terminal_suite.bench.terminals.reference_server import Exchange, ReferenceServer, recoveries
+from web_terminal_suite.bench.workload.capacity import NotFeasible
 from web_terminal_suite.client.errors import ClientError
 from web_terminal_suite.client.marker import Markers
 
@@ -42,7 +42,7 @@ class NotProven(Exception):
     """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
 
 
-class Interim(Protocol):
+class InterimAnalysis(Protocol):
     """Looks at what a cell has between two of its blocks."""
 
     def share(self, facts: BenchmarkFacts, trials: Sequence[Trial]) -> float:
@@ -56,7 +56,7 @@ async def carry_out(
     residue_seconds: float = 5.0,
     enough: Enough | None = None,
     profiles: Path | None = None,
-    interim: Interim | None = None,
+    interim: InterimAnalysis | None = None,
 ) -> None:
     """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
 
@@ -89,7 +89,7 @@ class _Runner:
     def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
         self.enough: Enough | None = None
         self.profiles: Path | None = None
-        self.interim: Interim | None = None
+        self.interim: InterimAnalysis | None = None
         self._residue_seconds = residue_seconds
         self._earlier: dict[Cell, list[Trial]] = {}
         self._left: dict[str, Footprint | None] = {}
@@ -147,7 +147,7 @@ class _Runner:
 
     def _judge(self, trials: Sequence[Trial]) -> dict[str, str]:
         """What was not recovered, in words, by parameter."""
-        known = next(each for each in self._plan.terminals if isinstance(each, KnownTruth))
+        known = next(each for each in self._plan.terminals if isinstance(each, ReferenceServer))
         failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
         if failed:
             raise NotProven("; ".join(failed))
@@ -227,7 +227,7 @@ class _Runner:
         except ProfileError as error:
             trial.warnings.append(f"not recorded: {error}")
             return
-        trial.pictures += [Picture(each.process, str(each.picture)) for each in found]
+        trial.pictures += [FlameGraphFile(each.process, str(each.picture)) for each in found]
         trial.warnings.append("recorded under py-spy, which stops the server for each sample: the figures suffer")
 
 

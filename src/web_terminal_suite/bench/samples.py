@@ -66,7 +66,7 @@ class Point(msgspec.Struct, frozen=True):
     y: float
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CpuUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Processor time spent during a trial. ``server`` is ``None`` where there is no server process."""
 
     elapsed_ns: int
@@ -74,14 +74,14 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     server_cpu_ns: int | None = None
 
 
-class Picture(msgspec.Struct, frozen=True):
+class FlameGraphFile(msgspec.Struct, frozen=True):
     """A flame graph of one process of the server during a trial: the file's path as the run was told to write it."""
 
     process: str
     path: str
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a chart over time: ``y`` at ``x`` seconds into the run, ``None`` where there was nothing to read.
 
     Lines of one ``chart`` share its axes and ``unit``. They are for looking at: no verdict rests on them.
@@ -104,12 +104,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     block: int
     samples: tuple[Sample, ...] = ()
     points: tuple[Point, ...] = ()
-    usage: Usage | None = None
+    usage: CpuUsage | None = None
     problem: str = ""
     infeasible: str = ""
     warnings: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    courses: tuple[Course, ...] = ()
+    pictures: tuple[FlameGraphFile, ...] = ()
+    courses: tuple[TimeSeries, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from web_terminal_suite.client.connection import Connection
+    from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.protocol.messages import ProcessExited, Size
 
 _USAGE: Final = 2
@@ -91,7 +91,7 @@ def exit_status(ended: ProcessExited) -> int:
 class _Seat:
     """A person at a terminal, between the keyboard and one connection."""
 
-    def __init__(self, connection: Connection, detach_key: bytes, read_only: bool) -> None:
+    def __init__(self, connection: ClientConnection, detach_key: bytes, read_only: bool) -> None:
         import asyncio
 
         self._connection = connection

@@ -168,7 +168,7 @@ def _shortage() -> Callable[[int], str]:
     from functools import cache
 
     from web_terminal_suite.bench.machine import read_limits
-    from web_terminal_suite.bench.suites.room import shortage
+    from web_terminal_suite.bench.workload.capacity import shortage
 
     limits = cache(read_limits)
     return lambda sessions: shortage(sessions, limits())

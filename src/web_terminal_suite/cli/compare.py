@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.analysis.comparison_results import Compared, Terms
+    from web_terminal_suite.bench.analysis.comparison.results import RunComparison, Terms
     from web_terminal_suite.bench.samples import Run
 
 USAGE_ERROR = 2
@@ -47,8 +47,8 @@ def compare(
     """
     try:
         # These need the bench extra; what else the command needs is always installed.
-        from web_terminal_suite.bench.analysis.comparison import OtherMachine, exit_code
-        from web_terminal_suite.bench.analysis.comparison_results import Terms
+        from web_terminal_suite.bench.analysis.comparison.results import Terms
+        from web_terminal_suite.bench.analysis.comparison.runs import OtherMachine, exit_code
         from web_terminal_suite.bench.report import comparison, paper
     except ModuleNotFoundError as error:
         _fail(f"needs {error.name}; pip install 'web-terminal-suite[bench]'")
@@ -72,14 +72,14 @@ def compare(
     raise typer.Exit(code)
 
 
-def _compared(runs: list[tuple[str, Run]], terms: Terms, force: bool) -> tuple[Compared, ...]:
+def _compared(runs: list[tuple[str, Run]], terms: Terms, force: bool) -> tuple[RunComparison, ...]:
     """All beside the first; of a single run its judged terminals beside the first of those.
 
     Raises:
         OtherMachine
         ValueError: a single run with a single terminal.
     """
-    from web_terminal_suite.bench.analysis.comparison import compare_runs, compare_terminals
+    from web_terminal_suite.bench.analysis.comparison.runs import compare_runs, compare_terminals
 
     base, *news = runs
     if news:

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from web_terminal_suite.bench.machine import Caution, Feasible, Fix, Snapshot
+    from web_terminal_suite.bench.machine import Feasible, Fix, MachineSnapshot, MachineWarning
 
 TOO_FEW = 1
 
@@ -30,7 +30,7 @@ def doctor(
     from web_terminal_suite.bench.machine.descriptors import raise_descriptors
     from web_terminal_suite.bench.report import paper
 
-    spread = machine.Spread(workers=workers, clients=clients, addresses=addresses)
+    spread = machine.ProcessSpread(workers=workers, clients=clients, addresses=addresses)
     # As every client does.
     raise_descriptors()
     limits = machine.read_limits()
@@ -50,7 +50,9 @@ def doctor(
     raise typer.Exit(0 if found.enough else TOO_FEW)
 
 
-def _print_json(found: Feasible, now: Snapshot, cautions: tuple[Caution, ...], fixes: tuple[Fix, ...]) -> None:
+def _print_json(
+    found: Feasible, now: MachineSnapshot, cautions: tuple[MachineWarning, ...], fixes: tuple[Fix, ...]
+) -> None:
     import msgspec
 
     answer = {
@@ -79,7 +81,7 @@ def _print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:
         to.print()
 
 
-def _print_table(to: Console, found: Feasible, now: Snapshot, cautions: tuple[Caution, ...]) -> None:
+def _print_table(to: Console, found: Feasible, now: MachineSnapshot, cautions: tuple[MachineWarning, ...]) -> None:
     from rich.text import Text
 
     from web_terminal_suite.bench.report import units

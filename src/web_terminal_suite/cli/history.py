@@ -13,8 +13,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from web_terminal_suite.bench.history import Entry, Track
-    from web_terminal_suite.bench.stats.changes import ChangePoint
+    from web_terminal_suite.bench.history import HistoryEntry, Track
+    from web_terminal_suite.bench.stats.change_points import ChangePoint
 
     Marked = list[tuple[Track, tuple[ChangePoint, ...]]]
 
@@ -72,7 +72,7 @@ def _steps(track: Track, least: float) -> tuple[ChangePoint, ...]:
 
     import numpy as np
 
-    from web_terminal_suite.bench.stats.changes import change_points
+    from web_terminal_suite.bench.stats.change_points import change_points
 
     places = [place for place, entry in enumerate(track.entries) if math.isfinite(entry.value)]
     # Seeded by the name: the same history is marked in the same places each time it is looked at.
@@ -136,7 +136,7 @@ def _title(track: Track) -> str:
 def _plain(track: Track, steps: tuple[ChangePoint, ...]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    def entry(each: Entry) -> dict[str, Any]:
+    def entry(each: HistoryEntry) -> dict[str, Any]:
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(each).items()

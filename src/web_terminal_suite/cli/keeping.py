@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from web_terminal_suite.bench.analysis import Analysis
-    from web_terminal_suite.bench.analysis.comparison_results import Terms
+    from web_terminal_suite.bench.analysis.comparison.results import Terms
     from web_terminal_suite.bench.baselines import Baselines, Choice
     from web_terminal_suite.bench.samples import Run
     from web_terminal_suite.bench.terminals.terminal import Terminal
@@ -50,7 +50,7 @@ class Wishes:
         Raises:
             KeepingError: they contradict each other, or a value is out of its range.
         """
-        from web_terminal_suite.bench.analysis.comparison_results import Terms
+        from web_terminal_suite.bench.analysis.comparison.results import Terms
         from web_terminal_suite.bench.baselines import BaselineError, choose, home
 
         try:
@@ -117,7 +117,7 @@ def base_of(keeping: Keeping, machine: dict[str, Any]) -> Run | None:
     Raises:
         KeepingError: it must be there and is not, cannot be read, or is of another machine.
     """
-    from web_terminal_suite.bench.analysis.comparison_machine import differences
+    from web_terminal_suite.bench.analysis.comparison.machine import differences
     from web_terminal_suite.bench.baselines import BaselineError
 
     choice = keeping.choice
@@ -160,7 +160,7 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
     """Print ``run`` beside ``base`` and give 1 where something is slower that counts, else 0."""
     import msgspec
 
-    from web_terminal_suite.bench.analysis.comparison import compare_runs, exit_code
+    from web_terminal_suite.bench.analysis.comparison.runs import compare_runs, exit_code
     from web_terminal_suite.bench.report import comparison
 
     name = keeping.choice.load or "this run"
@@ -180,7 +180,7 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
 
 def beside_each_other(console: Console, run: Run, analysis: Analysis) -> None:
     """Print the terminals of a run that measured several."""
-    from web_terminal_suite.bench.analysis.comparison_terminals import beside, subjects
+    from web_terminal_suite.bench.analysis.comparison.terminals import beside, subjects
     from web_terminal_suite.bench.report.comparison_terminals import print_beside
 
     if len(subjects(run)) > 1:
@@ -251,7 +251,7 @@ def self_checked(console: Console, terms: Terms, run: Run) -> int:
     Raises:
         KeepingError: nothing in the run could be compared.
     """
-    from web_terminal_suite.bench.analysis.comparison_selfcheck import Claim, check
+    from web_terminal_suite.bench.analysis.comparison.self_check import Claim, check
     from web_terminal_suite.bench.report import comparison
 
     first, second = (terminal.name for terminal in run.terminals if terminal.role == "subject")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.load.conductor import Load
-    from web_terminal_suite.bench.load.expect import Expectation
-    from web_terminal_suite.bench.load.scenario import Role, Scenario, Share
+    from web_terminal_suite.bench.load.coordinator import LoadRun
+    from web_terminal_suite.bench.load.scenario import Role, RoleShare, Scenario
+    from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import TerminalFacts
     from web_terminal_suite.bench.terminals.terminal import Terminal
 
@@ -107,8 +107,8 @@ def load(
     3 undecided, 4 the load itself failed.
     """
     try:
-        from web_terminal_suite.bench.load.expect import ExpectError
         from web_terminal_suite.bench.load.scenario import ScenarioError
+        from web_terminal_suite.bench.load.thresholds import ThresholdError
         from web_terminal_suite.bench.machine.descriptors import raise_descriptors
         from web_terminal_suite.cli import loading
     except ModuleNotFoundError as error:
@@ -135,9 +135,11 @@ def load(
         # The server inherits it.
         raise_descriptors(_MOST_DESCRIPTORS)
         carrier, workers = loading.carrier(scheduler)
-        spread = _spread(wanted, _seed(seed, wanted), clients or workers, addresses, chosen, url, away=bool(scheduler))
-        loading.load(spread, expectations, chosen, facts, carrier, wishes)
-    except (ScenarioError, ExpectError, loading.Refused, _Refused) as error:
+        placement = _spread(
+            wanted, _seed(seed, wanted), clients or workers, addresses, chosen, url, away=bool(scheduler)
+        )
+        loading.load(placement, expectations, chosen, facts, carrier, wishes)
+    except (ScenarioError, ThresholdError, loading.Refused, _Refused) as error:
         _fail(str(error))
 
 
@@ -151,7 +153,7 @@ def _mix(
     emitting: str | None,
     reconnecting: str | None,
     resizing: str | None,
-) -> dict[Role, Share]:
+) -> dict[Role, RoleShare]:
     """Roles as the flags give them out, those that no flag speaks of left out.
 
     Raises:
@@ -174,19 +176,19 @@ def _mix(
     return found
 
 
-def _scenario(path: Path | None, fields: dict[str, Any], mix: dict[Role, Share]) -> Scenario:
+def _scenario(path: Path | None, fields: dict[str, Any], mix: dict[Role, RoleShare]) -> Scenario:
     """The scenario of the file with the flags in place of what it says; without a file one stage of flags.
 
     Raises:
         ScenarioError, _Refused
     """
-    from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, overridden, parse, share
+    from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, overridden, parse, share
 
     if path is None:
         fields = _DEFAULTS | fields
         if fields["typing"]:
             mix = {Role.TYPE: share(_ACTIVE)} | mix
-        return Scenario(stage=(Stage(**fields, mix=mix),))
+        return Scenario(stage=(LoadStage(**fields, mix=mix),))
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -194,13 +196,13 @@ def _scenario(path: Path | None, fields: dict[str, Any], mix: dict[Role, Share])
     return overridden(parse(text, str(path)), fields, mix)
 
 
-def _expectations(scenario: Scenario, flags: list[str] | tuple[()]) -> tuple[tuple[str, Expectation], ...]:
+def _expectations(scenario: Scenario, flags: list[str] | tuple[()]) -> tuple[tuple[str, Threshold], ...]:
     """What is expected of which stage: of flags and file of every one, of a stage of that one.
 
     Raises:
         ExpectError
     """
-    from web_terminal_suite.bench.load.expect import parse
+    from web_terminal_suite.bench.load.thresholds import parse
 
     found = [("*", parse(text)) for text in (*scenario.expect, *flags)]
     for stage, parameter in zip(scenario.stage, scenario.parameters, strict=True):
@@ -260,7 +262,7 @@ def _spread(
     url: str,
     *,
     away: bool,
-) -> Load:
+) -> LoadRun:
     """The load with its processes and addresses, once this machine is known to have room for it.
 
     Args:
@@ -272,27 +274,27 @@ def _spread(
     import os
 
     from web_terminal_suite.bench import machine
-    from web_terminal_suite.bench.load import spread
-    from web_terminal_suite.bench.load.conductor import Load
+    from web_terminal_suite.bench.load import placement
+    from web_terminal_suite.bench.load.coordinator import LoadRun
     from web_terminal_suite.bench.terminals.terminal import Capability
     from web_terminal_suite.bench.terminals.web_terminal import SESSIONS_PER_WORKER, WebTerminal
 
     limits = machine.read_limits()
     wanted = scenario.sessions
-    shards = clients or spread.clients_for(scenario, len(os.sched_getaffinity(0)), limits)
-    sources = spread.loopback(addresses or (1 if away or url else spread.addresses_for(wanted, limits)))
+    shards = clients or placement.clients_for(scenario, len(os.sched_getaffinity(0)), limits)
+    sources = placement.loopback(addresses or (1 if away or url else placement.addresses_for(wanted, limits)))
     if not away:
         # Our server is started with as many workers as it takes.
         workers = -(-wanted // SESSIONS_PER_WORKER) if terminal.name == WebTerminal.name else 1
-        over = machine.Spread(workers=workers, clients=shards, addresses=max(1, len(sources)))
+        over = machine.ProcessSpread(workers=workers, clients=shards, addresses=max(1, len(sources)))
         shells = not url and not terminal.can(frozenset({Capability.NO_SHELL}))
-        short = spread.shortages(limits, over, wanted, with_shells=shells)
+        short = placement.shortages(limits, over, wanted, with_shells=shells)
         if short:
-            raise _Refused(spread.in_words(wanted, short))
+            raise _Refused(placement.in_words(wanted, short))
         room = (limits.nofile_soft or wanted) - machine.DESCRIPTORS_KEPT
         if not url and not shells and wanted > room:
             raise _Refused(f"{terminal.name} is one process and holds {room:,} sessions; ask for no more than that")
-    return Load(scenario=scenario, seed=seed, shards=shards, sources=sources)
+    return LoadRun(scenario=scenario, seed=seed, shards=shards, sources=sources)
 
 
 def _fail(text: str) -> NoReturn:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from web_terminal_suite.bench.analysis import Analysis
-    from web_terminal_suite.bench.load.conductor import Load
-    from web_terminal_suite.bench.load.expect import Expectation
-    from web_terminal_suite.bench.load.links import Carrier
-    from web_terminal_suite.bench.load.record import Plan
+    from web_terminal_suite.bench.load.backends.backend import Backend
+    from web_terminal_suite.bench.load.coordinator import LoadRun
+    from web_terminal_suite.bench.load.record import LoadPlan
+    from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import Run, TerminalFacts, Trial
     from web_terminal_suite.bench.terminals.terminal import Terminal
     from web_terminal_suite.cli.keeping import Keeping
@@ -52,7 +52,7 @@ class Wishes:
         """
         import os
 
-        from web_terminal_suite.bench.analysis.comparison_results import Terms
+        from web_terminal_suite.bench.analysis.comparison.results import Terms
         from web_terminal_suite.bench.baselines import BaselineError, Choice, check_name, home
         from web_terminal_suite.cli.keeping import Keeping
 
@@ -74,27 +74,27 @@ class Wishes:
         )
 
 
-def carrier(scheduler: str) -> tuple[Carrier, int | None]:
+def carrier(scheduler: str) -> tuple[Backend, int | None]:
     """Where client processes run, and how many that makes, where it is not a matter of choice.
 
     Raises:
         Refused: there is no such cluster.
     """
     if not scheduler:
-        from web_terminal_suite.bench.load.local import LocalProcesses
+        from web_terminal_suite.bench.load.backends.local import LocalBackend
 
-        return LocalProcesses(), None
-    from web_terminal_suite.bench.load.links import CarrierError
+        return LocalBackend(), None
+    from web_terminal_suite.bench.load.backends.backend import BackendError
 
     try:
-        from web_terminal_suite.bench.load.cluster import DaskWorkers
+        from web_terminal_suite.bench.load.backends.dask import DaskBackend
     except ModuleNotFoundError as error:
         raise Refused(
             f"--scheduler needs {error.name}: install it with: pip install 'web-terminal-suite[bench,cluster]'"
         ) from error
     from web_terminal_suite.cli import running
 
-    found = DaskWorkers(scheduler)
+    found = DaskBackend(scheduler)
     counts: list[int] = []
 
     async def count() -> None:
@@ -102,7 +102,7 @@ def carrier(scheduler: str) -> tuple[Carrier, int | None]:
 
     try:
         running.run(count())
-    except CarrierError as error:
+    except BackendError as error:
         raise Refused(str(error)) from error
     if not counts[0]:
         raise Refused(f"the Dask cluster at {scheduler} has no worker; start some with dask worker {scheduler}")
@@ -110,11 +110,11 @@ def carrier(scheduler: str) -> tuple[Carrier, int | None]:
 
 
 def load(
-    what: Load,
-    expectations: tuple[tuple[str, Expectation], ...],
+    what: LoadRun,
+    expectations: tuple[tuple[str, Threshold], ...],
     terminal: Terminal,
     facts: TerminalFacts,
-    carrier: Carrier,
+    carrier: Backend,
     wishes: Wishes,
 ) -> None:
     """Conduct it and end with its exit status.
@@ -123,11 +123,11 @@ def load(
         Refused
     """
     from web_terminal_suite.bench import machine
-    from web_terminal_suite.bench.load.record import Plan
+    from web_terminal_suite.bench.load.record import LoadPlan
     from web_terminal_suite.cli import keeping as keep
 
     keeping = wishes.keeping()
-    plan = Plan(what, facts, expectations)
+    plan = LoadPlan(what, facts, expectations)
     try:
         base = keep.base_of(keeping, machine.record(machine.snapshot())) if wishes.baseline else None
     except keep.KeepingError as error:
@@ -136,7 +136,7 @@ def load(
     _judge(run, base, keeping, wishes)
 
 
-def _conducted(plan: Plan, terminal: Terminal, carrier: Carrier, wishes: Wishes) -> Run:
+def _conducted(plan: LoadPlan, terminal: Terminal, carrier: Backend, wishes: Wishes) -> Run:
     """The run as far as it came; each stage is on disk as soon as it is over, where there is a file for it.
 
     Raises:
@@ -147,11 +147,11 @@ def _conducted(plan: Plan, terminal: Terminal, carrier: Carrier, wishes: Wishes)
     import msgspec
 
     from web_terminal_suite.bench import machine
-    from web_terminal_suite.bench.load.conductor import conduct
-    from web_terminal_suite.bench.load.ledger import Ledger
-    from web_terminal_suite.bench.load.links import CarrierError
+    from web_terminal_suite.bench.load.backends.backend import BackendError
+    from web_terminal_suite.bench.load.collector import Collector
+    from web_terminal_suite.bench.load.coordinator import conduct
+    from web_terminal_suite.bench.load.progress_view import shown
     from web_terminal_suite.bench.load.record import trials
-    from web_terminal_suite.bench.load.view import shown
     from web_terminal_suite.bench.record import Recorder, RecordError
     from web_terminal_suite.bench.terminals.processes import LaunchFailed
     from web_terminal_suite.cli import running
@@ -159,7 +159,7 @@ def _conducted(plan: Plan, terminal: Terminal, carrier: Carrier, wishes: Wishes)
     before = machine.snapshot()
     run = _header(plan, wishes.level, machine.record(before))
     stages = len(plan.load.scenario.stage)
-    ledger = Ledger(plan.load.shards, stages)
+    ledger = Collector(plan.load.shards, stages)
     kept: list[Trial] = []
     told: set[int] = set()
     interrupted = False
@@ -185,7 +185,7 @@ def _conducted(plan: Plan, terminal: Terminal, carrier: Carrier, wishes: Wishes)
         except RecordError as error:
             interrupted = True
             view.say(f"{error}; the run is partial")
-        except (CarrierError, LaunchFailed) as error:
+        except (BackendError, LaunchFailed) as error:
             if wishes.json is not None:
                 _trial_file(wishes.json).unlink(missing_ok=True)
             raise Refused(str(error)) from error
@@ -204,7 +204,7 @@ def _conducted(plan: Plan, terminal: Terminal, carrier: Carrier, wishes: Wishes)
     return msgspec.structs.replace(run, trials=tuple(kept), machine=facts, interrupted=interrupted)
 
 
-def _header(plan: Plan, level: float, machine: dict[str, Any]) -> Run:
+def _header(plan: LoadPlan, level: float, machine: dict[str, Any]) -> Run:
     from datetime import UTC, datetime
 
     from web_terminal_suite.bench.load.record import header

@@ -67,7 +67,7 @@ def report(
 
         text = markdown.render(*found, __version__, before)
     elif format_ is ReportFormat.COMPARISON:
-        from web_terminal_suite.bench.analysis.comparison_terminals import beside as terminals_beside
+        from web_terminal_suite.bench.analysis.comparison.terminals import beside as terminals_beside
         from web_terminal_suite.bench.report import markdown_comparison
         from web_terminal_suite.bench.report.published import published
 
@@ -152,7 +152,7 @@ def _loaded(name: str, home: Path | None) -> Run:
 
 def _history(run: Run, home: Path | None) -> list[History]:
     """Earlier runs on this machine; none where no history was kept. A report does not fail for want of it."""
-    from web_terminal_suite.bench.analysis.comparison_machine import fingerprint
+    from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
     from web_terminal_suite.bench.baselines import home as home_of
     from web_terminal_suite.bench.history import FILE, HistoryError
     from web_terminal_suite.bench.history import History as Kept

@@ -69,7 +69,7 @@ def serve(
 
     from web_terminal_suite.server import launch
     from web_terminal_suite.server.settings import SettingsError, load
-    from web_terminal_suite.server.supervise import with_token
+    from web_terminal_suite.server.supervisor import with_token
 
     try:
         flags["env"] = _variables(env) if env else None
@@ -81,7 +81,7 @@ def serve(
     fd = launch.settings_memory(settings)
     os.dup2(fd, launch.SETTINGS_FD)
     os.set_inheritable(launch.SETTINGS_FD, True)  # dup2 does nothing where the two are the same
-    command = [sys.executable, "-m", "web_terminal_suite.server.supervise", str(launch.SETTINGS_FD)]
+    command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", str(launch.SETTINGS_FD)]
     os.execve(sys.executable, command, launch.public_environment())
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import picows
 
 from web_terminal_suite.client.address import Address, parse_address
+from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
 from web_terminal_suite.client.marker import Markers, wrapped
-from web_terminal_suite.client.native import Native
 from web_terminal_suite.client.receiver import Receiver, Reply
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol import messages as m
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.client.dialect import Dialect, HttpRequest
     from web_terminal_suite.client.rest import Response
 
-__all__ = ["Connection", "Reply", "Result", "connect"]
+__all__ = ["ClientConnection", "CommandResult", "Reply", "connect"]
 
 # A frame of ours holds at most a window of output; a peer may send its whole backlog in one.
 _FRAME_LIMIT_BYTES: Final = 64 << 20
@@ -48,7 +48,7 @@ _TEXT: Final = picows.WSMsgType.TEXT
 _run_seeds = random.SystemRandom()
 
 
-class Result(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command line printed, and how it ended."""
 
     output: bytes
@@ -60,7 +60,7 @@ class Result(NamedTuple):
 class _Arrivals(picows.WSListener):
     """Frames from picows: stamped, put together, handed on. Never raises, or picows would end the connection."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+    def __init__(self, connection: ClientConnection, clock: Callable[[], int]) -> None:
         self.connected = False
         self.close: tuple[int, str] | None = None
         self._connection = connection
@@ -113,7 +113,7 @@ class _Arrivals(picows.WSListener):
         transport.disconnect()
 
 
-class Connection(Receiver):
+class ClientConnection(Receiver):
     """A viewer of one session. Made by ``connect``."""
 
     def __init__(
@@ -374,7 +374,7 @@ class Connection(Receiver):
     async def ping(self, id: int = 0, timeout: float | None = None) -> tuple[int, Reply]:
         return await self._exchange(self.dialect.ping(id), timeout)
 
-    async def run(self, line: str, timeout: float | None = None) -> Result:
+    async def run(self, line: str, timeout: float | None = None) -> CommandResult:
         """Run one command line in the session's POSIX shell and give what it printed, as the terminal sent it.
 
         Raises:
@@ -386,7 +386,7 @@ class Connection(Receiver):
         await self.wait_for(begin.seen, timeout)
         found = await self.wait_for(end.seen, timeout, keep=True)
         status = await self.wait_for(b";", timeout, keep=True)
-        return Result(found.output, int(status.output), sent_ns, found.seen_ns)
+        return CommandResult(found.output, int(status.output), sent_ns, found.seen_ns)
 
     def pause_reading(self) -> None:
         """Stop reading the socket, as a page in a sleeping tab does."""
@@ -418,12 +418,12 @@ async def connect(
     url: str | Address,
     *,
     token: str = "",
-    dialect: Callable[[], Dialect] = Native,
+    dialect: Callable[[], Dialect] = NativeDialect,
     timeout: float = 10.0,
     clock: Callable[[], int] = time.perf_counter_ns,
     acknowledge: bool = True,
     source: str = "",
-) -> AsyncIterator[Connection]:
+) -> AsyncIterator[ClientConnection]:
     """A connection to the server at ``url``, closed at the end of the block; the session lives on.
 
     ``timeout`` in seconds is the limit of every wait that names no other. ``clock`` stamps arrivals, in ns. With
@@ -434,7 +434,9 @@ async def connect(
         Unreachable, Refused, Closed, TimedOut, Violated
     """
     address = parse_address(url, token) if isinstance(url, str) else url
-    connection = Connection(address, dialect, clock=clock, timeout=timeout, acknowledge=acknowledge, source=source)
+    connection = ClientConnection(
+        address, dialect, clock=clock, timeout=timeout, acknowledge=acknowledge, source=source
+    )
     try:
         await connection.dial()
         yield connection

@@ -46,7 +46,7 @@ class Reply(NamedTuple):
     event: EchoBytes | m.Pong
 
 
-class Listener(Protocol):
+class OutputListener(Protocol):
     """Who is told of output as it arrives; see ``Receiver.hand_to``."""
 
     def heard(self, chunk: Chunk) -> None:
@@ -83,7 +83,7 @@ class Receiver(ABC):
         self._held_up = False
         self._can_write = True
         self._search: Search | None = None
-        self._listener: Listener | None = None
+        self._listener: OutputListener | None = None
         self._replies: deque[Reply] = deque()
         self._messages: deque[tuple[int, m.ServerMessage]] = deque(maxlen=_MESSAGES_KEPT)
         self._end: ClientError | None = None
@@ -200,7 +200,7 @@ class Receiver(ABC):
         assert self.exit is not None  # the condition just waited for
         return self.exit
 
-    def hand_to(self, listener: Listener | None) -> None:
+    def hand_to(self, listener: OutputListener | None) -> None:
         """Output goes to ``listener`` as it arrives, what is still unread at once; with ``None`` it is kept again.
 
         Nobody has to be woken, so a piece of output costs less than it does with ``read``, and many idle connections

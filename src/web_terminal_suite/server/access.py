@@ -29,7 +29,7 @@ _ATTEMPT_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Principal(msgspec.Struct, frozen=True):
     """What somebody may do. ``until`` is the epoch second the login ends, ``None`` where a token came along itself."""
 
     user: str
@@ -59,11 +59,11 @@ class Access:
 
     def __init__(self, settings: Settings, port: int) -> None:
         self._settings = settings
-        self._grants: dict[bytes, Grant] = {}
+        self._grants: dict[bytes, Principal] = {}
         if settings.token:
-            self._grants[_digest(settings.token)] = Grant(OWNER, "owner")
+            self._grants[_digest(settings.token)] = Principal(OWNER, "owner")
         for name, user in settings.users.items():
-            self._grants[_digest(user.token)] = Grant(name, user.role)
+            self._grants[_digest(user.token)] = Principal(name, user.role)
         self._by_user = {grant.user: grant for grant in self._grants.values()}
         # A changed token must end every login made with the old one, so cookies are signed with all of them.
         secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._grants))).digest()
@@ -100,7 +100,7 @@ class Access:
 
     # --- who
 
-    def by_token(self, token: str) -> Grant:
+    def by_token(self, token: str) -> Principal:
         """The grant of a token.
 
         Raises:
@@ -114,7 +114,7 @@ class Access:
 
     def by_headers(
         self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
-    ) -> Grant | None:
+    ) -> Principal | None:
         """The grant that a request's headers carry; ``None`` where they carry none. ``scheme`` will do beside Bearer.
 
         Raises:
@@ -122,17 +122,17 @@ class Access:
             Denied: they carry one that is wrong or over.
         """
         if not self._settings.has_authentication:
-            return Grant(OWNER, "owner")
+            return Principal(OWNER, "owner")
         if authorization is not None:
             return self.try_token(_token_in(authorization, scheme), address)
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
 
-    def cookie(self, grant: Grant) -> str:
+    def cookie(self, grant: Principal) -> str:
         """The cookie's value that stands for ``grant`` from now on."""
         return str(self._serializer.dumps(grant.user))
 
-    def _by_cookie(self, value: str) -> Grant:
+    def _by_cookie(self, value: str) -> Principal:
         try:
             user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
         except SignatureExpired as error:
@@ -146,11 +146,11 @@ class Access:
         until = made.timestamp() + self._settings.login_seconds
         if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
             raise Denied("the login is over")
-        return Grant(grant.user, grant.role, until)
+        return Principal(grant.user, grant.role, until)
 
     # --- how often
 
-    def try_token(self, token: str, address: str) -> Grant:
+    def try_token(self, token: str, address: str) -> Principal:
         """The grant of a token that somebody at ``address`` offers; a wrong one counts.
 
         Raises:

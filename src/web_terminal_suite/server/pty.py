@@ -132,14 +132,14 @@ def signal_group(group: int, number: int) -> None:
         pass  # it ended first, or became another user's (su, sudo): hanging up the terminal reaches it still
 
 
-class Terminal(NamedTuple):
+class OpenedPty(NamedTuple):
     """A pseudo-terminal on which nothing runs yet: a descriptor of its master, and its slave's path."""
 
     master: int
     slave: str
 
 
-def open_terminal() -> Terminal:
+def open_terminal() -> OpenedPty:
     """A fresh pseudo-terminal, whose master is the caller's to close.
 
     Raises:
@@ -160,10 +160,10 @@ def open_terminal() -> Terminal:
         if isinstance(error, (OSError, termios.error)):
             raise SpawnFailed("no_pty", f"no pseudo-terminal: {error}") from error
         raise
-    return Terminal(master, f"/dev/pts/{number}")
+    return OpenedPty(master, f"/dev/pts/{number}")
 
 
-def spawn(request: SpawnRequest, terminal: Terminal | None = None) -> Pty:
+def spawn(request: SpawnRequest, terminal: OpenedPty | None = None) -> Pty:
     """A new session leader whose controlling terminal is ``terminal``, or else a fresh pseudo-terminal.
 
     ``terminal`` is closed where this fails. Uses no fork, so the cost does not grow with the caller's memory. The
@@ -295,7 +295,7 @@ def _reason(error: OSError) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ResourceUse:
     """What a process and its descendants use: seconds of CPU so far, resident bytes now, how many they are."""
 
     cpu_seconds: float
@@ -307,7 +307,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def usage(pid: int) -> Usage:
+def usage(pid: int) -> ResourceUse:
     """The use of ``pid`` and its living descendants, from ``proc_pid_stat(5)``; zeros once it is gone."""
     cpu_ticks = pages = count = 0
     waiting = [pid]
@@ -324,4 +324,4 @@ def usage(pid: int) -> Usage:
         # Fields 14 to 17 of the page: own and reaped children's user and system time; 24: resident pages.
         cpu_ticks += sum(int(value) for value in fields[11:15])
         pages += int(fields[21])
-    return Usage(cpu_ticks / _TICKS_PER_SECOND, pages * _PAGE_BYTES, count)
+    return ResourceUse(cpu_ticks / _TICKS_PER_SECOND, pages * _PAGE_BYTES, count)

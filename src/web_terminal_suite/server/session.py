@@ -103,7 +103,7 @@ class Cursor:
         return lost
 
 
-class Pace:
+class ReadBudget:
     """How much each session of this process may pump before the others have their turn.
 
     ``floods`` is how many flood now; ``typed`` the session that was typed into last, by its process, and when that was.
@@ -131,10 +131,10 @@ class Session:
 
     __slots__ = ("_input", "_input_bytes", "floods", "log", "pace", "pty", "viewers")
 
-    def __init__(self, pty: Pty, log: Log, pace: Pace | None = None) -> None:
+    def __init__(self, pty: Pty, log: Log, pace: ReadBudget | None = None) -> None:
         self.pty = pty
         self.log = log
-        self.pace = pace or Pace()
+        self.pace = pace or ReadBudget()
         self.floods = False
         self.viewers: list[Viewer] = []
         self._input: deque[memoryview] | None = None

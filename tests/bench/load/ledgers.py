@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.load import wire
-from web_terminal_suite.bench.load.columns import Column
-from web_terminal_suite.bench.load.conductor import Load
-from web_terminal_suite.bench.load.expect import parse
-from web_terminal_suite.bench.load.ledger import Ledger, Reading
-from web_terminal_suite.bench.load.record import Plan
-from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
+from web_terminal_suite.bench.load import messages
+from web_terminal_suite.bench.load.collector import Collector, ServerSample
+from web_terminal_suite.bench.load.columns import OperationColumns
+from web_terminal_suite.bench.load.coordinator import LoadRun
+from web_terminal_suite.bench.load.record import LoadPlan
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
+from web_terminal_suite.bench.load.thresholds import parse
 from web_terminal_suite.bench.samples import Outcome, Sample, TerminalFacts
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ CPU = 0.25
 """Of a core, what each client and the server use."""
 
 
-def planned(expect: Sequence[str] = (), stages: int = 1) -> Plan:
+def planned(expect: Sequence[str] = (), stages: int = 1) -> LoadPlan:
     every = tuple(
-        Stage(
+        LoadStage(
             name=f"stage {number}", sessions=SESSIONS, ramp=RAMP, duration=DURATION, typing=TYPING,
             mix={Role.TYPE: share("50%")},
         )
         for number in range(stages)
     )  # fmt: skip
-    load = Load(scenario=Scenario(stage=every, name="test"), seed=7, shards=SHARDS)
-    return Plan(load, TERMINAL, tuple(("*", parse(text)) for text in expect))
+    load = LoadRun(scenario=Scenario(stage=every, name="test"), seed=7, shards=SHARDS)
+    return LoadPlan(load, TERMINAL, tuple(("*", parse(text)) for text in expect))
 
 
 def starts() -> list[Sample]:
@@ -56,17 +56,17 @@ def keys(failing: int = 0, latency_ns: int = MS) -> list[Sample]:
     ]
 
 
-def told(ledger: Ledger, kind: str, samples: Iterable[Sample], stage: int = 0) -> None:
+def told(ledger: Collector, kind: str, samples: Iterable[Sample], stage: int = 0) -> None:
     """The samples, dealt to the shards, as they would have come."""
-    columns = [Column(kind, stage, 0) for _ in range(SHARDS)]
+    columns = [OperationColumns(kind, stage, 0) for _ in range(SHARDS)]
     for place, sample in enumerate(samples):
         columns[place % SHARDS].note(sample)
     ledger.batches[stage, kind] += [batch for column in columns if (batch := column.taken()) is not None]
 
 
-def whole(stages: int = 1, failing: int = 0, latency_ns: int = MS, end: int = BEGIN + DURATION) -> Ledger:
+def whole(stages: int = 1, failing: int = 0, latency_ns: int = MS, end: int = BEGIN + DURATION) -> Collector:
     """Everything of one stage that went as planned."""
-    ledger = Ledger(SHARDS, stages)
+    ledger = Collector(SHARDS, stages)
     ledger.empty_pss_bytes = 50e6
     passed = ledger.milestones[0]
     passed.arrivals_ns, passed.arrived_ns, passed.wanted, passed.up = 0, 2 * SECOND_NS, SESSIONS, SESSIONS
@@ -78,10 +78,10 @@ def whole(stages: int = 1, failing: int = 0, latency_ns: int = MS, end: int = BE
         at_ns = second * SECOND_NS + MS
         up = min(SESSIONS, second * RAMP)
         for shard in range(SHARDS):
-            tick = wire.Tick(
+            tick = messages.ProgressReport(
                 at_ns=at_ns, up=up // SHARDS, waiting=0, cpu_ns=round(at_ns * CPU), pause_ns=1_000 + shard,
                 heard_bytes=1_000 * second, heard_pieces=second, memory_bytes=1, batches=[], lost=[],
             )  # fmt: skip
             ledger.enter(shard, tick)
-        ledger.readings.append(Reading(at_ns, 50_000_000 + 10_000 * up, round(at_ns * CPU)))
+        ledger.readings.append(ServerSample(at_ns, 50_000_000 + 10_000 * up, round(at_ns * CPU)))
     return ledger

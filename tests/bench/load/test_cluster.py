@@ -16,11 +16,13 @@ import pytest
 from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
 from tests.bench.load.test_load_cli import QUICK, asked
 from web_terminal_suite.bench import record
-from web_terminal_suite.bench.load.links import CarrierError
+from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
-cluster = pytest.importorskip("web_terminal_suite.bench.load.cluster", reason="the extra 'cluster' is not installed")
+cluster = pytest.importorskip(
+    "web_terminal_suite.bench.load.backends.dask", reason="the extra 'cluster' is not installed"
+)
 
 # One cluster is enough.
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -77,7 +79,7 @@ def clients_below(pids):
         each
         for pid in pids
         for each in psutil.Process(pid).children(recursive=True)
-        if "web_terminal_suite.bench.load.client" in each.cmdline()
+        if "web_terminal_suite.bench.load.generator_process" in each.cmdline()
     ]
 
 
@@ -136,7 +138,7 @@ async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_
 
 async def test_more_clients_than_workers_are_refused(cluster_of_three):
     carrier = cluster.DaskWorkers(cluster_of_three[0])
-    with pytest.raises(CarrierError, match="has 3 workers and 4 clients are asked for"):
+    with pytest.raises(BackendError, match="has 3 workers and 4 clients are asked for"):
         await conducted(load_of(typing(), shards=4), NullServer(), carrier=carrier)
 
 
@@ -163,7 +165,7 @@ async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
     import distributed
 
     def patience(seconds):
-        from web_terminal_suite.bench.load import cluster as there
+        from web_terminal_suite.bench.load.backends import dask as there
 
         there._ALONE_SECONDS = seconds
 
@@ -187,7 +189,7 @@ async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
     ],
 )
 async def test_a_scheduler_that_is_not_there_is_one_clear_error(address, complaint):
-    with pytest.raises(CarrierError, match=complaint):
+    with pytest.raises(BackendError, match=complaint):
         await cluster.DaskWorkers(address).count()
 
 
@@ -199,11 +201,11 @@ async def test_what_is_no_scheduler_is_told_from_one():
 
     async with await asyncio.start_server(speak_http, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(CarrierError, match=f"at tcp://127.0.0.1:{port}"):
+        with pytest.raises(BackendError, match=f"at tcp://127.0.0.1:{port}"):
             await cluster.DaskWorkers(f"tcp://127.0.0.1:{port}").count()
 
 
 async def test_a_server_on_loopback_is_out_of_reach_of_another_machine(cluster_of_three, monkeypatch):
     monkeypatch.setattr("platform.node", lambda: f"not-{socket.gethostname()}")
-    with pytest.raises(CarrierError, match="on another machine"):
+    with pytest.raises(BackendError, match="on another machine"):
         await conducted(load_of(typing(), shards=2), NullServer(), carrier=cluster.DaskWorkers(cluster_of_three[0]))

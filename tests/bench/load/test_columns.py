@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from web_terminal_suite.bench.load import wire
-from web_terminal_suite.bench.load.columns import Column
+from web_terminal_suite.bench.load import messages
+from web_terminal_suite.bench.load.columns import OperationColumns
 from web_terminal_suite.bench.load.operations import Operations
 from web_terminal_suite.bench.samples import Outcome, Sample
 
@@ -39,9 +39,9 @@ def moved(sample: Sample) -> Sample:
     )
 
 
-def noted(samples: list[Sample], shards: int, source: random.Random) -> list[wire.Batch]:
+def noted(samples: list[Sample], shards: int, source: random.Random) -> list[messages.OperationBatch]:
     """The samples as batches of several shards, over the wire."""
-    columns = [Column("keystroke", 0, ZERO_NS) for _ in range(shards)]
+    columns = [OperationColumns("keystroke", 0, ZERO_NS) for _ in range(shards)]
     batches = []
     for sample in samples:
         column = source.choice(columns)
@@ -49,13 +49,13 @@ def noted(samples: list[Sample], shards: int, source: random.Random) -> list[wir
         if source.random() < 0.05:
             batches += [column.taken()]
     batches += [batch for column in columns if (batch := column.taken()) is not None]
-    tick = wire.Tick(
+    tick = messages.ProgressReport(
         at_ns=1, up=1, waiting=0, cpu_ns=0, pause_ns=0, heard_bytes=0, heard_pieces=0, memory_bytes=0,
         batches=batches, lost=[],
     )  # fmt: skip
-    framed = wire.frame(tick)
-    assert wire.length(framed[: wire.HEAD_BYTES]) == len(framed) - wire.HEAD_BYTES
-    found = wire.report(framed[wire.HEAD_BYTES :])
+    framed = messages.frame(tick)
+    assert messages.length(framed[: messages.HEAD_BYTES]) == len(framed) - messages.HEAD_BYTES
+    found = messages.report(framed[messages.HEAD_BYTES :])
     assert found == tick
     return found.batches
 
@@ -87,7 +87,7 @@ def test_what_failed_took_for_ever_and_is_found_by_its_place():
 
 
 def test_a_stretch_holds_what_was_due_in_it():
-    column = Column("start", 0, 0)
+    column = OperationColumns("start", 0, 0)
     for due in (0, 10, 10, 20, 30):
         column.note(Sample(due, due, due + 1))
     merged = Operations([column.taken()])
@@ -97,7 +97,7 @@ def test_a_stretch_holds_what_was_due_in_it():
 
 
 def test_nothing_is_nothing():
-    assert Column("start", 0, 0).taken() is None
+    assert OperationColumns("start", 0, 0).taken() is None
     assert len(Operations([])) == 0
     assert list(Operations([]).samples(0, 0)) == []
     assert Operations([]).took.size == 0
@@ -105,8 +105,8 @@ def test_nothing_is_nothing():
 
 def test_a_frame_of_somebody_else_is_refused():
     with pytest.raises(ValueError, match="at most"):
-        wire.length(b"\xff\xff\xff\xff")
+        messages.length(b"\xff\xff\xff\xff")
     for garbage in (b"", b"\x00", b"\xc1", b"\x81\xa4type\xa4nope"):
-        for read in (wire.report, wire.command):
+        for read in (messages.report, messages.command):
             with pytest.raises(ValueError, match="no message of this version"):
                 read(garbage)

@@ -11,16 +11,16 @@ import psutil
 import pytest
 
 from tests.conftest import serving
-from web_terminal_suite.bench.load import conductor
-from web_terminal_suite.bench.load.conductor import Load, conduct
-from web_terminal_suite.bench.load.ledger import Ledger
-from web_terminal_suite.bench.load.local import CLIENT, LocalProcesses
+from web_terminal_suite.bench.load import coordinator
+from web_terminal_suite.bench.load.backends.local import CLIENT, LocalBackend
+from web_terminal_suite.bench.load.collector import Collector
+from web_terminal_suite.bench.load.coordinator import LoadRun, conduct
 from web_terminal_suite.bench.load.operations import Operations
-from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
-from web_terminal_suite.bench.suites.clients import Process, ended
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.processes import children
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
+from web_terminal_suite.bench.workload.client_process import ClientProcess, ended
 
 _GUARD_SECONDS = 90
 
@@ -44,18 +44,18 @@ class Watcher:
         self.said.append(text)
 
 
-def load_of(*stages, shards=2, seed=7, sources=()) -> Load:
-    return Load(scenario=Scenario(stage=stages), seed=seed, shards=shards, sources=sources)
+def load_of(*stages, shards=2, seed=7, sources=()) -> LoadRun:
+    return LoadRun(scenario=Scenario(stage=stages), seed=seed, shards=shards, sources=sources)
 
 
 async def conducted(load, terminal, view=None, carrier=None):
     """The ledger of a load; nothing that was started is left."""
     before = children(os.getpid())
-    ledger = Ledger(load.shards, len(load.scenario.stage))
+    ledger = Collector(load.shards, len(load.scenario.stage))
     over = []
     try:
         async with asyncio.timeout(_GUARD_SECONDS):
-            await conduct(load, terminal, carrier or LocalProcesses(), ledger, view or Watcher(), over.append)
+            await conduct(load, terminal, carrier or LocalBackend(), ledger, view or Watcher(), over.append)
     finally:
         assert children(os.getpid()) == before
     assert over == [number for number, passed in enumerate(ledger.milestones) if passed.end_ns is not None]
@@ -66,15 +66,15 @@ def operations(ledger, kind, stage=0) -> Operations:
     return Operations(ledger.batches.get((stage, kind), ()))
 
 
-def typing(**fields) -> Stage:
-    return Stage(
+def typing(**fields) -> LoadStage:
+    return LoadStage(
         **{"sessions": 10, "ramp": 50, "duration": 2, "typing": 40, "mix": {Role.TYPE: share("50%")}, **fields}
     )
 
 
 def clients() -> list[psutil.Process]:
     found = psutil.Process().children()
-    return [each for each in found if "web_terminal_suite.bench.load.client" in each.cmdline()]
+    return [each for each in found if "web_terminal_suite.bench.load.generator_process" in each.cmdline()]
 
 
 async def test_everybody_comes_does_what_is_asked_and_goes():
@@ -142,7 +142,7 @@ async def test_a_client_that_dies_is_lost_with_its_sessions_and_the_others_go_on
 
 
 async def test_a_client_that_is_silent_is_lost_too(monkeypatch):
-    monkeypatch.setattr(conductor, "_SILENT_SECONDS", 5.0)
+    monkeypatch.setattr(coordinator, "_SILENT_SECONDS", 5.0)
     view = Watcher(act=lambda: clients()[0].suspend())
     ledger = await conducted(load_of(typing(duration=8)), NullServer(), view)
     (death,) = ledger.deaths
@@ -168,13 +168,13 @@ async def test_a_server_that_dies_ends_the_load_and_what_was_measured_is_kept():
 
 
 async def test_an_interrupted_load_ends_at_once_and_keeps_what_it_has():
-    ledger = Ledger(2, 1)
+    ledger = Collector(2, 1)
     before = children(os.getpid())
     load = load_of(typing(duration=60))
     task = asyncio.current_task()
     view = Watcher(act=lambda: task.cancel())
     with pytest.raises(asyncio.CancelledError):
-        await conduct(load, WebTerminal(), LocalProcesses(), ledger, view, lambda _: pytest.fail("not over"))
+        await conduct(load, WebTerminal(), LocalBackend(), ledger, view, lambda _: pytest.fail("not over"))
     task.uncancel()
     assert children(os.getpid()) == before
     assert len(operations(ledger, "start")) == 10
@@ -210,7 +210,7 @@ async def test_arrivals_stop_where_nobody_is_let_in_any_more_and_those_who_are_i
 
 
 async def test_arrivals_stop_before_memory_does(monkeypatch):
-    monkeypatch.setattr(conductor, "LEAST_MEMORY_BYTES", 1 << 60)
+    monkeypatch.setattr(coordinator, "LEAST_MEMORY_BYTES", 1 << 60)
     view = Watcher()
     ledger = await conducted(load_of(typing(sessions=60, ramp=10)), NullServer(), view)
     passed = ledger.milestones[0]
@@ -222,11 +222,11 @@ async def test_arrivals_stop_before_memory_does(monkeypatch):
 
 async def test_sessions_of_a_server_that_runs_already_are_ended_when_interrupted():
     async with narrow() as terminal:
-        ledger = Ledger(2, 1)
+        ledger = Collector(2, 1)
         task = asyncio.current_task()
         view = Watcher(act=lambda: task.cancel())
         with pytest.raises(asyncio.CancelledError):
-            await conduct(load_of(typing(duration=60)), terminal, LocalProcesses(), ledger, view, lambda _: None)
+            await conduct(load_of(typing(duration=60)), terminal, LocalBackend(), ledger, view, lambda _: None)
         task.uncancel()
         async with terminal.launch() as running:
             assert await terminal.session_count(running) == 0
@@ -245,18 +245,18 @@ async def test_clients_dial_from_the_addresses_they_are_given():
 
 
 async def test_a_client_of_another_version_is_refused(monkeypatch):
-    monkeypatch.setattr(conductor, "__version__", "0.0.0")
-    with pytest.raises(conductor.CarrierError, match=r"the load is started by 0\.0\.0"):
+    monkeypatch.setattr(coordinator, "__version__", "0.0.0")
+    with pytest.raises(coordinator.CarrierError, match=r"the load is started by 0\.0\.0"):
         await conducted(load_of(typing()), NullServer())
 
 
 async def test_a_client_ends_when_its_conductor_is_gone():
-    async with LocalProcesses().carry(1) as (link,):
+    async with LocalBackend().carry(1) as (link,):
         pid = link.process.pid
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
     # Without a word, as when the conductor is killed: its end of the socket closes.
-    process = Process(CLIENT)
+    process = ClientProcess(CLIENT)
     process.socket.close()
     await ended(process)
     assert process.is_over
@@ -265,7 +265,7 @@ async def test_a_client_ends_when_its_conductor_is_gone():
 
 
 async def test_a_client_says_how_it_ended():
-    async with LocalProcesses().carry(1) as (link,):
+    async with LocalBackend().carry(1) as (link,):
         os.kill(link.process.pid, signal.SIGKILL)
         assert await link.receive() is None
         async with asyncio.timeout(10):

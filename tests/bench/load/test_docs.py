@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.load.test_conduct import conducted, load_of
-from web_terminal_suite.bench.load.expect import parse as expectation
-from web_terminal_suite.bench.load.measures import LEVELS, STATISTICS, TIMED
-from web_terminal_suite.bench.load.scenario import Role, Stage, overridden, parse
+from web_terminal_suite.bench.load.metrics import LEVELS, STATISTICS, TIMED
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, overridden, parse
+from web_terminal_suite.bench.load.thresholds import parse as expectation
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.cli.load import OutputProfile
 
@@ -24,7 +24,7 @@ def test_every_metric_role_and_field_has_its_line():
     assert {f"keystroke.{STATISTICS[1]}", *(f".{each}" for each in STATISTICS if each != "p50")} <= named
     assert {f"{each.kind}.…" for each in TIMED if each.kind != "keystroke"} <= named
     assert {str(role) for role in Role} <= named
-    assert set(Stage.__struct_fields__) <= named
+    assert set(LoadStage.__struct_fields__) <= named
     assert {f"--output {each}" for each in OutputProfile if each is not OutputProfile.NONE} <= named
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from web_terminal_suite.bench.analysis import Estimate, Verdict
 from web_terminal_suite.bench.analysis.verdicts import side
-from web_terminal_suite.bench.load.expect import ExpectError, parse
-from web_terminal_suite.bench.load.measures import COURSE, MEASURES, described
+from web_terminal_suite.bench.load.metrics import COURSE, MEASURES, described
+from web_terminal_suite.bench.load.thresholds import ThresholdError, parse
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_operators_differ_at_the_limit_alone(operator, below, at, above):
     ],
 )
 def test_what_is_no_threshold_says_what_would_do(text, complaint):
-    with pytest.raises(ExpectError, match=re.escape(complaint)) as caught:
+    with pytest.raises(ThresholdError, match=re.escape(complaint)) as caught:
         parse(text)
     assert str(caught.value).startswith(repr(text))
 

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from web_terminal_suite.bench.load import pace
-from web_terminal_suite.bench.suites.streams import LINE_ON_THE_WAY
+from web_terminal_suite.bench.load import paced_output
 from web_terminal_suite.bench.terminals.processes import children
 from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT, local_pty
+from web_terminal_suite.bench.workload.streams import LINE_ON_THE_WAY
 
 SHELLS = [shell for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if shutil.which(shell)]
 
@@ -20,7 +20,7 @@ def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
     argv = (shell, "--norc", "--noprofile") if shell.endswith("bash") else (shell,)
     with local_pty(argv, {**ENVIRONMENT, "HISTFILE": "/dev/null"}) as pty:
         pty.wait_for(b"$ ")
-        pty.write(pace.paced(lines, 1).encode() + b"\r")
+        pty.write(paced_output.paced(lines, 1).encode() + b"\r")
         for _ in range(4 * lines):
             pty.wait_for(LINE_ON_THE_WAY)
         (loop,) = children(pty.pid)
@@ -42,10 +42,10 @@ def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
     ("rate", "lines", "beats"), [(1.0, 1, 10), (2.0, 1, 5), (10.0, 1, 1), (30.0, 3, 1), (0.1, 1, 100), (4.0, 1, 2)]
 )
 def test_a_rate_is_lines_by_beats(rate, lines, beats):
-    text = pace.steady(rate)
+    text = paced_output.steady(rate)
     assert f"-lt {lines} ]" in text
     assert f"time {beats};" in text
 
 
 def test_a_line_that_prints_fits_a_terminals_line():
-    assert len(pace.bursts(100_000, pace.LONGEST_BEAT_SECONDS)) < 1024
+    assert len(paced_output.bursts(100_000, paced_output.LONGEST_BEAT_SECONDS)) < 1024

@@ -23,8 +23,8 @@ from tests.bench.load.ledgers import (
 )  # fmt: skip
 from web_terminal_suite.bench import record as records
 from web_terminal_suite.bench.analysis import Verdict, analyse, exit_code
-from web_terminal_suite.bench.load import wire
-from web_terminal_suite.bench.load.ledger import Stop
+from web_terminal_suite.bench.load import messages
+from web_terminal_suite.bench.load.collector import RampStop
 from web_terminal_suite.bench.load.record import header, trials
 from web_terminal_suite.bench.samples import Cell, Run
 
@@ -176,7 +176,7 @@ def test_a_client_that_died_marks_what_it_was_part_of():
 
 def test_sessions_lost_one_by_one_are_errors():
     ledger = whole()
-    ledger.lost += [wire.Lost(number, (BEGIN + 1) * SECOND_NS, "closed with 1006") for number in (3, 4)]
+    ledger.lost += [messages.SessionLost(number, (BEGIN + 1) * SECOND_NS, "closed with 1006") for number in (3, 4)]
     run = run_of(planned(), ledger)
     assert (readings(run)["errors"], readings(run)["lost sessions"]) == (2, 2)
     (course,) = [trial for trial in run.trials if trial.cell == COURSE]
@@ -191,7 +191,7 @@ def test_sessions_lost_one_by_one_are_errors():
 def test_arrivals_that_stopped_are_a_finding_where_it_was_asked_for_and_the_limit_is_not_ours(expect, ours, code):
     ledger = whole()
     ledger.milestones[0].up = 12
-    ledger.milestones[0].stop = Stop("no pseudo-terminal is left", ours)
+    ledger.milestones[0].stop = RampStop("no pseudo-terminal is left", ours)
     run = run_of(planned(expect), ledger)
     assert exit_code(analyse(run)) == code
     said = [*(trial.problem for trial in run.trials), *(text for trial in run.trials for text in trial.warnings)]

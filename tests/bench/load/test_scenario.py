@@ -8,11 +8,11 @@ import pytest
 
 from web_terminal_suite.bench.load.scenario import (
     NOBODY,
+    LoadStage,
     Role,
+    RoleShare,
     Scenario,
     ScenarioError,
-    Share,
-    Stage,
     overridden,
     parse,
     share,
@@ -46,8 +46,8 @@ def test_a_file_is_stages_with_mixes():
     first, second = found.stage
     assert (found.name, found.seed, found.expect) == ("morning", 7, ("errors<1%",))
     assert (first.sessions, first.ramp, first.duration, first.typing) == (50, 25.0, 30.0, 20.0)
-    assert first.mix == {Role.TYPE: Share(part=0.5)}
-    assert second.mix == {Role.TYPE: Share(part=0.25), Role.FLOOD: Share(count=1)}
+    assert first.mix == {Role.TYPE: RoleShare(part=0.5)}
+    assert second.mix == {Role.TYPE: RoleShare(part=0.25), Role.FLOOD: RoleShare(count=1)}
     assert second.expect == ("keystroke.p95<20ms",)
     assert found.sessions == 100
     assert found.roles == {Role.TYPE, Role.FLOOD}
@@ -110,18 +110,18 @@ def test_what_cannot_be_played_says_where_and_what_would_do(text, complaint):
 
 
 def test_flags_replace_what_every_stage_says():
-    found = overridden(parse(MORNING, "m"), {"duration": 2.0, "sessions": 60}, {Role.TYPE: Share(count=2)})
+    found = overridden(parse(MORNING, "m"), {"duration": 2.0, "sessions": 60}, {Role.TYPE: RoleShare(count=2)})
     assert [each.duration for each in found.stage] == [2.0, 2.0]
     assert [each.sessions for each in found.stage] == [60, 60]
     assert [each.share_of(Role.TYPE).of(60) for each in found.stage] == [2, 2]
     assert found.stage[1].share_of(Role.FLOOD).of(60) == 1
     with pytest.raises(ScenarioError, match="asks for 4 of 3"):
-        overridden(parse(MORNING, "m"), {"sessions": 3}, {Role.TYPE: Share(count=3)})
+        overridden(parse(MORNING, "m"), {"sessions": 3}, {Role.TYPE: RoleShare(count=3)})
 
 
 def test_a_stage_without_a_name_is_called_what_it_does():
-    stage = Stage(
-        sessions=4000, typing=200, mix={Role.TYPE: Share(part=0.5), Role.FLOOD: share("2"), Role.STEADY: NOBODY}
+    stage = LoadStage(
+        sessions=4000, typing=200, mix={Role.TYPE: RoleShare(part=0.5), Role.FLOOD: share("2"), Role.STEADY: NOBODY}
     )
     assert stage.label == "4,000 sessions, 200 keys/s, flood 2"
     assert Scenario(stage=(stage,)).parameters == (stage.label,)

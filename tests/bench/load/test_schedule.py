@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web_terminal_suite.bench.load import schedule
-from web_terminal_suite.bench.load.scenario import Role, Stage, share
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, share
 
 SECOND_NS = schedule.SECOND_NS
 
@@ -39,7 +39,7 @@ MIX = {Role.TYPE: share("50%"), Role.FLOOD: share(2), Role.STEADY: share("10%")}
 
 
 def test_roles_go_to_those_who_are_up_and_each_has_one():
-    stage = Stage(sessions=100, mix=MIX)
+    stage = LoadStage(sessions=100, mix=MIX)
     up = set(range(100)) - {3, 5, 8}
     cast = schedule.cast(stage, schedule.drawn(1, 100), up)
     assert {role: len(numbers) for role, numbers in cast.items()} == {Role.TYPE: 48, Role.STEADY: 10, Role.FLOOD: 2}
@@ -50,12 +50,12 @@ def test_roles_go_to_those_who_are_up_and_each_has_one():
 
 def test_typists_stay_who_they_are_when_others_come():
     order = schedule.drawn(1, 100)
-    few = schedule.cast(Stage(sessions=50, mix={Role.TYPE: share(10)}), order, range(50))
+    few = schedule.cast(LoadStage(sessions=50, mix={Role.TYPE: share(10)}), order, range(50))
     # The same draw among those who were there before.
-    again = schedule.cast(Stage(sessions=50, mix={Role.TYPE: share(10)}), order, range(50))
+    again = schedule.cast(LoadStage(sessions=50, mix={Role.TYPE: share(10)}), order, range(50))
     assert few == again
-    assert schedule.cast(Stage(sessions=50), order, range(50)) == {}
-    assert schedule.cast(Stage(sessions=50, mix=MIX), order, []) == {}
+    assert schedule.cast(LoadStage(sessions=50), order, range(50)) == {}
+    assert schedule.cast(LoadStage(sessions=50, mix=MIX), order, []) == {}
 
 
 @given(

@@ -7,11 +7,11 @@ import ipaddress
 import msgspec
 import pytest
 
-from web_terminal_suite.bench.load import spread
-from web_terminal_suite.bench.load.scenario import Role, Scenario, Stage, share
-from web_terminal_suite.bench.machine.limits import Limits, Spread
+from web_terminal_suite.bench.load import placement
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
+from web_terminal_suite.bench.machine.limits import MachineLimits, ProcessSpread
 
-ROOMY = Limits(
+ROOMY = MachineLimits(
     nofile_soft=20_000, nofile_hard=20_000, nr_open=1_048_576, file_max=10**7, files_open=1_000, pty_max=100_000,
     pty_open=10, pty_reserve=0, pty_reserve_ours=True, pid_max=4_194_304, threads_max=10**6, processes=200,
     cgroup_pids_max=None, cgroup_pids=0, cgroup_pids_file="", nproc_soft=None, processes_of_user=100, port_low=32_768,
@@ -21,7 +21,7 @@ ROOMY = Limits(
 
 def scenario(**fields) -> Scenario:
     mix = {Role.TYPE: share("50%")} | fields.pop("mix", {})
-    return Scenario(stage=(Stage(**fields, mix=mix),))
+    return Scenario(stage=(LoadStage(**fields, mix=mix),))
 
 
 @pytest.mark.parametrize(
@@ -37,39 +37,39 @@ def scenario(**fields) -> Scenario:
     ],
 )
 def test_processes_follow_from_descriptors_and_from_work(fields, clients):
-    assert spread.clients_for(scenario(**fields), 8, ROOMY) == clients
+    assert placement.clients_for(scenario(**fields), 8, ROOMY) == clients
 
 
 def test_more_processes_than_processors_only_for_descriptors():
-    assert spread.clients_for(scenario(sessions=10, typing=10**6), 2, ROOMY) == 2
+    assert placement.clients_for(scenario(sessions=10, typing=10**6), 2, ROOMY) == 2
     few = msgspec.structs.replace(ROOMY, nofile_soft=1_024)
-    assert spread.clients_for(scenario(sessions=9_600), 2, few) == 10
+    assert placement.clients_for(scenario(sessions=9_600), 2, few) == 10
 
 
 @pytest.mark.parametrize(("sessions", "addresses"), [(1, 1), (13_000, 1), (14_000, 2), (50_000, 4), (100_000, 8)])
 def test_addresses_follow_from_ports(sessions, addresses):
-    assert spread.addresses_for(sessions, ROOMY) == addresses
+    assert placement.addresses_for(sessions, ROOMY) == addresses
 
 
 def test_addresses_are_loopback_and_no_two_alike():
-    assert spread.loopback(1) == ()
-    found = spread.loopback(600)
+    assert placement.loopback(1) == ()
+    found = placement.loopback(600)
     assert found[:2] == ("127.0.0.1", "127.0.0.2")
     assert len(set(found)) == 600
     assert all(ipaddress.ip_address(each).is_loopback for each in found)
 
 
 def test_room_is_room():
-    over = Spread(workers=6, clients=3, addresses=2)
+    over = ProcessSpread(workers=6, clients=3, addresses=2)
     host = msgspec.structs.replace(ROOMY, nofile_soft=60_000)
-    assert spread.shortages(host, over, 50_000, with_shells=True) == []
+    assert placement.shortages(host, over, 50_000, with_shells=True) == []
 
 
 def test_each_limit_that_is_too_low_comes_with_its_remedy():
     tight = msgspec.structs.replace(ROOMY, pty_max=4_096, port_low=60_000, port_high=60_999)
-    rows = spread.shortages(tight, Spread(workers=1, clients=1), 5_000, with_shells=True)
+    rows = placement.shortages(tight, ProcessSpread(workers=1, clients=1), 5_000, with_shells=True)
     assert [row.name for row in rows] == ["net.ipv4.ip_local_port_range", "kernel.pty.max"]
-    text = spread.in_words(5_000, rows)
+    text = placement.in_words(5_000, rows)
     assert text.startswith("5,000 sessions are not feasible here: net.ipv4.ip_local_port_range = 1,000 allows 1,000; ")
     assert "sysctl -w kernel.pty.max=5011" in text
     assert "doctor --sessions 5000 --fix" in text
@@ -77,11 +77,11 @@ def test_each_limit_that_is_too_low_comes_with_its_remedy():
 
 def test_a_terminal_elsewhere_is_bound_by_its_own_limits():
     tight = msgspec.structs.replace(ROOMY, pty_max=10, pid_max=10, memory_available=0)
-    assert spread.shortages(tight, Spread(), 1_000, with_shells=False) == []
-    assert len(spread.shortages(tight, Spread(), 1_000, with_shells=True)) == 3
+    assert placement.shortages(tight, ProcessSpread(), 1_000, with_shells=False) == []
+    assert len(placement.shortages(tight, ProcessSpread(), 1_000, with_shells=True)) == 3
 
 
 def test_a_client_uses_no_more_descriptors_than_it_may_whatever_the_limit():
     huge = msgspec.structs.replace(ROOMY, nofile_soft=10**6)
-    (row,) = spread.shortages(huge, Spread(workers=9, clients=1, addresses=9), 30_000, with_shells=True)
+    (row,) = placement.shortages(huge, ProcessSpread(workers=9, clients=1, addresses=9), 30_000, with_shells=True)
     assert (row.name, row.value) == ("descriptors (client)", 20_000)

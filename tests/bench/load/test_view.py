@@ -10,23 +10,23 @@ import pytest
 from rich.console import Console
 
 from tests.bench.load.ledgers import MS, whole
-from web_terminal_suite.bench.load import wire
-from web_terminal_suite.bench.load.columns import Column
-from web_terminal_suite.bench.load.glance import Bins, Glance
-from web_terminal_suite.bench.load.view import LINE_SECONDS, Lines, duration, line, shown, table
+from web_terminal_suite.bench.load import messages
+from web_terminal_suite.bench.load.columns import OperationColumns
+from web_terminal_suite.bench.load.live_stats import LiveStats, LogHistogram
+from web_terminal_suite.bench.load.progress_view import LINE_SECONDS, LineProgressView, duration, line, shown, table
 from web_terminal_suite.bench.samples import Outcome, Sample
 
 
-def batch(took_ns, failing: int = 0, kind: str = "keystroke") -> wire.Batch:
-    column = Column(kind, 0, 0)
+def batch(took_ns, failing: int = 0, kind: str = "keystroke") -> messages.OperationBatch:
+    column = OperationColumns(kind, 0, 0)
     for place, each in enumerate(took_ns):
         outcome = Outcome.TIMEOUT if place < failing else Outcome.OK
         column.note(Sample(place, place, place + int(each), outcome=outcome, reason="late" if place < failing else ""))
     return column.taken()
 
 
-def tick(at_ns: int, *batches: wire.Batch, up: int = 10, cpu_ns: int = 0) -> wire.Tick:
-    return wire.Tick(
+def tick(at_ns: int, *batches: messages.OperationBatch, up: int = 10, cpu_ns: int = 0) -> messages.ProgressReport:
+    return messages.ProgressReport(
         at_ns=at_ns, up=up, waiting=3, cpu_ns=cpu_ns, pause_ns=0, heard_bytes=at_ns // 1_000, heard_pieces=1,
         memory_bytes=1, batches=list(batches), lost=[],
     )  # fmt: skip
@@ -35,7 +35,7 @@ def tick(at_ns: int, *batches: wire.Batch, up: int = 10, cpu_ns: int = 0) -> wir
 @pytest.mark.parametrize("count", [1, 7, 1_000])
 def test_bins_are_within_one_per_cent_of_the_truth(count):
     took = np.random.default_rng(count).lognormal(math.log(300e3), 1, count).astype(np.int64)
-    bins = Bins()
+    bins = LogHistogram()
     bins.add([batch(took[: count // 2]), batch(took[count // 2 :])] if count > 1 else [batch(took)])
     found = bins.spread()
     assert found.n == count
@@ -45,17 +45,17 @@ def test_bins_are_within_one_per_cent_of_the_truth(count):
 
 
 def test_what_failed_is_slower_than_anything():
-    bins = Bins()
+    bins = LogHistogram()
     bins.add([batch([MS] * 100, failing=3)])
     found = bins.spread()
     assert found.at[1] == pytest.approx(MS, rel=0.01)
     assert found.at[2] == found.largest == math.inf
-    assert Bins().spread() == (0, (), 0.0)
+    assert LogHistogram().spread() == (0, (), 0.0)
 
 
 def glanced():
     ledger = whole()
-    glance = Glance(ledger)
+    glance = LiveStats(ledger)
     last_ns = ledger.pulses[0][-1].at_ns
     told = tick(last_ns + 10**9, batch([2 * MS] * 50), batch([9 * MS] * 4, kind="start"), cpu_ns=10**10)
     ledger.enter(0, told)
@@ -101,7 +101,7 @@ def test_a_line_says_the_same():
 
 
 def test_lines_come_now_and_then_and_when_something_else_begins(capsys):
-    lines = Lines()
+    lines = LineProgressView()
     now = glanced()
     for seconds, doing in (
         (0.0, "arriving"),
@@ -119,7 +119,7 @@ def test_lines_come_now_and_then_and_when_something_else_begins(capsys):
 
 def test_elsewhere_than_on_a_terminal_there_are_lines(capsys):
     with shown() as view:
-        assert isinstance(view, Lines)
+        assert isinstance(view, LineProgressView)
     assert capsys.readouterr().err == ""
 
 

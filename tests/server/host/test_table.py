@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server.host.table import Refusal, Table, checked_name
-from web_terminal_suite.server.host.wire import Who, host_of
+from web_terminal_suite.server.host.table import Refusal, SessionTable, checked_name
+from web_terminal_suite.server.ipc import Caller, host_of
 from web_terminal_suite.server.session import SessionState
 
-ANN, BOB = Who("ann", "user"), Who("bob", "user")
-OWNER, LOOKER = Who("owner", "owner"), Who("looker", "viewer")
+ANN, BOB = Caller("ann", "user"), Caller("bob", "user")
+OWNER, LOOKER = Caller("owner", "owner"), Caller("looker", "viewer")
 SIZE = Size()
 
 
-def filled(*users: str) -> Table:
-    table = Table(100, 100)
+def filled(*users: str) -> SessionTable:
+    table = SessionTable(100, 100)
     for at, user in enumerate(users):
-        table.reserve(Who(user, "user"), None, SIZE, float(at)).move(SessionState.RUNNING)
+        table.reserve(Caller(user, "user"), None, SIZE, float(at)).move(SessionState.RUNNING)
     return table
 
 
@@ -31,7 +31,7 @@ def refused(code: str, call, *arguments, **named) -> str:
 
 
 def test_both_limits_hold_and_a_session_that_ended_counts_no_more():
-    table = Table(3, 2)
+    table = SessionTable(3, 2)
     first = table.reserve(ANN, None, SIZE, 0.0)
     table.reserve(ANN, None, SIZE, 0.0)
     message = refused("session_limit", table.reserve, ANN, None, SIZE, 0.0)
@@ -47,7 +47,7 @@ def test_both_limits_hold_and_a_session_that_ended_counts_no_more():
 
 
 def test_a_name_that_is_refused_takes_no_place():
-    table = Table(1, 1)
+    table = SessionTable(1, 1)
     refused("out_of_range", table.reserve, ANN, "x" * 101, SIZE, 0.0)
     table.reserve(ANN, "x" * 100, SIZE, 0.0)
 
@@ -180,7 +180,7 @@ def test_ids_cannot_be_guessed_from_one_another():
 
 
 def test_several_hosts_share_a_limit_and_together_have_all_of_it():
-    tables = [Table(10, 4, number, 3) for number in range(3)]
+    tables = [SessionTable(10, 4, number, 3) for number in range(3)]
 
     def fill(table, who_is):
         while True:
@@ -189,12 +189,12 @@ def test_several_hosts_share_a_limit_and_together_have_all_of_it():
     made = []
     for table in tables:
         with pytest.raises(Refusal, match="limit of 4 sessions for user 'ann' is reached"):
-            fill(table, lambda: Who("ann", "user"))
+            fill(table, lambda: Caller("ann", "user"))
     assert [host_of(entry.id) for entry in made] == [0, 0, 1, 2]
     assert [entry.name for entry in made] == ["session 1", "session 4", "session 2", "session 3"]
     for number, table in enumerate(tables):
         with pytest.raises(Refusal, match="limit of 10 sessions is reached"):
-            fill(table, lambda: Who(f"user{len(made)}", "user"))
+            fill(table, lambda: Caller(f"user{len(made)}", "user"))
         assert host_of(made[-1].id) == number
     assert len(made) == 10
 

@@ -9,10 +9,10 @@ import socket
 import pytest
 
 from web_terminal_suite.protocol.messages import ResourceLimits, SessionSpec
-from web_terminal_suite.server.host import wire
-from web_terminal_suite.server.host.wire import Channel, Gone, PacketTooBig, Who
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.ipc import Caller, Channel, ChannelClosed, PacketTooBig
 
-WHO = Who("ann", "user")
+WHO = Caller("ann", "user")
 
 
 @pytest.fixture
@@ -32,63 +32,63 @@ def fill(channel: Channel) -> int:
     """Send until something waits; how many packets were sent or queued."""
     sent = 0
     while not channel.waits:
-        channel.send(wire.Touch(id=sent, who=WHO, session="x" * 500))
+        channel.send(ipc.TouchSession(id=sent, who=WHO, session="x" * 500))
         sent += 1
     return sent
 
 
-FACTS = wire.Facts(
+FACTS = ipc.SessionInfo(
     id="a", name="n", user="u", state="running", pid=1, command=("sh",), cols=1, rows=2, offset=2**60, viewers=0,
     created=0.5, idle_seconds=0.0,
 )  # fmt: skip
 SPEC = SessionSpec(args=("a", "b"), env={"A": "\u00fc"}, limits=ResourceLimits(cpu_seconds=2**63))
 FROM_WORKER = (
-    wire.Create(id=1, who=WHO, spec=SPEC, join=True),
-    wire.Join(id=1, who=WHO, session="s"),
-    wire.Read(id=1, who=WHO, session="s"),
-    wire.List(id=1, who=WHO, limit=5, after=None),
-    wire.Change(id=1, who=WHO, session="s", cols=5),
-    wire.Touch(id=1, who=WHO, session="s"),
-    wire.Signal(id=1, who=WHO, session="s", number=15),
-    wire.Destroy(id=1, who=WHO, session="s"),
-    wire.Count(id=1),
-    wire.Viewers(session="s", count=0),
-    wire.Drained(session="s"),
-    wire.Sized(session="s", cols=1, rows=2),
+    ipc.CreateSession(id=1, who=WHO, spec=SPEC, join=True),
+    ipc.JoinSession(id=1, who=WHO, session="s"),
+    ipc.GetSession(id=1, who=WHO, session="s"),
+    ipc.ListSessions(id=1, who=WHO, limit=5, after=None),
+    ipc.UpdateSession(id=1, who=WHO, session="s", cols=5),
+    ipc.TouchSession(id=1, who=WHO, session="s"),
+    ipc.SignalSession(id=1, who=WHO, session="s", number=15),
+    ipc.DestroySession(id=1, who=WHO, session="s"),
+    ipc.GetStats(id=1),
+    ipc.ViewerCount(session="s", count=0),
+    ipc.PumpDrained(session="s"),
+    ipc.SizeSet(session="s", cols=1, rows=2),
 )
 FROM_HOST = (
-    wire.Held(
+    ipc.AttachReply(
         id=1, facts=FACTS, arena=0, slot=1, log_size=4096, pumping=True, brings_master=True, brings_arena=False,
         brings_link=True,
     ),
-    wire.Told(id=1, facts=FACTS),
-    wire.Listed(id=1, sessions=(FACTS, FACTS), total=2, next="a"),
-    wire.Done(id=1),
-    wire.Counted(id=1, states={"running": 1}, created=1, failed=2, expired=3),
-    wire.Refused(id=1, code="c", message="m"),
-    wire.Pump(session="s"),
-    wire.Followed(session="s"),
-    wire.Linked(session="s"),
-    wire.Exited(session="s"),
-    wire.Ended(session="s", offset=2**60, reason="exited", status=0),
-    wire.Changed(session="s", name="n", cols=1, rows=2),
+    ipc.InfoReply(id=1, facts=FACTS),
+    ipc.ListReply(id=1, sessions=(FACTS, FACTS), total=2, next="a"),
+    ipc.Ok(id=1),
+    ipc.StatsReply(id=1, states={"running": 1}, created=1, failed=2, expired=3),
+    ipc.ErrorReply(id=1, code="c", message="m"),
+    ipc.BecomePump(session="s"),
+    ipc.FollowerAdded(session="s"),
+    ipc.PumpChanged(session="s"),
+    ipc.ShellExited(session="s"),
+    ipc.SessionEnded(session="s", offset=2**60, reason="exited", status=0),
+    ipc.SessionUpdated(session="s", name="n", cols=1, rows=2),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("message", FROM_WORKER, ids=lambda each: type(each).__name__)
 def test_a_workers_message_comes_back_as_it_went(message):
-    assert wire.decode_from_worker(wire.encode(message)) == message
+    assert ipc.decode_from_worker(ipc.encode(message)) == message
 
 
 @pytest.mark.parametrize("message", FROM_HOST, ids=lambda each: type(each).__name__)
 def test_a_hosts_message_comes_back_as_it_went(message):
-    assert wire.decode_from_host(wire.encode(message)) == message
+    assert ipc.decode_from_host(ipc.encode(message)) == message
 
 
 def test_every_message_is_among_the_examples():
     import typing
 
-    for union, examples in ((wire.FromWorker, FROM_WORKER), (wire.FromHost, FROM_HOST)):
+    for union, examples in ((ipc.FromWorker, FROM_WORKER), (ipc.FromHost, FROM_HOST)):
         flat = {inner for each in typing.get_args(union) for inner in (typing.get_args(each) or (each,))}
         assert {type(each) for each in examples} == flat
 
@@ -97,18 +97,18 @@ def test_nothing_to_receive_is_none_and_a_closed_end_is_said(pair):
     near, far = pair
     assert near.receive() is None
     far.close()
-    with pytest.raises(Gone):
+    with pytest.raises(ChannelClosed):
         near.receive()
     # What is sent to nobody is dropped; receive() says why.
-    near.send(wire.Count(id=1))
+    near.send(ipc.GetStats(id=1))
     assert not near.waits
 
 
 def test_an_end_that_closes_with_something_unread_is_gone_too(pair):
     near, far = pair
-    near.send(wire.Count(id=1))
+    near.send(ipc.GetStats(id=1))
     far.close()
-    with pytest.raises(Gone):
+    with pytest.raises(ChannelClosed):
         near.receive()
 
 
@@ -117,10 +117,10 @@ def test_descriptors_arrive_as_new_ones_that_close_on_exec(pair):
     near, far = pair
     before = open_descriptors()
     receiver, sender = os.pipe()
-    near.send(wire.Done(id=1), lent=(receiver,), owned=(sender,))
+    near.send(ipc.Ok(id=1), lent=(receiver,), owned=(sender,))
     assert len(open_descriptors()) == len(before) + 1
     packet, fds = far.receive()
-    assert wire.decode_from_host(packet) == wire.Done(id=1)
+    assert ipc.decode_from_host(packet) == ipc.Ok(id=1)
     try:
         assert len(fds) == 2
         assert all(fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC for fd in fds)
@@ -136,7 +136,7 @@ def test_packets_wait_in_order_when_the_socket_is_full_and_keep_their_descriptor
     before = open_descriptors()
     sent = fill(near)
     receiver, sender = os.pipe()
-    near.send(wire.Touch(id=sent, who=WHO, session="last"), lent=(receiver,), owned=(sender,))
+    near.send(ipc.TouchSession(id=sent, who=WHO, session="last"), lent=(receiver,), owned=(sender,))
     # Lent descriptors are the owner's to close at any time, also while the packet waits.
     os.close(receiver)
     got, found = [], []
@@ -144,7 +144,7 @@ def test_packets_wait_in_order_when_the_socket_is_full_and_keep_their_descriptor
         near.flush()
         while (received := far.receive()) is not None:
             packet, fds = received
-            got.append(wire.decode_from_worker(packet).id)
+            got.append(ipc.decode_from_worker(packet).id)
             found += fds
     assert got == list(range(sent + 1))
     assert not near.waits
@@ -160,7 +160,7 @@ def test_closing_closes_the_descriptors_that_still_wait():
     near, far = (Channel(each) for each in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
     fill(near)
     receiver, sender = os.pipe()
-    near.send(wire.Done(id=1), lent=(receiver,), owned=(sender,))
+    near.send(ipc.Ok(id=1), lent=(receiver,), owned=(sender,))
     near.close()
     far.close()
     os.close(receiver)
@@ -172,7 +172,7 @@ def test_what_waits_when_the_other_end_goes_is_dropped_with_its_descriptors(pair
     before = open_descriptors()
     fill(near)
     receiver, sender = os.pipe()
-    near.send(wire.Done(id=1), owned=(receiver, sender))
+    near.send(ipc.Ok(id=1), owned=(receiver, sender))
     far.close()
     near.flush()
     assert not near.waits
@@ -181,9 +181,9 @@ def test_what_waits_when_the_other_end_goes_is_dropped_with_its_descriptors(pair
 
 def test_a_packet_has_a_limit_which_the_kernel_would_take(pair):
     near, far = pair
-    room = wire.PACKET_BYTES - len(wire.encode(wire.Touch(id=1, who=WHO, session=""))) - 10
-    near.send(wire.Touch(id=1, who=WHO, session="x" * room))
+    room = ipc.PACKET_BYTES - len(ipc.encode(ipc.TouchSession(id=1, who=WHO, session=""))) - 10
+    near.send(ipc.TouchSession(id=1, who=WHO, session="x" * room))
     packet, _ = far.receive()
-    assert len(wire.decode_from_worker(packet).session) == room
-    with pytest.raises(PacketTooBig, match=str(wire.PACKET_BYTES)):
-        near.send(wire.Touch(id=1, who=WHO, session="x" * wire.PACKET_BYTES))
+    assert len(ipc.decode_from_worker(packet).session) == room
+    with pytest.raises(PacketTooBig, match=str(ipc.PACKET_BYTES)):
+        near.send(ipc.TouchSession(id=1, who=WHO, session="x" * ipc.PACKET_BYTES))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import TOKEN
 from tests.server.raw import GUARD_SECONDS, TEXT, Socket, framed, http, read_answer, upgrade
-from web_terminal_suite.server.worker.arrival import asks_for_websocket
+from web_terminal_suite.server.worker.sniffer import asks_for_websocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,9 +7,9 @@ import os
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from web_terminal_suite.server.host.wire import Counted
+from web_terminal_suite.server.ipc import StatsReply
 from web_terminal_suite.server.worker.counters import NAMES, ROWS, Counters, counters_memory
-from web_terminal_suite.server.worker.metrics import exposition
+from web_terminal_suite.server.worker.http.metrics import exposition
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_exposition_is_what_prometheus_reads(memory):
     counters.row[Counters.CONNECTIONS_OPENED] += 9
     counters.row[Counters.CONNECTIONS_CLOSED] += 2
     counters.row[Counters.GAPS] += 3
-    counted = Counted(id=1, states={"running": 4, "ended": 1}, created=6, failed=5, expired=8)
+    counted = StatsReply(id=1, states={"running": 4, "ended": 1}, created=6, failed=5, expired=8)
     text = exposition(counted, counters.totals()).decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     values = {

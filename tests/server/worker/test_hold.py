@@ -7,15 +7,15 @@ import os
 import socket
 
 from tests.server.shells import running
-from web_terminal_suite.server.host import wire
+from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Arena
 from web_terminal_suite.server.pty import Pty
 from web_terminal_suite.server.session import Session
-from web_terminal_suite.server.worker.hold import Hold
-from web_terminal_suite.server.worker.hostlink import HostLink
-from web_terminal_suite.server.worker.rota import Rota
+from web_terminal_suite.server.worker.attachment import Attachment
+from web_terminal_suite.server.worker.host_client import HostClient
+from web_terminal_suite.server.worker.scheduler import Scheduler
 
-FACTS = wire.Facts(
+FACTS = ipc.SessionInfo(
     id="s", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24, offset=0, viewers=1,
     created=0.0, idle_seconds=0.0,
 )  # fmt: skip
@@ -28,9 +28,9 @@ async def test_a_follower_is_told_to_look_even_when_all_output_came_before_its_l
     pump_end, follower_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     follower_end.setblocking(False)
     with running("/bin/sh", "-c", "read x") as shell, far, follower_end:
-        rota = Rota(loop)
+        rota = Scheduler(loop)
         session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0), rota)
-        hold = Hold(HostLink(near, loop, lambda: None, rota), FACTS, session, pumping=True)
+        hold = Attachment(HostClient(near, loop, lambda: None, rota), FACTS, session, pumping=True)
         session.log.append(b"before the link")
         hold.followed(pump_end.detach())
         assert follower_end.recv(1)

@@ -17,23 +17,23 @@ from tests.conftest import serving
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Closed, Refused
 from web_terminal_suite.client.rest import rest
-from web_terminal_suite.server.host import wire
-from web_terminal_suite.server.worker.hosts import merged
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.worker.host_pool import merged
 
 
-def facts(serial: int, host: int) -> wire.Facts:
-    return wire.Facts(
+def facts(serial: int, host: int) -> ipc.SessionInfo:
+    return ipc.SessionInfo(
         id=f"{serial:08x}{host:x}", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24,
         offset=0, viewers=0, created=0.0, idle_seconds=0.0,
     )  # fmt: skip
 
 
-def page(sessions: list[wire.Facts], limit: int, after: str | None, cut: int) -> wire.Listed:
+def page(sessions: list[ipc.SessionInfo], limit: int, after: str | None, cut: int) -> ipc.ListReply:
     """What a host answers: at most ``limit``, and fewer where ``cut`` of them fill a packet."""
     behind = [each for each in sessions if after is None or each.id > after]
     shown = behind[: min(limit, cut)]
     next_ = shown[-1].id if len(shown) < len(behind) else None
-    return wire.Listed(id=0, sessions=tuple(shown), total=len(sessions), next=next_)
+    return ipc.ListReply(id=0, sessions=tuple(shown), total=len(sessions), next=next_)
 
 
 @given(
@@ -65,7 +65,7 @@ async def test_sessions_go_to_both_hosts_and_are_found_again(server):
     assert len(server.children("server.host")) == 2
     async with rest(server.url) as api:
         made = [(await api.call("POST", "/sessions", {})).json()["id"] for _ in range(5)]
-        assert {wire.host_of(id) for id in made} == {0, 1}
+        assert {ipc.host_of(id) for id in made} == {0, 1}
         with pytest.raises(Refused, match="limit of 5 sessions is reached"):
             await api.call("POST", "/sessions", {})
         listed = (await api.call("GET", "/sessions?limit=2")).json()

@@ -12,15 +12,15 @@ import pytest
 from tests.conftest import serving
 from tests.server.shells import GUARD_SECONDS, read_until, running
 from web_terminal_suite.client.connection import connect
-from web_terminal_suite.client.native import Native
+from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.protocol.codec import Subprotocol
-from web_terminal_suite.server.host import wire
+from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Arena
 from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import SHARED_TURN_BYTES, TURN_BYTES, Cursor, Session
-from web_terminal_suite.server.worker.hold import Hold
-from web_terminal_suite.server.worker.hostlink import HostLink
-from web_terminal_suite.server.worker.rota import Rota
+from web_terminal_suite.server.worker.attachment import Attachment
+from web_terminal_suite.server.worker.host_client import HostClient
+from web_terminal_suite.server.worker.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,13 @@ _TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
 class Viewer:
     """One that takes everything, and notes which session came in which order."""
 
-    def __init__(self, hold: Hold, order: list[Hold]) -> None:
+    def __init__(self, hold: Attachment, order: list[Attachment]) -> None:
         self._hold = hold
         self._order = order
         self.cursor = Cursor(hold.session.log, hold.session.log.end, CAPACITY // 2)
         self.stalls = False
 
-    def relay(self, _: Hold) -> None:
+    def relay(self, _: Attachment) -> None:
         return None
 
     def credit_end(self) -> int:
@@ -63,39 +63,39 @@ class Worker:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.loop = asyncio.get_running_loop()
-        self.rota = Rota(self.loop)
+        self.rota = Scheduler(self.loop)
         stack.callback(self.rota.close)
-        self.order: list[Hold] = []
+        self.order: list[Attachment] = []
         near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link = HostLink(near, self.loop, lambda: None, self.rota)
+        self._link = HostClient(near, self.loop, lambda: None, self.rota)
         stack.callback(self._far.close)
         stack.callback(near.close)
         stack.callback(self.loop.remove_reader, near.fileno())
         self._stack = stack
 
-    def hold(self, number: int, program: str = FLOOD) -> Hold:
+    def hold(self, number: int, program: str = FLOOD) -> Attachment:
         """A session whose program writes without end once it is typed a line."""
         pty = self._stack.enter_context(running("/bin/sh", "-c", program))
         read_until(pty, b"go")
         arena = Arena.create(CAPACITY)
         self._stack.callback(arena.close)
-        facts = wire.Facts(
+        facts = ipc.SessionInfo(
             id=str(number), name="s", user="u", state="running", pid=pty.pid, command=("sh",), cols=80, rows=24,
             offset=0, viewers=1, created=0.0, idle_seconds=0.0,
         )  # fmt: skip
-        hold = Hold(self._link, facts, Session(pty, arena.log(0), self.rota), pumping=True)
+        hold = Attachment(self._link, facts, Session(pty, arena.log(0), self.rota), pumping=True)
         self._stack.callback(hold.close)
         hold.enter(Viewer(hold, self.order))
         return hold
 
-    async def come_round(self) -> list[tuple[Hold, int]]:
+    async def come_round(self) -> list[tuple[Attachment, int]]:
         """Let the loop come round once; which of those that waited for a turn had one, and how much they were read."""
         before = {hold: hold.session.log.end for hold in self.holds if hold in self.rota}
         self.order.clear()
         await asyncio.sleep(0)
         return [(hold, hold.session.log.end - before[hold]) for hold in self.order if hold in before]
 
-    holds: list[Hold]
+    holds: list[Attachment]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def until(holds) -> None:
 
 
 async def test_one_turn_of_bounded_size_each_time_the_loop_comes_round(worker):
-    turns: list[Hold] = []
+    turns: list[Attachment] = []
     async with asyncio.timeout(GUARD_SECONDS):
         while len(turns) < 20 * FLOODS:
             several = worker.rota.floods > 1
@@ -172,7 +172,7 @@ async def test_floods_beside_each_other_arrive_whole(subprotocol, env):
     with serving(env=env) as server:
         async with contextlib.AsyncExitStack() as stack:
             connections = [
-                await stack.enter_async_context(connect(server.url, dialect=lambda: Native(subprotocol)))
+                await stack.enter_async_context(connect(server.url, dialect=lambda: NativeDialect(subprotocol)))
                 for _ in range(4)
             ]
             for each in connections:

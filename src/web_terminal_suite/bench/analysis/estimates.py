@@ -14,8 +14,8 @@ import numpy as np
 
 from web_terminal_suite.bench.analysis.results import Estimate, Outliers
 from web_terminal_suite.bench.samples import Outcome, Phase
-from web_terminal_suite.bench.stats import lines, means, outliers, quantiles
-from web_terminal_suite.bench.stats.interval import Interval, TooThin
+from web_terminal_suite.bench.stats import means, outliers, quantiles, regression
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def percentile(series: Series, q: float, level: float) -> Estimate:
     """The ``q`` quantile, or a refusal with whichever bound the sample does support."""
     bounds = quantiles.bounds(series, q, level)
     answer = quantiles.interval(series, q, level)
-    if isinstance(answer, TooThin):
+    if isinstance(answer, InsufficientData):
         return Estimate(lower=bounds.lower, upper=bounds.upper, refusal=str(answer))
     return Estimate(value=quantiles.quantile(series, q), lower=bounds.lower, upper=bounds.upper)
 
@@ -140,12 +140,14 @@ def points(trials: Sequence[Trial], metric: Metric) -> list[Point]:
     return [point for point in every if point.x == 0] if metric.kind == "level" else every
 
 
-def slope(readings: Sequence[Point], level: float, *, drifts: bool = False) -> tuple[Estimate, lines.Line | None]:
+def slope(
+    readings: Sequence[Point], level: float, *, drifts: bool = False
+) -> tuple[Estimate, regression.LinearFit | None]:
     """The slope of the line through ``readings``, and the line; ``drifts`` as ``Metric`` has it."""
     if len({point.x for point in readings}) < 2:
         x = readings[0].x
         return Estimate(refusal=f"every reading is at x = {x:g}; a slope needs two different x"), None
-    through = lines.drift if drifts else lines.fit
+    through = regression.drift if drifts else regression.fit
     line = through([point.x for point in readings], [point.y for point in readings], level)
     return _bounded(line.slope, line.slope_interval), line
 
@@ -159,8 +161,8 @@ def steady(readings: Sequence[Point], exact: bool, level: float) -> Estimate:
     return _bounded(value, means.student_interval(values, level))
 
 
-def _bounded(value: float, answer: Interval | TooThin) -> Estimate:
-    if isinstance(answer, TooThin):
+def _bounded(value: float, answer: Interval | InsufficientData) -> Estimate:
+    if isinstance(answer, InsufficientData):
         return Estimate(value=value, refusal=str(answer))
     return Estimate(value=value, lower=answer.lower, upper=answer.upper)
 

@@ -10,7 +10,7 @@ from web_terminal_suite.bench.analysis.estimates import PERCENTILES
 from web_terminal_suite.bench.analysis.results import Comparison, Estimate
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats import quantiles
-from web_terminal_suite.bench.stats.interval import TooThin
+from web_terminal_suite.bench.stats.interval import InsufficientData
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,7 +70,7 @@ def compare(ours: Series, floor: Series, at: Cell, level: float, rng: np.random.
 def _at(ours: Series, floor: Series, q: float, level: float, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
     for name, series in (("", ours), ("floor ", floor)):
         answer = quantiles.interval(series, q, level)
-        if isinstance(answer, TooThin):
+        if isinstance(answer, InsufficientData):
             refused = Estimate(refusal=f"{name}{answer}")
             return refused, refused
     above, below = (quantiles.resampled(series, q, RESAMPLES, rng) for series in (ours, floor))

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 # msgspec resolves these when a result is encoded, so they are not imported for types alone.
-from web_terminal_suite.bench.samples import Cell, Metric, Picture, Target
+from web_terminal_suite.bench.samples import Cell, FlameGraphFile, Metric, Target
 
 
 class Verdict(StrEnum):
@@ -103,7 +103,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     judgement: Judgement = Judgement()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[FlameGraphFile, ...] = ()
     not_applicable: str = ""
     infeasible: str = ""
 

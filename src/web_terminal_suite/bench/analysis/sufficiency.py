@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.analysis.estimates import PERCENTILES, latencies
-from web_terminal_suite.bench.stats.stopping import FIRST, Aim, Pace, Stop, checkpoint, decide, pace
+from web_terminal_suite.bench.stats.stopping import FIRST, Aim, OperationRate, StopDecision, checkpoint, decide, pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,20 +43,20 @@ class Interim:
             for target in (table.get(trials[-1].cell.parameter, table.get("*")),)
             if target is not None
         ]
-        if Pace.LONG in found:
+        if OperationRate.LONG in found:
             return math.inf
         usage = trials[-1].usage
         saves = usage is not None and usage.elapsed_ns >= SAVES_NS
-        return SHORT if saves and found and set(found) == {Pace.SHORT} else 1.0
+        return SHORT if saves and found and set(found) == {OperationRate.SHORT} else 1.0
 
 
-def _look(metric: Metric, target: Target, trials: Sequence[Trial]) -> Pace:
+def _look(metric: Metric, target: Target, trials: Sequence[Trial]) -> OperationRate:
     # What is not a percentile of one cell's operations is left at the usual number.
     if metric.kind != "latency" or target.statistic not in PERCENTILES:
-        return Pace.USUAL
+        return OperationRate.USUAL
     found = latencies(trials, metric.mark)
     if found is None:
-        return Pace.USUAL
+        return OperationRate.USUAL
     limits = [limit for limit in (target.limit, target.goal) if limit is not None]
     return pace(found.series, PERCENTILES[target.statistic], limits)
 
@@ -93,7 +93,7 @@ class Sufficiency:
         aim = Aim(PERCENTILES[statistic], limit, self._precision)
         # Time is the runner's: it knows what is left for this block.
         decision = decide(found.series, aim, look, elapsed_seconds=0, budget_seconds=math.inf, level=self._level)
-        return decision.stop is not Stop.GO_ON
+        return decision.stop is not StopDecision.GO_ON
 
 
 def _aim(facts: BenchmarkFacts, parameter: str) -> tuple[Metric, str, Target | None]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.load.wire import Batch
+from web_terminal_suite.bench.load.messages import OperationBatch
 from web_terminal_suite.bench.samples import Outcome
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Sample
 
 
-class Column:
+class OperationColumns:
     """Operations of one kind and stage that ended since the last batch. ``zero_ns`` is the beginning of the run."""
 
     def __init__(self, kind: str, stage: int, zero_ns: int) -> None:
@@ -29,11 +29,11 @@ class Column:
         self._sent.append(sample.sent_ns - self._zero_ns)
         self._seen.append(sample.seen_ns - self._zero_ns)
 
-    def taken(self) -> Batch | None:
+    def taken(self) -> OperationBatch | None:
         """What was noted since the last time, ``None`` for nothing."""
         if not self._due:
             return None
-        batch = Batch(
+        batch = OperationBatch(
             kind=self._kind,
             stage=self._stage,
             due=self._due.tobytes(),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from web_terminal_suite.bench.load.wire import Batch
+    from web_terminal_suite.bench.load.messages import OperationBatch
 
 
 class Operations:
@@ -22,7 +22,7 @@ class Operations:
     ``due``, ``sent``, ``seen``: ``(n,)`` int64, ns of the run. ``noted``: by place, what is not plainly ok.
     """
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
+    def __init__(self, batches: Iterable[OperationBatch]) -> None:
         parts: tuple[list[npt.NDArray[np.int64]], ...] = ([], [], [])
         noted: list[tuple[int, str, str]] = []
         count = 0

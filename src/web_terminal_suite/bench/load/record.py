@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from web_terminal_suite.bench.clock import SECOND_NS
-from web_terminal_suite.bench.load import courses, schedule
-from web_terminal_suite.bench.load import measures as of
+from web_terminal_suite.bench.load import metrics as of
+from web_terminal_suite.bench.load import schedule, time_series
 from web_terminal_suite.bench.load.operations import Operations
 from web_terminal_suite.bench.load.scenario import Role
-from web_terminal_suite.bench.samples import SCHEMA, Cell, Point, Run, Trial, Usage
+from web_terminal_suite.bench.samples import SCHEMA, Cell, CpuUsage, Point, Run, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from web_terminal_suite.bench.load.conductor import Load
-    from web_terminal_suite.bench.load.expect import Expectation
-    from web_terminal_suite.bench.load.ledger import Ledger, Milestones
-    from web_terminal_suite.bench.load.scenario import Stage
+    from web_terminal_suite.bench.load.collector import Collector, Milestones
+    from web_terminal_suite.bench.load.coordinator import LoadRun
+    from web_terminal_suite.bench.load.scenario import LoadStage
+    from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import BenchmarkFacts, TerminalFacts
 
 CLOCK_ERROR_NS: Final = 1_000_000
@@ -42,12 +42,12 @@ _WHOLE: Final = 1 << 62
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """What is known of a load before it begins. ``expectations``: parameter (``*``: every stage), and what of it."""
 
-    load: Load
+    load: LoadRun
     terminal: TerminalFacts
-    expectations: tuple[tuple[str, Expectation], ...] = ()
+    expectations: tuple[tuple[str, Threshold], ...] = ()
 
     @property
     def benchmarks(self) -> tuple[BenchmarkFacts, ...]:
@@ -80,7 +80,7 @@ class Plan:
         return of.described(sorted(kinds), self.load.scenario.parameters, targets)
 
 
-def header(plan: Plan, started: str, options: dict[str, Any], machine: dict[str, Any]) -> Run:
+def header(plan: LoadPlan, started: str, options: dict[str, Any], machine: dict[str, Any]) -> Run:
     """The run before anything was measured."""
     stages = range(len(plan.load.scenario.stage))
     return Run(
@@ -96,7 +96,7 @@ def header(plan: Plan, started: str, options: dict[str, Any], machine: dict[str,
     )
 
 
-def trials(plan: Plan, ledger: Ledger, number: int) -> tuple[Trial, ...]:
+def trials(plan: LoadPlan, ledger: Collector, number: int) -> tuple[Trial, ...]:
     """Everything of one stage, as far as it came; nothing where it did not begin."""
     if ledger.milestones[number].arrivals_ns is None:
         return ()
@@ -106,11 +106,11 @@ def trials(plan: Plan, ledger: Ledger, number: int) -> tuple[Trial, ...]:
 class _Stage:
     """One stage of a ledger."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, number: int) -> None:
+    def __init__(self, plan: LoadPlan, ledger: Collector, number: int) -> None:
         self._plan = plan
         self._ledger = ledger
         self._number = number
-        self._stage: Stage = plan.load.scenario.stage[number]
+        self._stage: LoadStage = plan.load.scenario.stage[number]
         self._passed: Milestones = ledger.milestones[number]
         kinds = [cell.benchmark.rpartition("/")[2] for cell in plan.cells(number)[1:]]
         self._operations = {kind: Operations(ledger.batches.get((number, kind), ())) for kind in kinds}
@@ -132,7 +132,7 @@ class _Stage:
                 usage=self._usage(self._playing_ns, self._played_ns),
                 problem=self._problem(0, _WHOLE),
                 warnings=(*self._warnings, *self._clocks()),
-                courses=courses.of_stage(self._ledger, self._operations, self._first_ns, self._end_ns),
+                courses=time_series.of_stage(self._ledger, self._operations, self._first_ns, self._end_ns),
             )
         ]
         for cell in timed:
@@ -306,13 +306,13 @@ class _Stage:
         clocks = [[(each.at_ns, each.cpu_ns) for each in pulses] for pulses in self._ledger.pulses]
         return [_grown(each, first_ns, end_ns) for each in clocks]
 
-    def _usage(self, first_ns: int, end_ns: int) -> Usage | None:
+    def _usage(self, first_ns: int, end_ns: int) -> CpuUsage | None:
         """Processor time between two moments; the client's is that of the busiest process."""
         clients = self._client_cpu_ns(first_ns, end_ns)
         if end_ns <= first_ns or not clients:
             return None
         clock = [(each.at_ns, each.cpu_ns) for each in self._ledger.readings]
-        return Usage(
+        return CpuUsage(
             elapsed_ns=end_ns - first_ns,
             client_cpu_ns=round(max(clients)),
             server_cpu_ns=round(_grown(clock, first_ns, end_ns)) if len(clock) >= 2 else None,
@@ -334,5 +334,5 @@ def _per_second(starts: Operations | None, rate: float) -> float | None:
 
 def _grown(counter: Sequence[tuple[int, float]], first_ns: int, end_ns: int) -> float:
     """By how much a counter grew between two moments."""
-    first, end = courses.at(counter, [first_ns, end_ns])
+    first, end = time_series.at(counter, [first_ns, end_ns])
     return max(0.0, float(end - first))

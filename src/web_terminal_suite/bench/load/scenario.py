@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from web_terminal_suite.bench.load.pace import LONGEST_BEAT_SECONDS
+from web_terminal_suite.bench.load.paced_output import LONGEST_BEAT_SECONDS
 
 MOST_SESSIONS: Final = 1_000_000
 """More have not been thought about: indexes of all of them are sent to every shard."""
@@ -37,7 +37,7 @@ class Role(StrEnum):
 EMITTING: Final = (Role.STEADY, Role.BURSTS, Role.FLOOD)
 
 
-class Share:
+class RoleShare:
     """Some of the sessions: a ``part`` of all, or where that is ``None`` a ``count``. Immutable by convention."""
 
     # No Struct: those are read from tables, and a share is written as a number or a word.
@@ -58,7 +58,7 @@ class Share:
         return max(1, round(self.part * sessions)) if self.part else 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Share) and (self.part, self.count) == (other.part, other.count)
+        return isinstance(other, RoleShare) and (self.part, self.count) == (other.part, other.count)
 
     def __hash__(self) -> int:
         return hash((self.part, self.count))
@@ -67,10 +67,10 @@ class Share:
         return str(self.count) if self.part is None else f"{self.part * 100:g} %"
 
 
-NOBODY: Final = Share()
+NOBODY: Final = RoleShare()
 
 
-def share(text: str | float) -> Share:
+def share(text: str | float) -> RoleShare:
     """``0.25`` and ``"25%"`` are a part, ``3`` and ``"3"`` a number of sessions; so ``1`` is one, ``1.0`` all.
 
     Raises:
@@ -82,14 +82,14 @@ def share(text: str | float) -> Share:
         raise ScenarioError(f"{text!r} is no share of the sessions; write {how}")
     number, percent = found.groups()
     if not percent and "." not in number:
-        return Share(count=int(number))
+        return RoleShare(count=int(number))
     part = float(number) / (100 if percent else 1)
     if part > 1:
         raise ScenarioError(f"{text} is more than all of the sessions; write {how}")
-    return Share(part)
+    return RoleShare(part)
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stretch of the load. Rates a second, durations in seconds; ``typing`` is of all typists together."""
 
     sessions: int
@@ -97,7 +97,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     duration: float = 30.0
     name: str = ""
     typing: float = 0.0
-    mix: dict[Role, Share] = {}
+    mix: dict[Role, RoleShare] = {}
     lines: float = 1.0
     burst_lines: int = 100
     burst_every: float = 5.0
@@ -126,7 +126,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             words = ", ".join(f"{role} {count}" for role, count in asked.items() if count)
             raise ScenarioError(f"the mix asks for {sum(asked.values())} of {self.sessions} sessions: {words}")
 
-    def share_of(self, role: Role) -> Share:
+    def share_of(self, role: Role) -> RoleShare:
         return self.mix.get(role, NOBODY)
 
     @property
@@ -144,7 +144,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole load. ``name`` is in every row of its results, so that only like is compared with like."""
 
-    stage: tuple[Stage, ...]
+    stage: tuple[LoadStage, ...]
     name: str = ""
     seed: int | None = None
     expect: tuple[str, ...] = ()
@@ -194,7 +194,7 @@ def parse(text: str, where: str) -> Scenario:
         raise ScenarioError(f"{where}: {_in_words(str(error))}") from error
 
 
-def overridden(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, Share]) -> Scenario:
+def overridden(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, RoleShare]) -> Scenario:
     """The scenario with ``flags`` (fields of a stage) and ``mix`` in place of what every stage says.
 
     Raises:
@@ -211,7 +211,7 @@ def _in_words(text: str) -> str:
     """What msgspec says, with what would do; it writes a place as `$.stage[0].ramp`."""
     text = text.replace("`$", "`").replace("`.", "`").replace(" - at ``", "")
     if "unknown field" in text:
-        of = Stage if "`stage[" in text else Scenario
+        of = LoadStage if "`stage[" in text else Scenario
         return f"{text}; there are: {', '.join(of.__struct_fields__)}"
     if "enum value" in text:
         return f"{text}; roles are: {', '.join(Role)}"
@@ -219,6 +219,6 @@ def _in_words(text: str) -> str:
 
 
 def _share_from(kind: type, value: Any) -> Any:
-    if kind is Share:
+    if kind is RoleShare:
         return share(value)
     raise NotImplementedError(kind)

@@ -15,7 +15,7 @@ from web_terminal_suite.bench.load.scenario import Role
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from web_terminal_suite.bench.load.scenario import Stage
+    from web_terminal_suite.bench.load.scenario import LoadStage
 
 SECOND_NS: Final = 1_000_000_000
 
@@ -41,7 +41,7 @@ def drawn(seed: int, sessions: int) -> list[int]:
     return order
 
 
-def cast(stage: Stage, order: Sequence[int], up: Collection[int]) -> dict[Role, list[int]]:
+def cast(stage: LoadStage, order: Sequence[int], up: Collection[int]) -> dict[Role, list[int]]:
     """Which sessions have which role: shares are of those that are ``up``, and only those get one."""
     there = set(up)
     waiting = iter([number for number in order if number in there])

@@ -10,21 +10,28 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from web_terminal_suite.bench.machine.facts import Snapshot, snapshot
+from web_terminal_suite.bench.machine.facts import MachineSnapshot, snapshot
 from web_terminal_suite.bench.machine.fixes import Fix, fix
 from web_terminal_suite.bench.machine.kernel import read_limits
-from web_terminal_suite.bench.machine.limits import DESCRIPTORS_KEPT, Allowance, Feasible, Limits, Spread, feasible
-from web_terminal_suite.bench.machine.warnings import Caution, between
+from web_terminal_suite.bench.machine.limits import (
+    DESCRIPTORS_KEPT,
+    Feasible,
+    MachineLimits,
+    ProcessSpread,
+    SessionCapacity,
+    feasible,
+)
+from web_terminal_suite.bench.machine.warnings import MachineWarning, between
 
 __all__ = [
     "DESCRIPTORS_KEPT",
-    "Allowance",
-    "Caution",
     "Feasible",
     "Fix",
-    "Limits",
-    "Snapshot",
-    "Spread",
+    "MachineLimits",
+    "MachineSnapshot",
+    "MachineWarning",
+    "ProcessSpread",
+    "SessionCapacity",
     "between",
     "feasible",
     "fix",
@@ -34,7 +41,7 @@ __all__ = [
 ]
 
 
-def record(before: Snapshot, after: Snapshot | None = None) -> dict[str, Any]:
+def record(before: MachineSnapshot, after: MachineSnapshot | None = None) -> dict[str, Any]:
     """What ``Run.machine`` holds: both snapshots and the warnings that follow from them, as plain values."""
     return {
         "before": to_builtins(before),

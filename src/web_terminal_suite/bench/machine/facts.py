@@ -25,7 +25,7 @@ CLOCK_READINGS = 2_000
 CPUS = Path("/sys/devices/system/cpu")
 
 
-class Clock(msgspec.Struct, frozen=True, kw_only=True):
+class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``time.perf_counter_ns``: its resolution, and what one call costs (median of adjacent readings), in ns."""
 
     resolution_ns: float
@@ -33,7 +33,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+class MachineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One moment. Sizes are bytes; ``cpu_ticks`` and the counters only mean something against a later snapshot."""
 
     taken: str
@@ -49,7 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     governors: list[str]
     turbo: bool | None
     virtualisation: str
-    clock: Clock
+    clock: ClockFacts
     memory_total: int
     memory_available: int
     swap_used: int
@@ -59,11 +59,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     steal_ticks: int
 
 
-def snapshot() -> Snapshot:
+def snapshot() -> MachineSnapshot:
     """The machine now. Takes about a millisecond and starts no process."""
     memory = _memory()
     ticks = _ticks()
-    return Snapshot(
+    return MachineSnapshot(
         taken=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         hostname=platform.node(),
         system=platform.system(),
@@ -157,10 +157,10 @@ def _virtualisation() -> str:
     return ", ".join(found) or "none seen"
 
 
-def _clock() -> Clock:
+def _clock() -> ClockFacts:
     readings = [time.perf_counter_ns() for _ in range(CLOCK_READINGS)]
     steps = [after - before for before, after in pairwise(readings)]
-    return Clock(
+    return ClockFacts(
         resolution_ns=time.get_clock_info("perf_counter").resolution * 1e9,
         cost_ns=float(statistics.median(steps)),
         source=read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),

@@ -15,7 +15,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from web_terminal_suite.bench.machine.limits import Allowance, Limits
+    from web_terminal_suite.bench.machine.limits import MachineLimits, SessionCapacity
 
 _SYSCTL: Final = Path("/proc/sys")
 _SETTINGS: Final = {
@@ -41,7 +41,7 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
 
 
-def fix(short: Iterable[Allowance], limits: Limits) -> tuple[Fix, ...]:
+def fix(short: Iterable[SessionCapacity], limits: MachineLimits) -> tuple[Fix, ...]:
     """Raise each limit of ``short`` that is a setting to what it must be; what was done and what could not be."""
     rows = list(short)
     found = [_fixed(row, limits) for row in rows if not row.name.startswith(_DESCRIPTORS)]
@@ -52,7 +52,7 @@ def fix(short: Iterable[Allowance], limits: Limits) -> tuple[Fix, ...]:
     return tuple(found)
 
 
-def _fixed(row: Allowance, limits: Limits) -> Fix:
+def _fixed(row: SessionCapacity, limits: MachineLimits) -> Fix:
     if row.needed is None:
         return Fix(name=row.name, before=str(row.value), after=str(row.value), refused=f"no setting: {row.remedy}")
     if row.name in _SETTINGS:

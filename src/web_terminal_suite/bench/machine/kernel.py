@@ -11,7 +11,7 @@ import resource
 from pathlib import Path
 
 from web_terminal_suite.bench.machine.facts import read
-from web_terminal_suite.bench.machine.limits import Limits
+from web_terminal_suite.bench.machine.limits import MachineLimits
 
 INITIAL_MOUNT_NAMESPACES = (0xEFFFFFF8, 0xF0000000, 0xF0000001)
 """Inode of the first mount namespace: fixed since Linux 6.18, before that the first one or two to be numbered."""
@@ -20,12 +20,12 @@ UNLIMITED = 1 << 60
 """Bytes above which a memory limit is version 1's way to say that there is none."""
 
 
-def read_limits() -> Limits:
+def read_limits() -> MachineLimits:
     """The limits of this process and of this machine, now."""
     soft, hard = (_finite(value) for value in resource.getrlimit(resource.RLIMIT_NOFILE))
     ports = (read("/proc/sys/net/ipv4/ip_local_port_range") or "").split()
     pids = _cgroup_file("pids", "pids.max")
-    return Limits(
+    return MachineLimits(
         nofile_soft=soft,
         nofile_hard=hard,
         nr_open=_number("/proc/sys/fs/nr_open"),

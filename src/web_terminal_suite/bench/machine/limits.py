@@ -40,7 +40,7 @@ _PORTS = 64_000
 """Of one address at most; the others are servers' and the system's."""
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
+class ProcessSpread(msgspec.Struct, frozen=True, kw_only=True):
     """How the sessions would be spread. ``addresses`` are the loopback source addresses the clients dial from."""
 
     workers: int = 1
@@ -53,7 +53,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} is {getattr(self, name)}; at least 1 is needed")
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class MachineLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the kernel allows and what is in use. ``None`` is unknown or unlimited; neither binds."""
 
     nofile_soft: int | None
@@ -83,7 +83,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_memory_free: int | None
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+class SessionCapacity(msgspec.Struct, frozen=True, kw_only=True):
     """One limit. ``sessions`` is ``None`` where it sets no bound on a number of sessions."""
 
     name: str
@@ -102,19 +102,19 @@ class Feasible(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: int
     wanted: int
-    spread: Spread
-    allowances: tuple[Allowance, ...]
+    spread: ProcessSpread
+    allowances: tuple[SessionCapacity, ...]
 
     @property
     def enough(self) -> bool:
         return self.sessions >= self.wanted
 
     @property
-    def binding(self) -> Allowance:
+    def binding(self) -> SessionCapacity:
         return self.allowances[0]
 
 
-def feasible(limits: Limits, spread: Spread, wanted: int) -> Feasible:
+def feasible(limits: MachineLimits, spread: ProcessSpread, wanted: int) -> Feasible:
     """The largest number of sessions that every limit allows, and what to raise to reach ``wanted``."""
     rows = [
         *_descriptors(limits, spread, wanted),
@@ -130,18 +130,18 @@ def feasible(limits: Limits, spread: Spread, wanted: int) -> Feasible:
 
 def _row(
     name: str, value: int | None, sessions: int, cost: str, wanted: int, remedy: str, needed: int | None = None
-) -> list[Allowance]:
+) -> list[SessionCapacity]:
     """The row of a known limit, with its remedy and the number it ``needed`` only where one is needed."""
     if value is None:
         return []
     sessions = max(0, sessions)
     if sessions >= wanted:
-        return [Allowance(name=name, value=value, sessions=sessions, cost=cost)]
-    return [Allowance(name=name, value=value, sessions=sessions, cost=cost, remedy=remedy, needed=needed)]
+        return [SessionCapacity(name=name, value=value, sessions=sessions, cost=cost)]
+    return [SessionCapacity(name=name, value=value, sessions=sessions, cost=cost, remedy=remedy, needed=needed)]
 
 
-def _descriptors(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
-    rows: list[Allowance] = []
+def _descriptors(limits: MachineLimits, spread: ProcessSpread, wanted: int) -> list[SessionCapacity]:
+    rows: list[SessionCapacity] = []
     # The server's processes raise their own limit as far as they may.
     of_server = limits.nofile_soft and (limits.nofile_hard or limits.nofile_soft)
     host_wanted = math.ceil(wanted / HOSTS)
@@ -174,7 +174,7 @@ def _descriptors(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]
     return rows + _row("fs.file-max", limits.file_max, allowed, f"{FILES_PER_SESSION} a session", wanted, remedy, least)
 
 
-def _raise_nofile(limits: Limits, needed: int) -> str:
+def _raise_nofile(limits: MachineLimits, needed: int) -> str:
     """The shortest way to ``needed`` descriptors a process."""
     if limits.nr_open is not None and needed > limits.nr_open:
         return f"sysctl -w fs.nr_open={needed} && ulimit -Hn {needed} && ulimit -n {needed} (as root)"
@@ -183,7 +183,7 @@ def _raise_nofile(limits: Limits, needed: int) -> str:
     return f"ulimit -n {needed}"
 
 
-def _terminals(limits: Limits, wanted: int) -> list[Allowance]:
+def _terminals(limits: MachineLimits, wanted: int) -> list[SessionCapacity]:
     reserve = 0 if limits.pty_reserve_ours else limits.pty_reserve
     # The kernel refuses when the count, the new one included, reaches the limit (fs/devpts/inode.c): one is lost.
     room = (limits.pty_max or 0) - reserve - limits.pty_open - 1
@@ -192,7 +192,7 @@ def _terminals(limits: Limits, wanted: int) -> list[Allowance]:
     return _row("kernel.pty.max", limits.pty_max, room, cost, wanted, f"sysctl -w kernel.pty.max={least}", least)
 
 
-def _processes(limits: Limits, wanted: int) -> list[Allowance]:
+def _processes(limits: MachineLimits, wanted: int) -> list[SessionCapacity]:
     total = limits.processes + PROCESSES_KEPT
     of_user = limits.processes_of_user + PROCESSES_KEPT
     in_cgroup = limits.cgroup_pids + PROCESSES_KEPT
@@ -235,8 +235,8 @@ def _processes(limits: Limits, wanted: int) -> list[Allowance]:
     )
 
 
-def _network(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
-    rows: list[Allowance] = []
+def _network(limits: MachineLimits, spread: ProcessSpread, wanted: int) -> list[SessionCapacity]:
+    rows: list[SessionCapacity] = []
     if limits.port_low is not None and limits.port_high is not None:
         ports = limits.port_high - limits.port_low + 1
         per_address = math.ceil(wanted / spread.addresses)
@@ -249,11 +249,11 @@ def _network(limits: Limits, spread: Spread, wanted: int) -> list[Allowance]:
         rows += _row("net.ipv4.ip_local_port_range", ports, ports * spread.addresses, cost, wanted, remedy, least)
     if limits.somaxconn is not None:
         cost = "bounds a burst of connections, not sessions"
-        rows.append(Allowance(name="net.core.somaxconn", value=limits.somaxconn, sessions=None, cost=cost))
+        rows.append(SessionCapacity(name="net.core.somaxconn", value=limits.somaxconn, sessions=None, cost=cost))
     return rows
 
 
-def _memory(limits: Limits, wanted: int) -> list[Allowance]:
+def _memory(limits: MachineLimits, wanted: int) -> list[SessionCapacity]:
     free = [limits.memory_available, *([] if limits.cgroup_memory_free is None else [limits.cgroup_memory_free])]
     cost = f"{MEMORY_PER_SESSION / 1e6:.2f} MB a session, {SHELL_PSS / 1e6:.2f} MB of it the shell (sh)"
     needed = wanted * MEMORY_PER_SESSION + MEMORY_KEPT

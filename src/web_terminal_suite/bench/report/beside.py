@@ -10,7 +10,7 @@ from web_terminal_suite.bench.report import units
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from web_terminal_suite.bench.analysis.comparison_terminals import Beside, Figure, Line
+    from web_terminal_suite.bench.analysis.comparison.terminals import Figure, TerminalComparison, TerminalRow
 
 FOOTPRINT = "session_creation/session_memory_footprint"
 
@@ -52,18 +52,18 @@ class Side(StrEnum):
 class Lead(NamedTuple):
     """A line on which one terminal leads the first, and by how much: 2 is twice as good."""
 
-    line: Line
+    line: TerminalRow
     times: float
 
 
-def side(line: Line, figure: Figure) -> Side:
+def side(line: TerminalRow, figure: Figure) -> Side:
     """Where the interval is clear of 1, who is ahead."""
     if figure.ratio is None or line.metric in NO_RIVALRY or figure.lower <= 1 <= figure.upper:
         return Side.NEITHER
     return Side.AHEAD if (figure.upper < 1) == line.better_below else Side.BEHIND
 
 
-def in_short(found: Beside) -> Iterator[tuple[str, Line]]:
+def in_short(found: TerminalComparison) -> Iterator[tuple[str, TerminalRow]]:
     """The lines of ``IN_SHORT`` that the run has, each with its words."""
     lines = {(line.benchmark, line.parameter, line.metric, line.statistic): line for line in found.lines}
     for key, words in IN_SHORT.items():
@@ -71,7 +71,7 @@ def in_short(found: Beside) -> Iterator[tuple[str, Line]]:
             yield words, lines[key]
 
 
-def leads(found: Beside, name: str) -> list[Lead]:
+def leads(found: TerminalComparison, name: str) -> list[Lead]:
     """Where terminal ``name`` is ahead of the first, the largest difference first."""
     made = []
     for line in found.lines:
@@ -81,7 +81,7 @@ def leads(found: Beside, name: str) -> list[Lead]:
     return sorted(made, key=lambda each: -each.times)
 
 
-def score(found: Beside, name: str) -> tuple[int, int, int]:
+def score(found: TerminalComparison, name: str) -> tuple[int, int, int]:
     """On how many lines terminal ``name`` is ahead of the first, behind it, and neither for certain."""
     sides = [
         side(line, figure)
@@ -91,14 +91,14 @@ def score(found: Beside, name: str) -> tuple[int, int, int]:
     return sides.count(Side.AHEAD), sides.count(Side.BEHIND), sides.count(Side.NEITHER)
 
 
-def value(line: Line, figure: Figure) -> str:
+def value(line: TerminalRow, figure: Figure) -> str:
     """The figure in its unit, and as a rate where an operation has elements."""
     words = units.quantity(figure.value, line.unit)
     rate = rate_of(line, figure)
     return f"{words}, {rate}" if rate else words
 
 
-def rate_of(line: Line, figure: Figure) -> str:
+def rate_of(line: TerminalRow, figure: Figure) -> str:
     """Elements a second, where an operation has elements; else nothing."""
     if line.elements is None or not figure.value:
         return ""
@@ -121,7 +121,7 @@ def _bound(number: float) -> str:
     return f"< {1 / WIDEST:g}" if number < 1 / WIDEST else f"{number:.2f}"
 
 
-def statistic(line: Line) -> str:
+def statistic(line: TerminalRow) -> str:
     """Metric and statistic, what goes without saying left out."""
     parts = (
         "" if line.metric == "latency" else line.metric,

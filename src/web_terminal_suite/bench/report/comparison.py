@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.text import Text
 
-from web_terminal_suite.bench.analysis.comparison_selfcheck import Claim, fewest_rows
+from web_terminal_suite.bench.analysis.comparison.self_check import Claim, fewest_rows
 from web_terminal_suite.bench.report import labels, units
-from web_terminal_suite.bench.stats.ratios import Change
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from web_terminal_suite.bench.analysis.comparison_results import Compared, Row
-    from web_terminal_suite.bench.analysis.comparison_selfcheck import SelfCheck
+    from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison
+    from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
 
-STYLES = {Change.FASTER: "green", Change.SLOWER: "bold red", Change.EQUAL: "", Change.UNDECIDED: "yellow"}
+STYLES = {
+    ChangeVerdict.FASTER: "green",
+    ChangeVerdict.SLOWER: "bold red",
+    ChangeVerdict.EQUAL: "",
+    ChangeVerdict.UNDECIDED: "yellow",
+}
 COLUMNS = ("benchmark", "statistic", "base", "new", "ratio", "interval", "p", "verdict")
 HEADERS = {"benchmark": "", "statistic": "", "interval": "interval", "p": "p corrected"}
 RIGHT = ("base", "new", "ratio", "p")
@@ -39,7 +44,7 @@ LARGEST = 1000
 MEANINGS = {0: "nothing is slower", 1: "something is slower", 3: "nothing is decided"}
 
 
-def print_comparison(to: Console, compared: Sequence[Compared], code: int | None) -> None:
+def print_comparison(to: Console, compared: Sequence[RunComparison], code: int | None) -> None:
     """Every comparison with its table and notes, then one line that sums them up and states the exit code.
 
     Args:
@@ -75,16 +80,16 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
     to.print(f"  {len(found.reported)} would have been reported after correction and noise threshold", soft_wrap=True)
 
 
-def change_word(row: Row, noise: float) -> str:
+def change_word(row: ComparisonRow, noise: float) -> str:
     """The verdict as people say it; what is no time is better or worse, not faster or slower."""
-    if row.change is Change.EQUAL:
+    if row.change is ChangeVerdict.EQUAL:
         return f"equal within {units.share(noise)}"
     if row.unit == "ns":
         return str(row.change)
-    return {Change.FASTER: "better", Change.SLOWER: "worse"}.get(row.change, str(row.change))
+    return {ChangeVerdict.FASTER: "better", ChangeVerdict.SLOWER: "worse"}.get(row.change, str(row.change))
 
 
-def as_json(compared: Sequence[Compared], code: int) -> bytes:
+def as_json(compared: Sequence[RunComparison], code: int) -> bytes:
     """The same as one JSON object; an end that does not exist, and a failed percentile, are ``null``."""
     rows = [_plain(msgspec.to_builtins(each)) for each in compared]
     return msgspec.json.encode({"comparisons": rows, "exit_code": code}) + b"\n"
@@ -98,7 +103,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print_table(to: Console, rows: Sequence[Row], terms: Compared) -> None:
+def _print_table(to: Console, rows: Sequence[ComparisonRow], terms: RunComparison) -> None:
     if not rows:
         to.print(Text("  no benchmark is in both", style="yellow"))
         return
@@ -122,7 +127,7 @@ def _print_table(to: Console, rows: Sequence[Row], terms: Compared) -> None:
         to.print(text, soft_wrap=True)
 
 
-def _cells(row: Row, terms: Compared) -> dict[str, Text]:
+def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
     return {
         "benchmark": Text(_where(row), style="cyan"),
         "statistic": Text(f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic, style="dim"),
@@ -135,17 +140,17 @@ def _cells(row: Row, terms: Compared) -> dict[str, Text]:
     }
 
 
-def _where(row: Row) -> str:
+def _where(row: ComparisonRow) -> str:
     parameter = f"/{row.new.parameter}" if row.new.parameter else ""
     terminal = f" [{row.new.terminal}]" if row.base.terminal == row.new.terminal else ""
     return f"{row.new.benchmark}{parameter}{terminal}"
 
 
-def _ratio(row: Row) -> str:
+def _ratio(row: ComparisonRow) -> str:
     return units.MISSING if row.ratio is None else f"{_times(row.ratio)}x"
 
 
-def _interval(row: Row) -> str:
+def _interval(row: ComparisonRow) -> str:
     if row.ratio is None and math.isinf(row.upper) and row.lower == 0:
         return units.MISSING
     return f"{_times(row.lower)} … {_times(row.upper)}"
@@ -164,10 +169,10 @@ def _probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
-def _notes(compared: Compared) -> list[tuple[str, str]]:
+def _notes(compared: RunComparison) -> list[tuple[str, str]]:
     notes = [(f"another machine: {text}", "bold yellow") for text in compared.machine]
     for row in compared.floors:
-        if row.change in (Change.FASTER, Change.SLOWER):
+        if row.change in (ChangeVerdict.FASTER, ChangeVerdict.SLOWER):
             text = (
                 f"the floor {_where(row)} itself is {change_word(row, compared.noise)}: {row.statistic} {_ratio(row)}"
             )
@@ -176,7 +181,7 @@ def _notes(compared: Compared) -> list[tuple[str, str]]:
     notes += [
         (f"{_where(row)} {row.statistic}: {row.reason}", "dim")
         for row in compared.rows
-        if row.change is Change.UNDECIDED and not row.reason.startswith(PLAIN_REASON)
+        if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON)
     ]
     if compared.gone:
         notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
@@ -185,10 +190,10 @@ def _notes(compared: Compared) -> list[tuple[str, str]]:
     return notes
 
 
-def _summary(compared: Sequence[Compared], code: int | None) -> Text:
+def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
     counted = Counter(row.change for row in rows)
-    parts = [f"{counted[change]} {change}" for change in Change if counted[change]]
+    parts = [f"{counted[change]} {change}" for change in ChangeVerdict if counted[change]]
     corrections = {each.correction for each in compared if each.correction != "none"}
     corrected = f" after {'/'.join(corrections)} correction" if corrections else ""
     noise = max((each.noise for each in compared), default=0.0)

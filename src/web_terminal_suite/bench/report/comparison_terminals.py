@@ -12,7 +12,7 @@ from web_terminal_suite.bench.report.beside import Side
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from web_terminal_suite.bench.analysis.comparison_terminals import Beside, Figure, Line
+    from web_terminal_suite.bench.analysis.comparison.terminals import Figure, TerminalComparison, TerminalRow
 
 STATISTICS = ("p50", "p95", "level", "slope")
 """What a terminal is wide enough for; files have the rest."""
@@ -21,7 +21,7 @@ STYLES = {Side.AHEAD: "yellow", Side.BEHIND: "green", Side.NEITHER: "dim"}
 """Green where the first terminal is ahead for certain, yellow where the other is."""
 
 
-def print_beside(to: Console, found: Beside) -> None:
+def print_beside(to: Console, found: TerminalComparison) -> None:
     """One table for each suite; a ratio is coloured where its interval leaves 1 out."""
     share = units.share(found.level)
     first, *others = found.terminals
@@ -44,12 +44,12 @@ def print_beside(to: Console, found: Beside) -> None:
     to.print()
 
 
-def _name(line: Line) -> str:
+def _name(line: TerminalRow) -> str:
     parameter = f"/{line.parameter}" if line.parameter else ""
     return f"{line.benchmark.partition('/')[2]}{parameter} {beside.statistic(line)}".rstrip()
 
 
-def _cell(line: Line, figure: Figure | None, is_first: bool) -> Text:
+def _cell(line: TerminalRow, figure: Figure | None, is_first: bool) -> Text:
     if figure is None:
         return Text(units.MISSING, style="dim")
     value = units.quantity(figure.value, line.unit)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from web_terminal_suite.bench.history import Track
-    from web_terminal_suite.bench.stats.changes import ChangePoint
+    from web_terminal_suite.bench.stats.change_points import ChangePoint
 
 BARS = "▁▂▃▄▅▆▇█"
 FAILED = "x"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from web_terminal_suite.bench.analysis.comparison_terminals import beside as found_beside
-from web_terminal_suite.bench.analysis.comparison_terminals import subjects
+from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
+from web_terminal_suite.bench.analysis.comparison.terminals import subjects
 from web_terminal_suite.bench.analysis.verdicts import CLIENT_LIMIT
 from web_terminal_suite.bench.report import beside, html_curves, html_sections, units
 from web_terminal_suite.bench.report.beside import Side
@@ -20,7 +20,7 @@ from web_terminal_suite.bench.report.html_page_beside import (
 )
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.analysis import comparison_terminals as compared
+    from web_terminal_suite.bench.analysis.comparison import terminals as compared
     from web_terminal_suite.bench.report.html_samples import Measured
 
 SIDES: dict[Side, Literal["", "ahead", "behind"]] = {
@@ -70,7 +70,7 @@ def _panels(of: Measured) -> dict[tuple[str, str, str], int]:
     return found
 
 
-def _terminals(of: Measured, found: compared.Beside) -> list[BesideTerminal]:
+def _terminals(of: Measured, found: compared.TerminalComparison) -> list[BesideTerminal]:
     facts = {each.name: each for each in of.run.terminals}
     return [
         BesideTerminal(
@@ -83,7 +83,7 @@ def _terminals(of: Measured, found: compared.Beside) -> list[BesideTerminal]:
     ]
 
 
-def _line(line: compared.Line, names: tuple[str, ...], panel: int, components: set[str]) -> BesideLine:
+def _line(line: compared.TerminalRow, names: tuple[str, ...], panel: int, components: set[str]) -> BesideLine:
     suite, _, name = line.benchmark.rpartition("/")
     # A component has no client apart from what is measured.
     apart = line.benchmark not in components
@@ -98,7 +98,7 @@ def _line(line: compared.Line, names: tuple[str, ...], panel: int, components: s
     )
 
 
-def _figure(line: compared.Line, figure: compared.Figure | None, apart: bool) -> BesideFigure | None:
+def _figure(line: compared.TerminalRow, figure: compared.Figure | None, apart: bool) -> BesideFigure | None:
     if figure is None:
         return None
     share = figure.client_share if apart else None
@@ -121,7 +121,7 @@ def _failed(figure: compared.Figure) -> str:
     return f"{words}: {figure.failure}" if figure.failure else words
 
 
-def _place(line: compared.Line, figure: compared.Figure | None) -> Place | None:
+def _place(line: compared.TerminalRow, figure: compared.Figure | None) -> Place | None:
     if figure is None or figure.ratio is None or not 0 < figure.ratio < math.inf:
         return None
     bounds = [html_curves.shortened(end) if 0 < end < math.inf else None for end in (figure.lower, figure.upper)]

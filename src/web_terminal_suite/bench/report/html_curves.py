@@ -23,7 +23,7 @@ from web_terminal_suite.bench.report.html_page import (
 )
 from web_terminal_suite.bench.samples import Outcome, Phase
 from web_terminal_suite.bench.stats import density as densities
-from web_terminal_suite.bench.stats import lines, outliers, quantiles
+from web_terminal_suite.bench.stats import outliers, quantiles, regression
 from web_terminal_suite.bench.stats.interval import Interval
 from web_terminal_suite.bench.stats.means import student_quantile
 
@@ -144,7 +144,7 @@ def fit(terminal: str, role: str, readings: Sequence[Point], level: float, slope
     found = Fit(terminal=terminal, role=role, x=_short(x[shown]), y=_short(y[shown]), words=words)
     if not sloped or np.unique(x).size < 2:
         return found
-    line = lines.fit(x, y, level)
+    line = regression.fit(x, y, level)
     at = np.linspace(float(x.min()), float(x.max()), 25)
     on = line.intercept + line.slope * at
     # The bounds of the mean at x follow from the slope's own half width: both rest on the same residuals.

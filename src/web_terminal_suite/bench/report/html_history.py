@@ -12,12 +12,12 @@ from web_terminal_suite.bench.report import units
 from web_terminal_suite.bench.report.history import short
 from web_terminal_suite.bench.report.html_curves import shortened
 from web_terminal_suite.bench.report.html_page import History, HistoryPoint
-from web_terminal_suite.bench.stats.changes import ChangePoint, change_points
+from web_terminal_suite.bench.stats.change_points import ChangePoint, change_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from web_terminal_suite.bench.history import Entry, Track
+    from web_terminal_suite.bench.history import HistoryEntry, Track
 
 LEAST = 0.05
 """Steps smaller than this are not marked."""
@@ -44,7 +44,7 @@ def _history(track: Track) -> History:
     )
 
 
-def _point(entry: Entry, step: ChangePoint | None) -> HistoryPoint:
+def _point(entry: HistoryEntry, step: ChangePoint | None) -> HistoryPoint:
     ratio = f"step to {units.quantity(step.ratio, units.RATIO)}" if step is not None else ""
     return HistoryPoint(
         started=entry.started[:16].replace("T", " "),

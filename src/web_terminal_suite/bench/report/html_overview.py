@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench.analysis import Verdict, exit_code
-from web_terminal_suite.bench.analysis.comparison_terminals import subjects
+from web_terminal_suite.bench.analysis.comparison.terminals import subjects
 from web_terminal_suite.bench.report import (
     client,
     html_beside,
@@ -25,7 +25,7 @@ from web_terminal_suite.bench.report.html_page import (
     TerminalWords,
     Warned,
 )
-from web_terminal_suite.bench.stats.ratios import Change
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,7 +157,7 @@ def _baseline(baseline: Baseline) -> list[str]:
     found = [f"the run of {_when(baseline.run.started)}"]
     if compared.machine:
         found.append(f"It is of another machine, so a change may be the machine's: {'; '.join(compared.machine)}")
-    moved = [row for row in compared.floors if row.change in (Change.FASTER, Change.SLOWER)]
+    moved = [row for row in compared.floors if row.change in (ChangeVerdict.FASTER, ChangeVerdict.SLOWER)]
     if moved:
         names = ", ".join(dict.fromkeys(row.new.benchmark for row in moved))
         found.append(f"Floors changed too ({names}), and with them the machine")

@@ -6,15 +6,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.analysis import estimates, floors
-from web_terminal_suite.bench.analysis.comparison import compare_runs
-from web_terminal_suite.bench.analysis.comparison_results import Terms
+from web_terminal_suite.bench.analysis.comparison.results import Terms
+from web_terminal_suite.bench.analysis.comparison.runs import compare_runs
 from web_terminal_suite.bench.report.html_curves import began_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from web_terminal_suite.bench.analysis import Analysis, Result
-    from web_terminal_suite.bench.analysis.comparison_results import Row
+    from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow
     from web_terminal_suite.bench.analysis.estimates import Latencies
     from web_terminal_suite.bench.samples import Cell, Metric, Point, Run, Trial
 
@@ -77,10 +77,10 @@ class Baseline(Measured):
         terms = Terms(level=analysis.level)
         # A report is asked for by somebody who knows what lies beside what; it says how the machines differ.
         (self.compared,) = compare_runs(("the baseline", run), [("this run", newer)], terms, force=True)
-        self._changes: dict[tuple[Cell, str], list[Row]] = {}
+        self._changes: dict[tuple[Cell, str], list[ComparisonRow]] = {}
         for row in (*self.compared.rows, *self.compared.floors):
             self._changes.setdefault((row.new, row.metric), []).append(row)
 
-    def changes(self, result: Result) -> list[Row]:
+    def changes(self, result: Result) -> list[ComparisonRow]:
         """Each statistic of the row that both runs have."""
         return self._changes.get((result.cell, result.metric.name), [])

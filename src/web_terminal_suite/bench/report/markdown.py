@@ -10,7 +10,7 @@ from web_terminal_suite.bench.report.html_samples import Baseline, Measured
 from web_terminal_suite.bench.report.markdown_findings import Topic, findings
 from web_terminal_suite.bench.report.markdown_text import code, sentence, table, text
 from web_terminal_suite.bench.report.text import summary
-from web_terminal_suite.bench.stats.ratios import Change
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _changes(analysis: Analysis, baseline: Baseline | None) -> list[str]:
     changes = [(result, *html_facts.change(result, baseline)) for result in analysis.results]
     told = [each for each in changes if each[2]]
     decided = [
-        (f"`{of.cell}`", of.metric.name, percent, word) for of, percent, word in told if word != Change.UNDECIDED
+        (f"`{of.cell}`", of.metric.name, percent, word) for of, percent, word in told if word != ChangeVerdict.UNDECIDED
     ]
     words = [f"It is of another machine: {'; '.join(baseline.compared.machine)}."] if baseline.compared.machine else []
     if len(told) > len(decided):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from web_terminal_suite.bench.analysis import Analysis
-    from web_terminal_suite.bench.analysis.comparison_terminals import Beside, Figure, Line
+    from web_terminal_suite.bench.analysis.comparison.terminals import Figure, TerminalComparison, TerminalRow
     from web_terminal_suite.bench.samples import Run
 
 THREATS = (
@@ -34,7 +34,7 @@ THREATS = (
 )
 
 
-def render(run: Run, analysis: Analysis, found: Beside, version: str) -> str:
+def render(run: Run, analysis: Analysis, found: TerminalComparison, version: str) -> str:
     """The whole document, of a run and an analysis that are ``published``."""
     page = html_overview.page(Measured(run, analysis), None, (), version, brief=True)
     first = found.terminals[0]
@@ -76,31 +76,31 @@ def _command(command: tuple[str, ...]) -> str:
     return f"`{code(labels.command(command))}`" if command else ""
 
 
-def _short(found: Beside) -> Iterator[tuple[str, ...]]:
+def _short(found: TerminalComparison) -> Iterator[tuple[str, ...]]:
     for words, line in beside.in_short(found):
         yield (words, *(_brief(line, line.figures.get(name)) for name in found.terminals))
 
 
-def _brief(line: Line, figure: Figure | None) -> str:
+def _brief(line: TerminalRow, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return units.MISSING
     ratio = "" if figure.ratio is None else f" ({_ratio(line, figure)})"
     return f"{beside.value(line, figure)}{ratio}"
 
 
-def _full(line: Line, figure: Figure | None) -> str:
+def _full(line: TerminalRow, figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return units.MISSING
     ratio = "" if figure.ratio is None else f"; {_ratio(line, figure)} ({beside.bounds(figure)})"
     return f"{beside.value(line, figure)}{ratio}"
 
 
-def _ratio(line: Line, figure: Figure) -> str:
+def _ratio(line: TerminalRow, figure: Figure) -> str:
     words = beside.ratio(figure)
     return words if beside.side(line, figure) is Side.NEITHER else f"**{words}**"
 
 
-def _leads(found: Beside) -> list[str]:
+def _leads(found: TerminalComparison) -> list[str]:
     """What each of the others does better than the first."""
     first, *others = found.terminals
     parts = [f"## What the others do better than {text(first)}"]
@@ -116,7 +116,7 @@ def _leads(found: Beside) -> list[str]:
     return parts
 
 
-def _failures(found: Beside) -> list[str]:
+def _failures(found: TerminalComparison) -> list[str]:
     rows = [
         (_name(line), name, f"{units.count(figure.failed)} of {units.count(figure.n)}", figure.failure or figure.reason)
         for line in found.lines
@@ -126,7 +126,7 @@ def _failures(found: Beside) -> list[str]:
     return ["## Failures", table(("", "terminal", "operations failed", "why"), rows)] if rows else []
 
 
-def _all(found: Beside) -> list[str]:
+def _all(found: TerminalComparison) -> list[str]:
     parts = []
     for suite in dict.fromkeys(line.benchmark.partition("/")[0] for line in found.lines):
         lines = [line for line in found.lines if line.benchmark.partition("/")[0] == suite]
@@ -135,12 +135,12 @@ def _all(found: Beside) -> list[str]:
     return parts
 
 
-def _name(line: Line) -> str:
+def _name(line: TerminalRow) -> str:
     parameter = f"/{line.parameter}" if line.parameter else ""
     return f"`{line.benchmark.partition('/')[2]}{parameter}` {beside.statistic(line)}".rstrip()
 
 
-def _method(run: Run, found: Beside) -> tuple[str, ...]:
+def _method(run: Run, found: TerminalComparison) -> tuple[str, ...]:
     shares = {
         name: max((each.client_share or 0.0) for line in found.lines if (each := line.figures.get(name)) is not None)
         for name in found.terminals

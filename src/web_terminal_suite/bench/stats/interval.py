@@ -23,7 +23,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class TooThin:
+class InsufficientData:
     """A refusal: the sample has ``have`` values and the answer needs ``need``."""
 
     have: int

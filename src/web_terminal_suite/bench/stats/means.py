@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from web_terminal_suite.bench.stats.interval import Interval, TooThin, check_level
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,12 @@ CHUNK = 1 << 20
 """Draws held in memory at once (8 MiB of float64)."""
 
 
-def student_interval(values: Sequence[float], level: float) -> Interval | TooThin:
+def student_interval(values: Sequence[float], level: float) -> Interval | InsufficientData:
     """The t interval of the mean of a few readings taken to be normal."""
     check_level(level)
     n = len(values)
     if n < FEWEST_READINGS:
-        return TooThin(n, FEWEST_READINGS)
+        return InsufficientData(n, FEWEST_READINGS)
     array = np.asarray(values, dtype=np.float64)
     mean = float(array.mean())
     half = student_quantile((1 + level) / 2, n - 1) * float(array.std(ddof=1)) / math.sqrt(n)
@@ -41,7 +41,7 @@ def student_interval(values: Sequence[float], level: float) -> Interval | TooThi
 
 def bootstrap_interval(
     trials: Sequence[npt.ArrayLike], level: float, resamples: int, rng: np.random.Generator
-) -> Interval | TooThin:
+) -> Interval | InsufficientData:
     """The bootstrap interval of the mean over all values of all trials.
 
     Each resample draws trials with replacement, then values within each drawn trial (Davison & Hinkley, "Bootstrap
@@ -58,7 +58,7 @@ def bootstrap_interval(
     arrays = [array for array in arrays if array.size]
     count = sum(array.size for array in arrays)
     if count < FEWEST_TO_RESAMPLE:
-        return TooThin(count, FEWEST_TO_RESAMPLE)
+        return InsufficientData(count, FEWEST_TO_RESAMPLE)
     means = _resampled_means(arrays, resamples, rng)
     units = len(arrays) if len(arrays) > 1 else count
     tail = _expanded_tail(level, units)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from web_terminal_suite.bench.stats.interval import Interval, TooThin, check_level
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +68,11 @@ def needed(q: float, level: float) -> int:
     return n
 
 
-def interval(series: Series, q: float, level: float) -> Interval | TooThin:
+def interval(series: Series, q: float, level: float) -> Interval | InsufficientData:
     """The order-statistic interval of the ``q`` quantile, or how many more values it needs."""
     need = needed(q, level)
     if len(series) < need:
-        return TooThin(len(series), need)
+        return InsufficientData(len(series), need)
     return bounds(series, q, level)
 
 

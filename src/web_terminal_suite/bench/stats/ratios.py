@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from web_terminal_suite.bench.stats import quantiles
-from web_terminal_suite.bench.stats.interval import Interval, TooThin, check_level
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE
 from web_terminal_suite.bench.stats.series import Series
 
@@ -34,7 +34,7 @@ CHUNK = 1 << 20
 """Draws held in memory at once (8 MiB of float64)."""
 
 
-class Change(StrEnum):
+class ChangeVerdict(StrEnum):
     """What a ratio amounts to, once a difference of ``noise`` does not matter."""
 
     FASTER = "faster"
@@ -58,7 +58,7 @@ class Ratio:
     units: str
 
 
-def change(ratio: Ratio, significance: float, level: float, noise: float) -> Change:
+def change(ratio: Ratio, significance: float, level: float, noise: float) -> ChangeVerdict:
     """The verdict by the bounds of the interval, as for a target.
 
     ``slower`` and ``faster`` need the whole interval beyond ``1 + noise`` (below its inverse) and ``significance``,
@@ -78,12 +78,12 @@ def change(ratio: Ratio, significance: float, level: float, noise: float) -> Cha
         raise ValueError(f"noise threshold {noise} is not a positive number; write 0.05 for 5 %")
     lower, upper = ratio.interval.lower, ratio.interval.upper
     if lower > 1 + noise and significance < level:
-        return Change.SLOWER
+        return ChangeVerdict.SLOWER
     if upper < 1 / (1 + noise) and significance < level:
-        return Change.FASTER
+        return ChangeVerdict.FASTER
     if lower >= 1 / (1 + noise) and upper <= 1 + noise:
-        return Change.EQUAL
-    return Change.UNDECIDED
+        return ChangeVerdict.EQUAL
+    return ChangeVerdict.UNDECIDED
 
 
 def ratio(
@@ -95,7 +95,7 @@ def ratio(
     paired: bool,
     resamples: int,
     rng: np.random.Generator,
-) -> Ratio | TooThin:
+) -> Ratio | InsufficientData:
     """The ratio of the two statistics with its interval, or how many more values it needs.
 
     Args:
@@ -210,7 +210,7 @@ def _of_pools(
     return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, units)
 
 
-def _of_ranks(base: Sequence[Values], new: Sequence[Values], q: float | None, level: float) -> Ratio | TooThin:
+def _of_ranks(base: Sequence[Values], new: Sequence[Values], q: float | None, level: float) -> Ratio | InsufficientData:
     """The ratio where operations failed: their time is unknown but longer than any, and that is enough to bound it.
 
     Each side is bounded at half the error, so both hold together (Bonferroni).
@@ -324,10 +324,10 @@ def _welch(variances: Sequence[float], freedoms: Sequence[int]) -> float:
     return sum(variances) ** 2 / below if below else float(min(freedoms))
 
 
-def _too_thin(trials: Sequence[Values], q: float | None, level: float) -> TooThin | None:
+def _too_thin(trials: Sequence[Values], q: float | None, level: float) -> InsufficientData | None:
     have = sum(trial.size for trial in trials)
     need = FEWEST_TO_RESAMPLE if q is None else quantiles.needed(q, level)
-    return None if have >= need else TooThin(have, need)
+    return None if have >= need else InsufficientData(have, need)
 
 
 def _checked(trial: npt.ArrayLike) -> Values:

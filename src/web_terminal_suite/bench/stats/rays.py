@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from web_terminal_suite.bench.stats.interval import Interval, TooThin, check_level
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 from web_terminal_suite.bench.stats.means import FEWEST_READINGS, student_quantile
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Ray:
 
     slope: float
     r2: float | None
-    slope_interval: Interval | TooThin
+    slope_interval: Interval | InsufficientData
     n: int
 
 
@@ -57,8 +57,8 @@ def fit(x: npt.ArrayLike, y: npt.ArrayLike, level: float) -> Ray:
                int(xs.size))  # fmt: skip
 
 
-def _interval(slope: float, residual: float, spread: float, n: int, level: float) -> Interval | TooThin:
+def _interval(slope: float, residual: float, spread: float, n: int, level: float) -> Interval | InsufficientData:
     if n < FEWEST_READINGS:
-        return TooThin(n, FEWEST_READINGS)
+        return InsufficientData(n, FEWEST_READINGS)
     half = student_quantile((1 + level) / 2, n - 1) * math.sqrt(residual / (n - 1) / spread)
     return Interval(slope - half, slope + half, level)

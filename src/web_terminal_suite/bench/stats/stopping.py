@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.stats import quantiles
-from web_terminal_suite.bench.stats.interval import Interval, TooThin, check_level
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ INTERIM_LEVEL = 0.999
 """Confidence of each look between blocks."""
 
 
-class Pace(StrEnum):
+class OperationRate(StrEnum):
     """How much the next block is to measure."""
 
     SHORT = "everything is clear already"
@@ -46,7 +46,7 @@ class Pace(StrEnum):
     LONG = "a limit lies within the interval"
 
 
-class Stop(StrEnum):
+class StopDecision(StrEnum):
     """Whether and why to stop."""
 
     GO_ON = "go on"
@@ -78,7 +78,7 @@ class Aim:
 class Decision:
     """What to do, and what it rests on; ``interval`` is ``None`` where the look came too early for one."""
 
-    stop: Stop
+    stop: StopDecision
     interval: Interval | None = None
 
 
@@ -95,24 +95,24 @@ def decide(
         ValueError: ``look`` below 1, or ``level`` no probability.
     """
     answer = quantiles.interval(so_far, aim.q, look_level(level, look))
-    interval = None if isinstance(answer, TooThin) else answer
+    interval = None if isinstance(answer, InsufficientData) else answer
     if interval is not None:
         if aim.limit is not None and (interval.upper < aim.limit or interval.lower >= aim.limit):
-            return Decision(Stop.CLEAR, interval)
+            return Decision(StopDecision.CLEAR, interval)
         if is_narrow(interval, quantiles.quantile(so_far, aim.q), aim.relative_width):
-            return Decision(Stop.NARROW, interval)
+            return Decision(StopDecision.NARROW, interval)
     if elapsed_seconds >= budget_seconds:
-        return Decision(Stop.TIME, interval)
-    return Decision(Stop.GO_ON, interval)
+        return Decision(StopDecision.TIME, interval)
+    return Decision(StopDecision.GO_ON, interval)
 
 
-def pace(so_far: Series, q: float, limits: Sequence[float]) -> Pace:
+def pace(so_far: Series, q: float, limits: Sequence[float]) -> OperationRate:
     """What one look says: whether the ``q`` quantile is bounded on both sides, and clear of every limit."""
     answer = quantiles.interval(so_far, q, INTERIM_LEVEL)
-    if isinstance(answer, TooThin):
-        return Pace.USUAL
+    if isinstance(answer, InsufficientData):
+        return OperationRate.USUAL
     clear = all(answer.upper < limit or answer.lower >= limit for limit in limits)
-    return Pace.SHORT if clear else Pace.LONG
+    return OperationRate.SHORT if clear else OperationRate.LONG
 
 
 def look_level(level: float, look: int) -> float:

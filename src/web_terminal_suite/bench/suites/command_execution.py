@@ -9,14 +9,14 @@ import string
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, Stage, below, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, below, declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
-from web_terminal_suite.bench.suites.shells import destroy_by_id, ready_shell
 from web_terminal_suite.bench.terminals.processes import kill_and_reap
 from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload.shells import destroy_by_id, ready_shell
 from web_terminal_suite.client.errors import TimedOut
 from web_terminal_suite.protocol.messages import ProcessExited, SessionSpec
 
@@ -35,7 +35,7 @@ _COLD_TEXT: Final = "p95 < 100 ms; goal < 10 ms with spawn"
 
 
 @asynccontextmanager
-async def _execute_echo_simple(stage: Stage) -> AsyncIterator[Operation]:
+async def _execute_echo_simple(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with ready_shell(stage) as shell:
 
         async def operate() -> Sample:
@@ -49,7 +49,7 @@ async def _execute_echo_simple(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _execute_echo_cold(stage: Stage) -> AsyncIterator[Operation]:
+async def _execute_echo_cold(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with stage.running.rest() as api:
         # The kept-alive connection is dialled now, not inside the first operation.
         await api.request("GET", "/health")
@@ -71,7 +71,7 @@ async def _execute_echo_cold(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _command_execution_by_length(stage: Stage) -> AsyncIterator[Operation]:
+async def _command_execution_by_length(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     length = int(stage.parameter)
     words = _words(random.Random(stage.parameter))
     async with ready_shell(stage) as shell:
@@ -99,7 +99,7 @@ def _words(source: random.Random) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _command_execution_by_shell(stage: Stage) -> AsyncIterator[Operation]:
+async def _command_execution_by_shell(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with stage.running.rest() as api:
 
         async def operate() -> Sample:
@@ -131,7 +131,7 @@ def _spec(shell: str, prompt: Marker) -> SessionSpec:
 
 
 @asynccontextmanager
-async def _pty_spawn_time(stage: Stage) -> AsyncIterator[Operation]:
+async def _pty_spawn_time(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.pty import SpawnRequest, spawn
 
     request = SpawnRequest(argv=(SHELL,), env=ENVIRONMENT)
@@ -156,7 +156,7 @@ async def _pty_spawn_time(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _execute_10_sequential_commands(stage: Stage) -> AsyncIterator[Operation]:
+async def _execute_10_sequential_commands(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with ready_shell(stage) as shell:
 
         async def operate() -> Sample:

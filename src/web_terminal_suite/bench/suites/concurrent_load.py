@@ -6,16 +6,16 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, Findings, Stage, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
-from web_terminal_suite.bench.suites import cycles, endings, mixes, ramps
-from web_terminal_suite.bench.suites.crews import ServerClock, crew, in_batches, outcome_of
-from web_terminal_suite.bench.suites.ramps import nearest_rank, settled_pss
-from web_terminal_suite.bench.suites.room import make_sure
-from web_terminal_suite.bench.suites.shells import destroy_all, several
 from web_terminal_suite.bench.terminals.processes import descriptor_count, pss_bytes
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload import churn, mixed, ramp, teardown
+from web_terminal_suite.bench.workload.capacity import make_sure
+from web_terminal_suite.bench.workload.ramp import nearest_rank, settled_pss
+from web_terminal_suite.bench.workload.session_pool import ServerClock, crew, in_batches, outcome_of
+from web_terminal_suite.bench.workload.shells import destroy_all, several
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
 from web_terminal_suite.protocol.codec import EchoBytes
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from web_terminal_suite.bench.benchmark import Operation
-    from web_terminal_suite.bench.suites.shells import Shell
-    from web_terminal_suite.client.connection import Connection
+    from web_terminal_suite.bench.workload.shells import Shell
+    from web_terminal_suite.client.connection import ClientConnection
 
 _MEGABYTE: Final = 1_000_000
 # Connections opened at once by a churn.
@@ -35,7 +35,7 @@ _SUSTAINED_SECONDS: Final = 10
 
 
 @asynccontextmanager
-async def _concurrent_command_execution(stage: Stage) -> AsyncIterator[Operation]:
+async def _concurrent_command_execution(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with crew(stage, int(stage.parameter)) as shells:
 
         async def operate() -> Sample:
@@ -53,17 +53,17 @@ async def _concurrent_command_execution(stage: Stage) -> AsyncIterator[Operation
 
 
 @asynccontextmanager
-async def _memory_usage_1000_sessions(stage: Stage) -> AsyncIterator[Operation]:
+async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     make_sure(stage, int(stage.parameter))
     steps = [int(stage.parameter) * quarter // 4 for quarter in range(1, 5)]
     process = stage.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     servers = process.server_pids()
 
-    async def operate() -> Findings:
+    async def operate() -> OperationResult:
         points = [Point("server PSS per session", 0, await settled_pss(servers))]
         async with AsyncExitStack() as stack:
-            connections: list[Connection] = []
+            connections: list[ClientConnection] = []
             try:
                 for count in steps:
                     more = await stack.enter_async_context(several(stage, count - len(connections)))
@@ -76,12 +76,12 @@ async def _memory_usage_1000_sessions(stage: Stage) -> AsyncIterator[Operation]:
             finally:
                 for batch in in_batches([each for each in connections if each.session is not None]):
                     await destroy_all(batch)
-        return Findings(points=tuple(points))
+        return OperationResult(points=tuple(points))
 
     yield operate
 
 
-async def _spoken(connection: Connection) -> None:
+async def _spoken(connection: ClientConnection) -> None:
     """A new session whose shell has said something."""
     await connection.attach()
     if await connection.read() is None:
@@ -89,7 +89,7 @@ async def _spoken(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _connection_churn(stage: Stage) -> AsyncIterator[Operation]:
+async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     count = int(stage.parameter)
     clock = ServerClock(stage)
 
@@ -109,7 +109,7 @@ async def _connection_churn(stage: Stage) -> AsyncIterator[Operation]:
 
         sent_ns = now_ns()
         seen_ns = max(await asyncio.gather(*(hand() for _ in range(_HANDS))))
-        closed_ns = await endings.wait_until(
+        closed_ns = await teardown.wait_until(
             lambda: descriptor_count(clock.pids) <= open_before, "end of every connection's descriptor"
         )
         return sample(sent_ns, closed_ns, disconnected=seen_ns)
@@ -118,11 +118,11 @@ async def _connection_churn(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _sustained_throughput(stage: Stage) -> AsyncIterator[Operation]:
+async def _sustained_throughput(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     clock = ServerClock(stage)
     async with crew(stage, _SUSTAINED_SESSIONS) as shells:
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             begin_ns = now_ns()
             end_ns = begin_ns + _SUSTAINED_SECONDS * SECOND_NS
             samples: list[Sample] = []
@@ -131,12 +131,12 @@ async def _sustained_throughput(stage: Stage) -> AsyncIterator[Operation]:
                 for shell in shells:
                     group.create_task(_work(shell, stage, end_ns, samples))
             samples.sort(key=lambda each: each.due_ns)
-            return Findings(tuple(samples), (*weighing.result(), *_by_second(samples, begin_ns)))
+            return OperationResult(tuple(samples), (*weighing.result(), *_by_second(samples, begin_ns)))
 
         yield operate
 
 
-async def _work(shell: Shell, stage: Stage, end_ns: int, samples: list[Sample]) -> None:
+async def _work(shell: Shell, stage: BenchmarkContext, end_ns: int, samples: list[Sample]) -> None:
     """One command after the other until the time is over or one fails."""
     while now_ns() < end_ns:
         marker = stage.markers.fresh()
@@ -191,11 +191,11 @@ def _level(name: str, unit: str, exact: bool = False, targets: dict[str, Target]
 BENCHMARKS: tuple[Benchmark, ...] = (
     declare(
         "concurrent_load/concurrent_sessions_scale",
-        f"Sessions arrive at {ramps.SESSIONS_PER_SECOND} a second until so many shells have spoken; then keys, "
-        f"{ramps.KEYS_PER_SECOND} a second in all ({ramps.keys_per_second(10_000):,.0f} at 10,000), each from the "
+        f"Sessions arrive at {ramp.SESSIONS_PER_SECOND} a second until so many shells have spoken; then keys, "
+        f"{ramp.KEYS_PER_SECOND} a second in all ({ramp.keys_per_second(10_000):,.0f} at 10,000), each from the "
         "moment it was due to its echo; then the end of all of them at once.",
         "Not how fast sessions could arrive. Keys are echoed by the kernel.",
-        ramps.concurrent_sessions_scale,
+        ramp.concurrent_sessions_scale,
         _SHELL,
         parameters=_SCALES,
         metrics=(
@@ -248,15 +248,15 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     declare(
         "concurrent_load/mixed_workload",
-        f"A seeded mix in so many sessions, {mixes.OPERATIONS_PER_SECOND} operations a second each for "
-        f"{mixes.SECONDS:g} s: {', '.join(mixes.KINDS)}; each from the moment it was due.",
+        f"A seeded mix in so many sessions, {mixed.OPERATIONS_PER_SECOND} operations a second each for "
+        f"{mixed.SECONDS:g} s: {', '.join(mixed.KINDS)}; each from the moment it was due.",
         "Not the most it could do: the rate is fixed.",
-        mixes.mixed_workload,
+        mixed.mixed_workload,
         _SHELL | {Capability.LOOKUP, Capability.PING, Capability.REATTACH},
         parameters=_MIXES,
         metrics=(
             Metric(name="latency"),
-            *(_level(f"{kind} p50", "ns") for kind in mixes.KINDS),
+            *(_level(f"{kind} p50", "ns") for kind in mixed.KINDS),
             _level("operations per second", "operations/s"),
         ),
         reads=True,
@@ -297,9 +297,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     declare(
         "concurrent_load/session_cycles",
-        f"So many shells are made ready and ended, {cycles.CYCLES} times over; the server's memory (PSS) after each.",
+        f"So many shells are made ready and ended, {churn.CYCLES} times over; the server's memory (PSS) after each.",
         "Not the times before, which set up what is kept for the next. Memory that comes back within ten times.",
-        cycles.session_cycles,
+        churn.session_cycles,
         _SHELL | {Capability.PROCESSES},
         parameters=("2000",),
         metrics=(Metric(name="latency"), Metric(name="server PSS over cycles", kind="slope", unit="B", drifts=True)),
@@ -351,9 +351,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "The end of a thousand sessions, until /proc shows every shell reaped and every descriptor closed: all closed "
         "at once; all sockets lost, then ended by the API; or SIGTERM to the server.",
         "Not shells that refuse to go.",
-        endings.cleanup_1000_sessions,
+        teardown.cleanup_1000_sessions,
         _SHELL | {Capability.PROCESSES, Capability.DESTROY, Capability.LOOKUP},
-        parameters=endings.WAYS,
+        parameters=teardown.WAYS,
         metrics=(
             _level(
                 "left after 5 s",
@@ -372,13 +372,13 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("to last reply", "ns"),
             Metric(name="latency"),
         ),
-        elements=dict.fromkeys(endings.WAYS, endings.SESSIONS),
+        elements=dict.fromkeys(teardown.WAYS, teardown.SESSIONS),
         element_unit="sessions",
         reads=True,
         alone=True,
         blocks=1,
         quick=(),
         full=("socket loss",),
-        sessions=lambda _: endings.SESSIONS,
+        sessions=lambda _: teardown.SESSIONS,
     ),
 )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, Stage, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
-from web_terminal_suite.bench.suites.apart import apart
-from web_terminal_suite.bench.suites.shells import ready_shell
 from web_terminal_suite.bench.terminals.delays import CONFESS
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
-from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload.cpu_affinity import apart
+from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol.codec import EchoBytes
 
@@ -31,7 +31,7 @@ _ECHO_BYTES: Final = b"x" * 64
 
 
 @asynccontextmanager
-async def _raw_pty_echo(stage: Stage) -> AsyncIterator[Operation]:
+async def _raw_pty_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     # Not canonical: a line without an end would fill up after 4095 keys. The marker follows `stty`, so the mode holds
     # when it is seen; with echo off a key comes back only once `cat` runs.
     modes = {
@@ -54,7 +54,7 @@ async def _raw_pty_echo(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _raw_pty_drain(stage: Stage) -> AsyncIterator[Operation]:
+async def _raw_pty_drain(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     lines = _DRAIN_BYTES[stage.parameter] // _LINE_BYTES
     with local_pty() as pty:
         pty.wait_for(PROMPT.encode())
@@ -74,7 +74,7 @@ async def _raw_pty_drain(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _bare_spawn(stage: Stage) -> AsyncIterator[Operation]:
+async def _bare_spawn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
         sent_ns = now_ns()
         with local_pty() as pty:
@@ -85,7 +85,7 @@ async def _bare_spawn(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _bare_shell_command(stage: Stage) -> AsyncIterator[Operation]:
+async def _bare_shell_command(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     with local_pty() as pty:
         pty.wait_for(PROMPT.encode())
 
@@ -100,7 +100,7 @@ async def _bare_shell_command(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
+async def _exchange(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     """Echo, command or ping on a server without a shell: the null server and the one of known truth."""
     async with ready_shell(stage) as shell:
 
@@ -135,11 +135,11 @@ async def _exchange(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _loopback_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+async def _loopback_ping_pong(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     # Imported here: naming the benchmarks must not cost the start of asyncio, which a protocol's class would.
-    from web_terminal_suite.bench.suites import ping_pongs
+    from web_terminal_suite.bench.workload import ping_pong
 
-    client = ping_pongs.blocking if stage.parameter else ping_pongs.on_the_loop
+    client = ping_pong.blocking if stage.parameter else ping_pong.on_the_loop
     async with client(stage) as operate:
         with apart(stage):
             yield operate

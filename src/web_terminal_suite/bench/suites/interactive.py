@@ -7,20 +7,20 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, Findings, Stage, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
-from web_terminal_suite.bench.suites import streams
-from web_terminal_suite.bench.suites.crews import ServerClock, crew
-from web_terminal_suite.bench.suites.flooders import flooders
-from web_terminal_suite.bench.suites.floods import YES, jain
-from web_terminal_suite.bench.suites.ramps import nearest_rank
-from web_terminal_suite.bench.suites.shells import destroy, ready_shell
-from web_terminal_suite.bench.suites.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
 from web_terminal_suite.bench.suites.websocket_throughput import RAW_PTY_STREAM, STREAM_METRICS, output
 from web_terminal_suite.bench.terminals.processes import pss_bytes
-from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload import streams
+from web_terminal_suite.bench.workload.flood.local import YES, jain
+from web_terminal_suite.bench.workload.flood.remote import flooders
+from web_terminal_suite.bench.workload.ramp import nearest_rank
+from web_terminal_suite.bench.workload.session_pool import ServerClock, crew
+from web_terminal_suite.bench.workload.shells import destroy, ready_shell
+from web_terminal_suite.bench.workload.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
 from web_terminal_suite.client.errors import Closed, Violated
 from web_terminal_suite.protocol.messages import Attached
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from web_terminal_suite.bench.benchmark import Operation
-    from web_terminal_suite.bench.suites.shells import Shell
-    from web_terminal_suite.client.connection import Connection
+    from web_terminal_suite.bench.workload.shells import Shell
+    from web_terminal_suite.client.connection import ClientConnection
 
 # As many people type at once as it takes to have a bounded p99 in a second, each at a person's pace.
 _TYPISTS: Final = 40
@@ -55,27 +55,27 @@ _PASTE_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def _keystroke_echo(stage: Stage) -> AsyncIterator[Operation]:
+async def _keystroke_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     clock = ServerClock(stage)
     async with typists(stage, _TYPISTS, stage.parameter) as people:
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             before_ns = clock.read_ns()
             typed = await type_keys(people, _TYPISTS * KEYS_PER_SECOND, _KEYS_AT_A_TIME)
             spent_ns = clock.read_ns() - before_ns
             points = [Point("missed sends", 0, typed.missed)]
             if clock.pids:
                 points.append(Point("server CPU per key", 0, spent_ns / len(typed.samples)))
-            return Findings(typed.samples, tuple(points))
+            return OperationResult(typed.samples, tuple(points))
 
         yield operate
 
 
 @asynccontextmanager
-async def _time_to_prompt(stage: Stage) -> AsyncIterator[Operation]:
+async def _time_to_prompt(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async def cold() -> Sample:
         async with stage.running.terminal.launch() as running:
-            return await _prompted(Stage(running, stage.parameter, stage.markers))
+            return await _prompted(BenchmarkContext(running, stage.parameter, stage.markers))
 
     async def warm() -> Sample:
         return await _prompted(stage)
@@ -86,7 +86,7 @@ async def _time_to_prompt(stage: Stage) -> AsyncIterator[Operation]:
     yield warm if stage.parameter == "warm" else cold
 
 
-async def _prompted(stage: Stage) -> Sample:
+async def _prompted(stage: BenchmarkContext) -> Sample:
     """Dial, attach, and see the prompt, which comes from the environment that every server was started with."""
     sent_ns = now_ns()
     async with stage.running.connect() as connection:
@@ -99,17 +99,17 @@ async def _prompted(stage: Stage) -> Sample:
 
 
 @asynccontextmanager
-async def _output_flood(stage: Stage) -> AsyncIterator[Operation]:
+async def _output_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with output(stage, streams.text(_STREAMS[stage.parameter] * streams.MEGABYTE)) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _typing_under_flood(stage: Stage) -> AsyncIterator[Operation]:
+async def _typing_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     rate = _NEIGHBOURS * KEYS_PER_SECOND
     async with typists(stage, _NEIGHBOURS, "tty") as people, flooders(stage, int(stage.parameter)) as neighbours:
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             idle = await type_keys(people, rate, _IDLE_KEYS)
             async with neighbours.flooding():
                 before = await neighbours.heard()
@@ -117,7 +117,7 @@ async def _typing_under_flood(stage: Stage) -> AsyncIterator[Operation]:
                 after = await neighbours.heard()
             shares = [offset - old for offset, old in zip(after.offsets, before.offsets, strict=True)]
             elapsed_ns = after.at_ns - before.at_ns
-            return Findings(
+            return OperationResult(
                 typed.samples,
                 (
                     Point("p95 over idle p95", 0, _p95(typed.samples) / _p95(idle.samples)),
@@ -136,11 +136,11 @@ def _p95(samples: tuple[Sample, ...]) -> int:
 
 
 @asynccontextmanager
-async def _interrupt_under_flood(stage: Stage) -> AsyncIterator[Operation]:
+async def _interrupt_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with ready_shell(stage) as shell:
         connection = shell.connection
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             begun = connection.offset
             connection.input(f"{YES}\r".encode())
             while connection.offset - begun < _UNDER_WAY_BYTES:
@@ -150,19 +150,19 @@ async def _interrupt_under_flood(stage: Stage) -> AsyncIterator[Operation]:
             sent_ns = connection.input(b"\x03")
             found = await connection.wait_for(shell.prompt)
             point = Point("bytes after Ctrl-C", 0, found.offset - received)
-            return Findings((sample(sent_ns, found.seen_ns),), (point,))
+            return OperationResult((sample(sent_ns, found.seen_ns),), (point,))
 
         yield operate
 
 
 @asynccontextmanager
-async def _stalled_reader(stage: Stage) -> AsyncIterator[Operation]:
+async def _stalled_reader(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     seconds = _STALLS[stage.parameter]
     clock = ServerClock(stage)
     rate = _NEIGHBOURS * KEYS_PER_SECOND
     async with typists(stage, _NEIGHBOURS, "tty") as people, crew(stage, 1) as (stalled,):
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             connection = stalled.connection
             await _begin_yes(stalled, stage)
             connection.pause_reading()
@@ -181,19 +181,19 @@ async def _stalled_reader(stage: Stage) -> AsyncIterator[Operation]:
             await connection.wait_for(stalled.prompt)
             lost = sum(gap.end - gap.start for gap in connection.gaps)
             points += [Point("bytes lost", 0, lost), Point("missed sends", 0, typed.missed)]
-            return Findings(typed.samples, tuple(points))
+            return OperationResult(typed.samples, tuple(points))
 
         yield operate
 
 
-async def _begin_yes(shell: Shell, stage: Stage) -> None:
+async def _begin_yes(shell: Shell, stage: BenchmarkContext) -> None:
     """`yes` runs, and what is read next begins with a line of it."""
     marker = stage.markers.fresh()
     shell.connection.input(f"{marker.command}; echo; {YES}\r".encode())
     await shell.connection.wait_for(marker.seen + b"\r\n")
 
 
-async def _expect_all(connection: Connection) -> None:
+async def _expect_all(connection: ClientConnection) -> None:
     """What was held back, and as much again as a resumed program writes: line after line, each whole.
 
     Raises:
@@ -213,7 +213,7 @@ async def _expect_all(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _reattach(stage: Stage) -> AsyncIterator[Operation]:
+async def _reattach(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     missed_bytes = _MISSED[stage.parameter]
     stream = streams.text(missed_bytes)
     async with ready_shell(stage) as shell:
@@ -221,7 +221,7 @@ async def _reattach(stage: Stage) -> AsyncIterator[Operation]:
         # The answer to the first attach; each operation then finds its own.
         await connection.message(Attached)
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             left_at = connection.offset
             connection.abort()
             if missed_bytes:
@@ -237,7 +237,7 @@ async def _reattach(stage: Stage) -> AsyncIterator[Operation]:
                 Point("bytes missed", 0, attached.end - left_at),
                 Point("bytes resent", 0, attached.end - attached.offset),
             )
-            return Findings((sample(sent_ns, seen_ns, attached=attached_ns),), points)
+            return OperationResult((sample(sent_ns, seen_ns, attached=attached_ns),), points)
 
         try:
             yield operate
@@ -246,7 +246,7 @@ async def _reattach(stage: Stage) -> AsyncIterator[Operation]:
                 await connection.reconnect()
 
 
-async def _caught_up(connection: Connection, offset: int, end: int) -> int:
+async def _caught_up(connection: ClientConnection, offset: int, end: int) -> int:
     """Read up to ``end``; when its last byte came, or 0 where there was nothing to read."""
     seen_ns = 0
     while offset < end:
@@ -258,7 +258,7 @@ async def _caught_up(connection: Connection, offset: int, end: int) -> int:
 
 
 @asynccontextmanager
-async def _paste(stage: Stage) -> AsyncIterator[Operation]:
+async def _paste(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     size_bytes = _PASTES[stage.parameter]
     text = (streams.LINE.encode() + b"\n") * (size_bytes // len(streams.LINE) + 1)
     pasted = text[:size_bytes]

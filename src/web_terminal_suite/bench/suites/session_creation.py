@@ -7,14 +7,14 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, Stage, below, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, below, declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
-from web_terminal_suite.bench.suites.shells import crowd, destroy, destroy_all, several
 from web_terminal_suite.bench.terminals.processes import descriptor_count, is_gone, kill_and_reap
 from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload.shells import crowd, destroy, destroy_all, several
 from web_terminal_suite.client.errors import Closed, TimedOut, Violated
 from web_terminal_suite.protocol.messages import Attached, ResourceLimits, SessionSpec, Size
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.benchmark import Operation
     from web_terminal_suite.bench.samples import Sample
-    from web_terminal_suite.client.connection import Connection
+    from web_terminal_suite.client.connection import ClientConnection
 
 _POLL_SECONDS: Final = 0.0005
 _DESTROY_SECONDS: Final = 10.0
@@ -40,7 +40,7 @@ _MEMORY_STEPS: Final = (100, 300, 1000)
 _AT_ONCE: Final = 50
 
 
-async def _create(connection: Connection, spec: SessionSpec | None = None, size: Size | None = None) -> Sample:
+async def _create(connection: ClientConnection, spec: SessionSpec | None = None, size: Size | None = None) -> Sample:
     """One creation on a connection that may attach: reply and first output stamped; destroyed outside the clock."""
     size = size or Size()
     sent_ns = connection.begin_attach(spec=spec, cols=size.cols, rows=size.rows)
@@ -51,7 +51,7 @@ async def _create(connection: Connection, spec: SessionSpec | None = None, size:
     return sample(sent_ns, first, reply=reply_ns, first_output=first)
 
 
-async def _first_output(connection: Connection) -> int:
+async def _first_output(connection: ClientConnection) -> int:
     chunk = await connection.read()
     if chunk is None:
         raise Closed(1000, "the shell ended without a word")
@@ -59,7 +59,7 @@ async def _first_output(connection: Connection) -> int:
 
 
 @asynccontextmanager
-async def _create_session_basic(stage: Stage) -> AsyncIterator[Operation]:
+async def _create_session_basic(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
         async with stage.running.connect() as connection:
             return await _create(connection)
@@ -68,7 +68,7 @@ async def _create_session_basic(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_creation_with_config(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_creation_with_config(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     spec = _CONFIGURATIONS[stage.parameter]
     size = _SIZED if stage.parameter == "size+env+cwd" else Size()
 
@@ -79,7 +79,7 @@ async def _session_creation_with_config(stage: Stage) -> AsyncIterator[Operation
     yield operate
 
 
-async def _create_at_once(connections: Sequence[Connection]) -> Sample:
+async def _create_at_once(connections: Sequence[ClientConnection]) -> Sample:
     """All creations requested before any is answered, until every shell has spoken."""
     sent_ns = connections[0].begin_attach()
     for connection in connections[1:]:
@@ -90,7 +90,7 @@ async def _create_at_once(connections: Sequence[Connection]) -> Sample:
 
 
 @asynccontextmanager
-async def _concurrent_session_creation(stage: Stage, users: bool = False) -> AsyncIterator[Operation]:
+async def _concurrent_session_creation(stage: BenchmarkContext, users: bool = False) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
         async with several(stage, int(stage.parameter), users) as connections:
             try:
@@ -102,13 +102,13 @@ async def _concurrent_session_creation(stage: Stage, users: bool = False) -> Asy
 
 
 @asynccontextmanager
-async def _session_creation_multi_user(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_creation_multi_user(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with _concurrent_session_creation(stage, users=True) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _session_lookup(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_lookup(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     source = random.Random(stage.parameter)
     async with crowd(stage, int(stage.parameter)) as ids, stage.running.rest() as api:
 
@@ -123,7 +123,7 @@ async def _session_lookup(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_state_operations(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_state_operations(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     numbers = iter(range(1 << 62))
     async with crowd(stage, 1) as ids, stage.running.rest() as api:
         path = f"/sessions/{ids[0]}"
@@ -158,7 +158,7 @@ def _expect(found: object, wanted: object) -> None:
 
 
 @asynccontextmanager
-async def _destroy_session(stage: Stage) -> AsyncIterator[Operation]:
+async def _destroy_session(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     process = stage.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     async with stage.running.rest() as api:
@@ -180,7 +180,7 @@ async def _destroy_session(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_full_lifecycle(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_full_lifecycle(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with stage.running.rest() as api:
         await api.request("GET", "/health")
 
@@ -211,7 +211,7 @@ async def _session_full_lifecycle(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_memory_footprint(stage: Stage) -> AsyncIterator[Operation]:
+async def _session_memory_footprint(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     """Memory at each count on the way up, all sessions attached and idle; one server, started for this."""
     most = int(stage.parameter)
 
@@ -219,7 +219,7 @@ async def _session_memory_footprint(stage: Stage) -> AsyncIterator[Operation]:
         base = await _settled_pss(stage)
         points = [Point("base server PSS", 0, base), Point("server PSS per session", 0, base)]
         async with AsyncExitStack() as stack:
-            connections: list[Connection] = []
+            connections: list[ClientConnection] = []
             for count in (step for step in _MEMORY_STEPS if step <= most):
                 more = await stack.enter_async_context(several(stage, count - len(connections)))
                 for first in range(0, len(more), _AT_ONCE):
@@ -234,7 +234,7 @@ async def _session_memory_footprint(stage: Stage) -> AsyncIterator[Operation]:
     yield operate
 
 
-async def _settled_pss(stage: Stage) -> float:
+async def _settled_pss(stage: BenchmarkContext) -> float:
     """The server's memory once two readings in a row agree to a thousandth."""
     last = 0.0
     deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
@@ -247,12 +247,12 @@ async def _settled_pss(stage: Stage) -> float:
 
 
 @asynccontextmanager
-async def _session_lookup_in_process(stage: Stage) -> AsyncIterator[Operation]:
-    from web_terminal_suite.server.host.table import Table
-    from web_terminal_suite.server.host.wire import Who
+async def _session_lookup_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+    from web_terminal_suite.server.host.table import SessionTable
+    from web_terminal_suite.server.ipc import Caller
 
-    who = Who("bench", "owner")
-    table = Table(1 << 20, 1 << 20)
+    who = Caller("bench", "owner")
+    table = SessionTable(1 << 20, 1 << 20)
     ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(stage.parameter))]
     source = random.Random(stage.parameter)
 
@@ -268,13 +268,13 @@ async def _session_lookup_in_process(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_state_operations_in_process(stage: Stage) -> AsyncIterator[Operation]:
-    from web_terminal_suite.server.host.table import Table, checked_name
-    from web_terminal_suite.server.host.wire import Who
+async def _session_state_operations_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+    from web_terminal_suite.server.host.table import SessionTable, checked_name
+    from web_terminal_suite.server.ipc import Caller
     from web_terminal_suite.server.pty import SpawnRequest, spawn
 
-    who = Who("bench", "owner")
-    table = Table(10, 10)
+    who = Caller("bench", "owner")
+    table = SessionTable(10, 10)
     entry = table.reserve(who, None, Size(), 0.0)
     pty = spawn(SpawnRequest(argv=(SHELL,), env=ENVIRONMENT))
     numbers = iter(range(1 << 62))

@@ -7,17 +7,17 @@ import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, Findings, Stage, below, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
-from web_terminal_suite.bench.suites import streams
-from web_terminal_suite.bench.suites.crews import ServerClock
-from web_terminal_suite.bench.suites.shells import ready_shell, several
-from web_terminal_suite.bench.suites.typists import begin_echo
-from web_terminal_suite.bench.suites.volleys import Tally, framed
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
-from web_terminal_suite.bench.terminals.surroundings import PROMPT
+from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload import streams
+from web_terminal_suite.bench.workload.pipelining import ReplyCounter, framed
+from web_terminal_suite.bench.workload.session_pool import ServerClock
+from web_terminal_suite.bench.workload.shells import ready_shell, several
+from web_terminal_suite.bench.workload.typists import begin_echo
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.benchmark import Operation
     from web_terminal_suite.bench.samples import Sample
-    from web_terminal_suite.client.connection import Connection, Reply
+    from web_terminal_suite.client.connection import ClientConnection, Reply
 
 # A sample is the mean of so many: one message takes less than reading the clock.
 _BATCH: Final = 200
@@ -149,7 +149,7 @@ _BREATH_SECONDS: Final = 0.001
 
 
 @asynccontextmanager
-async def _websocket_message_serialization(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_message_serialization(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     work = _WORKS[stage.parameter]
 
     async def operate() -> Sample:
@@ -166,14 +166,14 @@ async def _websocket_message_serialization(stage: Stage) -> AsyncIterator[Operat
 
 
 @asynccontextmanager
-async def _websocket_message_throughput(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_message_throughput(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     count = int(stage.parameter)
     async with stage.running.connect() as connection:
         frames = [connection.dialect.echo(b"%08d" % number + _ECHOED[8:]) for number in range(count)]
         # An echo is answered in the form it came in.
         wanted = [frame.payload for frame in frames]
         volley = framed(frames)
-        tally = Tally(connection.dialect)
+        tally = ReplyCounter(connection.dialect)
         connection.dialect = tally
 
         async def operate() -> Sample:
@@ -194,7 +194,7 @@ def _expect_echoes(replies: Sequence[Reply], wanted: Sequence[bytes]) -> None:
 
 
 @asynccontextmanager
-async def _websocket_latency_by_message_size(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_latency_by_message_size(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     data = b"x" * int(stage.parameter)
     async with stage.running.connect() as connection:
 
@@ -208,7 +208,7 @@ async def _websocket_latency_by_message_size(stage: Stage) -> AsyncIterator[Oper
 
 
 @asynccontextmanager
-async def _websocket_round_trip_ping_pong(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_round_trip_ping_pong(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     ids = itertools.count(1)
     async with stage.running.connect() as connection:
 
@@ -224,7 +224,7 @@ async def _websocket_round_trip_ping_pong(stage: Stage) -> AsyncIterator[Operati
 
 
 @asynccontextmanager
-async def _websocket_concurrent_messages(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_concurrent_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     async with several(stage, int(stage.parameter)) as connections:
 
         async def operate() -> Sample:
@@ -236,7 +236,7 @@ async def _websocket_concurrent_messages(stage: Stage) -> AsyncIterator[Operatio
         yield operate
 
 
-async def _reply(connection: Connection) -> Reply:
+async def _reply(connection: ClientConnection) -> Reply:
     return (await connection.replies(1))[0]
 
 
@@ -244,19 +244,19 @@ async def _reply(connection: Connection) -> Reply:
 
 
 @asynccontextmanager
-async def _pty_output_to_websocket_messages(stage: Stage) -> AsyncIterator[Operation]:
+async def _pty_output_to_websocket_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     stream = _STREAMS[stage.parameter]()
     async with output(stage, stream) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def output(stage: Stage, stream: streams.Stream) -> AsyncIterator[Operation]:
+async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Operation]:
     """One operation is one stream received whole; with it what the server spent and how the bytes were cut."""
     clock = ServerClock(stage)
     async with ready_shell(stage) as shell, streams.prepared(shell, stage, stream):
 
-        async def operate() -> Findings:
+        async def operate() -> OperationResult:
             before_ns = clock.read_ns()
             received = await streams.receive(shell.connection, stream, stage.markers)
             spent_ns = clock.read_ns() - before_ns
@@ -268,13 +268,13 @@ async def output(stage: Stage, stream: streams.Stream) -> AsyncIterator[Operatio
             ]
             if clock.pids:
                 points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / streams.MEGABYTE)))
-            return Findings((sample(received.sent_ns, received.seen_ns),), tuple(points))
+            return OperationResult((sample(received.sent_ns, received.seen_ns),), tuple(points))
 
         yield operate
 
 
 @asynccontextmanager
-async def _raw_pty_stream(stage: Stage) -> AsyncIterator[Operation]:
+async def _raw_pty_stream(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     stream = (_STREAMS | _FLOODS)[stage.parameter]()
     with local_pty(timeout=30) as pty:
         pty.wait_for(PROMPT.encode())
@@ -295,7 +295,7 @@ async def _raw_pty_stream(stage: Stage) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _websocket_batch_processing(stage: Stage) -> AsyncIterator[Operation]:
+async def _websocket_batch_processing(stage: BenchmarkContext) -> AsyncIterator[Operation]:
     count = int(stage.parameter)
     async with ready_shell(stage) as shell:
         await begin_echo(shell, stage, "app")

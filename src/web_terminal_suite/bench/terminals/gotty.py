@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer, found, stated
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class Gotty(Peer):
         return stated("gotty", "--version")
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.webtty import Webtty
+        from web_terminal_suite.client.dialects.gotty import WebttyDialect
 
-        return Webtty()
+        return WebttyDialect()
 
     def command(self, port: int) -> tuple[str, ...]:
         return (found("gotty"), "--address", "127.0.0.1", "--port", str(port), "--permit-write", SHELL)

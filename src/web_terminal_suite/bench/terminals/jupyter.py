@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.client.address import Address
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class JupyterServer(Peer):
         return f"{metadata.version('jupyter-server')} ({others})"
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.terminado import Jupyter
+        from web_terminal_suite.client.dialects.terminado import JupyterDialect
 
-        return Jupyter()
+        return JupyterDialect()
 
     def address(self, port: int) -> Address:
         return super().address(port)._replace(token=_TOKEN)

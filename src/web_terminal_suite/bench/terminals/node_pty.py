@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.terminals.peer import Peer, found, stated
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +36,9 @@ class NodePty(Peer):
         return f"{', '.join(_modules())} (node {stated('node', '--version')})"
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.plain import Plain
+        from web_terminal_suite.client.dialects.plain import PlainDialect
 
-        return Plain()
+        return PlainDialect()
 
     def environment(self, directory: str) -> Mapping[str, str]:
         return {"NODE_ENV": "production", "NODE_PATH": _global_modules()}

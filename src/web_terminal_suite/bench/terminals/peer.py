@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
-from web_terminal_suite.bench.terminals.surroundings import PROMPT, surroundings
+from web_terminal_suite.bench.terminals.shell_environment import PROMPT, surroundings
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Violated

@@ -31,7 +31,7 @@ _POLL_SECONDS: Final = 0.005
 
 
 # Isolated, and without site packages: it starts in a third of the time.
-_TETHER: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tether.py")))
+_TETHER: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("pdeathsig.py")))
 
 
 class LaunchFailed(Exception):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import kill_and_reap
-from web_terminal_suite.bench.terminals.surroundings import SETTINGS, SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SETTINGS, SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.errors import Closed, TimedOut
 from web_terminal_suite.client.search import Chunk, Found, Search

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.gotty import Gotty
 from web_terminal_suite.bench.terminals.jupyter import JupyterServer
-from web_terminal_suite.bench.terminals.known import KnownTruth
 from web_terminal_suite.bench.terminals.loopback import Loopback
 from web_terminal_suite.bench.terminals.node_pty import NodePty
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.reference_server import ReferenceServer
 from web_terminal_suite.bench.terminals.terminado import Terminado
 from web_terminal_suite.bench.terminals.ttyd import Ttyd
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
@@ -52,7 +52,7 @@ def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> 
     subjects = [SUBJECTS[_known(name, SUBJECTS)]() for name in named]
     for url in dict.fromkeys(urls):
         subjects.append(_told_apart(_remote(url, token), subjects))
-    return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), KnownTruth(seed))
+    return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), ReferenceServer(seed))
 
 
 def _remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 
 if TYPE_CHECKING:
     from web_terminal_suite.client.dialect import Dialect
@@ -27,9 +27,9 @@ class Terminado(Peer):
         return f"{metadata.version('terminado')} (tornado {metadata.version('tornado')})"
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.terminado import Terminado as Wire
+        from web_terminal_suite.client.dialects.terminado import TerminadoDialect
 
-        return Wire()
+        return TerminadoDialect()
 
     def command(self, port: int) -> tuple[str, ...]:
         return (sys.executable, "-m", "web_terminal_suite.bench.terminals.terminado_server", str(port), SHELL)

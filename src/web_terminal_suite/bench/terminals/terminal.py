@@ -18,7 +18,7 @@ from web_terminal_suite.bench.terminals.processes import (
     reap_orphans,
     shared_memory_count,
 )
-from web_terminal_suite.client.native import Native
+from web_terminal_suite.client.dialects.native import NativeDialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.samples import TerminalFacts
     from web_terminal_suite.client.address import Address
-    from web_terminal_suite.client.connection import Connection
+    from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.client.dialect import Dialect
     from web_terminal_suite.client.rest import Rest
 
@@ -91,10 +91,10 @@ class Running:
     terminal: Terminal
     addresses: tuple[Address, ...] = ()
     process: ServerProcess | None = None
-    dialect: Callable[[], Dialect] = Native
+    dialect: Callable[[], Dialect] = NativeDialect
     timeout: float = 10.0
 
-    def connect(self, user: int = 0, source: str = "") -> AbstractAsyncContextManager[Connection]:
+    def connect(self, user: int = 0, source: str = "") -> AbstractAsyncContextManager[ClientConnection]:
         """A new connection of one of the users, dialled from the local address ``source`` where one is named."""
         # Imported here, as in ``rest``: naming the benchmarks must not cost the start of a WebSocket library.
         from web_terminal_suite.client.connection import connect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer, found, stated
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class Ttyd(Peer):
         return stated("ttyd", "--version")
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.ttyd import Ttyd as Wire
+        from web_terminal_suite.client.dialects.ttyd import TtydDialect
 
-        return Wire()
+        return TtydDialect()
 
     def command(self, port: int) -> tuple[str, ...]:
         # Without --writable nobody may type; errors only in its log, so that logging is not what is measured.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite import __version__
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
-from web_terminal_suite.bench.terminals.surroundings import SHELL, surroundings
+from web_terminal_suite.bench.terminals.shell_environment import SHELL, surroundings
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import parse_address
 from web_terminal_suite.client.errors import ClientError

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer, found, stated
-from web_terminal_suite.bench.terminals.surroundings import SHELL
+from web_terminal_suite.bench.terminals.shell_environment import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,9 @@ class Wetty(Peer):
         return f"{stated('wetty', '--version')} (node {stated('node', '--version')})"
 
     def dialect(self) -> Dialect:
-        from web_terminal_suite.client.wetty import Wetty as Wire
+        from web_terminal_suite.client.dialects.wetty import WettyDialect
 
-        return Wire()
+        return WettyDialect()
 
     def environment(self, directory: str) -> Mapping[str, str]:
         return {"NODE_ENV": "production"}

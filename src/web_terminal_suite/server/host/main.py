@@ -1,6 +1,6 @@
 """The host at work: what workers ask about sessions, and the loop that hears them.
 
-Started by ``supervise`` with the settings and one socket over which the ends of the workers' channels arrive.
+Started by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import time
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import launch
-from web_terminal_suite.server.host import wire
+from web_terminal_suite.server import ipc, launch
 from web_terminal_suite.server.host.arenas import Arenas
-from web_terminal_suite.server.host.endings import Endings
-from web_terminal_suite.server.host.loop import READ, Loop
+from web_terminal_suite.server.host.event_loop import READ, EventLoop
 from web_terminal_suite.server.host.pumps import Pumps
-from web_terminal_suite.server.host.table import Entry, Refusal, Table, checked_name
-from web_terminal_suite.server.host.workers import Worker, Workers
-from web_terminal_suite.server.pty import SpawnFailed, SpawnRequest, Terminal, open_terminal, spawn
-from web_terminal_suite.server.session import Pace, Session, SessionState
+from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
+from web_terminal_suite.server.host.termination import Termination
+from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
+from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
+from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 from web_terminal_suite.server.settings import Settings, default_shell
 
 if TYPE_CHECKING:
@@ -42,16 +41,16 @@ class Host:
     """Owns the table of sessions and answers what workers ask about it."""
 
     def __init__(
-        self, settings: Settings, control: socket.socket, loop: Loop, *, number: int, shells_descriptors: int
+        self, settings: Settings, control: socket.socket, loop: EventLoop, *, number: int, shells_descriptors: int
     ) -> None:
         self._settings = settings
         self._loop = loop
-        self._table = Table(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
+        self._table = SessionTable(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
         self._arenas = Arenas(settings.log_size)
-        self._workers = Workers(loop, self._hear, self._lose)
-        self._endings = Endings(settings, loop, self._table, self._arenas, self._workers)
+        self._workers = WorkerChannels(loop, self._hear, self._lose)
+        self._endings = Termination(settings, loop, self._table, self._arenas, self._workers)
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._endings)
-        self._pace = Pace()
+        self._pace = ReadBudget()
         self._created = self._failed = 0
         self._base_environment = _shell_environment(settings)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,18 +59,18 @@ class Host:
         self._terminal = _a_terminal()
         self._control = control
         self._handlers: dict[type, Callable[..., None]] = {
-            wire.Create: self._create,
-            wire.Join: self._join,
-            wire.Read: self._read,
-            wire.List: self._list,
-            wire.Change: self._change,
-            wire.Touch: self._touch,
-            wire.Signal: self._signal,
-            wire.Destroy: self._destroy,
-            wire.Count: self._count,
-            wire.Viewers: self._pumps.viewers,
-            wire.Drained: self._pumps.drained,
-            wire.Sized: self._sized,
+            ipc.CreateSession: self._create,
+            ipc.JoinSession: self._join,
+            ipc.GetSession: self._read,
+            ipc.ListSessions: self._list,
+            ipc.UpdateSession: self._change,
+            ipc.TouchSession: self._touch,
+            ipc.SignalSession: self._signal,
+            ipc.DestroySession: self._destroy,
+            ipc.GetStats: self._count,
+            ipc.ViewerCount: self._pumps.viewers,
+            ipc.PumpDrained: self._pumps.drained,
+            ipc.SizeSet: self._sized,
         }
         control.setblocking(False)
         loop.watch(control.fileno(), READ, self._on_control)
@@ -80,7 +79,7 @@ class Host:
     def _on_control(self, _events: int) -> None:
         """A new worker's end of its channel; the supervisor gone means that we go too."""
         try:
-            packet, fds = wire.receive_descriptors(self._control, 64, 1)
+            packet, fds = ipc.receive_descriptors(self._control, 64, 1)
         except BlockingIOError:
             return
         if not packet:
@@ -88,10 +87,10 @@ class Host:
             return
         self._workers.arrive(socket.socket(fileno=fds[0]))
 
-    def _lose(self, worker: Worker) -> None:
+    def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)
 
-    def _hear(self, worker: Worker, message: wire.FromWorker) -> None:
+    def _hear(self, worker: WorkerChannel, message: ipc.FromWorker) -> None:
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
@@ -104,23 +103,23 @@ class Host:
             log.exception("%s failed", type(message).__name__)
             self._refuse(worker, message, "internal_error", "the server failed; its log says how")
 
-    def _refuse(self, worker: Worker, message: wire.FromWorker, code: str, text: str) -> None:
-        if isinstance(message, wire.Request):
-            self._workers.answer(worker, wire.Refused(id=message.id, code=code, message=text))
+    def _refuse(self, worker: WorkerChannel, message: ipc.FromWorker, code: str, text: str) -> None:
+        if isinstance(message, ipc.Request):
+            self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
-    def _tell(self, worker: Worker, request_id: int, entry: Entry) -> None:
+    def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
         facts = entry.facts(self._loop.time(), time.time())
-        self._workers.answer(worker, wire.Told(id=request_id, facts=facts))
+        self._workers.answer(worker, ipc.InfoReply(id=request_id, facts=facts))
 
     # --- sessions begin
 
-    def _create(self, worker: Worker, request: wire.Create) -> None:
+    def _create(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         try:
             self._start(worker, request)
         finally:
             self._terminal = self._terminal or _a_terminal()
 
-    def _start(self, worker: Worker, request: wire.Create) -> None:
+    def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
         if self._endings.stopping:
@@ -128,7 +127,7 @@ class Host:
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._settings.shell or default_shell(), *spec.args)
         # Every answer about the session repeats it, and must fit a packet.
-        length = len(wire.encode(argv))
+        length = len(ipc.encode(argv))
         if length > _COMMAND_BYTES:
             raise Refusal("out_of_range", f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
         entry = self._table.reserve(request.who, spec.name, size, now)
@@ -171,7 +170,7 @@ class Host:
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
 
-    def _take_terminal(self) -> Terminal | None:
+    def _take_terminal(self) -> OpenedPty | None:
         terminal, self._terminal = self._terminal, None
         return terminal
 
@@ -187,25 +186,25 @@ class Host:
         except (ProcessLookupError, PermissionError):
             pass  # it ended already, or became another user's: a limit of its own is not what it lacks
 
-    def _join(self, worker: Worker, request: wire.Join) -> None:
+    def _join(self, worker: WorkerChannel, request: ipc.JoinSession) -> None:
         self._pumps.hold(worker, self._table.find(request.who, request.session), request.id)
 
     # --- what is asked about one session
 
-    def _read(self, worker: Worker, request: wire.Read) -> None:
+    def _read(self, worker: WorkerChannel, request: ipc.GetSession) -> None:
         self._tell(worker, request.id, self._table.find(request.who, request.session))
 
-    def _list(self, worker: Worker, request: wire.List) -> None:
+    def _list(self, worker: WorkerChannel, request: ipc.ListSessions) -> None:
         page, total, after = self._table.page(request.who, request.limit, request.after)
         now, wall = self._loop.time(), time.time()
         facts = tuple(entry.facts(now, wall) for entry in page)
         # A page must fit a packet; the rest is asked for with `after`.
-        while len(facts) > 1 and len(wire.encode(facts)) > wire.PACKET_BYTES - 1024:
+        while len(facts) > 1 and len(ipc.encode(facts)) > ipc.PACKET_BYTES - 1024:
             facts = facts[: len(facts) // 2]
             after = facts[-1].id
-        self._workers.answer(worker, wire.Listed(id=request.id, sessions=facts, total=total, next=after))
+        self._workers.answer(worker, ipc.ListReply(id=request.id, sessions=facts, total=total, next=after))
 
-    def _change(self, worker: Worker, request: wire.Change) -> None:
+    def _change(self, worker: WorkerChannel, request: ipc.UpdateSession) -> None:
         entry = self._table.find(request.who, request.session, to_change=True)
         name = checked_name(request.name)
         if name is not None:
@@ -218,40 +217,40 @@ class Host:
         self._tell_holders(entry, None)
         self._tell(worker, request.id, entry)
 
-    def _sized(self, worker: Worker, notice: wire.Sized) -> None:
+    def _sized(self, worker: WorkerChannel, notice: ipc.SizeSet) -> None:
         entry = worker.held.get(notice.session)
         if entry is not None:
             entry.size = Size(notice.cols, notice.rows)
             self._tell_holders(entry, worker)
 
-    def _tell_holders(self, entry: Entry, source: Worker | None) -> None:
-        notice = wire.Changed(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
+    def _tell_holders(self, entry: SessionEntry, source: WorkerChannel | None) -> None:
+        notice = ipc.SessionUpdated(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
         for holder in entry.holders:
-            if holder is not source and isinstance(holder, Worker):
+            if holder is not source and isinstance(holder, WorkerChannel):
                 self._workers.answer(holder, notice)
 
-    def _touch(self, worker: Worker, request: wire.Touch) -> None:
+    def _touch(self, worker: WorkerChannel, request: ipc.TouchSession) -> None:
         entry = self._table.find(request.who, request.session, to_change=True)
         self._table.touch(entry, self._loop.time())
         self._tell(worker, request.id, entry)
 
-    def _signal(self, worker: Worker, request: wire.Signal) -> None:
+    def _signal(self, worker: WorkerChannel, request: ipc.SignalSession) -> None:
         entry = self._table.find(request.who, request.session, to_change=True)
         if entry.session is not None and entry.session.pty.fd >= 0:
             entry.session.pty.signal(request.number)
-        self._workers.answer(worker, wire.Done(id=request.id))
+        self._workers.answer(worker, ipc.Ok(id=request.id))
 
-    def _destroy(self, worker: Worker, request: wire.Destroy) -> None:
+    def _destroy(self, worker: WorkerChannel, request: ipc.DestroySession) -> None:
         entry = self._table.find(request.who, request.session, to_change=True)
         if entry.state is SessionState.ENDED:
             self._endings.remove(entry)
-            self._workers.answer(worker, wire.Done(id=request.id))
+            self._workers.answer(worker, ipc.Ok(id=request.id))
             return
         entry.waiting.append((worker, request.id))
         self._endings.end(entry, "destroyed")
 
-    def _count(self, worker: Worker, request: wire.Count) -> None:
-        answer = wire.Counted(
+    def _count(self, worker: WorkerChannel, request: ipc.GetStats) -> None:
+        answer = ipc.StatsReply(
             id=request.id,
             states=self._table.states(),
             created=self._created,
@@ -261,7 +260,7 @@ class Host:
         self._workers.answer(worker, answer)
 
 
-def _a_terminal() -> Terminal | None:
+def _a_terminal() -> OpenedPty | None:
     """One in reserve; where there is none, whoever needs it is told why."""
     try:
         return open_terminal()
@@ -279,7 +278,7 @@ def main() -> None:
     launch.keep_descriptors()
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    loop = Loop()
+    loop = EventLoop()
     control = socket.socket(fileno=launch.CONTROL_FD)
     Host(settings, control, loop, number=int(sys.argv[1]), shells_descriptors=int(sys.argv[2]))
     launch.settle()

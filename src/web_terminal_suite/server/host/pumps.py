@@ -8,17 +8,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.server.host import wire
-from web_terminal_suite.server.host.loop import READ
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.table import Refusal
-from web_terminal_suite.server.host.workers import Worker, Workers
+from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.session import Pumped, SessionState
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.host.arenas import Arenas
-    from web_terminal_suite.server.host.endings import Endings
-    from web_terminal_suite.server.host.loop import Loop
-    from web_terminal_suite.server.host.table import Entry, Table
+    from web_terminal_suite.server.host.event_loop import EventLoop
+    from web_terminal_suite.server.host.table import SessionEntry, SessionTable
+    from web_terminal_suite.server.host.termination import Termination
 
 log = logging.getLogger("web_terminal_suite.host")
 
@@ -29,14 +29,16 @@ _REOPEN_SECONDS = 0.2
 class Pumps:
     """Hands sessions to workers and takes them back, so that exactly one process reads each terminal."""
 
-    def __init__(self, loop: Loop, table: Table, arenas: Arenas, workers: Workers, endings: Endings) -> None:
+    def __init__(
+        self, loop: EventLoop, table: SessionTable, arenas: Arenas, workers: WorkerChannels, endings: Termination
+    ) -> None:
         self._loop = loop
         self._table = table
         self._arenas = arenas
         self._workers = workers
         self._endings = endings
 
-    def hold(self, worker: Worker, entry: Entry, request_id: int) -> None:
+    def hold(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
         """Give ``entry`` to ``worker``, which pumps it unless another one does.
 
         Raises:
@@ -69,7 +71,7 @@ class Pumps:
         if brings_arena:
             lent.append(self._arenas.fd(entry.arena))
             worker.arenas.add(entry.arena)
-        answer = wire.Held(
+        answer = ipc.AttachReply(
             id=request_id,
             facts=entry.facts(self._loop.time(), time.time()),
             arena=entry.arena,
@@ -82,17 +84,17 @@ class Pumps:
         )
         self._workers.answer(worker, answer, tuple(lent), tuple(owned))
         if entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
-            self._workers.answer(worker, wire.Exited(session=entry.id))
+            self._workers.answer(worker, ipc.ShellExited(session=entry.id))
 
-    def _link(self, entry: Entry) -> int:
+    def _link(self, entry: SessionEntry) -> int:
         """A new link to the session's pump; the pump is told, the other end is returned."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pump = entry.pump
-        assert isinstance(pump, Worker)
-        self._workers.answer(pump, wire.Followed(session=entry.id), owned=(near.detach(),))
+        assert isinstance(pump, WorkerChannel)
+        self._workers.answer(pump, ipc.FollowerAdded(session=entry.id), owned=(near.detach(),))
         return far.detach()
 
-    def viewers(self, worker: Worker, notice: wire.Viewers) -> None:
+    def viewers(self, worker: WorkerChannel, notice: ipc.ViewerCount) -> None:
         """How many viewers ``worker`` has of a session now."""
         if notice.lost_arena is not None:
             worker.arenas.discard(notice.lost_arena)
@@ -104,12 +106,12 @@ class Pumps:
         else:
             self._let_go(worker, entry)
 
-    def lose(self, worker: Worker) -> None:
+    def lose(self, worker: WorkerChannel) -> None:
         """A worker is gone, killed or drained: nothing of its sessions is lost, somebody else pumps them."""
         for entry in list(worker.held.values()):
             self._let_go(worker, entry)
 
-    def _let_go(self, worker: Worker, entry: Entry) -> None:
+    def _let_go(self, worker: WorkerChannel, entry: SessionEntry) -> None:
         entry.holders.pop(worker, None)
         worker.held.pop(entry.id, None)
         if entry.state is SessionState.ENDED:
@@ -129,11 +131,11 @@ class Pumps:
         else:
             self.pump_here(entry)
 
-    def _promote(self, entry: Entry) -> None:
+    def _promote(self, entry: SessionEntry) -> None:
         """Another worker that holds the session becomes its pump; the rest are linked to it."""
-        first, *others = [holder for holder in entry.holders if isinstance(holder, Worker)]
+        first, *others = [holder for holder in entry.holders if isinstance(holder, WorkerChannel)]
         entry.pump = first
-        self._workers.answer(first, wire.Pump(session=entry.id))
+        self._workers.answer(first, ipc.BecomePump(session=entry.id))
         for other in others:
             try:
                 link = self._link(entry)
@@ -141,22 +143,22 @@ class Pumps:
                 # Out of descriptors. Its viewers see nothing until they attach anew; everybody else's host lives on.
                 log.error("session %s: no link for a worker that follows it: %s", entry.id, error)
                 continue
-            self._workers.answer(other, wire.Linked(session=entry.id), owned=(link,))
+            self._workers.answer(other, ipc.PumpChanged(session=entry.id), owned=(link,))
         if entry.reaped:
-            self._workers.answer(first, wire.Exited(session=entry.id))
+            self._workers.answer(first, ipc.ShellExited(session=entry.id))
 
-    def drained(self, worker: Worker, notice: wire.Drained) -> None:
+    def drained(self, worker: WorkerChannel, notice: ipc.PumpDrained) -> None:
         """The pump read the terminal of a shell that ended to its end."""
         entry = worker.held.get(notice.session)
         if entry is not None and entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
             self._endings.finish(entry)
 
-    def pump_here(self, entry: Entry) -> None:
+    def pump_here(self, entry: SessionEntry) -> None:
         """Read the terminal in the host while nobody looks."""
         if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
             self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
 
-    def _on_terminal(self, entry: Entry, _events: int) -> None:
+    def _on_terminal(self, entry: SessionEntry, _events: int) -> None:
         assert entry.session is not None
         if entry.session.pump() is Pumped.END:
             self._loop.forget(entry.session.pty.fd)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server.host.wire import SERIAL_DIGITS, Facts, Who
+from web_terminal_suite.server.ipc import SERIAL_DIGITS, Caller, SessionInfo
 from web_terminal_suite.server.session import MOVES, SessionState
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Refusal(TheirError):
     """The table says no; ``code`` as in ``docs/protocol.md``."""
 
 
-class Entry:
+class SessionEntry:
     """One session as the host knows it. ``session`` is ``None`` until the shell runs."""
 
     __slots__ = (
@@ -84,10 +84,10 @@ class Entry:
             raise ValueError(f"session {self.id} cannot move from {self.state.value} to {state.value}")
         self.state = state
 
-    def facts(self, now: float, wall: float) -> Facts:
+    def facts(self, now: float, wall: float) -> SessionInfo:
         """What others may know; ``wall`` is seconds since the epoch at ``now``."""
         session = self.session
-        return Facts(
+        return SessionInfo(
             id=self.id,
             name=self.name,
             user=self.user,
@@ -105,7 +105,7 @@ class Entry:
         )
 
 
-class Table:
+class SessionTable:
     """All sessions by id, in order of creation."""
 
     def __init__(self, max_sessions: int, max_sessions_per_user: int, number: int = 0, hosts: int = 1) -> None:
@@ -116,10 +116,10 @@ class Table:
         self._hosts = hosts
         self._share = _share(max_sessions, number, hosts)
         self._share_per_user = _share(max_sessions_per_user, number, hosts)
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, SessionEntry] = {}
         self._live: dict[str, int] = {}
         """Sessions that count against a user's limit."""
-        self._idle: OrderedDict[str, Entry] = OrderedDict()
+        self._idle: OrderedDict[str, SessionEntry] = OrderedDict()
         """Sessions without viewers, the longest idle first."""
         self._expired: OrderedDict[str, str] = OrderedDict()
         """Whose they were, by id."""
@@ -130,10 +130,10 @@ class Table:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[SessionEntry]:
         return iter(list(self._entries.values()))
 
-    def reserve(self, who: Who, name: str | None, size: Size, now: float) -> Entry:
+    def reserve(self, who: Caller, name: str | None, size: Size, now: float) -> SessionEntry:
         """A place in the table, before anything is started.
 
         Raises:
@@ -155,14 +155,14 @@ class Table:
         # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
         id = f"{self._serial:0{SERIAL_DIGITS}x}{self._number:x}{secrets.token_hex(_ID_BYTES)}"
         ordinal = (self._serial - 1) * self._hosts + self._number + 1
-        entry = Entry(id, checked_name(name) or f"session {ordinal}", who.user, size, now)
+        entry = SessionEntry(id, checked_name(name) or f"session {ordinal}", who.user, size, now)
         self._entries[entry.id] = entry
         self._live[who.user] = self._live.get(who.user, 0) + 1
         self._total += 1
         self._idle[entry.id] = entry
         return entry
 
-    def find(self, who: Who, id: str, *, to_change: bool = False) -> Entry:
+    def find(self, who: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
         """The session ``id``, if ``who`` may see it (and change it).
 
         Raises:
@@ -177,13 +177,13 @@ class Table:
             raise Refusal("session_expired", f"session {id} was idle for too long and was ended (idle_timeout)")
         raise Refusal("no_such_session", f"no session has the id {id[:64]!r}")
 
-    def visible(self, who: Who) -> list[Entry]:
+    def visible(self, who: Caller) -> list[SessionEntry]:
         """Sessions ``who`` may see, oldest first."""
         if who.role in ("owner", "viewer"):
             return list(self._entries.values())
         return [entry for entry in self._entries.values() if entry.user == who.user]
 
-    def page(self, who: Who, limit: int, after: str | None) -> tuple[list[Entry], int, str | None]:
+    def page(self, who: Caller, limit: int, after: str | None) -> tuple[list[SessionEntry], int, str | None]:
         """At most ``limit`` sessions that come after the id ``after``, how many there are, and where to go on."""
         entries = self.visible(who)
         first = 0
@@ -193,7 +193,7 @@ class Table:
         more = first + limit < len(entries)
         return page, len(entries), page[-1].id if more and page else None
 
-    def viewed(self, entry: Entry, now: float) -> None:
+    def viewed(self, entry: SessionEntry, now: float) -> None:
         """Start or stop the idle clock after viewers came or went."""
         if entry.holders:
             entry.idle_since = None
@@ -201,7 +201,7 @@ class Table:
         elif entry.idle_since is None:
             self.touch(entry, now)
 
-    def touch(self, entry: Entry, now: float) -> None:
+    def touch(self, entry: SessionEntry, now: float) -> None:
         """Restart the idle clock; without effect while somebody looks."""
         if entry.holders or entry.state is SessionState.ENDED:
             return
@@ -209,17 +209,17 @@ class Table:
         self._idle[entry.id] = entry
         self._idle.move_to_end(entry.id)
 
-    def longest_idle(self) -> Entry | None:
+    def longest_idle(self) -> SessionEntry | None:
         """The session that has been without viewers for longest."""
         return next(iter(self._idle.values()), None)
 
-    def expire(self, entry: Entry) -> None:
+    def expire(self, entry: SessionEntry) -> None:
         """Remember that the session ended for idleness."""
         self._expired[entry.id] = entry.user
         while len(self._expired) > _EXPIRED_REMEMBERED:
             self._expired.popitem(last=False)
 
-    def retire(self, entry: Entry) -> None:
+    def retire(self, entry: SessionEntry) -> None:
         """The shell is gone: it no longer counts against limits nor idles. To be called once for each session."""
         self._idle.pop(entry.id, None)
         self._total -= 1
@@ -227,15 +227,15 @@ class Table:
         if not self._live[entry.user]:
             del self._live[entry.user]
 
-    def knows(self, entry: Entry) -> bool:
+    def knows(self, entry: SessionEntry) -> bool:
         """Whether the session is still in the table."""
         return entry.id in self._entries
 
-    def stop_clock(self, entry: Entry) -> None:
+    def stop_clock(self, entry: SessionEntry) -> None:
         """The session is being ended for idleness; do not look at it again."""
         self._idle.pop(entry.id, None)
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: SessionEntry) -> None:
         """Forget the session."""
         self._entries.pop(entry.id, None)
         self._idle.pop(entry.id, None)

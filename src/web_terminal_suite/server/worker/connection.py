@@ -1,6 +1,6 @@
 """One viewer's WebSocket, whatever its wire: frames in, one session followed with one cursor, an end.
 
-A wire is a class below ``Connection``: it says what a whole message means (``_receive``) and what output and the
+A wire is a class below ``ServerConnection``: it says what a whole message means (``_receive``) and what output and the
 session's end look like on it. Everything else is here, once for all of them.
 """
 
@@ -14,8 +14,8 @@ from picows import WSCloseCode, WSMsgType
 
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
-from web_terminal_suite.server.access import Denied, Grant, TooManyFailures
-from web_terminal_suite.server.host import wire
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.log import Overrun
 from web_terminal_suite.server.session import Cursor
 from web_terminal_suite.server.worker import relays
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from picows import WSFrame, WSTransport
 
-    from web_terminal_suite.server.worker.hold import Hold
+    from web_terminal_suite.server.worker.attachment import Attachment
+    from web_terminal_suite.server.worker.main import WorkerProcess
     from web_terminal_suite.server.worker.relay import Relay
-    from web_terminal_suite.server.worker.worker import Worker
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -49,7 +49,7 @@ def address(transport: asyncio.BaseTransport) -> str:
     return str(peer[0]) if peer else ""
 
 
-class Connection(relays.Listener):
+class ServerConnection(relays.Listener):
     """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
 
     # Unsent bytes beyond which ``pause_writing`` is called. Above a window of output in JSON's longest form (six bytes
@@ -61,7 +61,7 @@ class Connection(relays.Listener):
         "_grant", "_hold", "_mode", "_output_space", "_task", "_transport", "_worker",
     )  # fmt: skip
 
-    def __init__(self, worker: Worker, grant: Grant | None, output_space: bytes) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None, output_space: bytes) -> None:
         self._worker = worker
         self._counters = worker.counters.row
         self._grant = grant
@@ -70,7 +70,7 @@ class Connection(relays.Listener):
         self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
         self._fragments: bytearray | None = None
         self._fragments_text = False
-        self._hold: Hold | None = None
+        self._hold: Attachment | None = None
         self._cursor: Cursor | None = None
         self._relay: Relay | None = None
         self._mode: m.Mode = "write"
@@ -86,7 +86,7 @@ class Connection(relays.Listener):
         """The handshake is answered: greet, if this wire does."""
         raise NotImplementedError
 
-    def _welcome(self, grant: Grant) -> None:
+    def _welcome(self, grant: Principal) -> None:
         """It is known who is there."""
         raise NotImplementedError
 
@@ -106,7 +106,7 @@ class Connection(relays.Listener):
         """These bytes fell out of the log before they could be sent."""
         raise NotImplementedError
 
-    def _tell_end(self, hold: Hold, end: wire.Ended) -> None:
+    def _tell_end(self, hold: Attachment, end: ipc.SessionEnded) -> None:
         """The last byte was sent, and the session is over."""
         raise NotImplementedError
 
@@ -260,7 +260,7 @@ class Connection(relays.Listener):
         self._grant = grant
         self._enter(grant)
 
-    def _enter(self, grant: Grant) -> None:
+    def _enter(self, grant: Principal) -> None:
         self._welcome(grant)
         if grant.until is not None:  # a socket must not outlive the login that opened it
             self._deadline = self._worker.loop.call_later(max(0.0, grant.until - time.time()), self._login_over)
@@ -270,27 +270,33 @@ class Connection(relays.Listener):
 
     # --- a session to follow
 
-    def _join(self, session: str, follow: Callable[[Hold, Grant], None]) -> None:
+    def _join(self, session: str, follow: Callable[[Attachment, Principal], None]) -> None:
         """Let the host give ``session``; ``follow`` becomes its viewer."""
         self._task = self._worker.loop.create_task(self._ask_host(self._worker.hosts.join(self._who, session), follow))
 
-    def _create(self, spec: m.SessionSpec, follow: Callable[[Hold, Grant], None], *, tied: bool = False) -> None:
+    def _create(
+        self, spec: m.SessionSpec, follow: Callable[[Attachment, Principal], None], *, tied: bool = False
+    ) -> None:
         """Let the host create a session; ``follow`` becomes its viewer. ``tied`` to this connection's life or not."""
         asking = self._worker.hosts.create(self._who, spec, tied=tied)
         self._task = self._worker.loop.create_task(self._ask_host(asking, follow, created=True))
 
     @property
-    def _who(self) -> wire.Who:
+    def _who(self) -> ipc.Caller:
         grant = self._grant
         assert grant is not None  # every wire asks for something only once it knows who is there
-        return wire.Who(grant.user, grant.role)
+        return ipc.Caller(grant.user, grant.role)
 
     async def _ask_host(
-        self, asking: Coroutine[Any, Any, Hold], follow: Callable[[Hold, Grant], None], *, created: bool = False
+        self,
+        asking: Coroutine[Any, Any, Attachment],
+        follow: Callable[[Attachment, Principal], None],
+        *,
+        created: bool = False,
     ) -> None:
         grant = self._grant
         assert grant is not None  # as above
-        hold: Hold | None = None
+        hold: Attachment | None = None
         try:
             hold = await asking
             if self._closing:
@@ -313,7 +319,7 @@ class Connection(relays.Listener):
             if hold is not None and not hold.visitors:
                 hold.host.let_go(hold)
 
-    def _look_at(self, hold: Hold, mode: m.Mode, offset: int, window_bytes: int) -> None:
+    def _look_at(self, hold: Attachment, mode: m.Mode, offset: int, window_bytes: int) -> None:
         """Set the cursor, before anything can be appended, so that nothing is missed or doubled."""
         self._mode = mode
         self._cursor = Cursor(hold.session.log, offset, window_bytes)
@@ -323,9 +329,9 @@ class Connection(relays.Listener):
         """End a session, then this connection."""
         self._worker.spawn(self._destroy_at_host(self._who, session))
 
-    async def _destroy_at_host(self, who: wire.Who, session: str) -> None:
+    async def _destroy_at_host(self, who: ipc.Caller, session: str) -> None:
         try:
-            await self._worker.hosts.of(session).ask(wire.Destroy, who=who, session=session)
+            await self._worker.hosts.of(session).ask(ipc.DestroySession, who=who, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")
@@ -359,7 +365,7 @@ class Connection(relays.Listener):
 
     # --- what the session says
 
-    def relay(self, hold: Hold) -> Relay | None:
+    def relay(self, hold: Attachment) -> Relay | None:
         return None
 
     def credit_end(self) -> int:
@@ -390,7 +396,7 @@ class Connection(relays.Listener):
         self._counters[Counters.GAPS] += 1
         self._tell_gap(start, end)
 
-    def ended(self, notice: wire.Ended) -> None:
+    def ended(self, notice: ipc.SessionEnded) -> None:
         self.advance()
 
     def resized(self, size: m.Size) -> None:

@@ -10,21 +10,21 @@ import logging
 from typing import TYPE_CHECKING, ClassVar
 
 from web_terminal_suite.protocol.errors import CloseCode, MessageTooBig, TheirError
-from web_terminal_suite.server.worker.connection import Connection
+from web_terminal_suite.server.worker.connection import ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web_terminal_suite.server.access import Grant
-    from web_terminal_suite.server.host import wire
-    from web_terminal_suite.server.worker.hold import Hold
-    from web_terminal_suite.server.worker.worker import Worker
+    from web_terminal_suite.server import ipc
+    from web_terminal_suite.server.access import Principal
+    from web_terminal_suite.server.worker.attachment import Attachment
+    from web_terminal_suite.server.worker.main import WorkerProcess
 
 log = logging.getLogger("web_terminal_suite.worker")
 
 
-class Foreign(Connection):
+class Foreign(ServerConnection):
     """A connection of somebody else's client to one session."""
 
     # Every byte that waits calls ``pause_writing``, and the last one that leaves ``resume_writing``.
@@ -32,14 +32,14 @@ class Foreign(Connection):
 
     __slots__ = ("_early", "_early_bytes", "_end", "_ping", "_unsent")
 
-    def __init__(self, worker: Worker, grant: Grant | None, output_space: bytes) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None, output_space: bytes) -> None:
         super().__init__(worker, grant, output_space)
         # What came before the host gave the session: these clients do not wait for it.
         self._early: list[tuple[bool, bytes]] = []
         self._early_bytes = 0
         self._unsent = False
         self._ping: bytes | None = None
-        self._end: wire.Ended | None = None
+        self._end: ipc.SessionEnded | None = None
 
     # --- what a wire says of itself
 
@@ -51,7 +51,7 @@ class Foreign(Connection):
         """
         raise NotImplementedError
 
-    def _greet(self, hold: Hold) -> None:
+    def _greet(self, hold: Attachment) -> None:
         """Say what comes before any output."""
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ class Foreign(Connection):
         """Send a whole piece of output that is not from the log."""
         raise NotImplementedError
 
-    def _say_end(self, end: wire.Ended) -> None:
+    def _say_end(self, end: ipc.SessionEnded) -> None:
         """The session is over, and every byte of it has left: say so and close."""
         raise NotImplementedError
 
@@ -104,7 +104,7 @@ class Foreign(Connection):
 
     # --- a session to follow
 
-    def _follow(self, hold: Hold, grant: Grant) -> None:
+    def _follow(self, hold: Attachment, grant: Principal) -> None:
         window_bytes = self._worker.settings.window
         self._look_at(hold, "write" if grant.may_write else "read", hold.session.log.start, window_bytes)
         self._greet(hold)
@@ -119,7 +119,7 @@ class Foreign(Connection):
     def _tell_gap(self, start: int, end: int) -> None:
         self._put(b"\r\n[%d bytes of output were lost]\r\n" % (end - start))
 
-    def _tell_end(self, hold: Hold, end: wire.Ended) -> None:
+    def _tell_end(self, hold: Attachment, end: ipc.SessionEnded) -> None:
         self.flush(self._transport)
         self._end = end
         if not self._unsent:

@@ -17,10 +17,10 @@ from urllib.parse import parse_qs
 from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
-from web_terminal_suite.protocol import ttyd
 from web_terminal_suite.protocol.codec import Subprotocol
+from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.server.access import Denied, TooManyFailures
-from web_terminal_suite.server.worker.connection import Connection, address
+from web_terminal_suite.server.worker.connection import ServerConnection, address
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.native import Binary, Json
 from web_terminal_suite.server.worker.terminado import Terminado
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from picows import WSTransport, WSUpgradeRequest
 
-    from web_terminal_suite.server.access import Grant, Scheme
+    from web_terminal_suite.server.access import Principal, Scheme
     from web_terminal_suite.server.settings import Settings
-    from web_terminal_suite.server.worker.worker import Worker
+    from web_terminal_suite.server.worker.main import WorkerProcess
 
 # picows would make a Logger for each connection, and logs its client's faults as errors of ours.
 _picows_log = logging.LoggerAdapter(logging.getLogger("web_terminal_suite.picows"), {})
@@ -43,7 +43,7 @@ _picows_log.logger.setLevel(logging.CRITICAL)
 _STRANGERS = 1000
 
 
-def protocol_class(worker: Worker) -> type[WSProtocol]:
+def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
     """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
 
     class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
@@ -87,7 +87,7 @@ def protocol_class(worker: Worker) -> type[WSProtocol]:
 
         def shutdown(self) -> None:
             """The worker stops or is replaced."""
-            if isinstance(self.listener, Connection):
+            if isinstance(self.listener, ServerConnection):
                 self.listener.close(worker.leaving, "the server stops" if worker.stopping else "reconnect and resume")
 
     return WebSocket
@@ -99,7 +99,7 @@ class _Door(NamedTuple):
     ``scheme`` will do beside Bearer; a ``stranger`` may come in and say who it is afterwards.
     """
 
-    wires: Mapping[str, Callable[[Worker, Grant | None], Connection]]
+    wires: Mapping[str, Callable[[WorkerProcess, Principal | None], ServerConnection]]
     scheme: Scheme
     strangers: bool
 
@@ -125,15 +125,15 @@ def _door(settings: Settings, path: str) -> _Door | None:
 
 
 class _Admission(WSUpgradeResponse):
-    """The answer to a handshake that is accepted. Its bytes leave with the greeting, as ``Connection`` sends it."""
+    """The answer to an accepted handshake. ``ServerConnection`` sends its bytes together with the greeting."""
 
     status = HTTPStatus.SWITCHING_PROTOCOLS
 
-    def __init__(self, subprotocol: str, transport: WSTransport, connection: Connection) -> None:
+    def __init__(self, subprotocol: str, transport: WSTransport, connection: ServerConnection) -> None:
         self.headers = {}  # type: ignore[assignment]  # picows sets one, and needs no more than that
         self._subprotocol = subprotocol
         self._transport: WSTransport | None = transport
-        self._connection: Connection | None = connection
+        self._connection: ServerConnection | None = connection
 
     def to_bytes(self) -> bytearray:
         headers = {"Connection": "upgrade", "Upgrade": "websocket", **self.headers}
@@ -147,7 +147,7 @@ class _Admission(WSUpgradeResponse):
         return bytearray()
 
 
-def admit(worker: Worker, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
+def admit(worker: WorkerProcess, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
     origin = address(transport.underlying_transport)

@@ -17,7 +17,7 @@ from web_terminal_suite.protocol.codec import EchoBytes, InputBytes, Kind, Subpr
 from web_terminal_suite.protocol.conversation import Conversation, Side, State
 from web_terminal_suite.protocol.errors import CloseCode, OutOfRange, TheirError
 from web_terminal_suite.server.pty import usage
-from web_terminal_suite.server.worker.connection import BINARY, TEXT, Connection
+from web_terminal_suite.server.worker.connection import BINARY, TEXT, ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.relay import HEAD_ROOM, OUTPUT_SPACE
 from web_terminal_suite.server.worker.relays import Relay
@@ -25,11 +25,11 @@ from web_terminal_suite.server.worker.relays import Relay
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web_terminal_suite.server.access import Grant
-    from web_terminal_suite.server.host import wire
+    from web_terminal_suite.server import ipc
+    from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.session import Cursor
-    from web_terminal_suite.server.worker.hold import Hold
-    from web_terminal_suite.server.worker.worker import Worker
+    from web_terminal_suite.server.worker.attachment import Attachment
+    from web_terminal_suite.server.worker.main import WorkerProcess
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -42,12 +42,14 @@ _OUTPUT = int(Kind.OUTPUT)
 _ECHO_SPACE = bytes(HEAD_ROOM) + bytes([Kind.ECHO])
 
 
-class Native(Connection):
+class Native(ServerConnection):
     """One connection of our own clients, whichever encoding they chose."""
 
     __slots__ = ("_conversation", "_subprotocol", "_usage_timer")
 
-    def __init__(self, worker: Worker, grant: Grant | None, subprotocol: Subprotocol, output_space: bytes) -> None:
+    def __init__(
+        self, worker: WorkerProcess, grant: Principal | None, subprotocol: Subprotocol, output_space: bytes
+    ) -> None:
         super().__init__(worker, grant, output_space)
         self._subprotocol = subprotocol
         self._conversation = Conversation()
@@ -66,7 +68,7 @@ class Native(Connection):
         )
         self._send(status)
 
-    def _welcome(self, grant: Grant) -> None:
+    def _welcome(self, grant: Principal) -> None:
         self._send(m.Authenticated(user=grant.user, role=grant.role))
 
     def _tell_error(self, error: TheirError) -> None:
@@ -124,7 +126,7 @@ class Native(Connection):
         else:
             self._join(message.session, partial(self._follow, message))
 
-    def _follow(self, message: m.Attach, hold: Hold, grant: Grant) -> None:
+    def _follow(self, message: m.Attach, hold: Attachment, grant: Principal) -> None:
         log_ = hold.session.log
         resume = message.resume_from
         if resume is not None and resume > log_.end:
@@ -228,7 +230,7 @@ class Native(Connection):
     def _tell_gap(self, start: int, end: int) -> None:
         self._send(m.Gap(start=start, end=end))
 
-    def _tell_end(self, hold: Hold, end: wire.Ended) -> None:
+    def _tell_end(self, hold: Attachment, end: ipc.SessionEnded) -> None:
         self._send(m.ProcessExited(session=hold.facts.id, offset=end.offset, status=end.status, signal=end.signal))
         if end.reason == "expired":
             self._refuse(TheirError("session_expired", "the session was idle for too long", CloseCode.SESSION_EXPIRED))
@@ -260,10 +262,10 @@ class Binary(Native):
 
     __slots__ = ()
 
-    def __init__(self, worker: Worker, grant: Grant | None) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
         super().__init__(worker, grant, Subprotocol.BINARY, OUTPUT_SPACE)
 
-    def relay(self, hold: Hold) -> Relay | None:
+    def relay(self, hold: Attachment) -> Relay | None:
         cursor = self._cursor
         assert cursor is not None  # a viewer has one
         if self._mode != "write" or self._worker.settings.messages_per_second:
@@ -293,7 +295,7 @@ class Json(Native):
 
     __slots__ = ()
 
-    def __init__(self, worker: Worker, grant: Grant | None) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
         super().__init__(worker, grant, Subprotocol.JSON, b"")
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:

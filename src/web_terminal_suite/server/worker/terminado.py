@@ -11,21 +11,22 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 
-from web_terminal_suite.protocol import codec, terminado
+from web_terminal_suite.protocol import codec
 from web_terminal_suite.protocol.codec import InputBytes
+from web_terminal_suite.protocol.compat import terminado
 from web_terminal_suite.protocol.errors import CloseCode, TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
-from web_terminal_suite.server.host import wire
-from web_terminal_suite.server.worker.api import grant_of, login_cookie, who_asks, worker_of
+from web_terminal_suite.server import ipc
 from web_terminal_suite.server.worker.connection import TEXT
 from web_terminal_suite.server.worker.foreign import Foreign
+from web_terminal_suite.server.worker.http.api import grant_of, login_cookie, who_asks, worker_of
 
 if TYPE_CHECKING:
-    from web_terminal_suite.server.access import Grant
+    from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.session import Cursor
     from web_terminal_suite.server.settings import Settings
-    from web_terminal_suite.server.worker.hold import Hold
-    from web_terminal_suite.server.worker.worker import Worker
+    from web_terminal_suite.server.worker.attachment import Attachment
+    from web_terminal_suite.server.worker.main import WorkerProcess
 
 _LIVE = ("starting", "running", "ending")
 _PAGE = 1000
@@ -36,14 +37,14 @@ class Terminado(Foreign):
 
     __slots__ = ("_name",)
 
-    def __init__(self, worker: Worker, grant: Grant | None, name: str) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None, name: str) -> None:
         super().__init__(worker, grant, b"")
         self._name = name
 
     def _begin(self) -> None:
         pass  # `setup` says that the terminal is there
 
-    def _welcome(self, grant: Grant) -> None:
+    def _welcome(self, grant: Principal) -> None:
         self._join(self._name, self._follow)
 
     def _act(self, text: bool, payload: bytes) -> None:
@@ -54,7 +55,7 @@ class Terminado(Foreign):
         elif message is not None:
             self._set_size(message.cols, message.rows)
 
-    def _greet(self, hold: Hold) -> None:
+    def _greet(self, hold: Attachment) -> None:
         self._send_frame(TEXT, terminado.SETUP.payload)
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
@@ -71,7 +72,7 @@ class Terminado(Foreign):
     def _put(self, data: bytes) -> None:
         self._send_frame(TEXT, terminado.output(data.decode(errors="replace")).payload)
 
-    def _say_end(self, end: wire.Ended) -> None:
+    def _say_end(self, end: ipc.SessionEnded) -> None:
         self._send_frame(TEXT, terminado.DISCONNECT.payload)
         self.close(CloseCode.NORMAL, "")
 
@@ -90,13 +91,15 @@ class NewTerminal(msgspec.Struct, frozen=True):
     cwd: str | None = None
 
 
-def _terminal(facts: wire.Facts) -> Terminal:
+def _terminal(facts: ipc.SessionInfo) -> Terminal:
     seen = datetime.datetime.fromtimestamp(time.time() - facts.idle_seconds, datetime.UTC)
     return Terminal(facts.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
 
 
-async def _live(request: Request[Any, Any, Any], name: str) -> wire.Facts:
-    told: wire.Told = await worker_of(request).hosts.of(name).ask(wire.Read, who=who_asks(request), session=name)
+async def _live(request: Request[Any, Any, Any], name: str) -> ipc.SessionInfo:
+    told: ipc.InfoReply = (
+        await worker_of(request).hosts.of(name).ask(ipc.GetSession, who=who_asks(request), session=name)
+    )
     if told.facts.state not in _LIVE:
         raise TheirError("no_such_session", f"session {name} has ended")
     return told.facts
@@ -147,7 +150,7 @@ async def read_terminal(request: Request[Any, Any, Any], name: str) -> Terminal:
 @delete("/api/terminals/{name:str}", status_code=204, summary="End a terminal, as Jupyter does")
 async def delete_terminal(request: Request[Any, Any, Any], name: str) -> None:
     facts = await _live(request, name)
-    await worker_of(request).hosts.of(name).ask(wire.Destroy, who=who_asks(request), session=facts.id)
+    await worker_of(request).hosts.of(name).ask(ipc.DestroySession, who=who_asks(request), session=facts.id)
 
 
 HANDLERS = [list_terminals, create_terminal, read_terminal, delete_terminal]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from litestar import get
 
-from web_terminal_suite.protocol import ttyd
 from web_terminal_suite.protocol.codec import InputBytes
+from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.protocol.errors import CloseCode, OutOfRange, TheirError, UnsupportedData
 from web_terminal_suite.protocol.messages import Resize, SessionSpec
 from web_terminal_suite.server.worker.connection import BINARY
@@ -17,11 +17,11 @@ from web_terminal_suite.server.worker.foreign import Foreign
 from web_terminal_suite.server.worker.relay import HEAD_ROOM
 
 if TYPE_CHECKING:
-    from web_terminal_suite.server.access import Grant
-    from web_terminal_suite.server.host import wire
+    from web_terminal_suite.server import ipc
+    from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.session import Cursor
-    from web_terminal_suite.server.worker.hold import Hold
-    from web_terminal_suite.server.worker.worker import Worker
+    from web_terminal_suite.server.worker.attachment import Attachment
+    from web_terminal_suite.server.worker.main import WorkerProcess
 
 _OUTPUT_SPACE = bytes(HEAD_ROOM) + ttyd.output(b"").payload
 
@@ -31,14 +31,14 @@ class Ttyd(Foreign):
 
     __slots__ = ("_greeted",)
 
-    def __init__(self, worker: Worker, grant: Grant | None) -> None:
+    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
         super().__init__(worker, grant, _OUTPUT_SPACE)
         self._greeted = False
 
     def _begin(self) -> None:
         pass  # the client speaks first
 
-    def _welcome(self, grant: Grant) -> None:
+    def _welcome(self, grant: Principal) -> None:
         pass  # its size comes with its hello
 
     def _leave(self) -> None:
@@ -90,7 +90,7 @@ class Ttyd(Foreign):
 
     # --- frames out
 
-    def _greet(self, hold: Hold) -> None:
+    def _greet(self, hold: Attachment) -> None:
         command = " ".join(hold.facts.command)
         for frame in (ttyd.title(f"{command} ({socket.gethostname()})"), ttyd.preferences({})):
             self._send_frame(BINARY, frame.payload)
@@ -103,7 +103,7 @@ class Ttyd(Foreign):
     def _put(self, data: bytes) -> None:
         self._send_frame(BINARY, ttyd.output(data).payload)
 
-    def _say_end(self, end: wire.Ended) -> None:
+    def _say_end(self, end: ipc.SessionEnded) -> None:
         if end.reason == "shutdown":
             self.close(CloseCode.GOING_AWAY, "the server stops")
         elif end.status == 0 or end.reason != "exited":

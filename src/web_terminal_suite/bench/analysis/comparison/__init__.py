@@ -1,0 +1,1 @@
+"""Runs, terminals and a terminal with itself compared."""

@@ -1,0 +1,52 @@
+"""Whether this machine can hold a benchmark's sessions: asked before a run, and again before the first is dialled.
+
+Only the machine's own limits are looked at. A terminal elsewhere has limits of its own, of which nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.terminals.web_terminal import SESSIONS_PER_WORKER
+from web_terminal_suite.client.errors import ClientError
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.benchmark import BenchmarkContext
+    from web_terminal_suite.bench.machine.limits import MachineLimits
+
+
+class NotFeasible(ClientError):
+    """This machine cannot hold so many sessions: which limit binds, and the command that raises it."""
+
+
+def shortage(sessions: int, limits: MachineLimits) -> str:
+    """Why ``sessions`` of them do not fit, and what to do about it; empty where they do."""
+    # Imported here and below: naming the benchmarks must not cost what reading a machine's facts needs.
+    from web_terminal_suite.bench.machine.limits import ProcessSpread, feasible
+
+    # Our server is started with as many workers as it takes.
+    answer = feasible(limits, ProcessSpread(workers=max(1, -(-sessions // SESSIONS_PER_WORKER))), sessions)
+    if answer.enough:
+        return ""
+    short = [row for row in answer.allowances if row.sessions is not None and row.sessions < sessions]
+    remedies = "; ".join(row.remedy for row in short)
+    binding = answer.binding
+    return (
+        f"not feasible here: {binding.name} = {binding.value} allows {answer.sessions:,} of {sessions:,} sessions; "
+        f"raise with: {remedies}"
+    )
+
+
+def make_sure(stage: BenchmarkContext, sessions: int) -> None:
+    """Return where ``sessions`` fit.
+
+    Raises:
+        NotFeasible
+    """
+    if stage.running.process is None:
+        return
+    from web_terminal_suite.bench.machine.kernel import read_limits
+
+    text = shortage(sessions, read_limits())
+    if text:
+        raise NotFeasible(text)

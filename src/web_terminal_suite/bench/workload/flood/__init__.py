@@ -1,0 +1,1 @@
+"""Sessions that write without end, read in this process or in a client process."""

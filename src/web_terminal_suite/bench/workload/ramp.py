@@ -1,0 +1,187 @@
+"""Sessions that arrive at a fixed rate, as in a morning; and what the full house is like to type in."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
+from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
+from web_terminal_suite.bench.samples import Outcome, Point, Sample
+from web_terminal_suite.bench.terminals.processes import pss_bytes
+from web_terminal_suite.bench.workload.capacity import make_sure
+from web_terminal_suite.bench.workload.session_pool import ServerClock, outcome_of
+from web_terminal_suite.bench.workload.shells import destroy_all, ready
+from web_terminal_suite.bench.workload.teardown import END_SECONDS, Leftovers, wait_until
+from web_terminal_suite.bench.workload.typists import Typist, listening, type_keys
+from web_terminal_suite.client.errors import ClientError, TimedOut
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from web_terminal_suite.bench.benchmark import Operation
+    from web_terminal_suite.client.connection import ClientConnection
+
+SESSIONS_PER_SECOND: Final = 400
+"""Below what two processors can start with shell, server and client on them, so that a healthy ramp keeps its rate."""
+
+KEYS_PER_SECOND: Final = 200
+"""At least. Of a house so full that this would leave most of it asleep, more: see ``keys_per_second``."""
+
+_KEYS_EACH_PER_SECOND: Final = 0.16
+# Of as few sessions as these: enough for a well bounded p95, in a second.
+_FEWEST_KEYS: Final = 200
+_SETTLE_READINGS: Final = 20
+_SETTLE_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 1.0
+
+
+def keys_per_second(sessions: int) -> float:
+    """How fast so many sessions together are typed into: 1,600 keys a second at 10,000."""
+    return max(KEYS_PER_SECOND, sessions * _KEYS_EACH_PER_SECOND)
+
+
+def keys(sessions: int) -> int:
+    """How many keys in all: every second session has one, once there are enough."""
+    return max(_FEWEST_KEYS, sessions // 2)
+
+
+class RampResult(NamedTuple):
+    """``arrivals`` are of all, from the moment due to the computed prompt seen; ``connections`` of those that came.
+
+    ``lost`` are connections that were opened and whose shell did not speak.
+    """
+
+    connections: list[ClientConnection]
+    arrivals: list[Sample]
+    lost: list[ClientConnection]
+
+    @property
+    def failures(self) -> list[Sample]:
+        return [each for each in self.arrivals if each.outcome is not Outcome.OK]
+
+    @property
+    def per_second(self) -> float:
+        """Sessions that spoke, over the time from the first's due moment until the last had spoken."""
+        seconds = (max(each.seen_ns for each in self.arrivals) - self.arrivals[0].due_ns) / SECOND_NS
+        return len(self.connections) / seconds
+
+
+async def ramp(stage: BenchmarkContext, count: int, rate: float, stack: AsyncExitStack) -> RampResult:
+    """``count`` sessions, dialled, attached and made to compute their prompt, at ``rate`` a second (open loop).
+
+    Their connections belong to ``stack``. One that fails is noted and the others go on.
+    """
+    made = RampResult([], [], [])
+
+    async def arrive(due_ns: int) -> None:
+        sent_ns = now_ns()
+        connection = None
+        try:
+            connection = await stack.enter_async_context(stage.running.connect())
+            await connection.attach()
+            prompt = await ready(connection, stage)
+        except ClientError as error:
+            outcome, reason = outcome_of(error), str(error)
+            made.arrivals.append(Sample(due_ns, sent_ns, now_ns(), outcome=outcome, reason=reason))
+            if connection is not None:
+                made.lost.append(connection)
+            return
+        assert prompt  # the shell spoke, and said what it had to compute
+        made.arrivals.append(Sample(due_ns, sent_ns, now_ns()))
+        made.connections.append(connection)
+
+    async with asyncio.TaskGroup() as arriving:
+
+        def begin(_: int, due_ns: int) -> None:
+            arriving.create_task(arrive(due_ns))
+
+        await play(rate, count, begin)
+    made.arrivals.sort(key=lambda each: each.due_ns)
+    return made
+
+
+@asynccontextmanager
+async def concurrent_sessions_scale(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+    """Ramp, weigh, listen to the silence, type, end; one operation is all of it."""
+    count = int(stage.parameter)
+    make_sure(stage, count)
+    clock = ServerClock(stage)
+    process = stage.running.process
+    remains = Leftovers(process) if process is not None else None
+
+    async def operate() -> OperationResult:
+        points = []
+        empty_bytes = await settled_pss(clock.pids)
+        async with AsyncExitStack() as stack:
+            made = await ramp(stage, count, SESSIONS_PER_SECOND, stack)
+            try:
+                if clock.pids:
+                    full_bytes = await settled_pss(clock.pids)
+                    points.append(Point("server PSS per session", 0, (full_bytes - empty_bytes) / count))
+                    points.append(Point("idle server CPU", 0, await idle_cpu(clock)))
+                people = [Typist(connection) for connection in made.connections]
+                random.Random(stage.parameter).shuffle(people)
+                async with listening(people):
+                    typed = await type_keys(people, keys_per_second(count), keys(count))
+            finally:
+                ended_ns = now_ns()
+                await end_all([*made.connections, *made.lost])
+            if remains is not None:
+                points += await clean_up(remains, ended_ns)
+        points += [
+            Point("sessions", 0, len(made.connections)),
+            Point("sessions per second", 0, made.per_second),
+            Point("session start p95", 0, nearest_rank([each.seen_ns - each.due_ns for each in made.arrivals], 0.95)),
+            Point("missed sends", 0, typed.missed),
+        ]
+        return OperationResult((*made.failures, *typed.samples), tuple(points))
+
+    yield operate
+
+
+async def end_all(connections: Sequence[ClientConnection]) -> None:
+    """End every session at once; a connection that was never told of one is dropped, which ends what it asked for."""
+    for each in connections:
+        if each.session is None:
+            each.abort()
+    # The last of so many waits for all the others; whether they ended is for ``clean_up`` to say.
+    with suppress(TimedOut):
+        await destroy_all([each for each in connections if each.session is not None], END_SECONDS)
+
+
+async def clean_up(remains: Leftovers, began_ns: int) -> list[Point]:
+    """How long it took until no shell was left, or how many are there still."""
+    try:
+        gone_ns = await wait_until(lambda: remains.shells() <= 0, "end of every shell")
+    except TimedOut:
+        return [Point("shells left", 0, remains.shells())]
+    return [Point("shells left", 0, 0), Point("clean-up", 0, gone_ns - began_ns)]
+
+
+async def idle_cpu(clock: ServerClock) -> float:
+    """Processor time of the server in ns a second, with nobody at the keys."""
+    before_ns, began_ns = clock.read_ns(), now_ns()
+    await asyncio.sleep(_IDLE_SECONDS)  # what is measured is that nothing happens meanwhile
+    return (clock.read_ns() - before_ns) * SECOND_NS / (now_ns() - began_ns)
+
+
+async def settled_pss(pids: Sequence[int]) -> float:
+    """Memory of these processes once two readings in a row agree to a thousandth."""
+    last = 0.0
+    for _ in range(_SETTLE_READINGS):
+        now = float(pss_bytes(pids))
+        if abs(now - last) <= now / 1000:
+            break
+        last = now
+        await asyncio.sleep(_SETTLE_SECONDS)  # memory is given back by whoever holds it, at no announced moment
+    return now
+
+
+def nearest_rank(values: Sequence[int], q: float) -> int:
+    """The ``q`` quantile as a value that was seen (Hyndman and Fan 1996, type 1)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * q) - 1)]

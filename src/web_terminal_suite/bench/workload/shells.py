@@ -1,0 +1,123 @@
+"""Sessions made ready for an operation, and tidied up after it. All of it lies outside the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.client.errors import Closed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from web_terminal_suite.bench.benchmark import BenchmarkContext
+    from web_terminal_suite.client.connection import ClientConnection
+    from web_terminal_suite.client.marker import Marker
+    from web_terminal_suite.client.rest import Rest
+
+# Requests of ours under way at once while sessions are made or ended in bulk.
+_HANDS: Final = 16
+
+
+@dataclass(frozen=True)
+class Shell:
+    """An attached session whose shell prints ``prompt`` when it waits for a line."""
+
+    connection: ClientConnection
+    prompt: bytes
+
+    async def prompted(self) -> None:
+        """Return when the shell waits for the next line."""
+        await self.connection.wait_for(self.prompt)
+
+
+@asynccontextmanager
+async def ready_shell(stage: BenchmarkContext) -> AsyncIterator[Shell]:
+    """A new session with a POSIX shell at its prompt, destroyed at the end of the block."""
+    async with stage.running.connect() as connection:
+        await connection.attach()
+        try:
+            yield Shell(connection, await ready(connection, stage))
+        finally:
+            await destroy(connection)
+
+
+async def ready(connection: ClientConnection, stage: BenchmarkContext) -> bytes:
+    """Give the shell a prompt that can be told from anything it echoes; returns it once the shell waits there."""
+    return await give_prompt(connection, stage.markers.fresh())
+
+
+async def give_prompt(connection: ClientConnection, prompt: Marker) -> bytes:
+    """As ``ready``, with a prompt of one's own choice."""
+    connection.input(f"PS1=$({prompt.command})\r".encode())
+    await connection.wait_for(prompt.seen)
+    return prompt.seen
+
+
+async def destroy(connection: ClientConnection, timeout: float | None = None) -> None:
+    """End the connection's session, unless the connection is gone already; told within ``timeout`` seconds."""
+    if connection.closed is None:
+        try:
+            await connection.close(destroy=True, timeout=timeout)
+        except Closed:
+            pass  # the server was faster: the session is what had to go
+
+
+async def destroy_by_id(api: Rest, session: str) -> None:
+    """End a session by the API; one that is gone already is not an error."""
+    try:
+        await api.call("DELETE", f"/sessions/{session}")
+    except Refused as error:
+        if error.status != 404:
+            raise
+
+
+@asynccontextmanager
+async def several(stage: BenchmarkContext, count: int, users: bool = False) -> AsyncIterator[list[ClientConnection]]:
+    """``count`` connections that may attach; with ``users`` one for each user. Their sessions are left alone."""
+    async with AsyncExitStack() as stack:
+        connections = []
+        for first in range(0, count, _HANDS):
+            batch = range(first, min(first + _HANDS, count))
+            # One at a time into the stack, many at a time on the wire.
+            opened = [stage.running.connect(user if users else 0) for user in batch]
+            connections += await asyncio.gather(*(stack.enter_async_context(each) for each in opened))
+        yield connections
+
+
+@asynccontextmanager
+async def crowd(stage: BenchmarkContext, count: int) -> AsyncIterator[list[str]]:
+    """Ids of ``count`` live sessions that nobody looks at, destroyed at the end of the block."""
+    async with AsyncExitStack() as stack:
+        hands = [await stack.enter_async_context(stage.running.rest()) for _ in range(min(_HANDS, count))]
+        ids: list[str] = []
+        try:
+            await asyncio.gather(*(_create(api, ids, count) for api in hands))
+            yield ids
+        finally:
+            left = list(ids)
+            await asyncio.gather(*(_destroy(api, left) for api in hands))
+
+
+async def _create(api: Rest, ids: list[str], count: int) -> None:
+    wanted = count // _HANDS + 1
+    while len(ids) < count and wanted:
+        wanted -= 1
+        ids.append((await api.call("POST", "/sessions", {})).json()["id"])
+
+
+async def _destroy(api: Rest, ids: list[str]) -> None:
+    while ids:
+        await destroy_by_id(api, ids.pop())
+
+
+async def destroy_all(connections: Sequence[ClientConnection], timeout: float | None = None) -> None:
+    """End the sessions of many connections at once; each told within ``timeout`` seconds."""
+    await asyncio.gather(*(destroy(each, timeout) for each in connections))
+
+
+def can_destroy_by_api(stage: BenchmarkContext) -> bool:
+    return Capability.DESTROY in stage.running.terminal.capabilities

@@ -1,0 +1,1 @@
+"""One dialect a file: how each kind of server is spoken to. No I/O."""

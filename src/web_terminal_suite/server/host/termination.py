@@ -1,0 +1,173 @@
+"""How sessions end: hung up, killed, reaped, told to everybody, forgotten after a while; idling ends them, too."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
+from web_terminal_suite.server.pty import signal_group
+from web_terminal_suite.server.session import SessionState
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.host.arenas import Arenas
+    from web_terminal_suite.server.host.event_loop import EventLoop
+    from web_terminal_suite.server.host.table import SessionEntry, SessionTable
+    from web_terminal_suite.server.settings import Settings
+
+log = logging.getLogger("web_terminal_suite.host")
+
+# How often idle sessions are looked at; expiry is late by at most this.
+_SWEEP_SECONDS = 1.0
+
+
+class Termination:
+    """Ends sessions, and knows every shell that was not reaped yet."""
+
+    def __init__(
+        self, settings: Settings, loop: EventLoop, table: SessionTable, arenas: Arenas, workers: WorkerChannels
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._table = table
+        self._arenas = arenas
+        self._workers = workers
+        self._by_pid: dict[int, SessionEntry] = {}
+        self.expired = 0
+        self.stopping = False
+        loop.later(_SWEEP_SECONDS, self._sweep)
+
+    def watch(self, pid: int, entry: SessionEntry) -> None:
+        """The shell of ``entry`` runs."""
+        self._by_pid[pid] = entry
+
+    def end(self, entry: SessionEntry, reason: str) -> None:
+        """Hang up; kill what does not go within ``kill_after`` seconds."""
+        if entry.state is not SessionState.RUNNING:
+            return
+        entry.move(SessionState.ENDING)
+        entry.reason = reason
+        assert entry.session is not None
+        pty = entry.session.pty
+        for number in (signal.SIGHUP, signal.SIGCONT):  # a stopped process must run to hear the hang-up
+            pty.signal(number)
+            signal_group(pty.pid, number)
+        self._loop.later(self._settings.kill_after, lambda: self._kill(entry))
+
+    def _kill(self, entry: SessionEntry) -> None:
+        if entry.reaped or entry.session is None:
+            return
+        log.warning(
+            "session %s: pid %d did not end %g s after SIGHUP; killing it",
+            entry.id, entry.session.pty.pid, self._settings.kill_after,
+        )  # fmt: skip
+        entry.session.pty.signal(signal.SIGKILL)
+        signal_group(entry.session.pty.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Some children ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            entry = self._by_pid.pop(pid, None)
+            if entry is not None:
+                self._reaped(entry, status)
+
+    def _reaped(self, entry: SessionEntry, wait_status: int) -> None:
+        code = os.waitstatus_to_exitcode(wait_status)
+        if code < 0:
+            entry.signal = _signal_name(-code)
+        else:
+            entry.status = code
+        entry.reaped = True
+        if isinstance(entry.pump, WorkerChannel):
+            self._workers.answer(entry.pump, ipc.ShellExited(session=entry.id))
+        else:
+            self.finish(entry)
+
+    def finish(self, entry: SessionEntry) -> None:
+        """The shell is reaped: read the rest if that is ours to do, close, tell everybody."""
+        session = entry.session
+        assert session is not None
+        if entry.pump is None:
+            session.drain()
+        self._loop.forget(session.pty.fd)
+        session.note_flood(False)
+        session.pty.close()
+        self._table.retire(entry)
+        entry.move(SessionState.ENDED)
+        entry.pump = None
+        log.info("session %s ended (%s): status %s signal %s", entry.id, entry.reason, entry.status, entry.signal)
+        notice = ipc.SessionEnded(
+            session=entry.id,
+            offset=session.log.end,
+            reason=entry.reason,
+            status=entry.status,
+            signal=entry.signal,
+        )
+        for holder in entry.holders:
+            if isinstance(holder, WorkerChannel):
+                self._workers.answer(holder, notice)
+        for worker, request_id in entry.waiting:
+            if isinstance(worker, WorkerChannel) and worker in self._workers:
+                self._workers.answer(worker, ipc.Ok(id=request_id))
+        if entry.reason == "exited":
+            self._loop.later(self._settings.linger, lambda: self.remove(entry))
+        else:
+            self.remove(entry)
+        if self.stopping and not self._by_pid:
+            self._loop.stop()
+
+    def remove(self, entry: SessionEntry) -> None:
+        """Forget the session; its log's memory goes once the last viewer has left."""
+        if not self._table.knows(entry):
+            return
+        self._table.remove(entry)
+        if not entry.holders:
+            self.free(entry)
+
+    def free(self, entry: SessionEntry) -> None:
+        """Nobody reads the log any more."""
+        if entry.arena >= 0:
+            self._arenas.give_back(entry.arena, entry.slot)
+            entry.arena = entry.slot = -1
+            entry.session = None
+
+    def _sweep(self) -> None:
+        """End what idled too long."""
+        self._loop.later(_SWEEP_SECONDS, self._sweep)
+        timeout = self._settings.idle_timeout
+        if not timeout:
+            return
+        now = self._loop.time()
+        while (entry := self._table.longest_idle()) is not None:
+            if entry.idle_since is None or now - entry.idle_since < timeout:
+                return
+            if entry.state is SessionState.RUNNING:
+                log.info("session %s expired after %g s without a viewer", entry.id, timeout)
+                self.expired += 1
+                self._table.expire(entry)
+                self.end(entry, "expired")
+            self._table.stop_clock(entry)
+
+    def shut_down(self) -> None:
+        """End every session, then the loop."""
+        self.stopping = True
+        for entry in self._table:
+            self.end(entry, "shutdown")
+        if not self._by_pid:
+            self._loop.stop()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

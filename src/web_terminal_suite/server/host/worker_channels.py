@@ -1,0 +1,85 @@
+"""The workers as the host knows them: they come, ask, are answered, and are gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.host.event_loop import READ, WRITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from web_terminal_suite.server.host.event_loop import EventLoop
+    from web_terminal_suite.server.host.table import SessionEntry
+
+
+class WorkerChannel:
+    """A worker as the host sees it: its channel, the arenas it maps, the sessions it holds."""
+
+    def __init__(self, channel: ipc.Channel, serial: int) -> None:
+        self.channel = channel
+        self.serial = serial
+        self.arenas: set[int] = set()
+        self.held: dict[str, SessionEntry] = {}
+
+
+class WorkerChannels:
+    """Every worker's channel. ``hear`` is called with each message, ``lose`` when a worker is gone."""
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        hear: Callable[[WorkerChannel, ipc.FromWorker], None],
+        lose: Callable[[WorkerChannel], None],
+    ) -> None:
+        self._loop = loop
+        self._hear = hear
+        self._lose = lose
+        self._there: set[WorkerChannel] = set()
+        self._serial = 0
+
+    def __contains__(self, worker: object) -> bool:
+        return worker in self._there
+
+    def arrive(self, sock: socket.socket) -> None:
+        """Listen to a new worker at the other end of ``sock``."""
+        self._serial += 1
+        worker = WorkerChannel(ipc.Channel(sock), self._serial)
+        self._there.add(worker)
+        self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
+
+    def answer(
+        self, worker: WorkerChannel, message: ipc.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
+    ) -> None:
+        """Send now or as soon as there is room; descriptors as in ``wire.Channel``."""
+        worker.channel.send(message, lent, owned)
+        if worker.channel.waits:
+            self._watch(worker)
+
+    def _on_worker(self, worker: WorkerChannel, events: int) -> None:
+        if events & WRITE:
+            worker.channel.flush()
+            self._watch(worker)
+        if not events & ~WRITE:
+            return
+        try:
+            received = worker.channel.receive()
+        except ipc.ChannelClosed:
+            self._there.discard(worker)
+            self._loop.forget(worker.channel.fileno())
+            worker.channel.close()
+            self._lose(worker)
+            return
+        if received is not None:
+            packet, fds = received
+            for fd in fds:  # workers send none
+                os.close(fd)
+            self._hear(worker, ipc.decode_from_worker(packet))
+
+    def _watch(self, worker: WorkerChannel) -> None:
+        events = READ | WRITE if worker.channel.waits else READ
+        self._loop.watch(worker.channel.fileno(), events, partial(self._on_worker, worker))

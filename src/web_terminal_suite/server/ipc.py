@@ -1,0 +1,393 @@
+"""What a worker and the PTY host say to each other: msgpack messages over ``SOCK_SEQPACKET``, with descriptors.
+
+One packet is one message; descriptors travel beside it as ``SCM_RIGHTS`` (unix(7)). Requests carry an id that their
+answer repeats; notices carry none.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from web_terminal_suite.protocol.messages import SessionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The kernel refuses packets above its socket buffer (net.core.wmem_default, 212,992 bytes where not raised).
+PACKET_BYTES = 160 * 1024
+# Terminal, arena and link: the most that goes with one message.
+_MAX_DESCRIPTORS = 3
+
+
+# An id's digits (hexadecimal): the serial number within its host, the host's, and random ones.
+SERIAL_DIGITS = 8
+
+
+def host_of(session: str) -> int:
+    """The number of the host that has a session of this id; 0 for what is no id at all."""
+    try:
+        return int(session[SERIAL_DIGITS : SERIAL_DIGITS + 1], 16)
+    except ValueError:
+        return 0
+
+
+class Caller(msgspec.Struct, frozen=True, array_like=True):
+    """On whose behalf a request is made."""
+
+    user: str
+    role: str
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the table says of a session."""
+
+    id: str
+    name: str
+    user: str
+    state: str
+    pid: int
+    command: tuple[str, ...]
+    cols: int
+    rows: int
+    offset: int
+    viewers: int
+    created: float
+    idle_seconds: float
+    status: int | None = None
+    signal: str | None = None
+
+
+class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_field="t"):
+    pass
+
+
+# --- worker to host: requests
+
+
+class CreateSession(_Packet, tag=1, frozen=True, kw_only=True):
+    """Start a shell; with ``join`` the asking worker becomes its pump, and ``tied`` ends it when that lets go of it."""
+
+    id: int
+    who: Caller
+    spec: SessionSpec
+    join: bool
+    tied: bool = False
+
+
+class JoinSession(_Packet, tag=2, frozen=True, kw_only=True):
+    """Hold a session, for this worker's first viewer of it."""
+
+    id: int
+    who: Caller
+    session: str
+
+
+class GetSession(_Packet, tag=3, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    session: str
+
+
+class ListSessions(_Packet, tag=4, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    limit: int
+    after: str | None
+
+
+class UpdateSession(_Packet, tag=5, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    session: str
+    name: str | None = None
+    cols: int | None = None
+    rows: int | None = None
+
+
+class TouchSession(_Packet, tag=6, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    session: str
+
+
+class SignalSession(_Packet, tag=7, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    session: str
+    number: int
+
+
+class DestroySession(_Packet, tag=8, frozen=True, kw_only=True):
+    id: int
+    who: Caller
+    session: str
+
+
+class GetStats(_Packet, tag=9, frozen=True, kw_only=True):
+    id: int
+
+
+# --- worker to host: notices
+
+
+class ViewerCount(_Packet, tag=20, frozen=True, kw_only=True):
+    """How many viewers this worker has of a session; with 0 it has let go of it.
+
+    ``lost_arena`` is one that came with the session and could not be taken, to be brought again next time.
+    """
+
+    session: str
+    count: int
+    lost_arena: int | None = None
+
+
+class PumpDrained(_Packet, tag=21, frozen=True, kw_only=True):
+    """The pump read the terminal of an ended process to its end."""
+
+    session: str
+
+
+class SizeSet(_Packet, tag=22, frozen=True, kw_only=True):
+    """A viewer of this worker set the size."""
+
+    session: str
+    cols: int
+    rows: int
+
+
+# --- host to worker: answers
+
+
+class AttachReply(_Packet, tag=40, frozen=True, kw_only=True):
+    """A session to hold. Descriptors: the terminal's master (none once ended), then the arena's memfd where
+    ``brings_arena``, then the link to the pump where not ``pumping`` and there is one."""
+
+    id: int
+    facts: SessionInfo
+    arena: int
+    slot: int
+    log_size: int
+    pumping: bool
+    brings_master: bool
+    brings_arena: bool
+    brings_link: bool
+
+
+class InfoReply(_Packet, tag=41, frozen=True, kw_only=True):
+    id: int
+    facts: SessionInfo
+
+
+class ListReply(_Packet, tag=42, frozen=True, kw_only=True):
+    id: int
+    sessions: tuple[SessionInfo, ...]
+    total: int
+    next: str | None
+
+
+class Ok(_Packet, tag=43, frozen=True, kw_only=True):
+    id: int
+
+
+class StatsReply(_Packet, tag=44, frozen=True, kw_only=True):
+    """Sessions by state now, and totals since the start."""
+
+    id: int
+    states: dict[str, int]
+    created: int
+    failed: int
+    expired: int
+
+
+class ErrorReply(_Packet, tag=45, frozen=True, kw_only=True):
+    id: int
+    code: str
+    message: str
+
+
+# --- host to worker: notices
+
+
+class BecomePump(_Packet, tag=60, frozen=True, kw_only=True):
+    """You are the pump of this session now."""
+
+    session: str
+
+
+class FollowerAdded(_Packet, tag=61, frozen=True, kw_only=True):
+    """Another worker follows the session you pump; one descriptor, the link to it."""
+
+    session: str
+
+
+class PumpChanged(_Packet, tag=62, frozen=True, kw_only=True):
+    """The session has a new pump; one descriptor, the link to it."""
+
+    session: str
+
+
+class ShellExited(_Packet, tag=63, frozen=True, kw_only=True):
+    """The shell was reaped: drain its terminal and say ``PumpDrained``."""
+
+    session: str
+
+
+class SessionEnded(_Packet, tag=64, frozen=True, kw_only=True):
+    """No output will come after ``offset``. ``reason`` is ``exited``, ``destroyed`` or ``expired``."""
+
+    session: str
+    offset: int
+    reason: str
+    status: int | None = None
+    signal: str | None = None
+
+
+class SessionUpdated(_Packet, tag=65, frozen=True, kw_only=True):
+    """Somebody elsewhere renamed or resized a session you hold."""
+
+    session: str
+    name: str
+    cols: int
+    rows: int
+
+
+Request = (
+    CreateSession
+    | JoinSession
+    | GetSession
+    | ListSessions
+    | UpdateSession
+    | TouchSession
+    | SignalSession
+    | DestroySession
+    | GetStats
+)
+FromWorker = Request | ViewerCount | PumpDrained | SizeSet
+Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | ErrorReply
+Notice = BecomePump | FollowerAdded | PumpChanged | ShellExited | SessionEnded | SessionUpdated
+FromHost = Answer | Notice
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+decode_from_host = msgspec.msgpack.Decoder(FromHost).decode
+
+
+class ChannelClosed(Exception):
+    """The other side closed its end."""
+
+
+class PacketTooBig(Exception):
+    """A message does not fit a packet."""
+
+
+def receive_descriptors(sock: socket.socket, max_bytes: int, max_descriptors: int) -> tuple[bytes, list[int]]:
+    """The next packet and its descriptors, closed on exec: ``socket.recv_fds`` of Python 3.11 ignores that flag.
+
+    Raises:
+        BlockingIOError: there is none now.
+        ConnectionResetError: the other side closed with something unread.
+    """
+    fds = array.array("i")
+    room = socket.CMSG_LEN(max_descriptors * fds.itemsize)
+    packet, messages, _flags, _address = sock.recvmsg(max_bytes, room, socket.MSG_CMSG_CLOEXEC)
+    for level, kind, data in messages:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return packet, fds.tolist()
+
+
+class Channel:
+    """One end of the socket, non-blocking: a queue of packets out, packets with descriptors in.
+
+    Descriptors given to ``send`` are the channel's from then on where ``owned``, and closed once sent. The queue is
+    bounded by what is asked: an answer for each request, and each connection asks one thing at a time.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._queue: deque[tuple[bytes, tuple[int, ...], tuple[int, ...]]] = deque()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    @property
+    def waits(self) -> bool:
+        """Whether packets wait for room in the socket."""
+        return bool(self._queue)
+
+    def send(self, message: FromWorker | FromHost, lent: Sequence[int] = (), owned: Sequence[int] = ()) -> None:
+        """Send now or as soon as there is room (``flush``). ``lent`` descriptors must live until then.
+
+        Raises:
+            PacketTooBig: above ``PACKET_BYTES``.
+        """
+        packet = encode(message)
+        if len(packet) > PACKET_BYTES:
+            raise PacketTooBig(f"message of {len(packet)} bytes exceeds the limit of {PACKET_BYTES} bytes")
+        # Lent descriptors are duplicated only when they must wait, because their owner may close them meanwhile.
+        if self._queue or not self._try(packet, (*lent, *owned)):
+            kept = tuple(os.dup(fd) for fd in lent) + tuple(owned)
+            self._queue.append((packet, kept, kept))
+        else:
+            for fd in owned:
+                os.close(fd)
+
+    def flush(self) -> None:
+        """Send what waits, as far as the socket has room."""
+        while self._queue:
+            packet, fds, to_close = self._queue[0]
+            if not self._try(packet, fds):
+                return
+            self._queue.popleft()
+            for fd in to_close:
+                os.close(fd)
+
+    def _try(self, packet: bytes, fds: tuple[int, ...]) -> bool:
+        try:
+            if fds:
+                socket.send_fds(self.sock, [packet], fds)
+            else:
+                self.sock.send(packet)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            # Too many descriptors under way between processes (unix(7)): as good as a full socket.
+            if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):
+                return False
+            if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                return True  # the other side is gone, which receive() says; nothing is left to deliver to
+            raise
+        return True
+
+    def receive(self) -> tuple[bytes, list[int]] | None:
+        """The next packet and its descriptors, which are the caller's; ``None`` when there is none now.
+
+        Raises:
+            Gone: the other side closed.
+        """
+        try:
+            packet, fds = receive_descriptors(self.sock, PACKET_BYTES, _MAX_DESCRIPTORS)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError as error:
+            raise ChannelClosed from error
+        if not packet:
+            raise ChannelClosed
+        return packet, fds
+
+    def close(self) -> None:
+        """Close the socket and every descriptor that still waits."""
+        for _packet, _fds, to_close in self._queue:
+            for fd in to_close:
+                os.close(fd)
+        self._queue.clear()
+        self.sock.close()

@@ -1,0 +1,107 @@
+"""All PTY hosts of a server as one: a session's id says which host has it, a new one goes to each host in turn.
+
+Most servers have one host. Each holds a descriptor a session, so a server of more sessions than a process may have
+descriptors has several. Limits are exact over all of them: each host has a share of every limit, and a session that one
+has no room for is offered to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.worker.host_client import HostClient, HostError
+from web_terminal_suite.server.worker.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from web_terminal_suite.protocol.messages import SessionSpec
+    from web_terminal_suite.server.worker.attachment import Attachment
+
+
+class HostPool:
+    """A worker's links to the hosts, by the number each has in its sessions' ids."""
+
+    def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
+        # One loop pumps the sessions of all hosts.
+        rota = Scheduler(loop)
+        self._links = [HostClient(sock, loop, gone, rota) for sock in socks]
+        self._next = 0
+
+    def of(self, session: str) -> HostClient:
+        """The host that has, or would have, a session of this id."""
+        number = ipc.host_of(session)
+        return self._links[number if number < len(self._links) else 0]
+
+    async def create(self, who: ipc.Caller, spec: SessionSpec, *, tied: bool = False) -> Attachment:
+        """A new session, held by this worker, and ended with it at the latest where it is ``tied``.
+
+        Raises:
+            HostRefused: a limit, or the shell did not start.
+        """
+        hold: Attachment = await self._create(who, spec, join=True, tied=tied)
+        return hold
+
+    async def make(self, who: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
+        """A new session that nobody looks at yet.
+
+        Raises:
+            HostRefused: as in ``create``.
+        """
+        told: ipc.InfoReply = await self._create(who, spec, join=False, tied=False)
+        return told.facts
+
+    async def _create(self, who: ipc.Caller, spec: SessionSpec, *, join: bool, tied: bool) -> Any:
+        first = self._next = (self._next + 1) % len(self._links)
+        for link in (*self._links[first:], *self._links[:first]):
+            try:
+                return await link.ask(ipc.CreateSession, who=who, spec=spec, join=join, tied=tied)
+            except HostError as refused:
+                if refused.code != "session_limit":
+                    raise
+                last = refused
+        raise last
+
+    async def join(self, who: ipc.Caller, session: str) -> Attachment:
+        """A session that exists, held by this worker.
+
+        Raises:
+            HostRefused: there is none, or it is not theirs.
+        """
+        return await self.of(session).join(who, session)
+
+    async def list(self, who: ipc.Caller, limit: int, after: str | None) -> ipc.ListReply:
+        """At most ``limit`` sessions behind the id ``after``, in the order of their ids, how many there are in all, and
+        where to go on."""
+        if len(self._links) == 1:
+            only: ipc.ListReply = await self._links[0].ask(ipc.ListSessions, who=who, limit=limit, after=after)
+            return only
+        pages = await asyncio.gather(
+            *(link.ask(ipc.ListSessions, who=who, limit=limit, after=after) for link in self._links)
+        )
+        return merged(pages, limit)
+
+    async def count(self) -> ipc.StatsReply:
+        """Sessions by state now, and totals since the start, over all hosts."""
+        counts: list[ipc.StatsReply] = await asyncio.gather(*(link.ask(ipc.GetStats) for link in self._links))
+        states = {name: sum(each.states[name] for each in counts) for name in counts[0].states}
+        return ipc.StatsReply(
+            id=0,
+            states=states,
+            created=sum(each.created for each in counts),
+            failed=sum(each.failed for each in counts),
+            expired=sum(each.expired for each in counts),
+        )
+
+
+def merged(pages: Sequence[ipc.ListReply], limit: int) -> ipc.ListReply:
+    """One page out of each host's: nothing is passed over, for no id is shown beyond the end of a page that goes on."""
+    ends = [page.next for page in pages if page.next is not None]
+    sessions = sorted((facts for page in pages for facts in page.sessions), key=lambda facts: facts.id)
+    shown = [facts for facts in sessions if not ends or facts.id <= min(ends)][:limit]
+    more = bool(ends) or len(shown) < len(sessions)
+    next_ = shown[-1].id if more and shown else None
+    return ipc.ListReply(id=0, sessions=tuple(shown), total=sum(page.total for page in pages), next=next_)

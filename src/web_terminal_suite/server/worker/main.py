@@ -1,0 +1,224 @@
+"""One worker process: the shared listener, uvicorn's HTTP protocol on it, and the link to the host.
+
+uvicorn's ``Server`` is left out on purpose: it wakes ten times a second, binds and handles signals, and all of that
+is the supervisor's. Its protocol classes are used as ``Server`` uses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
+
+from web_terminal_suite.protocol.errors import CloseCode
+from web_terminal_suite.server import launch
+from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.worker import relays
+from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.host_pool import HostPool
+from web_terminal_suite.server.worker.sniffer import ProtocolSniffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from web_terminal_suite.server.settings import Settings
+
+log = logging.getLogger("web_terminal_suite.worker")
+
+# TCP keep-alive (tcp(7)): a vanished peer is found after 60 + 4 * 15 seconds, without a timer of ours. What is
+# accepted has it from the listener.
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+# Connections the kernel completes before we accept them; net.core.somaxconn caps it.
+_BACKLOG = 4096
+# A request's line and headers; browsers send a few KiB, other servers take 8 to 64.
+_HEAD_BYTES = 64 * 1024
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol, but a request's head may not grow without end: nobody has asked yet who sends it."""
+
+    class Bounded(protocol):  # type: ignore[misc, valid-type]  # uvicorn has one of two, which Config chooses
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self._head_bytes = 0
+            self._in_head = True
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            super().data_received(data)
+            if self._in_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > _HEAD_BYTES:
+                    self.transport.write(_HEAD_TOO_LARGE)
+                    self.transport.close()
+
+        def on_message_begin(self) -> None:
+            self._head_bytes = 0
+            self._in_head = True
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._in_head = False
+            super().on_headers_complete()
+
+    return Bounded
+
+
+# So many connections are a crowd, and so small a part of it is what is left of one.
+_CROWD = 256
+_FEW = 16
+
+
+class WorkerProcess:
+    """Everything of one worker that its connections share."""
+
+    def __init__(self, settings: Settings, serial: int, listener: socket.socket) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.access = Access(settings, listener.getsockname()[1])
+        self.counters = Counters(launch.COUNTERS_FD, serial)
+        channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
+        self.hosts = HostPool(channels, self.loop, self._host_gone)
+        self.strangers = 0
+        """Connections that have not authenticated."""
+        self.leaving = CloseCode.GOING_AWAY
+        self.leaving_now = False
+        for level, option, value in _KEEP_ALIVE:
+            listener.setsockopt(level, option, value)
+        self._listener = listener
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._state = ServerState()
+        self.connections: set[Any] = self._state.connections
+        """Everything that is open on the port, HTTP and WebSocket."""
+        self._left = asyncio.Event()
+        # WebSockets at once since memory was given back, and whether that was done while some of a crowd were there.
+        self._most = 0
+        self._rest_leaves = False
+
+    def enter(self, websocket: Any) -> None:
+        """A WebSocket more."""
+        self.connections.add(websocket)
+        self._most = max(self._most, len(self.connections))
+
+    def leave(self, websocket: Any) -> None:
+        """One less; when most of a crowd have left its memory goes, and once more after the last."""
+        self.connections.discard(websocket)
+        left = len(self.connections)
+        if (self._most >= _CROWD and left <= self._most // _FEW) or (self._rest_leaves and not left):
+            self._most = left
+            self._rest_leaves = left > 0
+            launch.give_back()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server stops for good, rather than this worker being replaced."""
+        return self.leaving is CloseCode.GOING_AWAY
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``, which handles its own failures, to its end or the worker's."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def serve(self, control: socket.socket) -> None:
+        """Accept connections until told to leave; then let them go within ``drain_timeout``."""
+        # Imported here: they import this module's class.
+        from web_terminal_suite.server.worker.handshake import protocol_class
+        from web_terminal_suite.server.worker.http.app import application
+
+        log.info("relay: %s%s", relays.KIND, f" ({relays.WHY})" if relays.WHY else "")
+        websocket: Any = protocol_class(self)
+        config = uvicorn.Config(
+            application(self),
+            http="httptools",
+            ws=websocket,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            ws_max_size=self.settings.message_limit,
+        )
+        config.load()
+        self._state.default_headers = config.encoded_headers
+
+        # Both as uvicorn makes them.
+        http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
+        arrival = partial(
+            ProtocolSniffer,
+            self.connections,
+            http=partial(http, config=config, server_state=self._state, app_state={}),
+            websocket=partial(websocket, config, self._state, {}),
+        )
+        server = await self.loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
+        control.setblocking(False)
+        self.loop.add_reader(control.fileno(), self._told, control)
+        launch.settle()
+        control.send(launch.READY)
+        await self._left.wait()
+        server.close()
+        await self._drain()
+
+    def _told(self, control: socket.socket) -> None:
+        """The supervisor speaks; when it is gone, so are we."""
+        try:
+            word = control.recv(64)
+        except BlockingIOError:
+            return
+        if not word:
+            self.loop.remove_reader(control.fileno())
+        self.leaving = CloseCode.SERVICE_RESTART if word == launch.REPLACE else CloseCode.GOING_AWAY
+        self.leaving_now = True
+        self._left.set()
+
+    def _host_gone(self) -> None:
+        log.error("the PTY host is gone; leaving")
+        self.leaving_now = True
+        self._left.set()
+
+    async def _drain(self) -> None:
+        for connection in list(self.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.settings.drain_timeout):
+                while self.connections or self._state.tasks:
+                    # uvicorn offers no event for "the last connection closed".
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("%d connections did not close in time", len(self.connections))
+
+
+async def _main() -> None:
+    settings = launch.read_settings()
+    launch.log_to_stderr(settings.log_level, "worker")
+    listener = socket.socket(fileno=launch.LISTENER_FD)
+    listener.setblocking(False)
+    worker = WorkerProcess(settings, int(sys.argv[1]), listener)
+    await worker.serve(socket.socket(fileno=launch.CONTROL_FD))
+
+
+def main() -> None:
+    """Serve until the supervisor says leave or is gone."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    uvloop.run(_main())
+
+
+if __name__ == "__main__":
+    main()
