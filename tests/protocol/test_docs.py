@@ -48,7 +48,7 @@ def of_class(type_: type[msgspec.Struct]) -> dict[str, tuple[bool, str | None]]:
     return found
 
 
-@pytest.mark.parametrize(("title", "types"), [("Messages of the client", CLIENT), ("Messages of the server", SERVER)])
+@pytest.mark.parametrize(("title", "types"), [("Client messages", CLIENT), ("Server messages", SERVER)])
 def test_messages_and_their_fields(title, types):
     told = documented(title)
     assert set(told) == {m.kind(type_) for type_ in types}
@@ -87,7 +87,7 @@ def test_subprotocols_and_kinds():
 
 
 def test_the_wires_of_others():
-    kinds = {(row[0].split("`")[1], row[1]) for row in rows("The wire of ttyd") if len(row) == 4}
+    kinds = {(row[0].split("`")[1], row[1]) for row in rows("ttyd protocol") if len(row) == 4}
     client = {kind for kind, direction in kinds if direction == "client to server"}
     assert client == {"{", "0", "1", "2", "3"}
     for kind in client:
@@ -95,7 +95,7 @@ def test_the_wires_of_others():
     server = {kind for kind, direction in kinds if direction == "server to client"}
     heard = {kind: type(ttyd.decode_server(b"2{}" if kind == "2" else kind.encode())) for kind in server}
     assert heard == {"0": ttyd.TtydOutput, "1": ttyd.Title, "2": ttyd.Preferences}
-    section = TEXT.split("# The wire of ttyd\n")[1].split("## REST\n")[0]
+    section = TEXT.split("# ttyd protocol\n")[1].split("## REST\n")[0]
     codes = {int(code) for row in re.findall(r"^\| ([0-9, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
     assert codes <= {int(code) for code in CloseCode}
     for message in (terminado.SETUP.payload, terminado.DISCONNECT.payload):
