@@ -27,11 +27,8 @@ help: ## every target, and what it does
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
 
-test: $(VENV)/.dev ## style and types, then every test, the page's in its own language too
-	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: check ## style and types, then every test with coverage, the page's in its own language too
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=json --coverage-floors $(TEST_FLAGS)
 
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
