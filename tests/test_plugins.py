@@ -9,9 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.plugins.coverage_floors import PACKAGE, rooms, table
 from tests.plugins.not_run import not_run
+from tests.test_lock import pins
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,6 +77,16 @@ def test_a_missing_browser_fails_the_run_where_it_is_required(
 def test_ci_requires_the_browser() -> None:
     for file in (".ci/run", ".github/workflows/ci.yml"):
         assert "--require-browser" in (ROOT / file).read_text(), file
+
+
+# Hooks
+
+
+def test_hooks_run_what_the_lock_holds() -> None:
+    for hook in YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")["repos"][0]["hooks"]:
+        assert hook["language"] == "system"
+        program = hook["entry"].split()[0].removeprefix(".venv/bin/")
+        assert program in {pin.name for pin in pins("dev")}
 
 
 # Signals

@@ -20,7 +20,9 @@ from web_terminal_suite.bench.load.links import CarrierError
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
-cluster = pytest.importorskip("web_terminal_suite.bench.load.cluster", reason="the extra 'cluster' is not installed")
+cluster = pytest.importorskip(
+    "web_terminal_suite.bench.load.cluster", reason="distributed is not installed; pip install --group dev"
+)
 
 # One cluster is enough.
 pytestmark = pytest.mark.xdist_group("cluster")
