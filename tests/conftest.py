@@ -17,6 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ("tests.plugins.clean_signals", "tests.plugins.coverage_floors", "tests.plugins.not_run")
+
 TOKEN = "token-for-tests-0123456789"
 _START_SECONDS = 60
 _STOP_SECONDS = 30

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 
 import pytest
 
+from tests.leftovers import Leftovers
 from web_terminal_suite.bench.benchmark import BenchmarkContext
 from web_terminal_suite.bench.samples import Outcome
 from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
-from web_terminal_suite.bench.terminals.processes import LaunchFailed, children
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
 from web_terminal_suite.bench.terminals.registry import PEERS, UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.ttyd import Ttyd
@@ -37,7 +37,7 @@ async def test_the_real_one(name: str) -> None:
     """Started, used as a benchmark uses it, left as it was, ended whole."""
     import random
 
-    before = children(os.getpid())
+    leftovers = Leftovers()
     async with peer(name).launch() as running:
         stage = BenchmarkContext(running, "", Markers(random.Random(1)))
         empty = await running.steady_footprint()
@@ -64,7 +64,7 @@ async def test_the_real_one(name: str) -> None:
         assert facts.version
         assert facts.command
         assert not facts.missing
-    assert children(os.getpid()) <= before
+    assert leftovers.pids() == []
 
 
 async def _paste(shell, stage, count: int) -> None:
@@ -170,11 +170,11 @@ class Misbehaving(Peer):
     ],
 )
 async def test_one_that_does_not_do_what_it_should_is_told_of(mode: str, words: str) -> None:
-    before = children(os.getpid())
+    leftovers = Leftovers()
     with pytest.raises(LaunchFailed, match=words):
         async with Misbehaving(mode).launch():
             pytest.fail("was taken for ready")
-    assert children(os.getpid()) <= before
+    assert leftovers.pids() == []
 
 
 async def test_a_running_one_elsewhere_is_measured_by_url() -> None:

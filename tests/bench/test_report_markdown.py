@@ -222,7 +222,7 @@ def command(*words):
     return CliRunner().invoke(application("report"), ["report", *map(str, words)])
 
 
-@pytest.mark.skipif(not html.TEMPLATE.exists(), reason="the page is built by the build")
+@pytest.mark.skipif(not html.TEMPLATE.exists(), reason="the report page is not built; pip install --editable .")
 def test_the_command_writes_a_page(file, tmp_path):
     done = command(file, "--output", tmp_path / "a.html", "--baseline", file, "--home", tmp_path)
     assert done.exit_code == 0, done.output

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.leftovers import Leftovers
 from web_terminal_suite.bench.benchmark import declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
@@ -19,7 +20,7 @@ from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Targ
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.suites.floors import BENCHMARKS as FLOORS
 from web_terminal_suite.bench.terminals.null import NullServer
-from web_terminal_suite.bench.terminals.processes import LaunchFailed, children, is_gone, tree
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, is_gone, tree
 from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.client.errors import Closed, TimedOut, Violated
@@ -173,7 +174,7 @@ async def test_cancelling_keeps_what_was_finished_and_ends_what_was_started():
         return sample(now_ns(), now_ns())
 
     plan = make_plan([benchmark(operate, NULL)], [NullServer()], (), OPTIONS)
-    before = children(os.getpid())
+    leftovers = Leftovers()
     task = asyncio.create_task(carry_out(plan, trials.append, NoProgress()))
     await asyncio.wait_for(reached.wait(), 20)
     task.cancel()
@@ -182,7 +183,7 @@ async def test_cancelling_keeps_what_was_finished_and_ends_what_was_started():
     assert len(trials) == 1
     assert pids
     assert all(is_gone(pid) for pid in pids)
-    assert children(os.getpid()) == before
+    assert leftovers.pids() == []
     assert gc.isenabled()
 
 

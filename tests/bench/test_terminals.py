@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
+from tests.leftovers import Leftovers
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.null_server import answer
-from web_terminal_suite.bench.terminals.processes import LaunchFailed, children, is_gone, process_facts, started, tree
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, is_gone, process_facts, started, tree
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.terminal import Footprint
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
@@ -71,11 +72,11 @@ async def test_a_server_that_dies_is_seen_to():
     ],
 )
 async def test_one_that_never_gets_ready_says_why(program, words):
-    before = children(os.getpid())
+    leftovers = Leftovers()
     async with started((sys.executable, "-c", program), dict(os.environ)) as process:
         with pytest.raises(LaunchFailed, match=words):
             await process.line("http", 0.5)
-    assert children(os.getpid()) == before
+    assert leftovers.pids() == []
 
 
 async def test_a_program_that_is_not_there():

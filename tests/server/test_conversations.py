@@ -26,7 +26,7 @@ TITLES = ("a shell that ends well", "a shell that fails")
 @pytest.fixture(scope="module")
 def place_of_the_real_ttyd():
     if TTYD is None:
-        pytest.skip("ttyd is not installed; with it on PATH its wire is compared with ours as it is now")
+        pytest.skip("ttyd is not installed; put it on PATH to compare its wire with ours")
     with real_ttyd() as each:
         yield each
 
@@ -34,7 +34,7 @@ def place_of_the_real_ttyd():
 @pytest.fixture(scope="module")
 def place_of_the_real_jupyter():
     if not HAS_JUPYTER:
-        pytest.skip("jupyter-server is not installed; it is in the group of development dependencies")
+        pytest.skip("jupyter-server is not installed; pip install --group dev")
     with real_jupyter() as each:
         yield each
 

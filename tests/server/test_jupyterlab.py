@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
     # 240 MB with all it brings, too much for every run; its own client is tested in test_jupyter_client.
-    pytest.mark.skipif(JUPYTER_LAB is None, reason="JupyterLab is not installed; it is tested where it is on PATH"),
+    pytest.mark.skipif(JUPYTER_LAB is None, reason="JupyterLab is not installed; pip install jupyterlab"),
 ]
 
 _WAIT_MS = 60_000

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(TTYD is None, reason="ttyd is not installed; its page is tested where it is on PATH"),
+    pytest.mark.skipif(TTYD is None, reason="ttyd is not installed; put it on PATH to test its page"),
 ]
 
 _WAIT_MS = 20_000

@@ -21,7 +21,7 @@ from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
 cluster = pytest.importorskip(
-    "web_terminal_suite.bench.load.backends.dask", reason="the extra 'cluster' is not installed"
+    "web_terminal_suite.bench.load.backends.dask", reason="distributed is not installed; pip install --group dev"
 )
 
 # One cluster is enough.

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import serving
+from tests.leftovers import Leftovers
 from web_terminal_suite.bench.load import coordinator
 from web_terminal_suite.bench.load.backends.local import CLIENT, LocalBackend
 from web_terminal_suite.bench.load.collector import Collector
@@ -18,7 +19,6 @@ from web_terminal_suite.bench.load.coordinator import LoadRun, conduct
 from web_terminal_suite.bench.load.operations import Operations
 from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
 from web_terminal_suite.bench.terminals.null import NullServer
-from web_terminal_suite.bench.terminals.processes import children
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
 from web_terminal_suite.bench.workload.client_process import ClientProcess, ended
 
@@ -50,14 +50,14 @@ def load_of(*stages, shards=2, seed=7, sources=()) -> LoadRun:
 
 async def conducted(load, terminal, view=None, carrier=None):
     """The ledger of a load; nothing that was started is left."""
-    before = children(os.getpid())
     ledger = Collector(load.shards, len(load.scenario.stage))
+    leftovers = Leftovers()
     over = []
     try:
         async with asyncio.timeout(_GUARD_SECONDS):
             await conduct(load, terminal, carrier or LocalBackend(), ledger, view or Watcher(), over.append)
     finally:
-        assert children(os.getpid()) == before
+        assert leftovers.pids() == []
     assert over == [number for number, passed in enumerate(ledger.milestones) if passed.end_ns is not None]
     return ledger
 
@@ -169,14 +169,14 @@ async def test_a_server_that_dies_ends_the_load_and_what_was_measured_is_kept():
 
 async def test_an_interrupted_load_ends_at_once_and_keeps_what_it_has():
     ledger = Collector(2, 1)
-    before = children(os.getpid())
+    leftovers = Leftovers()
     load = load_of(typing(duration=60))
     task = asyncio.current_task()
     view = Watcher(act=lambda: task.cancel())
     with pytest.raises(asyncio.CancelledError):
         await conduct(load, WebTerminal(), LocalBackend(), ledger, view, lambda _: pytest.fail("not over"))
     task.uncancel()
-    assert children(os.getpid()) == before
+    assert leftovers.pids() == []
     assert len(operations(ledger, "start")) == 10
     assert ledger.milestones[0].playing_ns is not None
     assert ledger.milestones[0].played_ns is None

@@ -172,18 +172,16 @@ def test_wrong_usage_is_told_before_anything_starts(tmp_path, words, complaint):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_load_keeps_what_it_has(tmp_path, number):
-    process = subprocess.Popen(
-        [*COMMAND, "load", "--sessions", "6", "--duration", "300", "--json", "r.json", "--no-history"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    try:
-        while "playing" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(number)
-        out, err = process.communicate(timeout=_GUARD_SECONDS)
-    finally:
-        process.kill()
-        process.wait()
+    command = [*COMMAND, "load", "--sessions", "6", "--duration", "300", "--json", "r.json", "--no-history"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path) as process:
+        try:
+            while "playing" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(number)
+            out, err = process.communicate(timeout=_GUARD_SECONDS)
+        finally:
+            process.kill()
     assert process.returncode == 4
     assert "interrupted: what was measured so far is kept" in err
     assert "exit 4 (the run itself failed)" in out

@@ -1,0 +1,1 @@
+"""What this project's tests add to pytest."""
