@@ -53,7 +53,6 @@ class Recording(Dialect):
     """A dialect that does what another does, and notes it."""
 
     name = "recording"
-    features = frozenset()
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

@@ -68,15 +68,6 @@ class Stack:
     samples: int
 
 
-@dataclass(frozen=True)
-class FunctionTime:
-    """How many samples a function was seen in: at the end of the stack, and anywhere in it."""
-
-    function: str
-    own: int
-    total: int
-
-
 # Recording
 
 
@@ -320,37 +311,6 @@ def parse_stacks(text: str) -> tuple[Stack, ...]:
             raise ProfileError(f"line {number} is no stack with a number of samples: {line[:80]!r}")
         seen[tuple(_without_line(frame) for frame in path.split(";"))] += int(count)
     return tuple(Stack(frames, samples) for frames, samples in seen.items())
-
-
-def function_times(stacks: Iterable[Stack]) -> tuple[FunctionTime, ...]:
-    """Every function, the one with most samples of its own first. Recursion counts a stack once."""
-    own: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    for stack in stacks:
-        own[stack.frames[-1]] += stack.samples
-        for function in set(stack.frames):
-            total[function] += stack.samples
-    times = [FunctionTime(function, own[function], count) for function, count in total.items()]
-    return tuple(sorted(times, key=lambda each: (-each.own, -each.total, each.function)))
-
-
-def markdown_table(stacks: Sequence[Stack], rate: int, rows: int = 10) -> str:
-    """The functions that took most time themselves, in seconds and per cent of all samples.
-
-    ``rate`` is samples a second. Below the table stands how much the others took.
-    """
-    everything = _total(stacks)
-    if not everything:
-        return "No samples: the process did nothing while it was looked at.\n"
-    times = [each for each in function_times(stacks) if each.own]
-    lines = ["| function | self | | total | |", "|---|---:|---:|---:|---:|"]
-    for each in times[:rows]:
-        name = each.function.replace("|", "\\|").replace("`", "'")
-        figures = " | ".join(f"{part / rate:.2f} s | {part / everything:.1%}" for part in (each.own, each.total))
-        lines.append(f"| `{name}` | {figures} |")
-    rest = sum(each.own for each in times[rows:])
-    others = f"; {len(times) - rows} more functions took {rest / everything:.1%}" if rest else ""
-    return "\n".join(lines) + f"\n\n{everything} samples, {rate} a second{others}.\n"
 
 
 def _without_line(frame: str) -> str:

@@ -334,9 +334,6 @@ class ClientConnection(Receiver):
     def send_echo(self, data: bytes) -> int:
         return self._send(self.dialect.echo(data))
 
-    def send_ping(self, id: int = 0) -> int:
-        return self._send(self.dialect.ping(id))
-
     def send_frame(self, frame: Frame) -> int:
         """A frame as it is, past the dialect: for tests of what a server does with it."""
         return self._send(frame)

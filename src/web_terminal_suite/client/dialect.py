@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from web_terminal_suite.protocol import messages as m
@@ -28,17 +27,6 @@ class Unsupported(ValueError):
 
     def __init__(self, dialect: str, what: str) -> None:
         super().__init__(f"the wire of {dialect} has no {what}")
-
-
-class Feature(StrEnum):
-    """What a wire can carry beyond keystrokes and output."""
-
-    BINARY = "binary data"
-    ACKNOWLEDGE = "flow control"
-    ECHO = "echo message"
-    PING = "ping message"
-    RESUME = "resume"
-    SIGNAL = "signal message"
 
 
 class HttpRequest(NamedTuple):
@@ -58,7 +46,6 @@ class Dialect(ABC):
 
     name: ClassVar[str]
     path: str
-    features: ClassVar[frozenset[Feature]]
     subprotocols: tuple[str, ...] = ()
     input_limit_bytes: int = 0
     """The most that one ``input`` may carry; 0 where there is no such limit. More is typed in pieces."""
@@ -119,11 +106,11 @@ class Dialect(ABC):
 
     def echo(self, data: bytes) -> Frame:
         """A frame that is answered with the same bytes."""
-        raise Unsupported(self.name, Feature.ECHO.value)
+        raise Unsupported(self.name, "echo message")
 
     def ping(self, id: int) -> Frame:
         """A frame that is answered with a ``Pong``."""
-        raise Unsupported(self.name, Feature.PING.value)
+        raise Unsupported(self.name, "ping message")
 
     def command(self, line: str) -> Frame:
         """A line typed for the user, with its carriage return."""
@@ -131,7 +118,7 @@ class Dialect(ABC):
 
     def signal(self, name: str) -> Frame:
         """A signal to the foreground process group."""
-        raise Unsupported(self.name, Feature.SIGNAL.value)
+        raise Unsupported(self.name, "signal message")
 
     def close(self, destroy: bool) -> Frame | None:
         """A message that asks for the end; ``None`` where closing the WebSocket is all there is."""
@@ -153,8 +140,6 @@ _WINDOW_BYTES: Final = 1 << 17
 
 class Ephemeral(Dialect):
     """A wire whose session lives as long as its connection, and whose output has no offsets: they are counted here."""
-
-    features = frozenset()
 
     def __init__(self) -> None:
         super().__init__()

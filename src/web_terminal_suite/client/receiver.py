@@ -73,8 +73,6 @@ class Receiver(ABC):
         self.gaps: list[m.Gap] = []
         self.offset = 0
         self.acknowledged = 0
-        self.received_frames = 0
-        self.received_bytes = 0
         self._acknowledge = acknowledge
         self._acknowledge_every = ACKNOWLEDGE_EVERY_BYTES
         self._taken = 0
@@ -262,8 +260,6 @@ class Receiver(ABC):
 
     def _receive(self, text: bool, payload: bytes, now_ns: int) -> None:
         """One message of the server, whole."""
-        self.received_frames += 1
-        self.received_bytes += len(payload)
         try:
             event = self.dialect.read(text, payload)
             if self.dialect.owed:

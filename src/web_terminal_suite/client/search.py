@@ -32,18 +32,16 @@ class Search:
     An empty marker is never found: such a search only swallows. With ``keep`` what lies before the marker is kept.
     """
 
-    __slots__ = ("_kept", "_tail", "found", "marker", "seen_bytes")
+    __slots__ = ("_kept", "_tail", "found", "marker")
 
     def __init__(self, marker: bytes, keep: bool = False) -> None:
         self.marker = marker
         self.found: Found | None = None
-        self.seen_bytes = 0
         self._tail = b""
         self._kept: deque[bytes] | None = deque() if keep else None
 
     def feed(self, chunk: Chunk) -> Chunk | None:
         """Look into the next chunk; what lies behind the marker comes back."""
-        self.seen_bytes += len(chunk.data)
         if not self.marker:
             return None
         # The marker may begin in what came before, so the last bytes of that are looked at again.

@@ -240,17 +240,6 @@ async def started(command: tuple[str, ...], environment: Mapping[str, str]) -> A
             await _end(process)
 
 
-async def wait_gone(pids: Iterable[int], timeout: float) -> list[int]:
-    """Wait until all ``pids`` are reaped; gives those that are not after ``timeout`` seconds."""
-    deadline = asyncio.get_running_loop().time() + timeout
-    left = list(pids)
-    while left := [pid for pid in left if not is_gone(pid)]:
-        if asyncio.get_running_loop().time() > deadline:
-            break
-        await asyncio.sleep(_POLL_SECONDS)  # /proc offers no event for a process that is not our child
-    return left
-
-
 def _spawn(command: tuple[str, ...], environment: Mapping[str, str], output: int, errors: int) -> int:
     if shutil.which(command[0], path=environment.get("PATH")) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

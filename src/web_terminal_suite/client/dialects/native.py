@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.client.dialect import Dialect, Event, Feature
+from web_terminal_suite.client.dialect import Dialect, Event
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import (
     EchoBytes,
@@ -38,7 +38,6 @@ class NativeDialect(Dialect):
 
     name = "web-terminal"
     path = "/ws"
-    features = frozenset(Feature)
 
     def __init__(self, subprotocol: Subprotocol = Subprotocol.BINARY, *, in_band: bool = False) -> None:
         super().__init__()
