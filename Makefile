@@ -10,7 +10,7 @@ RELAY_SOURCE := src/web_terminal_suite/server/worker/_relay.pyx
 COMPARED := keystroke_echo time_to_prompt/warm output_flood typing_under_flood interrupt_under_flood stalled_reader paste \
 	execute_echo_simple create_session_basic session_memory_footprint pty_output_to_websocket_messages/1MB
 
-.PHONY: bench test comparison serve check clean
+.PHONY: bench test comparison serve docs check clean
 
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
@@ -27,6 +27,9 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve
+
+docs: $(VENV)/.dev ## the parts of docs/ that are written from the source
+	$(BIN)/python -m tests.server.settings_table
 
 check: $(VENV)/.dev ## style and types only
 	$(BIN)/ruff check src tests hatch_build.py
