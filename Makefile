@@ -18,7 +18,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison serve check lock hooks clean
+.PHONY: help bench test comparison serve docs check lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -37,6 +37,9 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve
+
+docs: $(VENV)/.dev ## the parts of docs/ that are written from the source
+	$(BIN)/python -m tests.server.settings_table
 
 check: $(VENV)/.dev ## style and types only
 	$(BIN)/ruff check $(SOURCES)

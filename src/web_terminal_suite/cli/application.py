@@ -45,6 +45,6 @@ def application(only: str | None = None) -> typer.Typer:
         """A web terminal, and the benchmark suite for web terminals."""
 
     for name, module in COMMANDS.items():
-        if only in (None, name):
+        if only in (None, name) and name != "serve":
             app.command(name)(getattr(importlib.import_module(module), name))
     return app

@@ -15,4 +15,8 @@ def main() -> None:
     from web_terminal_suite.cli.application import COMMANDS, application
 
     asked = next((word for word in words if not word.startswith("-")), None)
+    if asked == "serve":
+        from web_terminal_suite.cli.serve import serve
+
+        serve(words[words.index("serve") + 1 :], prog_name="web-terminal serve")
     application(asked if asked in COMMANDS else None)()

@@ -1,29 +1,32 @@
-"""What a server is told, once: flags, then environment, then the TOML file, then the defaults here.
+"""A server's settings, each declared once: flags override the environment, it the TOML file, the file the defaults.
 
-Every setting is one field of ``Settings``; its flag is ``--field-name``, its variable ``WEB_TERMINAL_FIELD_NAME``, its
-key in the file ``field_name``. Secrets do not appear in ``repr``.
+A setting is one field of ``Settings``. Its flag, its environment variable, its key in the file, its help text and its
+row in ``docs/operations.md`` are derived from that field. Secrets do not appear in ``repr``.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import functools
 import os
 import re
-import tomllib
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 ENVIRONMENT_PREFIX = "WEB_TERMINAL_"
 # An id has one hexadecimal digit for its host.
 MAX_HOSTS = 16
-# The name under which the server's own token logs in, and who everybody is where authentication is off.
+# The user that the server's own token logs in as, and that every client is where authentication is off.
 OWNER = "owner"
 Role = Literal["owner", "user", "viewer"]
 # First parts of paths, below the base path, that the page, the API and our own WebSocket have.
 OUR_PLACES = ("api", "assets", "ws", "index.html", "favicon.svg", "favicon.ico")
+
+_DAY = 24 * 3600
+_KIB = 1024
+_MIB = 1024 * 1024
 
 
 class SettingsError(Exception):
@@ -40,46 +43,69 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"User(token=<redacted>, role={self.role!r})"
 
 
+class Doc(msgspec.Struct, frozen=True):
+    """What the help and the documents say about a field of ``Settings``, and the range of a number."""
+
+    help: str
+    low: float = 0
+    high: float = 0
+    empty: str = ""
+    """What an empty default means, where the help does not say it."""
+    flag: str = ""
+    """The flag's name where it is not the field's: one value of several is singular."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Units are in the names; times in seconds, sizes in bytes."""
+    """Units are in the names or in the help; times in seconds, sizes in bytes."""
 
-    host: str = "127.0.0.1"
-    port: int = 7681
-    base_path: str = ""
-    ttyd_path: str = ""
-    terminado_path: str = ""
-    workers: int = 1
-    hosts: int = 0
-    """PTY host processes; 0 is as many as ``max_sessions`` needs."""
+    host: Annotated[str, Doc("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Doc("Port; 0 takes any free one.", 0, 65535)] = 7681
+    base_path: Annotated[str, Doc("Path under which a reverse proxy serves it, as /term.")] = ""
+    ttyd_path: Annotated[str, Doc("Serve ttyd's clients there, as /ttyd.", empty="off")] = ""
+    terminado_path: Annotated[str, Doc("Serve JupyterLab's terminals there, as /jupyter.", empty="off")] = ""
+    workers: Annotated[int, Doc("Worker processes.", 1, 64)] = 1
+    hosts: Annotated[
+        int, Doc("PTY host processes, which keep the shells; 0 is as many as --max-sessions needs.", 0, MAX_HOSTS)
+    ] = 0
 
-    shell: str = ""
-    cwd: str = ""
-    env: dict[str, str] = {}
+    shell: Annotated[str, Doc("Program of new sessions.", empty="$SHELL or /bin/sh")] = ""
+    cwd: Annotated[str, Doc("Directory of new sessions.", empty="home")] = ""
+    env: Annotated[dict[str, str], Doc("NAME=VALUE for new sessions; may be repeated.")] = {}
 
-    token: str = ""
-    users: dict[str, User] = {}
-    insecure_no_auth: bool = False
-    allow_hosts: tuple[str, ...] = ()
-    allow_origins: tuple[str, ...] = ()
-    login_seconds: int = 7 * 24 * 3600
-    login_attempts_per_minute: int = 10
-    authentication_timeout: float = 10.0
-    messages_per_second: int = 0
+    token: Annotated[str, Doc("Token to log in with; better in WEB_TERMINAL_TOKEN.", empty="random at each start")] = ""
+    users: Annotated[dict[str, User], Doc("Further users, each with a token and a role; only in the TOML file.")] = {}
+    insecure_no_auth: Annotated[bool, Doc("Ask for no token; loopback only.")] = False
+    allow_hosts: Annotated[
+        tuple[str, ...], Doc("A further Host header to accept; may be repeated.", flag="allow-host")
+    ] = ()
+    allow_origins: Annotated[
+        tuple[str, ...], Doc("A further page origin to accept; may be repeated.", flag="allow-origin")
+    ] = ()
+    login_seconds: Annotated[int, Doc("Seconds that a login lasts.", 1, 366 * _DAY)] = 7 * _DAY
+    login_attempts_per_minute: Annotated[int, Doc("Failed logins per address and worker.", 1, 1_000_000)] = 10
+    authentication_timeout: Annotated[float, Doc("Seconds a connection may take to authenticate.", 0.1, 3600)] = 10.0
+    messages_per_second: Annotated[int, Doc("Messages of one connection; 0 is no limit.", 0, 10_000_000)] = 0
 
-    log_size: int = 256 * 1024
-    window: int = 128 * 1024
-    message_limit: int = 1 << 20
-    max_cols: int = 500
-    max_rows: int = 200
+    log_size: Annotated[int, Doc("Bytes of output kept per session.", 64 * _KIB, 64 * _MIB)] = 256 * _KIB
+    window: Annotated[int, Doc("Unacknowledged bytes per viewer.", 4 * _KIB, 32 * _MIB)] = 128 * _KIB
+    message_limit: Annotated[int, Doc("Bytes of one message.", _KIB, 64 * _MIB)] = _MIB
+    max_cols: Annotated[int, Doc("Columns of the widest terminal.", 1, 65535)] = 500
+    max_rows: Annotated[int, Doc("Rows of the tallest terminal.", 1, 65535)] = 200
 
-    max_sessions: int = 10_000
-    max_sessions_per_user: int = 1_000
-    idle_timeout: float = 1800.0
-    linger: float = 60.0
-    kill_after: float = 2.0
-    drain_timeout: float = 10.0
+    max_sessions: Annotated[int, Doc("Sessions of all users together.", 1, 1_000_000)] = 10_000
+    max_sessions_per_user: Annotated[int, Doc("Sessions of one user.", 1, 1_000_000)] = 1_000
+    idle_timeout: Annotated[
+        float, Doc("Seconds a session may have no viewer before it ends; 0 is no limit.", 0, 10 * 366 * _DAY)
+    ] = 1800.0
+    linger: Annotated[float, Doc("Seconds an ended session can be read.", 0, _DAY)] = 60.0
+    kill_after: Annotated[float, Doc("Seconds from a shell's SIGHUP to its SIGKILL.", 0, 3600)] = 2.0
+    drain_timeout: Annotated[
+        float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
+    ] = 10.0
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Doc("Least severe event to log: debug, info, warning or error.")
+    ] = "info"
 
     def __repr__(self) -> str:
         shown = ("<redacted>" if name == "token" and value else value for name, value in self._items())
@@ -92,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def has_authentication(self) -> bool:
-        """Whether anybody is asked who they are."""
+        """Whether clients are asked for credentials."""
         return not self.insecure_no_auth
 
     def without_secrets(self) -> Settings:
@@ -100,27 +126,57 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return msgspec.structs.replace(self, token="", users={})
 
 
-# (field, lowest, highest): what each number may be.
-_RANGES: tuple[tuple[str, float, float], ...] = (
-    ("port", 0, 65535),
-    ("workers", 1, 64),
-    ("hosts", 0, MAX_HOSTS),
-    ("login_seconds", 1, 366 * 24 * 3600),
-    ("login_attempts_per_minute", 1, 1_000_000),
-    ("authentication_timeout", 0.1, 3600),
-    ("messages_per_second", 0, 10_000_000),
-    ("log_size", 64 * 1024, 64 * 1024 * 1024),
-    ("window", 4096, 32 * 1024 * 1024),
-    ("message_limit", 1024, 64 * 1024 * 1024),
-    ("max_cols", 1, 65535),
-    ("max_rows", 1, 65535),
-    ("max_sessions", 1, 1_000_000),
-    ("max_sessions_per_user", 1, 1_000_000),
-    ("idle_timeout", 0, 10 * 366 * 24 * 3600),
-    ("linger", 0, 24 * 3600),
-    ("kill_after", 0, 3600),
-    ("drain_timeout", 0, 3600),
-)
+class Declaration(msgspec.Struct, frozen=True):
+    """A field of ``Settings`` as flag, variable and documentation see it."""
+
+    name: str
+    type: Any
+    default: Any
+    doc: Doc
+
+    @property
+    def flag(self) -> str:
+        """The option of ``serve``; empty for a table that only a file can hold."""
+        return "" if self.name == "users" else f"--{self.doc.flag or self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable; empty for a table."""
+        return "" if self.is_table else ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the value maps names to values, as ``[env]`` does."""
+        return typing.get_origin(self.type) is dict
+
+    @property
+    def is_list(self) -> bool:
+        """Whether there are several values: a flag that may be repeated, a variable with commas."""
+        return typing.get_origin(self.type) is tuple
+
+    @property
+    def default_text(self) -> str:
+        """The default as a reader sees it; empty where there is none."""
+        if isinstance(self.default, bool):
+            return ""
+        return f"{self.default:.15g}" if isinstance(self.default, int | float) else self.default or self.doc.empty
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The least and the greatest value of a number."""
+        return (self.doc.low, self.doc.high) if self.type in (int, float) else None
+
+
+@functools.cache
+def declarations() -> tuple[Declaration, ...]:
+    """Every setting, in the order of ``Settings``."""
+    hints = typing.get_type_hints(Settings, include_extras=True)
+    defaults = Settings()
+    found = []
+    for name in Settings.__struct_fields__:
+        type_, doc = typing.get_args(hints[name])
+        found.append(Declaration(name, type_, getattr(defaults, name), doc))
+    return tuple(found)
 
 
 def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: str | None = None) -> Settings:
@@ -146,10 +202,10 @@ def check(settings: Settings) -> Settings:
     Raises:
         SettingsError: a value out of range, or a combination that is unsafe.
     """
-    for name, low, high in _RANGES:
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            raise SettingsError(f"{name} = {value} is out of range: {low} to {high}")
+    for each in declarations():
+        value = getattr(settings, each.name)
+        if each.range is not None and not each.doc.low <= value <= each.doc.high:
+            raise SettingsError(f"{each.name} = {value} is out of range: {each.doc.low} to {each.doc.high}")
     if settings.log_size % 4096:
         raise SettingsError(f"log_size = {settings.log_size} is not a multiple of the page size, 4096 bytes")
     if settings.window > settings.log_size // 2:
@@ -175,6 +231,8 @@ def check(settings: Settings) -> Settings:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach ``host``."""
+    import ipaddress
+
     if host == "localhost":
         return True
     try:
@@ -204,12 +262,14 @@ def _check_tokens(settings: Settings) -> None:
     if len(set(tokens)) != len(tokens):
         raise SettingsError("two users have the same token")
     if settings.token and OWNER in settings.users:
-        raise SettingsError(f"users: {OWNER!r} is the name of whoever logs in with the token; choose another")
+        raise SettingsError(f"users: {OWNER!r} is the user that the server's token logs in as; choose another")
     if any(not name or len(name) > 64 for name in settings.users):
         raise SettingsError("a user's name must have 1 to 64 characters")
 
 
 def _from_file(path: str) -> dict[str, Any]:
+    import tomllib
+
     try:
         with open(path, "rb") as file:
             content = tomllib.load(file)
@@ -224,19 +284,17 @@ def _from_file(path: str) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Variables that name a setting; ``env`` and ``users`` are tables and come from flags or the file only."""
-    hints = typing.get_type_hints(Settings)
+    """What the variables of the settings say; tables come from flags or the file only."""
     found: dict[str, Any] = {}
-    for name in Settings.__struct_fields__:
-        text = environment.get(ENVIRONMENT_PREFIX + name.upper())
-        if text is None or name in ("env", "users"):
+    for each in declarations():
+        text = environment.get(each.variable)
+        if text is None:
             continue
-        hint = hints[name]
-        value: Any = tuple(text.split(",")) if typing.get_origin(hint) is tuple else text
+        value: Any = tuple(text.split(",")) if each.is_list else text
         try:
-            found[name] = msgspec.convert(value, hint, strict=False)
+            found[each.name] = msgspec.convert(value, each.type, strict=False)
         except msgspec.ValidationError as error:
-            raise SettingsError(f"{ENVIRONMENT_PREFIX}{name.upper()}={text!r}: {error}") from error
+            raise SettingsError(f"{each.variable}={text!r}: {error}") from error
     return found
 
 

@@ -1,0 +1,127 @@
+"""Every setting is a flag, a variable and a key, with one help text and one row in the documents."""
+
+from __future__ import annotations
+
+import os
+import typing
+
+import pytest
+from click.testing import CliRunner
+
+from tests.server import settings_table
+from web_terminal_suite.cli.serve import serve, settings_of
+from web_terminal_suite.server.settings import Settings, declarations
+
+SETTINGS = declarations()
+# A value that is not the default and can be used with the defaults of the others, where not every value can.
+VALUES = {
+    "base_path": "/term", "ttyd_path": "/tty", "terminado_path": "/jupyter", "token": "0123456789abcdef",
+    "allow_origins": ("https://a.example", "https://b.example"), "log_size": 512 * 1024, "window": 4096,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("WEB_TERMINAL_")]:
+        monkeypatch.delenv(name)
+
+
+def started(*words: str) -> Settings:
+    """What a server is started with."""
+    return settings_of(**serve.make_context("serve", list(words)).params)
+
+
+def value_of(setting) -> object:
+    if setting.name in VALUES:
+        return VALUES[setting.name]
+    if setting.range:
+        return setting.default + 1
+    if setting.type is bool:
+        return not setting.default
+    if setting.is_list:
+        return ("a", "b")
+    if setting.is_table:
+        return {"A": "1=2", "B": ""}
+    return next((each for each in typing.get_args(setting.type) if each != setting.default), "other")
+
+
+def words_of(setting, value) -> list[str]:
+    if value is True:
+        return [setting.flag]
+    if setting.is_table:
+        return [word for name, text in value.items() for word in (setting.flag, f"{name}={text}")]
+    values = value if setting.is_list else [value]
+    return [word for each in values for word in (setting.flag, str(each))]
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.flag], ids=lambda each: each.name)
+def test_every_flag_reaches_the_supervisor(setting):
+    value = value_of(setting)
+    assert value != setting.default
+    assert getattr(started(*words_of(setting, value)), setting.name) == value
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.variable], ids=lambda each: each.name)
+def test_every_variable_reaches_the_supervisor_unless_a_flag_is_given(setting, monkeypatch):
+    value = value_of(setting)
+    text = ",".join(value) if setting.is_list else str(int(value)) if value is True else str(value)
+    monkeypatch.setenv(setting.variable, text)
+    assert getattr(started(), setting.name) == value
+    if not isinstance(setting.default, bool):
+        other = setting.default if setting.range or setting.name in ("host", "log_level") else value
+        assert getattr(started(*words_of(setting, other)), setting.name) == other
+
+
+def test_a_file_is_named_by_a_flag(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('port = 1234\n[users.ann]\ntoken = "0123456789abcdef"\n')
+    settings = started("--config", str(path))
+    assert (settings.port, list(settings.users)) == (1234, ["ann"])
+
+
+def test_a_server_without_credentials_gets_a_random_token():
+    assert len(started().token) >= 32
+    assert started().token != started().token
+
+
+def test_the_flags_are_those_of_the_settings_and_the_file():
+    assert {each.name for each in serve.params} == {each.name for each in SETTINGS if each.flag} | {"config"}
+    assert [each.name for each in SETTINGS if not each.flag] == ["users"]
+
+
+def test_help_shows_every_flag_with_its_text_and_its_default():
+    shown = " ".join(CliRunner().invoke(serve, ["--help"], env={"COLUMNS": "200"}).output.split())
+    for setting in SETTINGS:
+        if setting.flag:
+            default = f" (default: {setting.default_text})" if setting.default_text else ""
+            assert f"{setting.doc.help}{default}" in shown
+            assert f"{setting.flag} " in shown
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda each: each.name)
+def test_every_setting_is_explained_by_a_sentence(setting):
+    assert setting.doc.help[0].isupper()
+    assert setting.doc.help.endswith(".")
+    assert "|" not in setting.doc.help
+
+
+def test_the_documents_list_every_setting():
+    assert settings_table.documented() == settings_table.table(), "docs/operations.md is stale; run: make docs"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--env", "A"], "env 'A' is not NAME=VALUE"),
+        (["--max-cols", "0"], "max_cols = 0 is out of range: 1 to 65535"),
+        (["--log-level", "loud"], "Invalid enum value 'loud'"),
+        (["--config", "/nowhere.toml"], "no such file"),
+        (["--insecure-no-auth", "--host", "0.0.0.0"], "0.0.0.0"),
+        (["--port", "x"], "'x'"),
+        (["--bogus"], "--bogus"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_status_2(words, text):
+    result = CliRunner().invoke(serve, words)
+    assert result.exit_code == 2
+    assert text in result.output
