@@ -44,17 +44,16 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.stats": (),
     "bench.samples": (),
     "bench.files": (),
+    "bench.errors": (),
     "bench.clock": (),
     "bench.machine": ("package",),
-    "bench.plan": ("bench.samples", "bench.record", "bench.benchmark", "bench.terminals.terminal"),
+    "bench.plan": ("bench.errors", "bench.samples", "bench.record", "bench.benchmark", "bench.terminals.terminal"),
     "bench.profile": (),
     "bench.progress": ("bench.plan", "bench.samples"),
-    "bench.baselines": ("bench.files", "bench.record", "bench.samples"),
-    "bench.history": ("bench.samples", "bench.analysis"),
-    "bench.record": ("bench.files", "bench.samples"),
-    "bench.benchmark": (
-        "bench.samples", "bench.stats", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client",
-    ),
+    "bench.baselines": ("bench.errors", "bench.files", "bench.record", "bench.samples"),
+    "bench.history": ("bench.errors", "bench.samples", "bench.analysis"),
+    "bench.record": ("bench.errors", "bench.files", "bench.samples"),
+    "bench.benchmark": ("bench.samples", "bench.stats", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client"),
     "bench.terminals": (
         "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "bench.stats", "package",
     ),
@@ -71,7 +70,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "client", "bench.plan", "bench.benchmark", "bench.clock", "bench.samples", "bench.terminals",
     ),
     "bench.runner": (
-        "client", "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record",
+        "client", "bench.errors",
+        "bench.plan", "bench.measurement", "bench.clock", "bench.machine", "bench.samples", "bench.record",
         "bench.benchmark", "bench.suites", "bench.workload",
         "bench.terminals", "bench.progress", "bench.profile",
     ),
@@ -81,6 +81,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
     "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
+    "bench.pipeline": (
+        "package", "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.files",
+        "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
+        "bench.record", "bench.report", "bench.runner", "bench.samples", "bench.suites", "bench.terminals",
+        "bench.workload",
+    ),
     "cli": ("package",),
 }  # fmt: skip
 

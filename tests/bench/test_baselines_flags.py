@@ -6,35 +6,38 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from tests.bench.comparisons import MACHINE, measured
 from tests.bench.records import OURS, PEER
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines, choose
+from web_terminal_suite.bench.errors import BenchError, OptionsError, StorageError
 from web_terminal_suite.bench.history import FILE, History
-from web_terminal_suite.bench.report import paper
+from web_terminal_suite.bench.pipeline import StorageOptions, Terms, find_base, keep, self_check
+from web_terminal_suite.bench.pipeline.bench import doubled
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
-from web_terminal_suite.cli import keeping as keep
+from web_terminal_suite.cli import verdict
 from web_terminal_suite.cli.bench import bench
-from web_terminal_suite.cli.keeping import Keeping, KeepingError, Wishes
+from web_terminal_suite.cli.parameters import terms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-APP = typer.Typer()
-APP.command()(bench)
-NUMBERS = {"noise": 0.05, "significance": 0.05, "resamples": 200, "level": 0.95}
 
-
-def wished(home: Path, **more: object) -> Keeping:
-    return Wishes(home=home, **NUMBERS, **more).keeping()  # type: ignore[arg-type]
+def storage(
+    home: Path, *, force: bool = False, history: bool = True, complete: bool = True, **flags: object
+) -> StorageOptions:
+    """The options that flags for baselines amount to."""
+    choice = choose(**flags)  # type: ignore[arg-type]
+    return StorageOptions(
+        home=home, choice=choice, terms=Terms(resamples=200), force=force, history=history, complete=complete
+    )
 
 
 def asked(*words: object) -> Result:
-    return CliRunner().invoke(APP, [str(word) for word in words])
+    return CliRunner().invoke(bench, [str(word) for word in words])
 
 
 def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
@@ -73,90 +76,89 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(
 
 
 def test_a_run_is_kept_as_the_last_and_in_the_history(tmp_path: Path) -> None:
-    keeping = wished(tmp_path)
     for of in (measured(), measured(seed=2)):
-        keep.kept(keeping, of, analyse(of))
+        keep(of, analyse(of), storage(tmp_path))
     assert Baselines(tmp_path).load("base").seed == 2
     with History(tmp_path / FILE) as history:
         assert [len(track.entries) for track in history.tracks(statistics=("p95",))] == [2, 2]
 
 
 def test_an_interrupted_run_does_not_replace_a_baseline(tmp_path: Path) -> None:
-    keeping, cut = wished(tmp_path), msgspec.structs.replace(measured(), interrupted=True)
-    keep.kept(keeping, cut, analyse(cut))
+    cut = msgspec.structs.replace(measured(), interrupted=True)
+    keep(cut, analyse(cut), storage(tmp_path))
     assert Baselines(tmp_path).names() == ()
     assert (tmp_path / FILE).exists()
 
 
-def test_nothing_is_kept_that_was_not_wished(tmp_path: Path) -> None:
-    keep.kept(wished(tmp_path, discard=True, history=False), measured(), analyse(measured()))
+def test_nothing_is_kept_that_was_not_asked_for(tmp_path: Path) -> None:
+    keep(measured(), analyse(measured()), storage(tmp_path, discard=True, history=False))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_history_that_cannot_be_written_says_how_to_do_without(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("no database, " * 100)
-    with pytest.raises(KeepingError, match=r"is corrupt or no history: .*; --no-history does without"):
-        keep.kept(wished(tmp_path), measured(), analyse(measured()))
+    with pytest.raises(StorageError, match=r"is corrupt or no history: .*; --no-history does without"):
+        keep(measured(), analyse(measured()), storage(tmp_path))
     assert Baselines(tmp_path).names() == ("base",)
 
 
 def test_only_what_was_asked_for_changes_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, worse = measured(), measured(1.6, seed=2)
-    assert keep.compared(paper.console(), wished(tmp_path, baseline="base"), base, worse) == 1
-    assert keep.compared(paper.console(), wished(tmp_path, save="mine"), base, worse) == 1
-    assert keep.compared(paper.console(), wished(tmp_path, lenient="mine"), base, base) == 0
+    assert verdict.print_comparison(base, worse, storage(tmp_path, baseline="base")) == 1
+    assert verdict.print_comparison(base, worse, storage(tmp_path, save="mine")) == 1
+    assert verdict.print_comparison(base, base, storage(tmp_path, lenient="mine")) == 0
     capsys.readouterr()
-    assert keep.compared(paper.console(), wished(tmp_path), base, worse) == 0
+    assert verdict.print_comparison(base, worse, storage(tmp_path)) == 0
     assert "--baseline NAME asks for it" in capsys.readouterr().out
 
 
 def test_what_filters_left_out_is_not_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, part = measured(), measured(names=("suite/a",))
-    keep.compared(paper.console(), wished(tmp_path, whole=False), base, part)
+    verdict.print_comparison(base, part, storage(tmp_path, complete=False))
     assert "only in" not in capsys.readouterr().out
-    keep.compared(paper.console(), wished(tmp_path), base, part)
+    verdict.print_comparison(base, part, storage(tmp_path))
     assert "only in base: suite/b [ours]" in capsys.readouterr().out
 
 
 def test_of_much_that_is_gone_a_few_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, part = measured(names=[f"suite/{each}" for each in "abcdef"]), measured(names=("suite/a",))
-    keep.compared(paper.console(), wished(tmp_path), base, part)
+    verdict.print_comparison(base, part, storage(tmp_path))
     words = " ".join(capsys.readouterr().out.split())
     assert "only in base: suite/b [ours], suite/c [ours], suite/d [ours] and 2 more" in words
 
 
-def test_a_baseline_of_another_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_baseline_of_another_machine(tmp_path: Path) -> None:
     for name in ("base", "mine"):
         Baselines(tmp_path).save(name, measured(kernel="other"), [])
-    with pytest.raises(KeepingError, match=r"'mine' is of another machine: kernel was other, is 6.1.0; --force"):
-        keep.base_of(wished(tmp_path, baseline="mine"), MACHINE)
-    assert keep.base_of(wished(tmp_path, baseline="mine", force=True), MACHINE) is not None
-    assert keep.base_of(wished(tmp_path), MACHINE) is None
-    assert "nothing is compared with it" in capsys.readouterr().err
-    assert keep.base_of(wished(tmp_path, lenient="absent"), MACHINE) is None
+    with pytest.raises(BenchError, match=r"'mine' is of another machine: kernel was other, is 6.1.0; --force"):
+        find_base(storage(tmp_path, baseline="mine"), MACHINE)
+    assert find_base(storage(tmp_path, baseline="mine", force=True), MACHINE).run is not None
+    unused = find_base(storage(tmp_path), MACHINE)
+    assert unused.run is None
+    assert "nothing is compared with it" in unused.reason
+    assert find_base(storage(tmp_path, lenient="absent"), MACHINE).run is None
 
 
 def test_the_last_run_may_be_unreadable_a_named_one_not(tmp_path: Path) -> None:
     for name in ("base", "mine"):
         Baselines(tmp_path).save(name, measured(), []).write_text("{")
-    assert keep.base_of(wished(tmp_path), MACHINE) is None
-    with pytest.raises(KeepingError, match="save it anew"):
-        keep.base_of(wished(tmp_path, baseline="mine"), MACHINE)
+    assert find_base(storage(tmp_path), MACHINE).run is None
+    with pytest.raises(BenchError, match="save it anew"):
+        find_base(storage(tmp_path, baseline="mine"), MACHINE)
 
 
-def test_wishes_are_what_baselines_make_of_them(tmp_path: Path) -> None:
-    assert wished(tmp_path, save="x").choice == choose(save="x")
-    with pytest.raises(KeepingError, match="is negative"):
-        Wishes(**(NUMBERS | {"noise": -1.0})).keeping()  # type: ignore[arg-type]
+def test_terms_that_are_out_of_range_are_refused() -> None:
+    with pytest.raises(OptionsError, match="is negative"):
+        terms(noise=-1.0)
 
 
 def test_a_self_check_measures_one_terminal_as_two() -> None:
-    first, again, floor = keep.doubled((WebTerminal(), NullServer()))
+    first, again, floor = doubled((WebTerminal(), NullServer()))
     assert (first.name, again.name, floor.name) == ("web-terminal", "web-terminal (again)", NullServer.name)
     assert again.facts().name == again.name
     assert WebTerminal.name == "web-terminal"
-    with pytest.raises(KeepingError, match="needs a terminal that is judged"):
-        keep.doubled((NullServer(),))
+    with pytest.raises(BenchError, match="needs a terminal that is judged"):
+        doubled((NullServer(),))
 
 
 @pytest.mark.parametrize(("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet told from")])
@@ -164,7 +166,7 @@ def test_a_self_check_ends_with_its_claim(
     peer: float, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of = measured(terminals=(OURS, PEER), peer=peer)
-    assert keep.self_checked(paper.console(), wished(tmp_path).terms, of) == code
+    assert verdict.print_self_check(self_check(of, storage(tmp_path).terms)) == code
     out = capsys.readouterr().out
     assert words in out.replace("5%", "5 %")
     assert f"{'4' if peer > 1 else '0'} false alarms in 4 rows" in out

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from tests.bench.comparisons import measured
 from tests.bench.records import FLOOR, OURS, PEER
@@ -16,17 +15,12 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines
 from web_terminal_suite.bench.history import FILE, History
 from web_terminal_suite.bench.report import history as history_report
-from web_terminal_suite.cli.compare import compare
-from web_terminal_suite.cli.history import history
+from web_terminal_suite.cli.application import application
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from web_terminal_suite.bench.samples import Run
-
-APP = typer.Typer()
-APP.command()(compare)
-APP.command()(history)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +29,7 @@ def _nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(*words: object) -> Result:
-    return CliRunner().invoke(APP, [str(word) for word in words])
+    return CliRunner().invoke(application, [str(word) for word in words])
 
 
 def saved(path: Path, of: Run) -> Path:

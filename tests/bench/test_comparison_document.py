@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, samples, trial
@@ -103,9 +103,9 @@ def test_the_command_writes_it_and_refuses_a_run_of_one_terminal(tmp_path):
     alone = measured(n=100)
     report_json.write(one, alone, analyse(alone))
     into = tmp_path / "comparison.md"
-    made = CliRunner().invoke(application(), ["report", str(both), "--format", "comparison", "-o", str(into)])
+    made = CliRunner().invoke(application, ["report", str(both), "--format", "comparison", "-o", str(into)])
     assert made.exit_code == 0, made.output
     assert into.read_text().startswith("# Web terminals beside each other\n")
-    refused = CliRunner().invoke(application(), ["report", str(one), "--format", "comparison", "-o", str(into)])
+    refused = CliRunner().invoke(application, ["report", str(one), "--format", "comparison", "-o", str(into)])
     assert refused.exit_code == 2
     assert "name two with --terminal" in refused.output

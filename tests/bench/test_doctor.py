@@ -9,19 +9,16 @@ import subprocess
 import sys
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from web_terminal_suite.bench.machine import ProcessSpread, feasible, read_limits
 from web_terminal_suite.cli.doctor import doctor
 
-APP = typer.Typer()
-APP.command()(doctor)
 FAR_TOO_MANY = 10**9
 
 
 def asked(*words: object) -> Result:
-    return CliRunner().invoke(APP, [str(word) for word in words])
+    return CliRunner().invoke(doctor, [str(word) for word in words])
 
 
 def test_one_session_is_feasible_here() -> None:
@@ -60,7 +57,7 @@ def test_nothing_is_no_number(option: str) -> None:
 
 def limited(limit: str) -> subprocess.CompletedProcess[str]:
     """Asked for 250 sessions in a process of its own, whose descriptors are few."""
-    code = "import typer; from web_terminal_suite.cli.doctor import doctor; typer.run(doctor)"
+    code = "from web_terminal_suite.cli.doctor import doctor; doctor()"
     return subprocess.run(
         ["sh", "-c", f'{limit} && exec "$@"', "sh", sys.executable, "-c", code, "--json", "--sessions", "250"],
         capture_output=True,
@@ -86,7 +83,7 @@ def test_a_limit_that_every_client_raises_for_itself_does_not_count() -> None:
 def test_it_loads_no_statistics() -> None:
     code = (
         "import sys; from web_terminal_suite.cli.doctor import doctor\n"
-        "try: doctor(1, 1, 1, 1, False)\n"
+        "try: doctor([])\n"
         "except BaseException: pass\n"
         "print([name for name in ('numpy', 'scipy', 'web_terminal_suite.server') if name in sys.modules])"
     )

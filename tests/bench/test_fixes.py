@@ -10,15 +10,11 @@ import sys
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from web_terminal_suite.bench.machine import ProcessSpread, SessionCapacity, feasible, fix, read_limits
 from web_terminal_suite.bench.machine.limits import DESCRIPTORS_KEPT
 from web_terminal_suite.cli.doctor import doctor
-
-APP = typer.Typer()
-APP.command()(doctor)
 
 
 def row(name: str, value: int, needed: int | None = None) -> SessionCapacity:
@@ -65,8 +61,9 @@ def test_no_process_may_open_more_than_the_kernel_lets_any():
 
 RAISES = """
 import sys
-from web_terminal_suite.bench.machine import Allowance, fix, read_limits
-row = Allowance(name="descriptors (client)", value=0, sessions=0, cost="", remedy="ulimit", needed=int(sys.argv[1]))
+from web_terminal_suite.bench.machine import SessionCapacity, fix, read_limits
+needed = int(sys.argv[1])
+row = SessionCapacity(name="descriptors (client)", value=0, sessions=0, cost="", remedy="ulimit", needed=needed)
 print(fix([row], read_limits())[0].refused)
 """
 
@@ -94,16 +91,16 @@ def test_a_limit_that_is_enough_needs_nothing_and_one_that_is_not_says_what_it_n
 
 
 def test_where_there_is_room_nothing_is_changed():
-    ran = CliRunner().invoke(APP, ["--sessions", "1", "--fix"])
+    ran = CliRunner().invoke(doctor, ["--sessions", "1", "--fix"])
     assert ran.exit_code == 0
     assert "raised" not in ran.stdout
-    ran = CliRunner().invoke(APP, ["--sessions", "1", "--fix", "--json"])
+    ran = CliRunner().invoke(doctor, ["--sessions", "1", "--fix", "--json"])
     assert json.loads(ran.stdout)["fixes"] == []
 
 
 @pytest.mark.parametrize("sessions", [1, 10**9])
 def test_without_being_asked_nothing_is_changed(sessions):
     before = read_limits()
-    CliRunner().invoke(APP, ["--sessions", str(sessions)])
+    CliRunner().invoke(doctor, ["--sessions", str(sessions)])
     after = read_limits()
     assert (after.pty_max, after.file_max, after.nofile_soft) == (before.pty_max, before.file_max, before.nofile_soft)

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tests.bench.beside import BUSY, ECHO, FIRST, FLOOD, HOME, HOST, OWN, PASTE, QUICK, SLOW, several
 from tests.bench.test_report_html import FRAME
@@ -187,7 +187,7 @@ def test_the_command_publishes_without_a_trace_of_the_machine(run, analysis, tmp
     report_json.write(record, run, analysis)
     for words in (("--brief",), ("--format", "comparison")):
         into = tmp_path / "out"
-        made = CliRunner().invoke(application(), ["report", str(record), *words, "-o", str(into)])
+        made = CliRunner().invoke(application, ["report", str(record), *words, "-o", str(into)])
         assert made.exit_code == 0, made.output
         text = into.read_text()
         assert "quick" in text
@@ -198,7 +198,7 @@ def test_the_command_publishes_without_a_trace_of_the_machine(run, analysis, tmp
 @pytest.mark.parametrize("other", ["markdown", "comparison"])
 def test_what_has_no_brief_form_is_refused(other, tmp_path):
     into = tmp_path / "out"
-    made = CliRunner().invoke(application(), ["report", "any", "--brief", "--format", other, "-o", str(into)])
+    made = CliRunner().invoke(application, ["report", "any", "--brief", "--format", other, "-o", str(into)])
     assert made.exit_code == 2
     assert f"--brief is for the page, and --format {other} has no brief form" in made.stderr
     assert not into.exists()

@@ -13,8 +13,8 @@ import junitparser
 import msgspec
 import pyperf as real_pyperf
 import pytest
+from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from typer.testing import CliRunner
 
 from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
@@ -280,7 +280,7 @@ def file(of, analysis, tmp_path_factory):
 
 
 def command(*words):
-    return CliRunner().invoke(application("export"), ["export", *map(str, words)])
+    return CliRunner().invoke(application, ["export", *map(str, words)])
 
 
 @pytest.mark.parametrize("format_", ["json", "csv", "junit", "bmf", "pyperf", "openmetrics"])

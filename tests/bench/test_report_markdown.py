@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, facts, run, samples, trial
 from tests.bench.reported import HOSTILE, reported
@@ -219,7 +219,7 @@ def file(tmp_path_factory):
 
 
 def command(*words):
-    return CliRunner().invoke(application("report"), ["report", *map(str, words)])
+    return CliRunner().invoke(application, ["report", *map(str, words)])
 
 
 @pytest.mark.skipif(not html.TEMPLATE.exists(), reason="the report page is not built; pip install --editable .")

@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from tests.bench.records import MS, run, samples, trial
 from web_terminal_suite.bench import record
@@ -20,12 +19,9 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.samples import Run
 
-APP = typer.Typer()
-APP.command()(validate)
-
 
 def asked(*words: object) -> Result:
-    return CliRunner().invoke(APP, [str(word) for word in words])
+    return CliRunner().invoke(validate, [str(word) for word in words])
 
 
 def saved(path: Path, of: Run) -> Path:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 
-import click.testing
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from web_terminal_suite.cli.application import COMMANDS, application
 
@@ -16,9 +15,6 @@ from web_terminal_suite.cli.application import COMMANDS, application
 def test_help_shows_every_default_that_is_written(command):
     module = __import__(COMMANDS[command], fromlist=["*"])
     written = len(re.findall(r"[(\[]default: ", inspect.getsource(module)))
-    if command == "serve":
-        shown = click.testing.CliRunner().invoke(module.serve, ["--help"], env={"COLUMNS": "200"})
-    else:
-        shown = CliRunner().invoke(application(command), [command, "--help"], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(application, [command, "--help"], terminal_width=200)
     assert shown.exit_code == 0
     assert shown.output.count("default: ") >= written

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import files, record
+from web_terminal_suite.bench.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ LONGEST_NAME = 64
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
-class BaselineError(Exception):
+class BaselineError(StorageError):
     """A baseline that is not there, cannot be used or cannot be saved; the text says what to do."""
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
+from web_terminal_suite.bench.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ CREATE TABLE estimates (
 """
 
 
-class HistoryError(Exception):
+class HistoryError(StorageError):
     """A history that cannot be read or added to; the text names the file and says what to do."""
 
 

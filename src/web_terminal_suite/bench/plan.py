@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.terminals.terminal import Capability
 
@@ -29,11 +30,11 @@ _PROOF_SECONDS: Final = 10.0
 _PROOF_PARAMETERS: Final = ("echo", "command")
 
 
-class NothingMatches(ValueError):
+class NothingMatches(OptionsError, ValueError):
     """No benchmark matches a filter; the text names some that are near."""
 
 
-class NothingFits(ValueError):
+class NothingFits(OptionsError, ValueError):
     """This machine can hold nothing of what was asked for; the text says which limit binds and what raises it."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from web_terminal_suite.bench import files
+from web_terminal_suite.bench.errors import StorageError
 from web_terminal_suite.bench.samples import (
     SCHEMA,
     BenchmarkFacts,
@@ -40,7 +41,7 @@ SCHEMA_NAME, _, _version = SCHEMA.partition("/")
 SCHEMA_VERSION = int(_version)
 
 
-class RecordError(Exception):
+class RecordError(StorageError):
     """A file that cannot be used as a record; the text names the file and says what to do."""
 
 

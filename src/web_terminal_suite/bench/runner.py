@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from web_terminal_suite.bench.errors import RunFailed
 from web_terminal_suite.bench.measurement import Measurement
 from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
 from web_terminal_suite.bench.samples import FlameGraphFile, Sample, Trial
@@ -38,7 +39,7 @@ _PROOF_ATTEMPTS: Final = 8
 _TRIAL_SECONDS: Final = 300.0
 
 
-class NotProven(Exception):
+class NotProven(RunFailed):
     """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
 
 

@@ -1,13 +1,14 @@
-"""The command line: assembles the subcommands and imports a half of the project only once it is asked for."""
+"""The command line: a group that imports a subcommand, and with it a half of the project, once it is asked for."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from web_terminal_suite import __version__
+from web_terminal_suite.cli import completion
 
 COMMANDS = {
     "serve": "web_terminal_suite.cli.serve",
@@ -21,30 +22,35 @@ COMMANDS = {
     "export": "web_terminal_suite.cli.export",
     "doctor": "web_terminal_suite.cli.doctor",
 }
-"""Subcommand: the module that has a function of its name."""
+"""Subcommand: the module with the ``click.Command`` of its name."""
+
+_INTERRUPTED = 130
+"""What a shell reports for a program that SIGINT ended."""
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"web-terminal {__version__}")
-        raise typer.Exit
+class Commands(click.Group):
+    """The subcommands of ``COMMANDS``, in that order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        # The whole first sentence; click would cut it where the line ends.
+        command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
 
 
-def application(only: str | None = None) -> typer.Typer:
-    """The Typer application with all subcommands, or with ``only`` one to spare the others' imports."""
-    app = typer.Typer(
-        name="web-terminal", no_args_is_help=True, add_completion=only is None, pretty_exceptions_enable=False
-    )
-
-    @app.callback()
-    def _options(
-        version: Annotated[
-            bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-        ] = False,
-    ) -> None:
-        """A web terminal, and the benchmark suite for web terminals."""
-
-    for name, module in COMMANDS.items():
-        if only in (None, name) and name != "serve":
-            app.command(name)(getattr(importlib.import_module(module), name))
-    return app
+@click.group(cls=Commands, name="web-terminal", context_settings={"max_content_width": 120})
+@click.version_option(__version__, prog_name="web-terminal", message="%(prog)s %(version)s", help="Show the version.")
+@completion.options
+def application() -> None:
+    """A web terminal, and the benchmark suite for web terminals."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+from click.decorators import FC
+
+from web_terminal_suite.cli import parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from web_terminal_suite.bench.machine import Feasible, Fix, MachineSnapshot, MachineWarning
@@ -14,14 +19,18 @@ if TYPE_CHECKING:
 TOO_FEW = 1
 
 
-def doctor(
-    sessions: Annotated[int, typer.Option(help="How many sessions at once the machine should carry.", min=1)] = 1000,
-    workers: Annotated[int, typer.Option(help="Web workers of the server.", min=1)] = 1,
-    clients: Annotated[int, typer.Option(help="Processes that the load comes from, if it comes from here.", min=1)] = 1,
-    addresses: Annotated[int, typer.Option(help="Source addresses that the clients dial from.", min=1)] = 1,
-    fix: Annotated[bool, typer.Option("--fix", help="Raise what is too low, as far as this user may.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
-) -> None:
+def _number(name: str, help: str, default: int = 1) -> Callable[[FC], FC]:
+    return click.option(name, type=click.IntRange(min=1), default=default, show_default=True, help=help)
+
+
+@click.command()
+@_number("--sessions", "How many sessions at once the machine should carry.", 1000)
+@_number("--workers", "Web workers of the server.")
+@_number("--clients", "Processes that the load comes from, if it comes from here.")
+@_number("--addresses", "Source addresses that the clients dial from.")
+@parameters.flag("--fix", "Raise what is too low, as far as this user may.")
+@parameters.flag("--json", "Print one JSON object instead of the table.", "as_json")
+def doctor(sessions: int, workers: int, clients: int, addresses: int, fix: bool, as_json: bool) -> None:
     """Check this machine's limits against a number of sessions, and name the command that raises each.
 
     Exit code: 0 the sessions are feasible (with --fix: now), 1 they are not.
@@ -47,7 +56,7 @@ def doctor(
         console = paper.console()
         _print_fixes(console, fixes)
         _print_table(console, found, now, cautions)
-    raise typer.Exit(0 if found.enough else TOO_FEW)
+    raise click.exceptions.Exit(0 if found.enough else TOO_FEW)
 
 
 def _print_json(
@@ -66,7 +75,7 @@ def _print_json(
         "warnings": cautions,
         "machine": now,
     }
-    typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
 
 
 def _print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:

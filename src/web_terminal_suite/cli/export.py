@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.exit_status import ends_at, fail, needs_bench_extra
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.samples import Run
-
-USAGE_ERROR = 2
 
 
 class ExportFormat(StrEnum):
@@ -25,25 +27,28 @@ class ExportFormat(StrEnum):
     OPENMETRICS = "openmetrics"
 
 
-def export(
-    file: Annotated[Path, typer.Argument(metavar="RUN", help="A --json file, or what an interrupted run has left.")],
-    format_: Annotated[ExportFormat, typer.Option("--format", "-f", help="What to write.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. (default: standard output)")] = None,
-    samples: Annotated[bool, typer.Option("--samples", help="csv: a row an operation, not a row a result.")] = False,
-) -> None:
+@click.command()
+@click.argument("file", type=parameters.PATH, metavar="RUN", help="A --json file, or what an interrupted run has left.")
+@click.option(
+    "--format", "-f", "format_", type=click.Choice([str(each) for each in ExportFormat]), required=True,
+    help="What to write.",
+)  # fmt: skip
+@click.option("--output", "-o", type=parameters.PATH, help="Where to. (default: standard output)")
+@parameters.flag("--samples", "csv: a row an operation, not a row a result.")
+def export(file: Path, format_: str, output: Path | None, samples: bool) -> None:
     """Write a record in the format of another tool.
 
     github writes two files, since its tools read either smaller-is-better or bigger-is-better: --output bench.json
     gives bench.smaller.json and bench.bigger.json.
     """
-    if samples and format_ is not ExportFormat.CSV:
-        _fail("--samples goes with --format csv")
-    if format_ is ExportFormat.GITHUB and output is None:
-        _fail("--format github writes two files; name them with --output bench.json")
+    if samples and format_ != ExportFormat.CSV:
+        fail("export", "--samples goes with --format csv")
+    if format_ == ExportFormat.GITHUB and output is None:
+        fail("export", "--format github writes two files; name them with --output bench.json")
     run, analysis = _analysed(file)
-    for suffix, text in _exported(format_, run, analysis, samples).items():
+    for suffix, text in _exported(ExportFormat(format_), run, analysis, samples).items():
         if output is None:
-            typer.echo(text, nl=False)
+            click.echo(text, nl=False)
         else:
             _write(output.with_suffix(f".{suffix}{output.suffix}") if suffix else output, text)
 
@@ -69,21 +74,16 @@ def _exported(format_: ExportFormat, run: Run, analysis: Analysis, samples: bool
     try:
         return {"": pyperf.export(run, analysis)}
     except pyperf.NothingToExport as error:
-        _fail(str(error))
+        fail("export", str(error))
 
 
 def _analysed(file: Path) -> tuple[Run, Analysis]:
     from web_terminal_suite.bench import record
 
-    try:
-        # These need the bench extra; what else the command needs is always installed.
+    with needs_bench_extra("export"):
         from web_terminal_suite.bench.analysis import analyse
-    except ModuleNotFoundError as error:
-        _fail(f"needs {error.name}; pip install 'web-terminal-suite[bench]'")
-    try:
+    with ends_at("export"):
         run = record.load(file)
-    except record.RecordError as error:
-        _fail(str(error))
     return run, analyse(run)
 
 
@@ -93,9 +93,4 @@ def _write(path: Path, text: str) -> None:
     try:
         files.put(path, text.encode())
     except OSError as error:
-        _fail(f"cannot write {path}: {error.strerror}")
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"web-terminal export: {text}", err=True)
-    raise typer.Exit(USAGE_ERROR)
+        fail("export", f"cannot write {path}: {error.strerror}")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+
+from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.exit_status import ends_at, fail
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from web_terminal_suite.bench.history import HistoryEntry, Track
@@ -18,48 +22,54 @@ if TYPE_CHECKING:
 
     Marked = list[tuple[Track, tuple[ChangePoint, ...]]]
 
-USAGE_ERROR = 2
 JUDGED = ("p95", "slope", "level")
 """One statistic of each kind, where none is asked for."""
 
 
+@click.command()
+@click.argument(
+    "id",
+    required=False,
+    default="",
+    metavar="[ID]",
+    help="Regular expression on suite/benchmark/parameter. (default: list all)",
+)
+@click.option("--metric", default="", help="Only this metric, such as latency.")
+@parameters.several("--statistic", "Such as p50, p99, mean, rate. (default: p95, slope, level)")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Runs looked at, the last ones."
+)
+@parameters.noise_threshold("Steps smaller than this are not marked.")
+@parameters.flag("--json", "Print one JSON object instead.")
+@parameters.home("the history is")
 def history(
-    id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="Regular expression on suite/benchmark/parameter. (default: list all)")
-    ] = "",
-    metric: Annotated[str, typer.Option(help="Only this metric, such as latency.")] = "",
-    statistic: Annotated[
-        list[str] | None, typer.Option(help="Such as p50, p99, mean, rate. (default: p95, slope, level)")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Runs looked at, the last ones.")] = 100,
-    noise_threshold: Annotated[float, typer.Option(min=0, help="Steps smaller than this are not marked.")] = 0.05,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Where the history is. (default: ./.web-terminal-bench)")] = None,
+    id: str,
+    metric: str,
+    statistic: tuple[str, ...],
+    limit: int,
+    noise_threshold: float,
+    json: bool,
+    home: Path | None,
 ) -> None:
     """Plot benchmarks over time; without ID a line for each.
 
     Exit code: 0, or 2 where there is no history, it cannot be read, or nothing in it matches.
     """
     from web_terminal_suite.bench.baselines import home as home_of
-    from web_terminal_suite.bench.history import FILE, History, HistoryError
+    from web_terminal_suite.bench.history import FILE, History
     from web_terminal_suite.bench.report import paper
 
     path = home_of(home, os.environ) / FILE
-    try:
-        with History(path) as opened:
-            tracks = opened.tracks(id, metric=metric, statistics=tuple(statistic or JUDGED), limit=limit)
-    except HistoryError as error:
-        typer.echo(f"web-terminal history: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
+    with ends_at("history"), History(path) as opened:
+        tracks = opened.tracks(id, metric=metric, statistics=statistic or JUDGED, limit=limit)
     if not tracks:
-        typer.echo(f"web-terminal history: {path} has nothing that matches; call it without ID to see all", err=True)
-        raise typer.Exit(USAGE_ERROR)
+        fail("history", f"{path} has nothing that matches; call it without ID to see all")
     marked = [(track, _steps(track, noise_threshold)) for track in tracks]
     if json:
         import msgspec
 
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
-        typer.echo(msgspec.json.encode(found) + b"\n", nl=False)
+        click.echo(msgspec.json.encode(found) + b"\n", nl=False)
     elif id:
         _print_plots(paper.console(), marked)
     else:

@@ -12,11 +12,6 @@ def main() -> None:
     words = sys.argv[1:]
     if listing.only_lists(words):
         sys.exit(listing.listed(words))
-    from web_terminal_suite.cli.application import COMMANDS, application
+    from web_terminal_suite.cli.application import application
 
-    asked = next((word for word in words if not word.startswith("-")), None)
-    if asked == "serve":
-        from web_terminal_suite.cli.serve import serve
-
-        serve(words[words.index("serve") + 1 :], prog_name="web-terminal serve")
-    application(asked if asked in COMMANDS else None)()
+    application()

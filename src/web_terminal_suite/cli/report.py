@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.exit_status import ends_at, fail, needs_bench_extra
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
-    from web_terminal_suite.bench.report.html_page import History
     from web_terminal_suite.bench.samples import Run
 
-USAGE_ERROR = 2
-HISTORY = ("p95", "slope", "level")
-"""One statistic of each kind is shown over time."""
-
-RUNS = 100
+    Analysed = tuple[Run, Analysis]
 
 
 class ReportFormat(StrEnum):
@@ -34,141 +31,92 @@ DEFAULT_NAMES = {
 }
 
 
+@click.command()
+@click.argument(
+    "run",
+    required=False,
+    default="",
+    metavar="[RUN]",
+    help="A record file or the name of a baseline. (default: the last run)",
+)
+@click.option(
+    "--output", "-o", type=parameters.PATH, help="(default: report.html, PERFORMANCE_REPORT.md or comparison.md)"
+)
+@click.option(
+    "--format", "-f", "format_", type=click.Choice([str(each) for each in ReportFormat]),
+    default=str(ReportFormat.HTML), show_default=True, help="What to write.",
+)  # fmt: skip
+@parameters.flag("--brief", "A light page fit to be published, without a panel for each benchmark.")
+@click.option("--baseline", default="", help="Show what changed since this record file or baseline.")
+@parameters.flag("--open", "Open it in the browser.", "open_")
+@parameters.home("baselines are")
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A record file or the name of a baseline. (default: the last run)")
-    ] = "",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="(default: report.html, PERFORMANCE_REPORT.md or comparison.md)"),
-    ] = None,
-    format_: Annotated[ReportFormat, typer.Option("--format", "-f", help="What to write.")] = ReportFormat.HTML,
-    brief: Annotated[
-        bool, typer.Option("--brief", help="A light page fit to be published, without a panel for each benchmark.")
-    ] = False,
-    baseline: Annotated[str, typer.Option(help="Show what changed since this record file or baseline.")] = "",
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    home: Annotated[Path | None, typer.Option(help="Where baselines are. (default: ./.web-terminal-bench)")] = None,
+    run: str, output: Path | None, format_: str, brief: bool, baseline: str, open_: bool, home: Path | None
 ) -> None:
     """Write a run as a report: targets and verdicts, distributions, floors, the machine.
 
     Exit code: 0 where a report was written, whatever it says; 2 where the record cannot be used.
     """
-    from web_terminal_suite import __version__
-    from web_terminal_suite.bench import files
+    wanted = ReportFormat(format_)
+    if brief and wanted is not ReportFormat.HTML:
+        fail("report", f"--brief is for the page, and --format {wanted} has no brief form; leave one of them out")
+    with needs_bench_extra("report"), ends_at("report"):
+        from web_terminal_suite.bench.pipeline import analyse, open_run
 
-    if brief and format_ is not ReportFormat.HTML:
-        _fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
-    found = _analysed(run, home)
-    before = _analysed(baseline, home) if baseline else None
-    path = output or Path(DEFAULT_NAMES[format_])
-    if format_ is ReportFormat.MARKDOWN:
+        found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
+    text = _rendered(wanted, found, before[0] if before else None, home, brief)
+    path = output or Path(DEFAULT_NAMES[wanted])
+    _write(path, text)
+    partial = " (partial: the run did not end as planned)" if found[1].problems else ""
+    click.echo(f"wrote {path}, {len(text.encode()) / 1e6:.1f} MB{partial}")
+    if open_:
+        click.launch(path.resolve().as_uri())
+
+
+def _named(run: str, baseline: str) -> tuple[str, ...]:
+    return (run, baseline) if baseline else (run,)
+
+
+def _rendered(wanted: ReportFormat, found: Analysed, before: Analysed | None, home: Path | None, brief: bool) -> str:
+    from web_terminal_suite import __version__
+
+    if wanted is ReportFormat.MARKDOWN:
         from web_terminal_suite.bench.report import markdown
 
-        text = markdown.render(*found, __version__, before)
-    elif format_ is ReportFormat.COMPARISON:
-        from web_terminal_suite.bench.analysis.comparison.terminals import beside as terminals_beside
-        from web_terminal_suite.bench.report import markdown_comparison
-        from web_terminal_suite.bench.report.published import published
+        return markdown.render(*found, __version__, before)
+    if wanted is ReportFormat.COMPARISON:
+        return _comparison(found)
+    from web_terminal_suite.bench import pipeline
+    from web_terminal_suite.bench.report import html
 
-        # It is written to be published.
-        shown = published(*found)
-        try:
-            text = markdown_comparison.render(*shown, terminals_beside(*shown), __version__)
-        except ValueError as error:
-            _fail(str(error))
-    else:
-        from web_terminal_suite.bench.report import html
+    history, problem = pipeline.earlier_results(found[0], pipeline.home(home))
+    if problem:
+        # A report does not fail for want of it.
+        click.echo(f"web-terminal report: without history: {problem}", err=True)
+    try:
+        return html.render(*found, __version__, before, history, brief=brief)
+    except html.TemplateMissing as error:
+        fail("report", str(error))
 
-        try:
-            text = html.render(*found, __version__, before, _history(found[0], home), brief=brief)
-        except html.TemplateMissing as error:
-            _fail(str(error))
+
+def _comparison(found: Analysed) -> str:
+    """The document that compares the terminals of one run. It is written to be published."""
+    from web_terminal_suite import __version__
+    from web_terminal_suite.bench.analysis.comparison.terminals import beside
+    from web_terminal_suite.bench.report import markdown_comparison
+    from web_terminal_suite.bench.report.published import published
+
+    shown = published(*found)
+    try:
+        return markdown_comparison.render(*shown, beside(*shown), __version__)
+    except ValueError as error:
+        fail("report", str(error))
+
+
+def _write(path: Path, text: str) -> None:
+    from web_terminal_suite.bench import files
+
     try:
         files.put(path, text.encode())
     except OSError as error:
-        _fail(f"cannot write {path}: {error.strerror}")
-    partial = " (partial: the run did not end as planned)" if found[1].problems else ""
-    typer.echo(f"wrote {path}, {len(text.encode()) / 1e6:.1f} MB{partial}")
-    if open_:
-        typer.launch(path.resolve().as_uri())
-
-
-def beside(
-    run: Run,
-    analysis: Analysis,
-    home: Path,
-    base: tuple[Run, Analysis] | None,
-    name: str = DEFAULT_NAMES[ReportFormat.HTML],
-) -> str:
-    """Write the run's HTML report into ``home``; what to tell whoever ran it, where it is or why it is not."""
-    from web_terminal_suite import __version__
-    from web_terminal_suite.bench import files
-    from web_terminal_suite.bench.report import html
-
-    path = home / name
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        files.put(path, html.render(run, analysis, __version__, base, _history(run, home)).encode())
-    except html.TemplateMissing as error:
-        return f"no report: {error}"
-    except OSError as error:
-        return f"no report: cannot write {path}: {error.strerror}"
-    return f"report: {path}"
-
-
-def _analysed(name: str, home: Path | None) -> tuple[Run, Analysis]:
-    try:
-        # These need the bench extra; what else the command needs is always installed.
-        from web_terminal_suite.bench.analysis import analyse
-    except ModuleNotFoundError as error:
-        _fail(f"needs {error.name}; pip install 'web-terminal-suite[bench]'")
-    run = _loaded(name, home)
-    level = run.options.get("confidence_level")
-    return run, analyse(run, level) if isinstance(level, float) and 0 < level < 1 else analyse(run)
-
-
-def _loaded(name: str, home: Path | None) -> Run:
-    """A file where there is one of that name, else a baseline; without a name the last run."""
-    from web_terminal_suite.bench import record
-    from web_terminal_suite.bench.baselines import LAST, BaselineError, Baselines
-    from web_terminal_suite.bench.baselines import home as home_of
-
-    path = Path(name)
-    try:
-        if name and (path.is_file() or path.suffix or len(path.parts) > 1):
-            return record.load(path)
-        return Baselines(home_of(home, os.environ)).load(name or LAST)
-    except BaselineError as error:
-        if name:
-            _fail(str(error))
-        _fail(
-            f"no run is named, and {home_of(home, os.environ)} keeps none; "
-            "name a record file, or run web-terminal bench"
-        )
-    except record.RecordError as error:
-        _fail(str(error))
-
-
-def _history(run: Run, home: Path | None) -> list[History]:
-    """Earlier runs on this machine; none where no history was kept. A report does not fail for want of it."""
-    from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
-    from web_terminal_suite.bench.baselines import home as home_of
-    from web_terminal_suite.bench.history import FILE, HistoryError
-    from web_terminal_suite.bench.history import History as Kept
-    from web_terminal_suite.bench.report.html_history import histories
-
-    path = home_of(home, os.environ) / FILE
-    if not path.exists():
-        return []
-    try:
-        with Kept(path) as kept:
-            return histories(kept.tracks(statistics=HISTORY, limit=RUNS), fingerprint(run.machine))
-    except HistoryError as error:
-        typer.echo(f"web-terminal report: without history: {error}", err=True)
-        return []
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"web-terminal report: {text}", err=True)
-    raise typer.Exit(USAGE_ERROR)
+        fail("report", f"cannot write {path}: {error.strerror}")

@@ -5,22 +5,24 @@ The verdicts are computed from the samples in the file. Those that the file stat
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
+
+from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.exit_status import ends_at, needs_bench_extra
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.record import StoredResult
 
-USAGE_ERROR = 2
 
-
-def validate(
-    file: Annotated[Path, typer.Argument(help="A --json file, or the run file of a run that was cut short.")],
-    figures: Annotated[bool, typer.Option(help="Also list what was measured without a target.")] = False,
-) -> None:
+@click.command()
+@click.argument("file", type=parameters.PATH, help="A --json file, or the run file of a run that was cut short.")
+@click.option("--figures/--no-figures", default=False, help="Also list what was measured without a target.")
+def validate(file: Path, figures: bool) -> None:
     """Print each target of a record with its verdict, computed again from the samples.
 
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
@@ -28,24 +30,17 @@ def validate(
     from web_terminal_suite.bench import record
     from web_terminal_suite.bench.report import paper
 
-    try:
-        # These need the bench extra; what else the command needs is always installed.
+    with needs_bench_extra("validate"):
         from web_terminal_suite.bench.analysis import analyse, exit_code
         from web_terminal_suite.bench.report import text
-    except ModuleNotFoundError as error:
-        typer.echo(f"web-terminal validate: needs {error.name}; pip install 'web-terminal-suite[bench]'", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
-    try:
+    with ends_at("validate"):
         stored = record.read(file)
-    except record.RecordError as error:
-        typer.echo(f"web-terminal validate: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
     analysis = analyse(stored.run)
     console = paper.console()
     text.print_report(console, analysis, stored.run.machine, with_figures=figures)
     for line in differences(analysis, stored.results):
         console.print(line, style="bold red", markup=False, soft_wrap=True)
-    raise typer.Exit(int(exit_code(analysis)))
+    raise click.exceptions.Exit(int(exit_code(analysis)))
 
 
 def differences(analysis: Analysis, stored: tuple[StoredResult, ...]) -> list[str]:

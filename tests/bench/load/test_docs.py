@@ -11,8 +11,8 @@ from tests.bench.load.test_conduct import conducted, load_of
 from web_terminal_suite.bench.load.metrics import LEVELS, STATISTICS, TIMED
 from web_terminal_suite.bench.load.scenario import LoadStage, Role, overridden, parse
 from web_terminal_suite.bench.load.thresholds import parse as expectation
+from web_terminal_suite.bench.pipeline.options import OutputProfile
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
-from web_terminal_suite.cli.load import OutputProfile
 
 TEXT = (Path(__file__).parents[3] / "docs/load.md").read_text()
 (EXAMPLE,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.records import MS, samples, trial
-from web_terminal_suite.bench.progress import ProgressLines
+from web_terminal_suite.cli.progress import ProgressLines
 
 
 def test_a_line_counts_what_comes_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,156 @@
+"""Benchmarks, from options to the record of a run."""
+
+from __future__ import annotations
+
+import secrets
+from copy import copy
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from web_terminal_suite.bench import machine
+from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
+from web_terminal_suite.bench.errors import OptionsError, RunFailed
+from web_terminal_suite.bench.machine.descriptors import raise_descriptors
+from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
+from web_terminal_suite.bench.pipeline.recording import Recording, now
+from web_terminal_suite.bench.plan import Plan, make_plan
+from web_terminal_suite.bench.profile import ProfileError
+from web_terminal_suite.bench.progress import NoProgress
+from web_terminal_suite.bench.record import RecordError
+from web_terminal_suite.bench.runner import NotProven, carry_out
+from web_terminal_suite.bench.samples import SCHEMA, Run
+from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.workload.capacity import shortage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.pipeline.options import BenchOptions
+    from web_terminal_suite.bench.progress import Progress
+    from web_terminal_suite.bench.samples import Trial
+    from web_terminal_suite.bench.terminals.terminal import Terminal
+
+AGAIN = " (again)"
+"""Added to the name of a terminal that is measured a second time, next to itself."""
+
+
+def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), terminals: Sequence[Terminal] = ()) -> Plan:
+    """What will be measured, in which order.
+
+    Raises this process' limit of open files to the hard limit; servers that a run starts inherit it.
+
+    Args:
+        benchmarks: further ones, next to those of the suite; the filters of the options select from both.
+        terminals: measured in place of those that the options name.
+
+    Raises:
+        OptionsError: nothing matches, this machine can hold none of it, or there is no such terminal.
+    """
+    seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
+    raise_descriptors()  # before the limits are read
+    try:
+        chosen = choose(options.terminals, options.urls, options.token, seed)
+        if terminals:
+            chosen = (*terminals, *(each for each in chosen if each.role != "subject"))
+        if options.self_check:
+            chosen = doubled(chosen)
+        return make_plan((*CATALOGUE, *benchmarks), chosen, options.filters, options.resolved(seed), _shortage())
+    except (UnknownTerminal, ValueError) as error:
+        raise OptionsError(str(error)) from error
+
+
+def run(
+    what: BenchOptions | Plan,
+    *,
+    record: Path | None = None,
+    profiles: Path | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Measure, and give the record as far as it came: where it was interrupted, ``interrupted`` is set.
+
+    Blocks, on an event loop of its own. SIGINT, SIGTERM and SIGHUP end the run, not the program.
+
+    Args:
+        record: where the record will be saved (``save_record``); each trial is on disk there as soon as it is over.
+        profiles: record the servers under py-spy and draw flame graphs into this directory.
+
+    Raises:
+        OptionsError: as ``plan``; or servers cannot be profiled.
+        RecordError: the file for the trials cannot be made.
+        RunFailed: the suite did not find the known delays it checks itself with, so no figure can be believed.
+    """
+    planned = what if isinstance(what, Plan) else plan(what)
+    progress = progress or NoProgress()
+    before = machine.snapshot()
+    with Recording(_header(planned, machine.record(before)), before, record) as recording:
+        try:
+            run_until_signal(measure(planned, recording.append, profiles=profiles, progress=progress))
+        except KeyboardInterrupt:
+            recording.interrupt()
+            progress.say("interrupted: what was measured so far is kept, the run is partial")
+        except RecordError as error:
+            recording.interrupt()
+            progress.say(f"{error}; the run is partial")
+        except ProfileError as error:
+            raise OptionsError(f"--profile: {error}") from error
+        except NotProven as error:
+            recording.discard()
+            raise RunFailed(f"the suite itself cannot be trusted on this machine now: {error}") from error
+        found, problem = recording.finish()
+        if problem:
+            progress.say(problem)
+    return found
+
+
+async def measure(
+    plan: Plan, keep: Callable[[Trial], None], *, profiles: Path | None = None, progress: Progress | None = None
+) -> None:
+    """Carry out a plan on the running event loop, and hand each trial to ``keep`` as soon as it is over.
+
+    Cancelling ends every process that was started.
+
+    Raises:
+        NotProven, ProfileError
+    """
+    options = plan.options
+    enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
+    interim = Interim() if options.adaptive and enough is None else None
+    await carry_out(plan, keep, progress or NoProgress(), enough=enough, profiles=profiles, interim=interim)
+
+
+def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
+    """The first judged terminal twice and everything that is not judged, for a self-check.
+
+    Raises:
+        OptionsError: there is no terminal that is judged.
+    """
+    first = next((each for each in terminals if each.role == "subject"), None)
+    if first is None:
+        raise OptionsError("--self-check needs a terminal that is judged; name one with --terminal")
+    again = copy(first)
+    setattr(again, "name", first.name + AGAIN)  # noqa: B010  # a class variable that this instance has of its own
+    return (first, again, *(each for each in terminals if each.role != "subject"))
+
+
+def _header(plan: Plan, machine: dict[str, Any]) -> Run:
+    return Run(
+        schema=SCHEMA,
+        started=now(),
+        seed=plan.options.seed,
+        options=asdict(plan.options),
+        machine=machine,
+        terminals=tuple(terminal.facts() for terminal in plan.terminals),
+        benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),
+        trials=(),
+        planned=plan.cells,
+    )
+
+
+def _shortage() -> Callable[[int], str]:
+    """Why this machine cannot hold so many sessions at once; its limits are read once, when first asked."""
+    limits = cache(machine.read_limits)
+    return lambda sessions: shortage(sessions, limits())

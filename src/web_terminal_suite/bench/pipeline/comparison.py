@@ -1,0 +1,117 @@
+"""Runs next to each other: with what they are compared, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from web_terminal_suite.bench import machine
+from web_terminal_suite.bench.analysis import analyse as analyse_at
+from web_terminal_suite.bench.analysis.comparison import runs as run_comparison
+from web_terminal_suite.bench.analysis.comparison.machine import differences
+from web_terminal_suite.bench.analysis.comparison.results import Terms
+from web_terminal_suite.bench.analysis.comparison.self_check import check
+from web_terminal_suite.bench.baselines import BaselineError
+from web_terminal_suite.bench.errors import OptionsError, RunFailed
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.analysis import Analysis
+    from web_terminal_suite.bench.analysis.comparison.results import RunComparison
+    from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
+    from web_terminal_suite.bench.pipeline.options import StorageOptions
+    from web_terminal_suite.bench.samples import Run
+
+
+class Base(NamedTuple):
+    """The run to compare with; where it cannot be used although nobody asked for it by name, the reason instead."""
+
+    run: Run | None
+    reason: str = ""
+
+
+def analyse(run: Run, level: float | None = None) -> Analysis:
+    """Estimates, intervals and verdicts of a run, by default at the confidence level that it was made with."""
+    level = run.options.get("confidence_level") if level is None else level
+    return analyse_at(run, level) if isinstance(level, float) and 0 < level < 1 else analyse_at(run)
+
+
+def compare(*runs: tuple[str, Run], terms: Terms | None = None, force: bool = False) -> tuple[RunComparison, ...]:
+    """Every named run compared with the first of them; of a single run its terminals with the first of those.
+
+    Args:
+        force: compare although the machines differ.
+
+    Raises:
+        OptionsError: the machines differ, or a single run measured a single terminal.
+    """
+    terms = terms or Terms()
+    base, *others = runs
+    try:
+        if others:
+            return run_comparison.compare_runs(base, others, terms, force)
+    except run_comparison.OtherMachine as error:
+        raise OptionsError(str(error)) from error
+    name, run = base
+    subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]
+    if len(subjects) < 2:
+        raise OptionsError(f"{name} measured one terminal, so there is nothing to compare; name a second run")
+    return run_comparison.compare_terminals(run, subjects[0], subjects[1:], terms)
+
+
+def compare_with_base(base: Run, run: Run, storage: StorageOptions) -> tuple[RunComparison, ...]:
+    """``run`` compared with the run that ``find_base`` gave."""
+    names = storage.choice.compare_with, storage.choice.load or "this run"
+    found = compare((names[0], base), (names[1], run), terms=storage.terms, force=True)
+    if storage.complete:
+        return found
+    # What the filters left out is not gone.
+    return tuple(msgspec.structs.replace(each, gone=()) for each in found)
+
+
+def is_slower(compared: tuple[RunComparison, ...]) -> bool:
+    """Whether anything is slower, beyond the noise threshold and for certain."""
+    return run_comparison.exit_code(compared) == 1
+
+
+def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> Base:
+    """The run to compare with. Call it before anything is measured, so that a wrong name costs no run.
+
+    Args:
+        facts: of the machine that the new run is from, as ``Run.machine``; by default of this machine now.
+
+    Raises:
+        OptionsError: it was asked for by name, and is of another machine.
+        BaselineError: it was asked for by name, and is missing or cannot be read.
+    """
+    choice = storage.choice
+    try:
+        base = (storage.baselines.load if choice.must_exist else storage.baselines.find)(choice.compare_with)
+    except BaselineError:
+        if storage.is_explicit:
+            raise
+        return Base(None)  # the last run was not asked for by anybody; this run replaces it
+    if base is None or storage.force:
+        return Base(base)
+    differing = differences(base.machine, machine.record(machine.snapshot()) if facts is None else facts)
+    if not differing:
+        return Base(base)
+    what = f"baseline {choice.compare_with!r} is of another machine"
+    if storage.is_explicit:
+        raise OptionsError(f"{what}: {'; '.join(differing)}; --force compares all the same")
+    return Base(None, f"{what}, so nothing is compared with it; --force does all the same")
+
+
+def self_check(run: Run, terms: Terms | None = None) -> SelfCheck:
+    """False positives of a run that measured one terminal as two (``BenchOptions.self_check``).
+
+    Raises:
+        RunFailed: nothing in the run could be compared.
+    """
+    subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]
+    if len(subjects) != 2:
+        raise RunFailed(f"a self-check takes a run of one terminal measured as two; this one has {len(subjects)}")
+    try:
+        return check(run, subjects[0], subjects[1], terms or Terms())
+    except ValueError as error:
+        raise RunFailed(str(error)) from error

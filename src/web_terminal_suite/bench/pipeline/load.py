@@ -1,0 +1,124 @@
+"""A load carried out, from its plan to the record of a run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from web_terminal_suite.bench import machine
+from web_terminal_suite.bench.errors import OptionsError
+from web_terminal_suite.bench.load.backends.backend import BackendError
+from web_terminal_suite.bench.load.collector import Collector
+from web_terminal_suite.bench.load.coordinator import conduct
+from web_terminal_suite.bench.load.progress_view import NoProgressView
+from web_terminal_suite.bench.load.record import header, trials
+from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
+from web_terminal_suite.bench.pipeline.load_plan import LoadTest, plan_load
+from web_terminal_suite.bench.pipeline.recording import Recording, now
+from web_terminal_suite.bench.record import RecordError
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from web_terminal_suite.bench.load.progress_view import ProgressView
+    from web_terminal_suite.bench.load.scenario import LoadStage
+    from web_terminal_suite.bench.pipeline.options import LoadOptions
+    from web_terminal_suite.bench.samples import Run
+
+
+def run_load(what: LoadOptions | LoadTest, *, record: Path | None = None, progress: ProgressView | None = None) -> Run:
+    """Load a terminal, and give the record as far as it came: where it was interrupted, ``interrupted`` is set.
+
+    Blocks, on an event loop of its own. SIGINT, SIGTERM and SIGHUP end the load, not the program.
+
+    Args:
+        record: where the record will be saved (``save_record``); each stage is on disk there as soon as it is over.
+
+    Raises:
+        OptionsError: as ``plan_load``; or the server or the clients could not be started.
+        RecordError: the file for the trials cannot be made.
+    """
+    test = what if isinstance(what, LoadTest) else plan_load(what)
+    view = progress or NoProgressView()
+    before = machine.snapshot()
+    collector = _new_collector(test)
+    with ExitStack() as stack:
+        recording = stack.enter_context(Recording(_header(test, machine.record(before)), before, record))
+        stages = _Stages(test, collector, recording)
+        try:
+            run_until_signal(measure_load(test, collector, stages.keep, progress=view))
+        except KeyboardInterrupt:
+            recording.interrupt()
+            view.say("interrupted: what was measured so far is kept, the run is partial")
+        except RecordError as error:
+            recording.interrupt()
+            view.say(f"{error}; the run is partial")
+        except (BackendError, LaunchFailed) as error:
+            recording.discard()
+            raise OptionsError(str(error)) from error
+        stages.keep_rest()
+        found, problem = recording.finish()
+        if problem:
+            view.say(problem)
+    return found
+
+
+async def measure_load(
+    test: LoadTest, collector: Collector, stage_done: Callable[[int], None], *, progress: ProgressView | None = None
+) -> None:
+    """Play every stage on the running event loop; what is measured is in ``collector``.
+
+    Cancelling ends every process that was started.
+
+    Raises:
+        LaunchFailed, BackendError
+    """
+    await conduct(test.plan.load, test.terminal, test.backend, collector, progress or NoProgressView(), stage_done)
+
+
+class _Stages:
+    """Makes trials of each stage once, when it is over or when the load is."""
+
+    def __init__(self, test: LoadTest, collector: Collector, recording: Recording) -> None:
+        self._test = test
+        self._collector = collector
+        self._recording = recording
+        self._kept: set[int] = set()
+
+    def keep(self, stage: int) -> None:
+        self._kept.add(stage)
+        self._recording.append(*trials(self._test.plan, self._collector, stage))
+
+    def keep_rest(self) -> None:
+        for stage in range(len(self._test.plan.load.scenario.stage)):
+            if stage not in self._kept:
+                self.keep(stage)
+
+
+def _new_collector(test: LoadTest) -> Collector:
+    return Collector(test.plan.load.shards, len(test.plan.load.scenario.stage))
+
+
+def _header(test: LoadTest, machine: dict[str, Any]) -> Run:
+    load = test.plan.load
+    expected = [each.text if where == "*" else f"{where}: {each.text}" for where, each in test.plan.expectations]
+    options: dict[str, Any] = {
+        "stages": [_stage_text(each) for each in load.scenario.stage],
+        "expected": expected,
+        "clients": load.shards,
+        "addresses": max(1, len(load.sources)),
+        "seed": load.seed,
+        "confidence_level": test.confidence_level,
+    }
+    return header(test.plan, now(), options, machine)
+
+
+def _stage_text(stage: LoadStage) -> str:
+    """Every field of a stage that has a value."""
+    values = msgspec.structs.asdict(stage)
+    values["mix"] = " ".join(f"{role}={share}".replace(" ", "") for role, share in stage.mix.items())
+    return " ".join(f"{name}={value}" for name, value in values.items() if value not in ("", ()))

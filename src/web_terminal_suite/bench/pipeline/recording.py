@@ -1,0 +1,86 @@
+"""The trials of a run as far as it has come: in memory, and on disk where there is a file for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from web_terminal_suite.bench import machine, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from web_terminal_suite.bench.samples import Run, Trial
+
+
+def trial_file(path: Path) -> Path:
+    """Where trials go until the record at ``path`` is written; what a killed run leaves there is a record too."""
+    return path.with_name(path.name + ".trials")
+
+
+def now() -> str:
+    """The time of day as a record states it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Recording:
+    """Takes the trials of one run; use it with ``with``.
+
+    Raises:
+        RecordError: the file for the trials cannot be made.
+    """
+
+    def __init__(self, header: Run, before: machine.MachineSnapshot, path: Path | None = None) -> None:
+        """Begin with ``header``, a run without trials, on a machine as it was ``before``."""
+        self._header = header
+        self._before = before
+        self._trials: list[Trial] = []
+        self._file = None if path is None else trial_file(path)
+        self._recorder = None if self._file is None else record.Recorder(self._file, header)
+        self.is_interrupted = False
+
+    def append(self, *trials: Trial) -> None:
+        """Keep trials.
+
+        Raises:
+            RecordError: the disk refuses one. All of them are in memory.
+        """
+        self._trials += trials
+        if self._recorder is not None and not self.is_interrupted:
+            for trial in trials:
+                self._recorder.append(trial)
+
+    def interrupt(self) -> None:
+        """Note that the run ended before its plan. What follows is kept in memory only."""
+        self.is_interrupted = True
+
+    def discard(self) -> None:
+        """Remove the file: what it holds cannot be believed."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
+    def finish(self) -> tuple[Run, str]:
+        """The run as far as it came, and why its file could not be finished; empty where it was."""
+        facts: dict[str, Any] = machine.record(self._before, machine.snapshot())
+        problem = ""
+        if self._recorder is not None and not self.is_interrupted:
+            try:
+                self._recorder.finish(facts)
+            except record.RecordError as error:
+                problem = str(error)
+        run = msgspec.structs.replace(
+            self._header, trials=tuple(self._trials), machine=facts, interrupted=self.is_interrupted
+        )
+        return run, problem
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._recorder is not None:
+            self._recorder.__exit__(kind, error, trace)

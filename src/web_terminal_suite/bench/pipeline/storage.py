@@ -1,0 +1,139 @@
+"""What is kept of a run, and how it is found again: record files, baselines, history, the HTML report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite import __version__
+from web_terminal_suite.bench import baselines, files, record
+from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
+from web_terminal_suite.bench.errors import StorageError
+from web_terminal_suite.bench.history import FILE, History, HistoryError, revision
+from web_terminal_suite.bench.pipeline.recording import trial_file
+from web_terminal_suite.bench.report import html
+from web_terminal_suite.bench.report import json as json_report
+from web_terminal_suite.bench.report.html_history import histories
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.analysis import Analysis
+    from web_terminal_suite.bench.pipeline.options import StorageOptions
+    from web_terminal_suite.bench.report.html_page import History as ShownHistory
+    from web_terminal_suite.bench.samples import Run
+
+REPORT: Final = "report.html"
+
+_SHOWN: Final = ("p95", "slope", "level")
+"""One statistic of each kind is drawn over time."""
+
+_RUNS: Final = 100
+
+
+def home(given: Path | None = None) -> Path:
+    """Where baselines and history are: as given, else by the environment, else in the working directory."""
+    return baselines.home(given, os.environ)
+
+
+def open_run(name: str = "", directory: Path | None = None) -> Run:
+    """A run by the name of its record file or of its baseline; without a name the last one.
+
+    Args:
+        directory: where baselines are; as ``home``.
+
+    Raises:
+        StorageError: it is not there, or cannot be read.
+    """
+    path = Path(name)
+    if name and (path.is_file() or path.suffix or len(path.parts) > 1):
+        return record.load(path)
+    place = home(directory)
+    try:
+        return baselines.Baselines(place).load(name or baselines.LAST)
+    except baselines.BaselineError as error:
+        if name:
+            raise
+        raise StorageError(
+            f"no run is named, and {place} keeps none; name a record file, or run web-terminal bench"
+        ) from error
+
+
+def save_record(path: Path, run: Run, analysis: Analysis) -> None:
+    """Write record and results as one file; the trials next to it are in it and go.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    json_report.write(path, run, analysis)
+    trial_file(path).unlink(missing_ok=True)
+
+
+def keep(run: Run, analysis: Analysis, storage: StorageOptions) -> None:
+    """Save the run as the baseline that was asked for, and add it to the history; if one fails, the other is done.
+
+    Raises:
+        StorageError: either cannot be written.
+    """
+    failed = []
+    if storage.choice.save_as and not run.interrupted:
+        try:
+            storage.baselines.save(storage.choice.save_as, run, json_report.results(analysis))
+        except baselines.BaselineError as error:
+            failed.append(str(error))
+    if storage.history:
+        try:
+            add_to_history(storage.home, run, analysis)
+        except StorageError as error:
+            failed.append(str(error))
+    if failed:
+        raise StorageError("; ".join(failed))
+
+
+def add_to_history(directory: Path, run: Run, analysis: Analysis) -> None:
+    """Add a run to the history in ``directory``.
+
+    Raises:
+        StorageError: the history cannot be written; ``--no-history`` does without.
+    """
+    try:
+        with History(directory / FILE, create=True) as history:
+            history.append(run, analysis, version=__version__, revision=revision(Path.cwd()))
+    except HistoryError as error:
+        raise StorageError(f"{error}; --no-history does without") from error
+
+
+def write_report(
+    run: Run,
+    analysis: Analysis,
+    directory: Path,
+    base: tuple[Run, Analysis] | None = None,
+    name: str = REPORT,
+) -> Path:
+    """Write the run's HTML report into ``directory``, with ``base`` to compare with; where it is.
+
+    Raises:
+        StorageError: the page is not built, or the disk refuses.
+    """
+    path = directory / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        history, _ = earlier_results(run, directory)  # one that cannot be read is for ``keep`` to complain about
+        page = html.render(run, analysis, __version__, base, history)
+        files.put(path, page.encode())
+    except html.TemplateMissing as error:
+        raise StorageError(str(error)) from error
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def earlier_results(run: Run, directory: Path) -> tuple[list[ShownHistory], str]:
+    """Results of earlier runs on this machine, and why there are none where the history cannot be read."""
+    path = directory / FILE
+    if not path.exists():
+        return [], ""
+    try:
+        with History(path) as kept:
+            return histories(kept.tracks(statistics=_SHOWN, limit=_RUNS), fingerprint(run.machine)), ""
+    except HistoryError as error:
+        return [], str(error)

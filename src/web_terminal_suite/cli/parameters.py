@@ -1,0 +1,84 @@
+"""Options that several subcommands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.decorators import FC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from web_terminal_suite.bench.pipeline import Terms
+
+PATH = click.Path(path_type=Path)
+LEVEL = click.FloatRange(0.5, 0.9999)
+SIGNIFICANCE = click.FloatRange(1e-6, 0.5)
+
+
+def flag(name: str, help: str, *names: str) -> Callable[[FC], FC]:
+    """An option that is there or not."""
+    return click.option(name, *names, is_flag=True, help=help)
+
+
+def several(name: str, help: str, **more: Any) -> Callable[[FC], FC]:
+    """An option that may be given several times."""
+    return click.option(name, multiple=True, help=help, **more)
+
+
+def home(what: str) -> Callable[[FC], FC]:
+    return click.option("--home", type=PATH, help=f"Where {what}. (default: ./.web-terminal-bench)")
+
+
+def confidence_level() -> Callable[[FC], FC]:
+    return click.option("--confidence-level", type=LEVEL, default=0.95, show_default=True, help="Of every interval.")
+
+
+def token() -> Callable[[FC], FC]:
+    return click.option(
+        "--token", envvar="WEB_TERMINAL_TOKEN", show_envvar=True, default="", help="For --url, where the URL has none."
+    )
+
+
+def record_file() -> Callable[[FC], FC]:
+    return click.option("--json", type=PATH, metavar="FILE", help="Write record and results there.")
+
+
+def force() -> Callable[[FC], FC]:
+    return flag("--force", "Compare with a baseline of another machine.")
+
+
+def no_plot() -> Callable[[FC], FC]:
+    return flag("--noplot", "Write no HTML report.")
+
+
+def no_history() -> Callable[[FC], FC]:
+    return flag("--no-history", "Add nothing to the history.")
+
+
+def noise_threshold(help: str) -> Callable[[FC], FC]:
+    return click.option("--noise-threshold", type=click.FloatRange(min=0), default=0.05, show_default=True, help=help)
+
+
+def significance_level(help: str) -> Callable[[FC], FC]:
+    return click.option("--significance-level", type=SIGNIFICANCE, default=0.05, show_default=True, help=help)
+
+
+def resamples(help: str) -> Callable[[FC], FC]:
+    return click.option("--nresamples", type=click.IntRange(min=100), default=1_000, show_default=True, help=help)
+
+
+def terms(**values: Any) -> Terms:
+    """What a comparison goes by.
+
+    Raises:
+        OptionsError: a value that is out of its range, or that there is not.
+    """
+    from web_terminal_suite.bench.pipeline import OptionsError, Terms
+
+    try:
+        return Terms(**values)
+    except ValueError as error:
+        raise OptionsError(str(error)) from error

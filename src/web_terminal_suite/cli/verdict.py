@@ -1,0 +1,90 @@
+"""What ``bench`` and ``load`` print of a run, and the exit status that follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.analysis import Analysis
+    from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
+    from web_terminal_suite.bench.pipeline import StorageOptions
+    from web_terminal_suite.bench.samples import Run
+
+
+def check_directory(json: Path | None) -> None:
+    """Refuse a file whose directory is missing before anything is measured.
+
+    Raises:
+        OptionsError
+    """
+    from web_terminal_suite.bench.pipeline import OptionsError
+
+    if json is not None and not json.parent.is_dir():
+        raise OptionsError(f"--json {json}: there is no directory {json.parent}")
+
+
+def print_run(run: Run, level: float) -> tuple[Analysis, int]:
+    """Print the report of a run; its analysis and exit status."""
+    from web_terminal_suite.bench.analysis import exit_code
+    from web_terminal_suite.bench.pipeline import analyse
+    from web_terminal_suite.bench.report import paper, text
+
+    analysis = analyse(run, level)
+    text.print_report(paper.console(), analysis, run.machine)
+    return analysis, int(exit_code(analysis))
+
+
+def print_terminals(run: Run, analysis: Analysis) -> None:
+    """Print the terminals of a run that measured several, side by side."""
+    from web_terminal_suite.bench.analysis.comparison.terminals import beside, subjects
+    from web_terminal_suite.bench.report import paper
+    from web_terminal_suite.bench.report.comparison_terminals import print_beside
+
+    if len(subjects(run)) > 1:
+        console = paper.console()
+        console.print()
+        print_beside(console, beside(run, analysis))
+
+
+def print_comparison(base: Run, run: Run, storage: StorageOptions) -> int:
+    """Print ``run`` compared with ``base``; 1 where something is slower and the comparison was asked for, else 0."""
+    from web_terminal_suite.bench.pipeline import compare_with_base, is_slower
+    from web_terminal_suite.bench.report import comparison, paper
+
+    found = compare_with_base(base, run, storage)
+    console = paper.console()
+    console.print()
+    comparison.print_comparison(console, found, None)
+    if not is_slower(found):
+        return 0
+    if not storage.is_explicit:
+        console.print(
+            "  compared with the last run only, so the exit code does not change; --baseline NAME asks for it"
+        )
+        return 0
+    return 1
+
+
+def print_self_check(found: SelfCheck) -> int:
+    """Print what came of a self-check: 0 the claim is kept, 1 it is broken, 3 undecided."""
+    from web_terminal_suite.bench.analysis.comparison.self_check import Claim
+    from web_terminal_suite.bench.report import comparison, paper
+
+    console = paper.console()
+    console.print()
+    comparison.print_self_check(console, found)
+    return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]
+
+
+def report_line(
+    run: Run, analysis: Analysis, base: Run | None, storage: StorageOptions, name: str = "report.html"
+) -> str:
+    """Write the HTML report; where it is, or why there is none."""
+    from web_terminal_suite.bench.pipeline import StorageError, analyse, write_report
+
+    before = None if base is None else (base, analyse(base, analysis.level))
+    try:
+        return f"report: {write_report(run, analysis, storage.home, before, name)}"
+    except StorageError as error:
+        return f"no report: {error}"
