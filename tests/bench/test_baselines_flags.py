@@ -14,7 +14,7 @@ from tests.bench.records import OURS, PEER
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines, choose
 from web_terminal_suite.bench.history import FILE, History
-from web_terminal_suite.bench.report import paper
+from web_terminal_suite.bench.report import console
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.cli import keeping as keep
@@ -44,7 +44,7 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
     words = ("execute_echo_simple", "--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
     result = asked(*words)
     assert result.exit_code == 1, result.output
-    assert "new beside old" in result.stdout
+    assert "new compared with old" in result.stdout
     assert "4 slower" in result.stdout
     assert asked(*words, "--noise-threshold", 2).exit_code == 0
     assert kept.names() == ("new", "old")
@@ -102,25 +102,25 @@ def test_a_history_that_cannot_be_written_says_how_to_do_without(tmp_path: Path)
 
 def test_only_what_was_asked_for_changes_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, worse = measured(), measured(1.6, seed=2)
-    assert keep.compared(paper.console(), wished(tmp_path, baseline="base"), base, worse) == 1
-    assert keep.compared(paper.console(), wished(tmp_path, save="mine"), base, worse) == 1
-    assert keep.compared(paper.console(), wished(tmp_path, lenient="mine"), base, base) == 0
+    assert keep.compared(console.console_for(), wished(tmp_path, baseline="base"), base, worse) == 1
+    assert keep.compared(console.console_for(), wished(tmp_path, save="mine"), base, worse) == 1
+    assert keep.compared(console.console_for(), wished(tmp_path, lenient="mine"), base, base) == 0
     capsys.readouterr()
-    assert keep.compared(paper.console(), wished(tmp_path), base, worse) == 0
+    assert keep.compared(console.console_for(), wished(tmp_path), base, worse) == 0
     assert "--baseline NAME asks for it" in capsys.readouterr().out
 
 
 def test_what_filters_left_out_is_not_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, part = measured(), measured(names=("suite/a",))
-    keep.compared(paper.console(), wished(tmp_path, whole=False), base, part)
+    keep.compared(console.console_for(), wished(tmp_path, whole=False), base, part)
     assert "only in" not in capsys.readouterr().out
-    keep.compared(paper.console(), wished(tmp_path), base, part)
+    keep.compared(console.console_for(), wished(tmp_path), base, part)
     assert "only in base: suite/b [ours]" in capsys.readouterr().out
 
 
 def test_of_much_that_is_gone_a_few_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, part = measured(names=[f"suite/{each}" for each in "abcdef"]), measured(names=("suite/a",))
-    keep.compared(paper.console(), wished(tmp_path), base, part)
+    keep.compared(console.console_for(), wished(tmp_path), base, part)
     words = " ".join(capsys.readouterr().out.split())
     assert "only in base: suite/b [ours], suite/c [ours], suite/d [ours] and 2 more" in words
 
@@ -159,12 +159,14 @@ def test_a_self_check_measures_one_terminal_as_two() -> None:
         keep.doubled((NullServer(),))
 
 
-@pytest.mark.parametrize(("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet told from")])
+@pytest.mark.parametrize(
+    ("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet distinguishable from")]
+)
 def test_a_self_check_ends_with_its_claim(
     peer: float, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of = measured(terminals=(OURS, PEER), peer=peer)
-    assert keep.self_checked(paper.console(), wished(tmp_path).terms, of) == code
+    assert keep.self_checked(console.console_for(), wished(tmp_path).terms, of) == code
     out = capsys.readouterr().out
     assert words in out.replace("5%", "5 %")
     assert f"{'4' if peer > 1 else '0'} false alarms in 4 rows" in out

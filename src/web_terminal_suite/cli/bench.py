@@ -177,13 +177,14 @@ def _shortage() -> Callable[[int], str]:
 def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: Path | None, *, plot: bool) -> None:
     try:
         from web_terminal_suite.bench.analysis import analyse, exit_code
-        from web_terminal_suite.bench.report import paper, text
+        from web_terminal_suite.bench.report.console import console_for
+        from web_terminal_suite.bench.report.text.report import print_report
     except ModuleNotFoundError as error:
         if error.name not in ("numpy", "scipy", "psutil"):
             raise
         _fail(_USAGE, f"{error.name} is missing: install it with: pip install 'web-terminal-suite[bench]'")
     from web_terminal_suite.bench.record import RecordError
-    from web_terminal_suite.bench.report import json as json_report
+    from web_terminal_suite.bench.report.export import json as json_report
     from web_terminal_suite.cli import keeping as keep
 
     began = time.monotonic()
@@ -193,8 +194,8 @@ def _measure_and_judge(plan: Plan, json: Path | None, wishes: Wishes, profiles: 
     except (RecordError, keep.KeepingError) as error:
         _fail(_USAGE, str(error))
     analysis = analyse(run, plan.options.confidence_level)
-    console = paper.console()
-    text.print_report(console, analysis, run.machine)
+    console = console_for()
+    print_report(console, analysis, run.machine)
     if json is not None:
         try:
             json_report.write(json, run, analysis)

@@ -49,7 +49,8 @@ def compare(
         # These need the bench extra; what else the command needs is always installed.
         from web_terminal_suite.bench.analysis.comparison.results import Terms
         from web_terminal_suite.bench.analysis.comparison.runs import OtherMachine, exit_code
-        from web_terminal_suite.bench.report import comparison, paper
+        from web_terminal_suite.bench.report.console import console_for
+        from web_terminal_suite.bench.report.text import baseline_comparison
     except ModuleNotFoundError as error:
         _fail(f"needs {error.name}; pip install 'web-terminal-suite[bench]'")
     try:
@@ -66,9 +67,9 @@ def compare(
         _fail(str(error))
     code = exit_code(compared)
     if json:
-        typer.echo(comparison.as_json(compared, code), nl=False)
+        typer.echo(baseline_comparison.as_json(compared, code), nl=False)
     else:
-        comparison.print_comparison(paper.console(), compared, code)
+        baseline_comparison.print_comparison(console_for(), compared, code)
     raise typer.Exit(code)
 
 

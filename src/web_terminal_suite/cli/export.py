@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -15,61 +14,45 @@ if TYPE_CHECKING:
 USAGE_ERROR = 2
 
 
-class ExportFormat(StrEnum):
-    JSON = "json"
-    CSV = "csv"
-    JUNIT = "junit"
-    BMF = "bmf"
-    GITHUB = "github"
-    PYPERF = "pyperf"
-    OPENMETRICS = "openmetrics"
+def _formats() -> str:
+    from web_terminal_suite.bench.report.export import EXPORTERS
+
+    return "; ".join(f"{each.name}: {each.description}" for each in EXPORTERS.values())
 
 
 def export(
     file: Annotated[Path, typer.Argument(metavar="RUN", help="A --json file, or what an interrupted run has left.")],
-    format_: Annotated[ExportFormat, typer.Option("--format", "-f", help="What to write.")],
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help=f"What to write. {_formats()}.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. (default: standard output)")] = None,
-    samples: Annotated[bool, typer.Option("--samples", help="csv: a row an operation, not a row a result.")] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="csv: a row per operation instead of a row per result.")
+    ] = False,
 ) -> None:
     """Write a record in the format of another tool.
 
     github writes two files, since its tools read either smaller-is-better or bigger-is-better: --output bench.json
     gives bench.smaller.json and bench.bigger.json.
     """
-    if samples and format_ is not ExportFormat.CSV:
-        _fail("--samples goes with --format csv")
-    if format_ is ExportFormat.GITHUB and output is None:
-        _fail("--format github writes two files; name them with --output bench.json")
+    from web_terminal_suite.bench.report.export import EXPORTERS, ExportOptions, NothingToExport
+
+    exporter = EXPORTERS.get(format_)
+    if exporter is None:
+        _fail(f"no format is called {format_!r}; there are: {', '.join(EXPORTERS)}")
+    if samples and not exporter.has_samples:
+        able = " or ".join(each.name for each in EXPORTERS.values() if each.has_samples)
+        _fail(f"--samples goes with --format {able}")
+    if len(exporter.files) > 1 and output is None:
+        _fail(f"--format {format_} writes {len(exporter.files)} files; name them with --output bench.json")
     run, analysis = _analysed(file)
-    for suffix, text in _exported(format_, run, analysis, samples).items():
+    try:
+        texts = exporter.load()(run, analysis, ExportOptions(samples=samples))
+    except NothingToExport as error:
+        _fail(str(error))
+    for part, text in texts.items():
         if output is None:
             typer.echo(text, nl=False)
         else:
-            _write(output.with_suffix(f".{suffix}{output.suffix}") if suffix else output, text)
-
-
-def _exported(format_: ExportFormat, run: Run, analysis: Analysis, samples: bool) -> dict[str, str]:
-    """Texts by what comes before the file's suffix."""
-    from web_terminal_suite.bench import record
-    from web_terminal_suite.bench.report import bencher, csv, github, junit, openmetrics, pyperf
-    from web_terminal_suite.bench.report import json as json_report
-
-    if format_ is ExportFormat.JSON:
-        return {"": record.document(run, json_report.results(analysis)).decode()}
-    if format_ is ExportFormat.CSV:
-        return {"": csv.samples(run) if samples else csv.results(analysis)}
-    if format_ is ExportFormat.JUNIT:
-        return {"": junit.export(run, analysis)}
-    if format_ is ExportFormat.BMF:
-        return {"": bencher.export(analysis)}
-    if format_ is ExportFormat.GITHUB:
-        return {"smaller": github.smaller_is_better(analysis), "bigger": github.bigger_is_better(analysis)}
-    if format_ is ExportFormat.OPENMETRICS:
-        return {"": openmetrics.export(run, analysis)}
-    try:
-        return {"": pyperf.export(run, analysis)}
-    except pyperf.NothingToExport as error:
-        _fail(str(error))
+            _write(output.with_suffix(f".{part}{output.suffix}") if part else output, text)
 
 
 def _analysed(file: Path) -> tuple[Run, Analysis]:

@@ -161,7 +161,7 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
     import msgspec
 
     from web_terminal_suite.bench.analysis.comparison.runs import compare_runs, exit_code
-    from web_terminal_suite.bench.report import comparison
+    from web_terminal_suite.bench.report.text import baseline_comparison
 
     name = keeping.choice.load or "this run"
     found = compare_runs((keeping.choice.compare_with, base), [(name, run)], keeping.terms, force=True)
@@ -170,7 +170,7 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
         found = tuple(msgspec.structs.replace(each, gone=()) for each in found)
     code = exit_code(found)
     console.print()
-    comparison.print_comparison(console, found, None)
+    baseline_comparison.print_comparison(console, found, None)
     if code == 1 and not keeping.asked:
         console.print(
             "  compared with the last run only, so the exit code does not change; --baseline NAME asks for it"
@@ -181,11 +181,11 @@ def compared(console: Console, keeping: Keeping, base: Run, run: Run) -> int:
 def beside_each_other(console: Console, run: Run, analysis: Analysis) -> None:
     """Print the terminals of a run that measured several."""
     from web_terminal_suite.bench.analysis.comparison.terminals import beside, subjects
-    from web_terminal_suite.bench.report.comparison_terminals import print_beside
+    from web_terminal_suite.bench.report.text.terminal_comparison import print_terminals
 
     if len(subjects(run)) > 1:
         console.print()
-        print_beside(console, beside(run, analysis))
+        print_terminals(console, beside(run, analysis))
 
 
 def kept(keeping: Keeping, run: Run, analysis: Analysis) -> None:
@@ -195,7 +195,7 @@ def kept(keeping: Keeping, run: Run, analysis: Analysis) -> None:
         KeepingError: either cannot be written.
     """
     from web_terminal_suite.bench.baselines import BaselineError
-    from web_terminal_suite.bench.report import json
+    from web_terminal_suite.bench.report.export import json
 
     failed = []
     if keeping.choice.save_as and not run.interrupted:
@@ -252,7 +252,7 @@ def self_checked(console: Console, terms: Terms, run: Run) -> int:
         KeepingError: nothing in the run could be compared.
     """
     from web_terminal_suite.bench.analysis.comparison.self_check import Claim, check
-    from web_terminal_suite.bench.report import comparison
+    from web_terminal_suite.bench.report.text import baseline_comparison
 
     first, second = (terminal.name for terminal in run.terminals if terminal.role == "subject")
     try:
@@ -260,5 +260,5 @@ def self_checked(console: Console, terms: Terms, run: Run) -> int:
     except ValueError as error:
         raise KeepingError(str(error)) from error
     console.print()
-    comparison.print_self_check(console, found)
+    baseline_comparison.print_self_check(console, found)
     return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]

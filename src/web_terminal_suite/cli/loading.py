@@ -234,13 +234,14 @@ def _judge(run: Run, base: Run | None, keeping: Keeping, wishes: Wishes) -> None
     """Print, keep and compare; ends with the exit status."""
     from web_terminal_suite.bench.analysis import analyse, exit_code
     from web_terminal_suite.bench.record import RecordError
-    from web_terminal_suite.bench.report import json as json_report
-    from web_terminal_suite.bench.report import paper, text
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.export import json as json_report
+    from web_terminal_suite.bench.report.text.report import print_report
     from web_terminal_suite.cli import keeping as keep
 
     analysis = analyse(run, wishes.level)
-    console = paper.console()
-    text.print_report(console, analysis, run.machine)
+    console = console_for()
+    print_report(console, analysis, run.machine)
     code = int(exit_code(analysis))
     if wishes.json is not None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -11,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
-    from web_terminal_suite.bench.report.html_page import History
+    from web_terminal_suite.bench.history import Track
     from web_terminal_suite.bench.samples import Run
 
 USAGE_ERROR = 2
@@ -21,17 +20,20 @@ HISTORY = ("p95", "slope", "level")
 RUNS = 100
 
 
-class ReportFormat(StrEnum):
-    HTML = "html"
-    MARKDOWN = "markdown"
-    COMPARISON = "comparison"
+HTML = "html"
 
 
-DEFAULT_NAMES = {
-    ReportFormat.HTML: "report.html",
-    ReportFormat.MARKDOWN: "PERFORMANCE_REPORT.md",
-    ReportFormat.COMPARISON: "comparison.md",
-}
+def _formats() -> str:
+    from web_terminal_suite.bench.report.formats import REPORT_FORMATS
+
+    return "; ".join(f"{each.name}: {each.description}" for each in REPORT_FORMATS.values())
+
+
+def _file_names() -> str:
+    from web_terminal_suite.bench.report.formats import REPORT_FORMATS
+
+    *most, last = [each.file_name for each in REPORT_FORMATS.values()]
+    return f"{', '.join(most)} or {last}"
 
 
 def report(
@@ -40,9 +42,11 @@ def report(
     ] = "",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="(default: report.html, PERFORMANCE_REPORT.md or comparison.md)"),
+        typer.Option("--output", "-o", help=f"(default: {_file_names()})"),
     ] = None,
-    format_: Annotated[ReportFormat, typer.Option("--format", "-f", help="What to write.")] = ReportFormat.HTML,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help=f"What to write. {_formats()}.")
+    ] = HTML,
     brief: Annotated[
         bool, typer.Option("--brief", help="A light page fit to be published, without a panel for each benchmark.")
     ] = False,
@@ -56,34 +60,22 @@ def report(
     """
     from web_terminal_suite import __version__
     from web_terminal_suite.bench import files
+    from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
+    from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 
-    if brief and format_ is not ReportFormat.HTML:
+    chosen = REPORT_FORMATS.get(format_)
+    if chosen is None:
+        _fail(f"no format is called {format_!r}; there are: {', '.join(REPORT_FORMATS)}")
+    if brief and not chosen.has_brief:
         _fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
     found = _analysed(run, home)
     before = _analysed(baseline, home) if baseline else None
-    path = output or Path(DEFAULT_NAMES[format_])
-    if format_ is ReportFormat.MARKDOWN:
-        from web_terminal_suite.bench.report import markdown
-
-        text = markdown.render(*found, __version__, before)
-    elif format_ is ReportFormat.COMPARISON:
-        from web_terminal_suite.bench.analysis.comparison.terminals import beside as terminals_beside
-        from web_terminal_suite.bench.report import markdown_comparison
-        from web_terminal_suite.bench.report.published import published
-
-        # It is written to be published.
-        shown = published(*found)
-        try:
-            text = markdown_comparison.render(*shown, terminals_beside(*shown), __version__)
-        except ValueError as error:
-            _fail(str(error))
-    else:
-        from web_terminal_suite.bench.report import html
-
-        try:
-            text = html.render(*found, __version__, before, _history(found[0], home), brief=brief)
-        except html.TemplateMissing as error:
-            _fail(str(error))
+    path = output or Path(chosen.file_name)
+    tracks = _tracks(home) if chosen.has_history else ()
+    try:
+        text = chosen.load()(*found, ReportOptions(__version__, before, tracks, brief))
+    except ReportError as error:
+        _fail(str(error))
     try:
         files.put(path, text.encode())
     except OSError as error:
@@ -99,18 +91,21 @@ def beside(
     analysis: Analysis,
     home: Path,
     base: tuple[Run, Analysis] | None,
-    name: str = DEFAULT_NAMES[ReportFormat.HTML],
+    name: str = "",
 ) -> str:
     """Write the run's HTML report into ``home``; what to tell whoever ran it, where it is or why it is not."""
     from web_terminal_suite import __version__
     from web_terminal_suite.bench import files
-    from web_terminal_suite.bench.report import html
+    from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
+    from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 
-    path = home / name
+    chosen = REPORT_FORMATS[HTML]
+    path = home / (name or chosen.file_name)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        files.put(path, html.render(run, analysis, __version__, base, _history(run, home)).encode())
-    except html.TemplateMissing as error:
+        text = chosen.load()(run, analysis, ReportOptions(__version__, base, _tracks(home)))
+        files.put(path, text.encode())
+    except ReportError as error:
         return f"no report: {error}"
     except OSError as error:
         return f"no report: cannot write {path}: {error.strerror}"
@@ -150,23 +145,20 @@ def _loaded(name: str, home: Path | None) -> Run:
         _fail(str(error))
 
 
-def _history(run: Run, home: Path | None) -> list[History]:
-    """Earlier runs on this machine; none where no history was kept. A report does not fail for want of it."""
-    from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
+def _tracks(home: Path | None) -> tuple[Track, ...]:
+    """Earlier runs; none where no history was kept. A history that cannot be read does not prevent a report."""
     from web_terminal_suite.bench.baselines import home as home_of
-    from web_terminal_suite.bench.history import FILE, HistoryError
-    from web_terminal_suite.bench.history import History as Kept
-    from web_terminal_suite.bench.report.html_history import histories
+    from web_terminal_suite.bench.history import FILE, History, HistoryError
 
     path = home_of(home, os.environ) / FILE
     if not path.exists():
-        return []
+        return ()
     try:
-        with Kept(path) as kept:
-            return histories(kept.tracks(statistics=HISTORY, limit=RUNS), fingerprint(run.machine))
+        with History(path) as kept:
+            return tuple(kept.tracks(statistics=HISTORY, limit=RUNS))
     except HistoryError as error:
         typer.echo(f"web-terminal report: without history: {error}", err=True)
-        return []
+        return ()
 
 
 def _fail(text: str) -> NoReturn:

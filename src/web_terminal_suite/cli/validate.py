@@ -26,12 +26,12 @@ def validate(
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
     from web_terminal_suite.bench import record
-    from web_terminal_suite.bench.report import paper
+    from web_terminal_suite.bench.report.console import console_for
 
     try:
         # These need the bench extra; what else the command needs is always installed.
         from web_terminal_suite.bench.analysis import analyse, exit_code
-        from web_terminal_suite.bench.report import text
+        from web_terminal_suite.bench.report.text.report import print_report
     except ModuleNotFoundError as error:
         typer.echo(f"web-terminal validate: needs {error.name}; pip install 'web-terminal-suite[bench]'", err=True)
         raise typer.Exit(USAGE_ERROR) from error
@@ -41,8 +41,8 @@ def validate(
         typer.echo(f"web-terminal validate: {error}", err=True)
         raise typer.Exit(USAGE_ERROR) from error
     analysis = analyse(stored.run)
-    console = paper.console()
-    text.print_report(console, analysis, stored.run.machine, with_figures=figures)
+    console = console_for()
+    print_report(console, analysis, stored.run.machine, with_figures=figures)
     for line in differences(analysis, stored.results):
         console.print(line, style="bold red", markup=False, soft_wrap=True)
     raise typer.Exit(int(exit_code(analysis)))
