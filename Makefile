@@ -10,7 +10,7 @@ RELAY_SOURCE := src/web_terminal_suite/server/worker/_relay.pyx
 COMPARED := keystroke_echo time_to_prompt/warm output_flood typing_under_flood interrupt_under_flood stalled_reader paste \
 	execute_echo_simple create_session_basic session_memory_footprint pty_output_to_websocket_messages/1MB
 
-.PHONY: bench test comparison serve check clean
+.PHONY: bench test comparison serve check types clean
 
 bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts, within three minutes
 	$(BIN)/web-terminal bench
@@ -31,6 +31,9 @@ serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 check: $(VENV)/.dev ## style and types only
 	$(BIN)/ruff check src tests hatch_build.py
 	$(BIN)/mypy
+
+types: $(VENV)/.dev ## TypeScript types of the report's data, from the Python schema
+	$(BIN)/python -m web_terminal_suite.bench.report.html.typescript > frontend/report/src/data.ts
 
 clean: ## remove everything that is made
 	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page
