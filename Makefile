@@ -18,7 +18,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison serve docs check lock hooks clean
+.PHONY: help bench test comparison serve docs check types lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -55,6 +55,9 @@ lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UP
 
 hooks: $(VENV)/.dev ## check style and types before each commit
 	$(BIN)/pre-commit install
+
+types: $(VENV)/.dev ## TypeScript types of the report's data, from the Python schema
+	$(BIN)/python -m web_terminal_suite.bench.report.html.typescript > frontend/report/src/data.ts
 
 clean: ## remove everything that is made
 	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page

@@ -53,7 +53,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.baselines": ("bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.history": ("bench.errors", "bench.samples", "bench.analysis"),
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
-    "bench.benchmark": ("bench.samples", "bench.stats", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client"),
+    "bench.benchmark": (
+        "bench.samples", "bench.stats", "bench.record", "bench.plan", "bench.clock", "bench.terminals",
+        "client",
+    ),
     "bench.terminals": (
         "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "bench.stats", "package",
     ),
@@ -80,7 +83,19 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.terminals",
     ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
-    "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
+    # No format knows another: what several say alike is in report.common.
+    "bench.report": ("bench.analysis", "bench.samples"),
+    "bench.report.redaction": ("bench.analysis", "bench.samples", "bench.report.common"),
+    "bench.report.common": ("bench.analysis", "bench.history", "bench.samples", "bench.stats"),
+    "bench.report.html": (
+        "bench.analysis", "bench.history", "bench.samples", "bench.stats", "bench.report.common",
+        "bench.report.redaction",
+    ),
+    "bench.report.markdown": (
+        "bench.analysis", "bench.samples", "bench.stats", "bench.report.common", "bench.report.redaction",
+    ),
+    "bench.report.text": ("bench.analysis", "bench.history", "bench.stats", "bench.report.common"),
+    "bench.report.export": ("bench.analysis", "bench.record", "bench.samples", "bench.report.common"),
     "bench.pipeline": (
         "package", "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.files",
         "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",

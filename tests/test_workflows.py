@@ -27,7 +27,7 @@ from tests.bench.comparisons import measured
 from tests.bench.records import MS, run, samples, trial
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.record import Recorder
-from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.export import json as report_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

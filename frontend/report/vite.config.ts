@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { defineConfig, type Plugin } from 'vite';
 
-/** A report may run what it was built with and nothing else, and may ask nobody for anything. */
+/** A report may run the script it was built with and nothing else, and may make no requests. */
 const POLICY = (script: string, style: string): string =>
   [
     "default-src 'none'",
@@ -17,8 +17,8 @@ const hash = (text: string): string => `'sha256-${createHash('sha256').update(te
 /**
  * Puts script and style into the page and their hashes into its policy.
  *
- * Done here because the hashes must be those of the text as it stands in the file: plug-ins that inline do not make a
- * policy, and whatever makes one afterwards would have to take the file apart again.
+ * Done here because the hashes must be those of the text in the file: plug-ins that inline write no policy, and a step
+ * that adds one later would have to parse the file again.
  */
 function oneFile(): Plugin {
   return {

@@ -15,7 +15,7 @@ from tests.bench import records
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
 from web_terminal_suite.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
 from web_terminal_suite.bench.analysis.verdicts import judge, side
-from web_terminal_suite.bench.report.client import costs
+from web_terminal_suite.bench.report.common.client_overhead import overheads
 from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ def test_a_floor_is_judged_by_a_floor_of_its_own_however_busy_the_client(ratio: 
     assert null.floor is not None
     assert null.floor.judgement.verdict is verdict
     assert loop.floor is None
-    (words,) = costs(analysis)
+    (words,) = overheads(analysis)
     assert words.startswith("against the floor p50 = 1.")
     assert words.endswith(") the bare loop of the same run")
     assert float(words.split()[5]) == pytest.approx(ratio, rel=0.01)
@@ -310,7 +310,7 @@ def test_a_run_without_the_floor_of_a_floor_says_nothing_of_it() -> None:
     analysis = analyse(null_beside_loopback(1.3, with_loopback=False))
     assert analysis.results[0].floor is None
     assert exit_code(analysis) is ExitCode.PASS
-    assert list(costs(analysis)) == []
+    assert list(overheads(analysis)) == []
 
 
 def test_a_floor_may_be_a_benchmark() -> None:

@@ -47,7 +47,7 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
     words = ("execute_echo_simple", "--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
     result = asked(*words)
     assert result.exit_code == 1, result.output
-    assert "new beside old" in result.stdout
+    assert "new compared with old" in result.stdout
     assert "4 slower" in result.stdout
     assert asked(*words, "--noise-threshold", 2).exit_code == 0
     assert kept.names() == ("new", "old")
@@ -161,7 +161,9 @@ def test_a_self_check_measures_one_terminal_as_two() -> None:
         doubled((NullServer(),))
 
 
-@pytest.mark.parametrize(("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet told from")])
+@pytest.mark.parametrize(
+    ("peer", "code", "words"), [(2.0, 1, "it is above the 5 %"), (1.0, 3, "not yet distinguishable from")]
+)
 def test_a_self_check_ends_with_its_claim(
     peer: float, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines
 from web_terminal_suite.bench.history import FILE, History
-from web_terminal_suite.bench.report import history as history_report
+from web_terminal_suite.bench.report.text import history as history_report
 from web_terminal_suite.cli.application import application
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def test_several_are_compared_with_the_first_by_baseline_name(tmp_path: Path) ->
         kept.save(name, measured(scale, seed=int(scale)), [])
     result = asked("compare", "one", "two", "three", "--statistic", "p50")
     assert result.exit_code == 1
-    assert "two beside one" in result.stdout
-    assert "three beside one" in result.stdout
+    assert "two compared with one" in result.stdout
+    assert "three compared with one" in result.stdout
     assert asked("compare", "one", "two", "--home", tmp_path / "home").exit_code == 1
 
 
@@ -70,7 +70,7 @@ def test_one_alone_compares_its_terminals(tmp_path: Path) -> None:
     both = saved(tmp_path / "both.json", measured(terminals=(OURS, PEER), peer=2.0))
     result = asked("compare", both)
     assert result.exit_code == 1
-    assert "peer beside ours" in result.stdout
+    assert "peer compared with ours" in result.stdout
     alone = asked("compare", saved(tmp_path / "alone.json", measured()))
     assert alone.exit_code == 2
     assert "measured one terminal" in alone.stderr

@@ -1,4 +1,4 @@
-"""Terminals beside each other as a document: who leads where, failures, what is to know of each, and the command."""
+"""The comparison of terminals as a document: who leads where, failures, remarks on each, and the command."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, Figure, TerminalRow
 from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
-from web_terminal_suite.bench.report import beside, markdown_comparison
-from web_terminal_suite.bench.report import json as report_json
-from web_terminal_suite.bench.report.beside import Side
+from web_terminal_suite.bench.report.common import side_by_side
+from web_terminal_suite.bench.report.common.side_by_side import Standing
+from web_terminal_suite.bench.report.export import json as report_json
+from web_terminal_suite.bench.report.markdown import terminal_comparison
 from web_terminal_suite.bench.samples import Outcome, Run, TerminalFacts
 from web_terminal_suite.cli.application import application
 
@@ -23,7 +24,7 @@ TERMS = Terms(statistics=STATISTICS, resamples=200)
 
 def rendered(run: Run) -> str:
     analysis = analyse(run)
-    return markdown_comparison.render(run, analysis, found_beside(run, analysis, TERMS), "0")
+    return terminal_comparison.render(run, analysis, found_beside(run, analysis, TERMS), "0")
 
 
 def part(document: str, heading: str) -> str:
@@ -45,32 +46,32 @@ def line(figure: Figure, *, below: bool = True, metric: str = "latency") -> Term
 @pytest.mark.parametrize(
     ("lower", "upper", "below", "who"),
     [
-        (0.5, 0.9, True, Side.AHEAD),
-        (1.1, 2.0, True, Side.BEHIND),
-        (0.5, 0.9, False, Side.BEHIND),
-        (1.1, 2.0, False, Side.AHEAD),
-        (0.9, 1.1, True, Side.NEITHER),
-        (1.0, 2.0, True, Side.NEITHER),
+        (0.5, 0.9, True, Standing.AHEAD),
+        (1.1, 2.0, True, Standing.BEHIND),
+        (0.5, 0.9, False, Standing.BEHIND),
+        (1.1, 2.0, False, Standing.AHEAD),
+        (0.9, 1.1, True, Standing.NEITHER),
+        (1.0, 2.0, True, Standing.NEITHER),
     ],
 )
 def test_a_side_is_taken_where_the_interval_is_clear_of_one(lower, upper, below, who):
     figure = Figure(value=1.0, ratio=(lower + upper) / 2, lower=lower, upper=upper)
-    assert beside.side(line(figure, below=below), figure) is who
-    assert beside.side(line(figure, below=below, metric=beside.NO_RIVALRY[0]), figure) is Side.NEITHER
+    assert side_by_side.standing(line(figure, below=below), figure) is who
+    assert side_by_side.standing(line(figure, below=below, metric=side_by_side.UNRANKED[0]), figure) is Standing.NEITHER
 
 
 def test_bounds_that_say_nothing_are_not_written_out():
     figure = Figure(value=1.0, ratio=0.65, lower=1e-9, upper=1.9e7)
-    assert beside.ratio(figure) == "0.65x"
-    assert beside.bounds(figure) == "< 0.01 … > 100"
-    assert beside.bounds(Figure(value=1.0)) == beside.ratio(Figure(value=1.0)) == ""
+    assert side_by_side.ratio(figure) == "0.65x"
+    assert side_by_side.bounds(figure) == "< 0.01 … > 100"
+    assert side_by_side.bounds(Figure(value=1.0)) == side_by_side.ratio(Figure(value=1.0)) == ""
 
 
 def test_who_is_slower_leads_nowhere_and_who_is_faster_everywhere():
     slower, faster = (rendered(measured(terminals=(OURS, PEER), peer=times, n=200)) for times in (2.0, 0.5))
-    assert "figures 0 for certain" in part(slower, "### peer")
+    assert "figures, 0 are significantly better" in part(slower, "### peer")
     assert "`a` p50" not in part(slower, "### peer")
-    assert " 0 are worse for certain" in part(faster, "### peer")
+    assert " 0 significantly worse" in part(faster, "### peer")
     assert "**0.50x**" in part(faster, "### peer")
     assert "`a` p50" in part(faster, "### peer")
 
@@ -85,7 +86,7 @@ def test_the_document_says_what_is_to_know_and_what_was_not_measured():
     assert "| peer | 1.2 | `peer --port 0` | It holds output back. |" in document
     assert "/opt/somewhere" not in document
     assert "Not measured: gone: gone is not installed; install it." in document
-    assert "\n## What may be wrong with it\n" in document
+    assert "\n## Threats to validity\n" in document
 
 
 def test_failures_are_a_part_of_their_own():
@@ -105,7 +106,7 @@ def test_the_command_writes_it_and_refuses_a_run_of_one_terminal(tmp_path):
     into = tmp_path / "comparison.md"
     made = CliRunner().invoke(application, ["report", str(both), "--format", "comparison", "-o", str(into)])
     assert made.exit_code == 0, made.output
-    assert into.read_text().startswith("# Web terminals beside each other\n")
+    assert into.read_text().startswith("# Web terminals compared\n")
     refused = CliRunner().invoke(application, ["report", str(one), "--format", "comparison", "-o", str(into)])
     assert refused.exit_code == 2
     assert "name two with --terminal" in refused.output

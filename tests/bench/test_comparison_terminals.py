@@ -14,7 +14,7 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
 from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, TerminalComparison, beside, subjects
-from web_terminal_suite.bench.report.comparison_terminals import print_beside
+from web_terminal_suite.bench.report.text.terminal_comparison import print_terminals
 from web_terminal_suite.bench.samples import Outcome, Run
 
 THIRD = msgspec.structs.replace(PEER, name="third")
@@ -27,7 +27,7 @@ def found(run: Run) -> TerminalComparison:
 
 def shown(made: TerminalComparison) -> str:
     console = Console(file=io.StringIO(), width=200)
-    print_beside(console, made)
+    print_terminals(console, made)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -6,8 +6,10 @@ import csv as stdlib_csv
 import io
 import json
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import junitparser
 import msgspec
@@ -20,10 +22,23 @@ from tests.bench.records import MS, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.report import bencher, csv, github, junit, openmetrics, pyperf
-from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report import export
+from web_terminal_suite.bench.report.export import (
+    EXPORTERS,
+    ExportOptions,
+    NothingToExport,
+    bmf,
+    csv,
+    github,
+    junit,
+    openmetrics,
+    pyperf,
+)
+from web_terminal_suite.bench.report.export import json as report_json
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
 from web_terminal_suite.cli.application import application
+
+DOCUMENT = Path(__file__).parents[2] / "docs/benchmarks.md"
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +106,7 @@ def suites(text):
 
 
 def test_junit_has_a_case_a_target_with_what_came_of_it(of, analysis):
-    found = suites(junit.export(of, analysis))
+    found = suites(junit.document(of, analysis))
     assert set(found) == {"interactive", "websocket_throughput", "session_creation", "concurrent_load"}
     cases = {case.name: case for suite in found.values() for case in suite}
     judged = [
@@ -116,7 +131,7 @@ def test_junit_has_a_case_a_target_with_what_came_of_it(of, analysis):
 
 
 def test_junit_counts_what_it_has(of, analysis):
-    for suite in suites(junit.export(of, analysis)).values():
+    for suite in suites(junit.document(of, analysis)).values():
         stated = (suite.tests, suite.failures, suite.errors, suite.skipped)
         suite.update_statistics()
         assert (suite.tests, suite.failures, suite.errors, suite.skipped) == stated
@@ -124,7 +139,7 @@ def test_junit_counts_what_it_has(of, analysis):
 
 def test_junit_of_a_broken_run_has_an_error(of):
     broken = msgspec.structs.replace(of, interrupted=True)
-    (case,) = suites(junit.export(broken, analyse(broken)))["run"]
+    (case,) = suites(junit.document(broken, analyse(broken)))["run"]
     assert isinstance(case.result[0], junitparser.Error)
     assert "ended before its plan" in case.result[0].message
 
@@ -132,22 +147,22 @@ def test_junit_of_a_broken_run_has_an_error(of):
 def test_junit_skips_what_is_undecided_and_shows_a_partial_cell_as_an_error():
     near = [50 * MS] * 93 + [150 * MS] * 7
     undecided = run(trial(samples(near)))
-    (case,) = suites(junit.export(undecided, analyse(undecided)))["suite"]
+    (case,) = suites(junit.document(undecided, analyse(undecided)))["suite"]
     assert isinstance(case.result[0], junitparser.Skipped)
     partial = run(trial(samples([MS] * 100), problem="2 descriptors left"))
-    (case,) = suites(junit.export(partial, analyse(partial)))["suite"]
+    (case,) = suites(junit.document(partial, analyse(partial)))["suite"]
     assert isinstance(case.result[0], junitparser.Error)
     assert "2 descriptors left" in case.result[0].message
 
 
 def test_junit_holds_what_xml_cannot():
     of = run(trial(samples([MS] * 100), problem="wrong bytes: \x1b[31m\x00\ud800 </error>"))
-    (case,) = suites(junit.export(of, analyse(of)))["suite"]
+    (case,) = suites(junit.document(of, analyse(of)))["suite"]
     assert "wrong bytes: \N{REPLACEMENT CHARACTER}[31m" in case.result[0].message
 
 
 def test_bencher_has_values_between_their_bounds(analysis):
-    found = json.loads(bencher.export(analysis), parse_constant=pytest.fail)
+    found = json.loads(bmf.document(analysis), parse_constant=pytest.fail)
     echo = found[f"{ECHO} [ours]"]
     assert set(echo) == {"latency", "latency-p95", "latency-p99"}
     assert echo["latency"]["value"] == row(analysis, ECHO).estimates["p50"].value
@@ -162,10 +177,10 @@ def test_bencher_has_values_between_their_bounds(analysis):
 
 def test_bencher_leaves_out_what_failed():
     failed = run(trial([*samples([MS] * 60), *samples([MS] * 40, outcome=Outcome.TIMEOUT)]))
-    (measures,) = json.loads(bencher.export(analyse(failed))).values()
+    (measures,) = json.loads(bmf.document(analyse(failed))).values()
     assert set(measures) == {"latency"}
     none = run(trial(samples([MS] * 40, outcome=Outcome.TIMEOUT)))
-    assert json.loads(bencher.export(analyse(none))) == {}
+    assert json.loads(bmf.document(analyse(none))) == {}
 
 
 def test_github_has_times_in_one_file_and_rates_in_the_other(analysis):
@@ -197,7 +212,7 @@ def test_github_knows_of_what_more_is_better():
 
 
 def test_pyperf_reads_it(of, analysis):
-    suite = real_pyperf.BenchmarkSuite.loads(pyperf.export(of, analysis))
+    suite = real_pyperf.BenchmarkSuite.loads(pyperf.document(of, analysis))
     echo = suite.get_benchmark(f"{ECHO} [ours]")
     values = [
         (sample.seen_ns - sample.due_ns) / 1e9
@@ -218,7 +233,7 @@ def test_pyperf_reads_it(of, analysis):
 
 def test_pyperf_compares_two_runs(of, analysis, tmp_path):
     slower = reported(seed=8, slower=2.0)
-    for name, text in (("a", pyperf.export(of, analysis)), ("b", pyperf.export(slower, analyse(slower)))):
+    for name, text in (("a", pyperf.document(of, analysis)), ("b", pyperf.document(slower, analyse(slower)))):
         (tmp_path / f"{name}.json").write_text(text)
     command = [sys.executable, "-m", "pyperf", "compare_to", "a.json", "b.json", "--table"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -229,12 +244,12 @@ def test_pyperf_compares_two_runs(of, analysis, tmp_path):
 
 def test_pyperf_is_given_no_empty_file(of):
     failed = run(trial(samples([MS] * 10, outcome=Outcome.TIMEOUT)))
-    with pytest.raises(pyperf.NothingToExport, match="no operation of this run succeeded"):
-        pyperf.export(failed, analyse(failed))
+    with pytest.raises(NothingToExport, match="no operation of this run succeeded"):
+        pyperf.document(failed, analyse(failed))
 
 
 def test_openmetrics_is_read_by_its_parser(of, analysis):
-    families = {each.name: each for each in text_string_to_metric_families(openmetrics.export(of, analysis))}
+    families = {each.name: each for each in text_string_to_metric_families(openmetrics.document(of, analysis))}
     latency = families["web_terminal_bench_latency_seconds"]
     assert (latency.type, latency.unit) == ("gauge", "seconds")
     (p95,) = [
@@ -259,11 +274,11 @@ def test_openmetrics_is_read_by_its_parser(of, analysis):
 
 def test_openmetrics_escapes_labels():
     of = run(trial(samples([MS] * 10), parameter='a"b\\c\nd'))
-    (family, *_) = text_string_to_metric_families(openmetrics.export(of, analyse(of)))
+    (family, *_) = text_string_to_metric_families(openmetrics.document(of, analyse(of)))
     assert family.name == "web_terminal_bench_run"
     names = {
         sample.labels.get("parameter")
-        for each in text_string_to_metric_families(openmetrics.export(of, analyse(of)))
+        for each in text_string_to_metric_families(openmetrics.document(of, analyse(of)))
         for sample in each.samples
     }
     assert 'a"b\\c\nd' in names
@@ -283,7 +298,7 @@ def command(*words):
     return CliRunner().invoke(application, ["export", *map(str, words)])
 
 
-@pytest.mark.parametrize("format_", ["json", "csv", "junit", "bmf", "pyperf", "openmetrics"])
+@pytest.mark.parametrize("format_", [each.name for each in EXPORTERS.values() if len(each.files) == 1])
 def test_the_command_writes_to_standard_output_or_a_file(file, tmp_path, format_):
     shown = command(file, "--format", format_)
     assert shown.exit_code == 0, shown.output
@@ -349,3 +364,37 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(file, tmp_path):
     done = command(file, "--format", "csv", "--output", tmp_path / "no" / "out.csv")
     assert done.exit_code == 2
     assert "cannot write" in done.stderr
+
+
+# The table of formats
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=lambda each: each.name)
+def test_every_format_writes_the_files_that_the_table_names(exporter, of, analysis):
+    for samples_ in (False, True)[: 1 + exporter.has_samples]:
+        texts = exporter.load()(of, analysis, ExportOptions(samples=samples_))
+        assert tuple(texts) == exporter.files
+        assert all(text.endswith("\n") for text in texts.values())
+
+
+def test_every_module_of_a_format_is_in_the_table():
+    modules = {path.stem for path in Path(export.__file__).parent.glob("*.py")} - {"__init__"}
+    assert modules == set(EXPORTERS)
+
+
+def test_the_document_lists_the_formats_of_the_table():
+    section = DOCUMENT.read_text().partition("\n## Exports\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(EXPORTERS)
+
+
+def test_the_help_names_every_format():
+    said = " ".join(command("--help").stdout.replace("│", " ").split())
+    for each in EXPORTERS.values():
+        assert f"{each.name}: {each.description}" in said
+
+
+def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(file):
+    refused = command(file, "--format", "asciidoc")
+    assert refused.exit_code == 2
+    assert "'asciidoc'" in refused.stderr
+    assert ", ".join(EXPORTERS) in refused.stderr

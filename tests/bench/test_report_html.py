@@ -16,22 +16,23 @@ from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUG
 from web_terminal_suite.bench.analysis import Verdict, analyse
 from web_terminal_suite.bench.analysis.estimates import latencies
 from web_terminal_suite.bench.history import HistoryEntry, Track
-from web_terminal_suite.bench.report import html, html_curves, units
-from web_terminal_suite.bench.report.html_history import histories
-from web_terminal_suite.bench.report.html_overview import page
-from web_terminal_suite.bench.report.html_page import WARM_UP
-from web_terminal_suite.bench.report.html_samples import Baseline, Measured
+from web_terminal_suite.bench.report.common import units
+from web_terminal_suite.bench.report.common.run_data import BaselineRun, MeasuredRun
+from web_terminal_suite.bench.report.html import curves, document
+from web_terminal_suite.bench.report.html.history import histories
+from web_terminal_suite.bench.report.html.overview import report_page
+from web_terminal_suite.bench.report.html.schema.charts import WARM_UP
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
 from web_terminal_suite.bench.stats import quantiles, regression
 
-FRAME = f'<head>{html.TITLE_PLACE}</head><script type="application/json">{html.DATA_PLACE}</script>'
+FRAME = f'<head>{document.TITLE_PLACE}</head><script type="application/json">{document.DATA_PLACE}</script>'
 UNITS = Path(__file__).parents[2] / "frontend/report/tests/units.json"
 
 
 def page_of(of, baseline=None, history=()):
-    measured = Measured(of, analyse(of))
-    before = None if baseline is None else Baseline(baseline, analyse(baseline), newer=of)
-    return page(measured, before, history, "0")
+    measured = MeasuredRun(of, analyse(of))
+    before = None if baseline is None else BaselineRun(baseline, analyse(baseline), newer=of)
+    return report_page(measured, before, history, "0")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_the_vectors_that_the_page_reads_are_right(value, unit, words, short):
 def test_a_percentile_curve_is_that_of_the_sorted_values():
     values = np.random.default_rng(1).integers(1, 10**9, 5000)
     found = latencies([trial(samples(values.tolist()))], "")
-    curve = html_curves.percentiles(found, 0.95)
+    curve = curves.percentiles(found, 0.95)
     ordered = np.sort(values)
     for place in range(1, len(curve.nines)):
         q = 1 - 10 ** -curve.nines[place]
@@ -73,7 +74,7 @@ def test_a_percentile_curve_is_that_of_the_sorted_values():
 
 def test_a_percentile_curve_ends_at_the_largest_value_and_says_what_is_supported():
     found = latencies([trial(samples(range(1, 101)))], "")
-    curve = html_curves.percentiles(found, 0.95)
+    curve = curves.percentiles(found, 0.95)
     assert curve.value[-1] == 100
     last = 1 - 10 ** -curve.nines[curve.supported - 1]
     assert quantiles.needed(last, 0.95) <= 100
@@ -84,7 +85,7 @@ def test_a_percentile_curve_ends_at_the_largest_value_and_says_what_is_supported
 def test_failures_end_a_percentile_curve():
     failed = samples([MS] * 20, outcome=Outcome.TIMEOUT)
     found = latencies([trial([*samples([MS] * 80), *failed])], "")
-    curve = html_curves.percentiles(found, 0.95)
+    curve = curves.percentiles(found, 0.95)
     missing = [nines for nines, value in zip(curve.nines, curve.value, strict=True) if value is None]
     assert 1 - 10 ** -missing[0] == pytest.approx(0.8, abs=0.02)
     assert 1 - 10 ** -missing[0] > 0.8
@@ -92,7 +93,7 @@ def test_failures_end_a_percentile_curve():
 
 def test_a_few_samples_are_all_drawn_in_order_with_their_labels():
     of = [*samples([9 * MS] * 3, phase=Phase.WARMUP), *samples([MS, 2 * MS, 3 * MS] * 10), *samples([90 * MS])]
-    found = html_curves.samples([trial(of)], "", 1000)
+    found = curves.samples([trial(of)], "", 1000)
     assert found.x == list(range(1, 35))
     assert found.label == [WARM_UP] * 3 + [0] * 30 + [2]
     assert found.drawn == found.total == 34
@@ -104,10 +105,10 @@ def test_many_samples_are_thinned_and_the_extremes_stay():
     values = rng.lognormal(0, 0.3, 50_000) * MS
     values[[100, 40_000]] = [10, 900 * MS]
     failed = samples([5 * MS] * 1000, outcome=Outcome.CLOSED)
-    found = html_curves.samples([trial([*samples(values.astype(int).tolist()), *failed])], "", 0)
+    found = curves.samples([trial([*samples(values.astype(int).tolist()), *failed])], "", 0)
     assert found.total == 51_000
-    assert len(found.x) <= html_curves.DRAWN_SAMPLES
-    assert len(found.failures) == html_curves.DRAWN_FAILURES
+    assert len(found.x) <= curves.DRAWN_SAMPLES
+    assert len(found.failures) == curves.DRAWN_FAILURES
     assert found.drawn == len(found.x) + len(found.failures)
     assert {10, 900 * MS} <= set(found.y)
     assert found.x == sorted(set(found.x))
@@ -116,13 +117,13 @@ def test_many_samples_are_thinned_and_the_extremes_stay():
 
 def test_an_operation_without_its_mark_is_a_failure_of_that_metric():
     of = [trial(samples([MS] * 10))]
-    assert [each.outcome for each in html_curves.samples(of, "reply", 0).failures] == ["no reply"] * 10
+    assert [each.outcome for each in curves.samples(of, "reply", 0).failures] == ["no reply"] * 10
 
 
 def test_blocks_stand_in_the_order_in_which_they_ran():
     early, late = samples([MS] * 4), samples([MS] * 3)
     moved = [msgspec.structs.replace(each, due_ns=each.due_ns + 10**10, seen_ns=each.seen_ns + 10**10) for each in late]
-    found = html_curves.samples([trial(moved, block=1), trial(early, block=0)], "", 1000)
+    found = curves.samples([trial(moved, block=1), trial(early, block=0)], "", 1000)
     assert [(block.x, block.block, block.seconds) for block in found.blocks] == [(1, 1, 0.0), (5, 2, 10.0)]
 
 
@@ -131,7 +132,7 @@ def test_a_line_has_the_bounds_of_its_mean():
     x = np.array([0, 100, 300, 1000] * 3, dtype=float)
     y = 5e7 + 9e3 * x + rng.normal(0, 1e5, x.size)
     readings = [Point("m", a, b) for a, b in zip(x, y, strict=True)]
-    found = html_curves.fit("ours", "subject", readings, 0.95, sloped=True, words="")
+    found = curves.fit("ours", "subject", readings, 0.95, sloped=True, words="")
     line = scipy.stats.linregress(x, y)
     residual = y - (line.intercept + line.slope * x)
     error = np.sqrt((residual**2).sum() / (x.size - 2))
@@ -144,20 +145,20 @@ def test_a_line_has_the_bounds_of_its_mean():
 
 
 def test_an_axis_is_logarithmic_where_a_tail_is_long():
-    assert html_curves.scale_of([[1, 2, 3]]) == "linear"
-    assert html_curves.scale_of([[1, 2, 3], [100]]) == "log"
-    assert html_curves.scale_of([[0, 100]]) == "linear"
-    assert html_curves.scale_of([[1, np.inf]]) == "linear"
-    assert html_curves.scale_of([]) == "linear"
+    assert curves.scale_of([[1, 2, 3]]) == "linear"
+    assert curves.scale_of([[1, 2, 3], [100]]) == "log"
+    assert curves.scale_of([[0, 100]]) == "linear"
+    assert curves.scale_of([[1, np.inf]]) == "linear"
+    assert curves.scale_of([]) == "linear"
 
 
 def test_a_density_has_an_area_of_one_on_its_axis():
     values = np.random.default_rng(5).lognormal(0, 1, 500)
     for scale, transform in (("linear", lambda x: x), ("log", np.log)):
-        found = html_curves.density([*values, np.inf], scale)
+        found = curves.density([*values, np.inf], scale)
         assert np.trapezoid(found.y, transform(np.array(found.x))) == pytest.approx(1, abs=0.02)
-    assert html_curves.density([1, 1, 1, 1, 1, 1], "linear") is None
-    assert html_curves.density([1, 2], "linear") is None
+    assert curves.density([1, 1, 1, 1, 1, 1], "linear") is None
+    assert curves.density([1, 2], "linear") is None
 
 
 def test_every_terminal_floor_and_failure_is_on_the_page(whole):
@@ -176,16 +177,16 @@ def test_numeric_parameters_have_a_line_of_their_own_scale(whole):
     found = benchmark(whole, THROUGHPUT)
     assert [regression.title for regression in found.lines] == ["latency", "throughput"]
     assert {regression.x_scale for regression in found.lines} == {"log"}
-    strand = found.lines[0].strands[0]
-    assert [dot.x for dot in strand.dots] == [10, 100, 1000]
-    assert all(dot.lower <= dot.value <= dot.upper for dot in strand.dots)
+    line = found.lines[0].lines[0]
+    assert [point.x for point in line.points] == [10, 100, 1000]
+    assert all(point.lower <= point.value <= point.upper for point in line.points)
 
 
 @pytest.mark.parametrize(
     ("parameter", "number"), [("100", 100), ("32MB", 32e6), ("64KiB", 64e3), ("sh", None), ("", None)]
 )
 def test_what_number_a_parameter_is(parameter, number):
-    from web_terminal_suite.bench.report.html_sections import _number
+    from web_terminal_suite.bench.report.html.sections import _number
 
     assert _number(parameter) == number
 
@@ -247,9 +248,9 @@ def test_a_baseline_gives_changes_and_says_what_else_differs():
 
 
 def test_a_change_is_signed_words():
-    from web_terminal_suite.bench.report.html_facts import _percent
+    from web_terminal_suite.bench.report.common.changes import percent_change
 
-    assert [_percent(ratio) for ratio in (1.123, 0.79, 1.0, 1.5, 12.0)] == [
+    assert [percent_change(ratio) for ratio in (1.123, 0.79, 1.0, 1.5, 12.0)] == [
         "+12 %", "\N{MINUS SIGN}21 %", "±0.0 %", "+50 %", "+1,100 %",
     ]  # fmt: skip
 
@@ -289,7 +290,7 @@ def test_a_goal_without_a_limit_has_a_bullet_against_the_goal():
 
 def test_nothing_in_a_record_can_end_the_data_block_early(template):
     of = reported()
-    text = html.render(of, analyse(of), "0", template=template)
+    text = document.render(of, analyse(of), "0", template=template)
     data = re.search(r"<script type=\"application/json\">(.*)</script>", text, re.DOTALL).group(1)
     assert "<" not in data
     found = json.loads(data, parse_constant=pytest.fail)
@@ -300,18 +301,18 @@ def test_a_hostile_name_stays_text_in_the_title(template):
     of = reported()
     named = msgspec.structs.replace(of.terminals[0], version=HOSTILE)
     of = msgspec.structs.replace(of, terminals=(named, *of.terminals[1:]))
-    assert "<script>document" not in html.render(of, analyse(of), "0", template=template)
+    assert "<script>document" not in document.render(of, analyse(of), "0", template=template)
 
 
 def test_the_same_record_gives_the_same_file(template):
-    first, second = (html.render(of, analyse(of), "0", template=template) for of in (reported(), reported()))
+    first, second = (document.render(of, analyse(of), "0", template=template) for of in (reported(), reported()))
     assert first == second
 
 
 def test_a_page_that_was_not_built_is_said_with_the_remedy(tmp_path):
     of = reported(operations=20)
-    with pytest.raises(html.TemplateMissing, match=r"not built.*npm --prefix frontend run build:report"):
-        html.render(of, analyse(of), "0", template=tmp_path / "index.html")
+    with pytest.raises(document.TemplateMissing, match=r"not built.*npm --prefix frontend run build:report"):
+        document.render(of, analyse(of), "0", template=tmp_path / "index.html")
     (tmp_path / "index.html").write_text("<html></html>")
-    with pytest.raises(html.TemplateMissing, match="not the report's page of this version"):
-        html.render(of, analyse(of), "0", template=tmp_path / "index.html")
+    with pytest.raises(document.TemplateMissing, match="not the report's page of this version"):
+        document.render(of, analyse(of), "0", template=tmp_path / "index.html")

@@ -12,7 +12,7 @@ import pytest
 from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.export import json as report_json
 from web_terminal_suite.bench.samples import Metric, Outcome, Point, Run, Target
 
 if TYPE_CHECKING:

@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from tests.bench.records import FLOOR, KNOWN, MS, OURS, facts, run, samples, trial
 from tests.bench.reported import HOSTILE, reported
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.report import html, markdown
-from web_terminal_suite.bench.report import json as report_json
-from web_terminal_suite.bench.report.markdown_findings import Topic, findings
+from web_terminal_suite.bench.report.export import json as report_json
+from web_terminal_suite.bench.report.formats import REPORT_FORMATS
+from web_terminal_suite.bench.report.html import document
+from web_terminal_suite.bench.report.markdown import report
+from web_terminal_suite.bench.report.markdown.findings import Topic, findings
 from web_terminal_suite.bench.samples import BenchmarkFacts, CpuUsage, Metric, Outcome, Point, Target
 from web_terminal_suite.cli.application import application
 
@@ -35,9 +37,9 @@ def tailed(median, tail):
 def test_a_quiet_run_that_reached_everything_gives_no_advice():
     of = run(trial(samples([MS] * 100)))
     assert findings(of, analyse(of)) == []
-    text = markdown.render(of, analyse(of), "0")
-    assert "The figures of this run point at none." in text
-    assert "None follows from the figures of this run." in text
+    text = report.render(of, analyse(of), "0")
+    assert "The figures of this run show none." in text
+    assert "The figures of this run suggest none." in text
 
 
 def test_failures_come_first_with_their_reasons():
@@ -107,17 +109,17 @@ def over(floor_ms, ours_ms):
 
 def test_what_the_terminal_adds_to_its_floor_is_told_from_what_the_machine_takes():
     (far,) = found(over(2, 10), Topic.FLOOR)
-    assert "(80 %) of its p50 are added" in far.seen
-    assert "can be won there" in far.follows
+    assert "(80 % of its p50) to the floor" in far.seen
+    assert "adds more than half of the floor to p50" in far.follows
     (near,) = found(over(8, 10), Topic.FLOOR)
-    assert "the machine itself sets most of p50" in near.follows
+    assert "the machine itself accounts for most of p50" in near.follows
     (same,) = found(over(10, 10), Topic.FLOOR)
-    assert "cannot be told" in same.seen
+    assert "does not differ significantly" in same.seen
     assert same.follows == ""
 
 
 @pytest.mark.parametrize(
-    ("server", "said"), [(0.95, "bound by its processor"), (0.05, "neither of the two computed"), (0.6, None)]
+    ("server", "said"), [(0.95, "bound by its processor"), (0.05, "neither of the two was busy"), (0.6, None)]
 )
 def test_processor_time_tells_computing_from_waiting(server, said):
     of = trial(samples([10 * MS] * 100))
@@ -143,9 +145,9 @@ def test_a_tail_that_the_floor_has_too_is_the_machine_s():
 
     (shared,) = found(with_floor(10), Topic.TAIL)
     assert shared.seen.startswith("p95 is 20.0x p50")
-    assert "it is the machine's" in shared.follows
+    assert "the machine causes it" in shared.follows
     (own,) = found(with_floor(0.6), Topic.TAIL)
-    assert "the terminal's own" in own.follows
+    assert "the terminal causes most of this tail" in own.follows
 
 
 def test_a_tail_on_a_restless_machine_is_to_be_repeated():
@@ -156,7 +158,7 @@ def test_a_tail_on_a_restless_machine_is_to_be_repeated():
     assert found(restless, Topic.MACHINE)[0].follows == "r"
 
 
-@pytest.mark.parametrize(("many", "said"), [(100, "one after the other"), (400, "4.00x as much"), (20, "")])
+@pytest.mark.parametrize(("many", "said"), [(100, "handled in sequence"), (400, "4.00x as much"), (20, "")])
 def test_the_cost_of_an_element_is_followed_over_the_parameter(many, said):
     bench = latency(10_000, parameters=("10", "100"), elements={"10": 10, "100": 100}, element_unit="sessions")
     trials = [
@@ -187,7 +189,7 @@ def test_floors_and_known_terminals_get_no_advice():
 
 def test_the_document_has_all_its_parts_and_tables_of_one_width():
     of, base = reported(), reported(seed=8, slower=2.0)
-    text = markdown.render(of, analyse(of), "0", (base, analyse(base)))
+    text = report.render(of, analyse(of), "0", (base, analyse(base)))
     heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert heads == [
         "Targets", "Since the baseline", "Measurements", "Bottlenecks", "Recommendations",
@@ -201,7 +203,7 @@ def test_the_document_has_all_its_parts_and_tables_of_one_width():
 
 def test_the_document_holds_no_html_of_a_record():
     of = reported()
-    text = markdown.render(of, analyse(of), "0")
+    text = report.render(of, analyse(of), "0")
     assert HOSTILE not in text
     assert "<script" not in text
     assert "&lt;/script>" in text
@@ -222,7 +224,7 @@ def command(*words):
     return CliRunner().invoke(application, ["report", *map(str, words)])
 
 
-@pytest.mark.skipif(not html.TEMPLATE.exists(), reason="the report page is not built; pip install --editable .")
+@pytest.mark.skipif(not document.TEMPLATE.exists(), reason="the report page is not built; pip install --editable .")
 def test_the_command_writes_a_page(file, tmp_path):
     done = command(file, "--output", tmp_path / "a.html", "--baseline", file, "--home", tmp_path)
     assert done.exit_code == 0, done.output
@@ -232,7 +234,7 @@ def test_the_command_writes_a_page(file, tmp_path):
 def test_the_command_writes_markdown(file, tmp_path):
     done = command(file, "--format", "markdown", "--output", tmp_path / "a.md", "--home", tmp_path)
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "a.md").read_text().startswith("# Performance report: ours beside peer\n")
+    assert (tmp_path / "a.md").read_text().startswith("# Performance report: ours compared with peer\n")
 
 
 def test_without_a_run_the_last_one_is_meant(tmp_path):
@@ -261,7 +263,7 @@ def test_a_broken_history_does_not_keep_a_report_back(file, tmp_path):
     (tmp_path / "history.sqlite").write_text("no database, and long enough to be taken for none" * 100)
     done = command(file, "--format", "markdown", "--output", tmp_path / "a.md", "--home", tmp_path)
     assert done.exit_code == 0
-    if html.TEMPLATE.exists():
+    if document.TEMPLATE.exists():
         done = command(file, "--output", tmp_path / "a.html", "--home", tmp_path)
         assert done.exit_code == 0
         assert "without history" in done.stderr
@@ -270,3 +272,30 @@ def test_a_broken_history_does_not_keep_a_report_back(file, tmp_path):
 def test_facts_without_elements_are_no_parameters():
     bench = BenchmarkFacts(id="a/b", description="", not_shown="", metrics=(Metric(name="latency"),))
     assert found(run(trial(samples([MS] * 10), benchmark="a/b"), benchmarks=[bench]), Topic.SCALING) == []
+
+
+# The table of formats
+
+
+def test_every_format_has_a_function_that_writes_it_and_the_help_names_it():
+    said = " ".join(command("--help").stdout.replace("│", " ").split())
+    for each in REPORT_FORMATS.values():
+        assert callable(each.load())
+        assert f"{each.name}: {each.description}" in said
+        assert each.file_name in said
+
+
+def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(file, tmp_path):
+    refused = command(file, "--format", "pdf", "--output", tmp_path / "a.pdf")
+    assert refused.exit_code == 2
+    assert f"no format is called 'pdf'; there are: {', '.join(REPORT_FORMATS)}" in refused.stderr
+    assert not (tmp_path / "a.pdf").exists()
+
+
+def test_a_run_of_one_terminal_has_no_comparison(tmp_path):
+    path = tmp_path / "run.json"
+    of = run(trial(samples([MS] * 10)))
+    report_json.write(path, of, analyse(of))
+    refused = command(path, "--format", "comparison", "--output", tmp_path / "a.md")
+    assert refused.exit_code == 2
+    assert "the run measured one terminal" in refused.stderr

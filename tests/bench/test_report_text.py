@@ -12,7 +12,10 @@ from rich.console import Console
 
 from tests.bench.records import FLOOR, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
 from web_terminal_suite.bench.analysis import Analysis, analyse, analyse_cell
-from web_terminal_suite.bench.report import detail, paper, rows, text, units
+from web_terminal_suite.bench.report.common import rows, units
+from web_terminal_suite.bench.report.common.summary import summary
+from web_terminal_suite.bench.report.console import console_for
+from web_terminal_suite.bench.report.text import cell, report
 from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Phase, Run, Target
 
 
@@ -104,10 +107,10 @@ def mixed() -> Run:
 def printed(analysis: Analysis, width: int | None = None) -> list[str]:
     out = io.StringIO()
     console = (
-        paper.console(out) if width is None else Console(file=out, width=width, force_terminal=True, color_system=None)
+        console_for(out) if width is None else Console(file=out, width=width, force_terminal=True, color_system=None)
     )
     cautions = {"warnings": [{"seen": "load average 3", "matters": "noise", "remedy": "wait"}]}
-    text.print_report(console, analysis, cautions)
+    report.print_report(console, analysis, cautions)
     return out.getvalue().splitlines()
 
 
@@ -167,17 +170,17 @@ def test_a_narrow_terminal_loses_columns_but_no_verdict(width: int) -> None:
 def test_targets_of_a_terminal_have_colour() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200, force_terminal=True, color_system="standard")
-    text.print_report(console, analyse(mixed()), {})
+    report.print_report(console, analyse(mixed()), {})
     assert "\x1b[32mpass" in out.getvalue()
     assert "\x1b[1;31mfail" in out.getvalue()
 
 
 def test_a_run_of_nothing_still_has_a_summary() -> None:
-    assert text.summary(analyse(run())) == "0 targets: none; exit 4 (the run itself failed)"
+    assert summary(analyse(run())) == "0 targets: none; exit 4 (the run itself failed)"
 
 
 def test_detail_reads_like_criterion() -> None:
-    lines = detail.detail(analyse_cell(mixed(), Cell(SUITE, "", "ours"))).plain.splitlines()
+    lines = cell.cell_text(analyse_cell(mixed(), Cell(SUITE, "", "ours"))).plain.splitlines()
     assert lines[0] == "suite/benchmark [ours]  time:   mean  [2.00 ms 2.00 ms 2.00 ms]"
     assert [each.strip() for each in lines[1:]] == [
         "p50   [2.00 ms 2.00 ms 2.00 ms]",
@@ -195,10 +198,10 @@ def test_detail_reads_like_criterion() -> None:
 def test_detail_counts_outliers_by_class() -> None:
     spread = [MS + place for place in range(98)]
     of = run(trial(samples([*spread, 2 * MS, 3 * MS])))
-    lines = [each.strip() for each in detail.detail(analyse_cell(of, Cell(SUITE, "", "ours"))).plain.splitlines()]
+    lines = [each.strip() for each in cell.cell_text(analyse_cell(of, Cell(SUITE, "", "ours"))).plain.splitlines()]
     assert "2 outliers among 100 operations (2.00%)" in lines
     assert "2 (2.00%) high severe" in lines
 
 
 def test_detail_of_nothing_is_empty() -> None:
-    assert detail.detail(()).plain == ""
+    assert cell.cell_text(()).plain == ""

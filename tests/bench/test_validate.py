@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from tests.bench.records import MS, run, samples, trial
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.report import json as report_json
+from web_terminal_suite.bench.report.export import json as report_json
 from web_terminal_suite.cli.validate import validate
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from tests.bench.reported import ECHO, HOSTILE, LIFE, THROUGHPUT, reported
 from tests.page.conftest import WAIT_MS
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.report import html
-from web_terminal_suite.bench.report.html_page import History, HistoryPoint
+from web_terminal_suite.bench.report.html import document
+from web_terminal_suite.bench.report.html.schema.charts import HistoryChart, HistoryPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +32,14 @@ LARGEST_TEMPLATE = 400_000
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
     """A report with everything: terminals, failures, a baseline, a history, a partial cell, 24,000 operations."""
-    assert html.TEMPLATE.exists(), "the report's page is not built; build it with: pip install -e ."
+    assert document.TEMPLATE.exists(), "the report's page is not built; build it with: pip install -e ."
     of, base = reported(operations=8000), reported(seed=8, slower=1.3)
     points = [HistoryPoint(started=f"2026-01-0{day}", value=day * 1e6, changed=day == 3) for day in range(1, 5)]
-    history = History(benchmark=ECHO, parameter="", terminal="ours", metric="latency", statistic="p95", points=points)
+    history = HistoryChart(
+        benchmark=ECHO, parameter="", terminal="ours", metric="latency", statistic="p95", points=points
+    )
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(html.render(of, analyse(of), "0", (base, analyse(base)), [history]), encoding="utf-8")
+    path.write_text(document.render(of, analyse(of), "0", (base, analyse(base)), [history]), encoding="utf-8")
     return path
 
 
@@ -75,11 +77,11 @@ def draw_all(page: Page) -> None:
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
 
 
-def test_the_file_is_one_and_asks_nobody(opened, report):
+def test_the_file_is_one_and_makes_no_request(opened, report):
     draw_all(opened)
     assert opened.requests == [report.as_uri()]
     assert opened.problems == []
-    assert html.TEMPLATE.stat().st_size < LARGEST_TEMPLATE
+    assert document.TEMPLATE.stat().st_size < LARGEST_TEMPLATE
 
 
 def test_the_policy_keeps_out_what_the_build_did_not_put_in(opened):
@@ -103,7 +105,7 @@ def test_the_policy_keeps_out_what_the_build_did_not_put_in(opened):
 
 
 def test_hostile_words_of_a_record_stay_words(opened):
-    assert opened.title().startswith("ours beside peer: benchmark report")
+    assert opened.title().startswith("ours compared with peer: benchmark report")
     assert opened.locator("body img").count() == 0
     section = opened.locator(f"[id='{LIFE}']")
     assert section.locator(".description").inner_text() == HOSTILE
@@ -238,7 +240,7 @@ def test_on_paper_everything_is_drawn_and_nothing_is_only_for_the_screen(opened)
 def test_a_report_of_nothing_opens(browser, tmp_path):
     of = msgspec.structs.replace(reported(operations=20), trials=(), machine={}, options={})
     path = tmp_path / "empty.html"
-    path.write_text(html.render(of, analyse(of), "0"), encoding="utf-8")
+    path.write_text(document.render(of, analyse(of), "0"), encoding="utf-8")
     with browser.new_context() as context:
         page = shown(context.new_page(), path)
         assert page.problems == []

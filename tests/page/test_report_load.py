@@ -1,4 +1,4 @@
-"""The report of a load in a real Chromium: its course over time, read by pointer and keys, small and large."""
+"""The report of a load in a real Chromium: its time series, read by pointer and keys, small and large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bench.load.test_record import run_of
 from tests.page.test_report import draw_all, shown, violations
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.load import messages
-from web_terminal_suite.bench.report import html
+from web_terminal_suite.bench.report.html import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def report(tmp_path_factory) -> Path:
     )
     run = msgspec.structs.replace(run, trials=(course, later, *others))
     path = tmp_path_factory.mktemp("load") / "load.html"
-    path.write_text(html.render(run, analyse(run), "0"), encoding="utf-8")
+    path.write_text(document.render(run, analyse(run), "0"), encoding="utf-8")
     return path
 
 
@@ -59,15 +59,15 @@ def opened(browser, report) -> Iterator[Page]:
 
 def test_the_course_is_drawn_chart_below_chart(opened):
     draw_all(opened)
-    titles = opened.locator(f"{COURSE} .courses .chart-title").all_inner_texts()
+    titles = opened.locator(f"{COURSE} .time-series .chart-title").all_inner_texts()
     assert titles == CHARTS
-    drawn = opened.locator(f"{COURSE} .courses .plot")
-    assert drawn.count() == opened.locator(f"{COURSE} .courses .plot svg").count() == len(CHARTS)
+    drawn = opened.locator(f"{COURSE} .time-series .plot")
+    assert drawn.count() == opened.locator(f"{COURSE} .time-series .plot svg").count() == len(CHARTS)
     paths = opened.evaluate(
         f"""[...document.querySelectorAll("{COURSE} .plot path")].map(each => each.getAttribute('d'))"""
     )
     assert not any("NaN" in (path or "") or "undefined" in (path or "") for path in paths)
-    legend = opened.locator(f"{COURSE} .courses figure").first.locator(".legend li").all_inner_texts()
+    legend = opened.locator(f"{COURSE} .time-series figure").first.locator(".legend li").all_inner_texts()
     assert [each.strip() for each in legend] == ["p50", "p95", "p99", "max"]
     assert opened.problems == []
 
@@ -75,7 +75,7 @@ def test_the_course_is_drawn_chart_below_chart(opened):
 def test_a_second_has_one_place_in_all_charts(opened):
     draw_all(opened)
     places = opened.evaluate(
-        f"""[...document.querySelectorAll("{COURSE} .courses .divider")].map(each => each.getAttribute('x1'))"""
+        f"""[...document.querySelectorAll("{COURSE} .time-series .divider")].map(each => each.getAttribute('x1'))"""
     )
     # The border of the second stage, in every chart.
     assert len(places) == 2 * len(CHARTS)

@@ -16,7 +16,7 @@ export interface Area {
   bottom: number;
 }
 
-/** What every chart has beside its area for half a number. */
+/** Room next to the area of every chart for half a number. */
 const EDGE = 4;
 
 /** A scale over `domain` with a little air at both ends. */

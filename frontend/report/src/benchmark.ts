@@ -1,7 +1,7 @@
-/** The section of one benchmark: what it measures, all its cells at a glance, and the charts of one. */
+/** The section of one benchmark: what it measures, a summary of its cells, and the charts of one of them. */
 
 import { figure, forget, type Chart } from './chart';
-import { courseChart } from './charts/course';
+import { timeSeriesChart } from './charts/timeSeries';
 import { densityChart } from './charts/density';
 import { fitChart } from './charts/fit';
 import { historyChart } from './charts/history';
@@ -9,12 +9,12 @@ import { parametersChart } from './charts/parameters';
 import { percentileChart } from './charts/percentiles';
 import { samplesChart } from './charts/samples';
 import { violinsChart } from './charts/violins';
-import type { Benchmark, Facts, Panel } from './data';
+import type { BenchmarkSection, ResultDetails, MetricPanel } from './data';
 import { breakable, h, type Child } from './dom';
-import { lookOf } from './looks';
+import { colourOf } from './appearance';
 import { verdictMark } from './overview';
 import { factsOf } from './tables';
-import { notShown, prose, spoken } from './words';
+import { limitations, prose, spoken } from './text';
 
 export interface Section {
   element: HTMLElement;
@@ -22,11 +22,11 @@ export interface Section {
   select: (panel: number) => void;
 }
 
-export function section(benchmark: Benchmark, level: string): Section {
+export function section(benchmark: BenchmarkSection, level: string): Section {
   const id = benchmark.anchor;
-  // Single readings are in the table already, and their course is drawn: no chart of them would say more.
-  const isCourse = benchmark.courses.length > 0 && benchmark.panels.every((panel) => panel.series.length === 0);
-  const panels = isCourse ? [] : benchmark.panels;
+  // Single readings are in the table and their time series is drawn: charts of them would add nothing.
+  const isTimeSeries = benchmark.time_series.length > 0 && benchmark.panels.every((panel) => panel.series.length === 0);
+  const panels = isTimeSeries ? [] : benchmark.panels;
   const stage = h('div', { class: 'panel' });
   const tabs = panels.map((panel, place) =>
     h('button', { type: 'button', role: 'tab', id: `${id}/tab-${place}`, 'aria-controls': `${id}/panel` }, panel.label === '' ? 'all' : panel.label),
@@ -72,12 +72,12 @@ export function section(benchmark: Benchmark, level: string): Section {
       h('p', { class: 'kind' }, spoken(benchmark.suite), benchmark.component && ' · component, in one process'),
       h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict))),
       h('p', { class: 'description' }, ...prose(benchmark.description)),
-      benchmark.not_shown !== '' && h('p', { class: 'not-shown' }, ...notShown(benchmark.not_shown)),
+      benchmark.limitations !== '' && h('p', { class: 'limitations' }, ...limitations(benchmark.limitations)),
     ),
     many && summary(benchmark),
-    isCourse && h('div', {}, ...judged(benchmark.panels)),
+    isTimeSeries && h('div', {}, ...judged(benchmark.panels)),
     overTime(benchmark),
-    !isCourse && overall(benchmark, level),
+    !isTimeSeries && overall(benchmark, level),
     panels.length > 1 && h('div', { class: 'tabs', role: 'tablist', 'aria-label': `Charts of ${benchmark.name}` }, ...tabs),
     stage,
   );
@@ -85,7 +85,7 @@ export function section(benchmark: Benchmark, level: string): Section {
   return { element, select };
 }
 
-function overall(benchmark: Benchmark, level: string): HTMLElement | null {
+function overall(benchmark: BenchmarkSection, level: string): HTMLElement | null {
   const charts: Chart[] = [
     ...benchmark.lines.map((lines) => parametersChart(lines, level)),
     ...benchmark.violins.map((violins) => violinsChart(violins, benchmark)),
@@ -93,8 +93,8 @@ function overall(benchmark: Benchmark, level: string): HTMLElement | null {
   return charts.length === 0 ? null : h('div', { class: 'charts' }, ...charts.map((chart) => figure(chart)));
 }
 
-/** What was expected of readings, and once for each parameter what stands against all of them. */
-function judged(panels: readonly Panel[]): HTMLElement[] {
+/** The targets of readings, and once for each parameter the problems of all of them. */
+function judged(panels: readonly MetricPanel[]): HTMLElement[] {
   const found = new Map<string, HTMLElement>();
   for (const panel of panels) {
     for (const facts of panel.facts) {
@@ -108,12 +108,12 @@ function judged(panels: readonly Panel[]): HTMLElement[] {
   return [...found.values()];
 }
 
-/** How the run went, chart below chart, so that one second is at one place in all. */
-function overTime(benchmark: Benchmark): HTMLElement | null {
-  return benchmark.courses.length === 0 ? null : h('div', { class: 'courses' }, ...benchmark.courses.map((courses) => figure(courseChart(courses), 'wide')));
+/** How the run went, chart below chart, so that a second is at the same place in all. */
+function overTime(benchmark: BenchmarkSection): HTMLElement | null {
+  return benchmark.time_series.length === 0 ? null : h('div', { class: 'time-series' }, ...benchmark.time_series.map((chart) => figure(timeSeriesChart(chart), 'wide')));
 }
 
-function summary(benchmark: Benchmark): HTMLElement {
+function summary(benchmark: BenchmarkSection): HTMLElement {
   const has = (name: 'parameter' | 'floor' | 'change'): boolean => benchmark.summary.some((row) => row[name] !== '');
   const several = (name: 'terminal' | 'metric'): boolean => new Set(benchmark.summary.map((row) => row[name])).size > 1;
   const heads: [string, boolean, string][] = [
@@ -132,25 +132,25 @@ function summary(benchmark: Benchmark): HTMLElement {
     const cells: Record<string, Child> = {
       Parameter: link(row.parameter === '' ? 'all' : row.parameter),
       Metric: has('parameter') ? row.metric : link(row.metric),
-      Terminal: h('span', { class: `terminal ${lookOf(row.terminal)}` }, row.terminal),
+      Terminal: h('span', { class: `terminal ${colourOf(row.terminal)}` }, row.terminal),
       n: row.n,
       '× floor': row.floor,
       Change: row.change,
       Verdict: verdictMark(row.verdict, row.verdict),
       ...Object.fromEntries(benchmark.columns.map((name, place) => [name, missing(row.figures[place] ?? '')])),
     };
-    return h('tr', {}, ...shown.map(([name, , look]) => h('td', { class: look === '' ? null : look }, cells[name])));
+    return h('tr', {}, ...shown.map(([name, , className]) => h('td', { class: className === '' ? null : className }, cells[name])));
   });
   return h(
     'div',
     { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `Summary of ${benchmark.name}` },
-    h('table', { class: 'summary' }, h('thead', {}, h('tr', {}, ...shown.map(([name, , look]) => h('th', { scope: 'col', class: look === '' ? null : look }, name)))), h('tbody', {}, ...lines)),
+    h('table', { class: 'summary' }, h('thead', {}, h('tr', {}, ...shown.map(([name, , className]) => h('th', { scope: 'col', class: className === '' ? null : className }, name)))), h('tbody', {}, ...lines)),
   );
 }
 
 const missing = (figure: string): Child => (figure === '-' || figure === '' ? h('span', { class: 'faint' }, '–') : figure);
 
-function panelParts(panel: Panel, level: string, named: boolean): HTMLElement[] {
+function panelParts(panel: MetricPanel, level: string, named: boolean): HTMLElement[] {
   const found: HTMLElement[] = [];
   if (named && panel.label !== '') found.push(h('h4', { class: 'on-paper' }, panel.label));
   found.push(...panel.facts.map((facts) => headline(facts, panel.facts.length > 1)));
@@ -161,16 +161,16 @@ function panelParts(panel: Panel, level: string, named: boolean): HTMLElement[] 
   if (wide !== null) found.push(figure(wide, 'wide'));
   found.push(...past.map((chart) => figure(chart, 'wide')));
   for (const facts of panel.facts) {
-    if (panel.facts.length > 1) found.push(h('h4', {}, h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal)));
+    if (panel.facts.length > 1) found.push(h('h4', {}, h('span', { class: `terminal ${colourOf(facts.terminal)}` }, facts.terminal)));
     found.push(factsOf(facts, level));
   }
   return found;
 }
 
-/** The verdict in a sentence, what it rests on, and what stands against it. */
-function headline(facts: Facts, several: boolean): HTMLElement {
+/** The verdict in a sentence, what it is based on, and problems. */
+function headline(facts: ResultDetails, several: boolean): HTMLElement {
   const parts: Child[] = [
-    several && h('span', { class: `terminal ${lookOf(facts.terminal)}` }, facts.terminal),
+    several && h('span', { class: `terminal ${colourOf(facts.terminal)}` }, facts.terminal),
     facts.target !== '' && h('span', { class: 'judged' }, verdictMark(facts.verdict, facts.verdict), ` on ${facts.target}`),
     facts.goal !== '' && h('span', { class: 'judged' }, `goal ${facts.goal}: `, facts.goal_verdict === 'pass' ? 'met' : facts.goal_verdict === 'fail' ? 'not met' : facts.goal_verdict),
     h('span', {}, facts.counts),
@@ -185,8 +185,8 @@ function headline(facts: Facts, several: boolean): HTMLElement {
     'div',
     { class: 'headline' },
     h('p', {}, ...parts),
-    facts.pictures.length > 0 &&
-      h('p', { class: 'pictures' }, 'Recorded: ', ...facts.pictures.flatMap((each, place) => [place > 0 && ', ', h('a', { href: each.href }, each.text)])),
-    remarks.length > 0 && h('ul', { class: 'remarks' }, ...remarks.map(([look, text]) => h('li', { class: look === '' ? null : look }, text))),
+    facts.flame_graphs.length > 0 &&
+      h('p', { class: 'flame-graphs' }, 'Flame graphs: ', ...facts.flame_graphs.flatMap((each, place) => [place > 0 && ', ', h('a', { href: each.href }, each.text)])),
+    remarks.length > 0 && h('ul', { class: 'remarks' }, ...remarks.map(([className, text]) => h('li', { class: className === '' ? null : className }, text))),
   );
 }

@@ -1,16 +1,16 @@
 /**
- * A chart on the page: drawn when it comes near, drawn again when its width changes, read with the pointer or the arrow
- * keys.
+ * A chart on the page: drawn when it is about to scroll into view, redrawn when its width changes, read with the pointer
+ * or the arrow keys.
  */
 
 import { h, s } from './dom';
 
-/** A place where a chart can be read: what is said there, and where to mark it. One with a `y` is a single dot. */
+/** A place where a chart can be read: its text, and where to mark it. One with a `y` is a single dot. */
 export interface Stop {
   x: number;
   y?: number;
   words: string;
-  marks: readonly { y: number; look: string }[];
+  marks: readonly { y: number; colour: string }[];
 }
 
 export interface Drawing {
@@ -24,7 +24,7 @@ export interface Drawing {
 export interface Legend {
   words: string;
   /** The class that gives the colour. */
-  look: string;
+  colour: string;
   mark: 'line' | 'dash' | 'dot' | 'ring' | 'cross' | 'bar' | 'shape';
   /** The outline of a `shape` around 0, 0. */
   outline?: string;
@@ -32,16 +32,16 @@ export interface Legend {
 
 export interface Chart {
   title: string;
-  /** What the picture shows, for those who do not see it. */
+  /** What the chart shows, for screen readers. */
   summary: string;
   note?: string | undefined;
   legend?: readonly Legend[] | undefined;
   draw: (width: number) => Drawing;
-  /** What stands where a place is read off, while none is. */
+  /** The text of the readout while nothing is pointed at. */
   rest?: string;
 }
 
-/** Of single dots the one in the pointer's own row is meant, though another row's be somewhat nearer. */
+/** Of single dots, one in the pointer's own row is preferred to a nearer one in another row. */
 const ROW_WEIGHT = 4;
 
 const waiting = new Map<Element, () => void>();
@@ -72,7 +72,7 @@ function drawNow(target: Element): void {
   waiting.delete(target);
 }
 
-/** Draw what was put off, since on paper everything is in sight. */
+/** Draw every chart that is not drawn yet, since all are visible in print. */
 export function drawAll(): void {
   for (const target of [...waiting.keys()]) if (target.isConnected) drawNow(target);
 }
@@ -87,14 +87,14 @@ export function forget(root: Element): void {
   }
 }
 
-export function figure(chart: Chart, look = ''): HTMLElement {
+export function figure(chart: Chart, className = ''): HTMLElement {
   const readout = h('output', { class: 'readout' }, chart.rest);
   const host = h('div', { class: 'plot' });
   const title = h('span', { class: 'chart-title' }, chart.title);
   const legend = (chart.legend?.length ?? 0) > 0 && h('ul', { class: 'legend' }, ...(chart.legend ?? []).map(key));
   const found = h(
     'figure',
-    { class: `chart ${look}`.trim() },
+    { class: `chart ${className}`.trim() },
     h('figcaption', {}, title, readout, legend),
     host,
     chart.note !== undefined && chart.note !== '' && h('p', { class: 'note' }, chart.note),
@@ -113,7 +113,7 @@ export function figure(chart: Chart, look = ''): HTMLElement {
     host.setAttribute('aria-valuetext', stop.words);
     const cursor = s('g', { class: 'cursor' });
     if (stop.y === undefined) cursor.append(s('line', { x1: stop.x, x2: stop.x, y1: drawn.top, y2: drawn.bottom }));
-    for (const { y, look: colour } of stop.marks) cursor.append(s('circle', { cx: stop.x, cy: y, r: 3.5, class: colour }));
+    for (const { y, colour } of stop.marks) cursor.append(s('circle', { cx: stop.x, cy: y, r: 3.5, class: colour }));
     drawn.svg.append(cursor);
   };
 
@@ -175,7 +175,7 @@ export function figure(chart: Chart, look = ''): HTMLElement {
   return found;
 }
 
-function key({ words, look, mark, outline = '' }: Legend): HTMLElement {
+function key({ words, colour, mark, outline = '' }: Legend): HTMLElement {
   const shapes = {
     line: () => s('line', { x1: 1, x2: 17, y1: 6, y2: 6 }),
     dash: () => s('line', { x1: 1, x2: 17, y1: 6, y2: 6, 'stroke-dasharray': '4 3' }),
@@ -185,7 +185,7 @@ function key({ words, look, mark, outline = '' }: Legend): HTMLElement {
     bar: () => s('rect', { x: 1, y: 2, width: 16, height: 8, class: 'band' }),
     shape: () => s('path', { d: outline, transform: 'translate(9 6)', class: 'full' }),
   } as const;
-  const icon = s('svg', { width: 18, height: 12, viewBox: '0 0 18 12', 'aria-hidden': 'true', class: `key ${look}` });
+  const icon = s('svg', { width: 18, height: 12, viewBox: '0 0 18 12', 'aria-hidden': 'true', class: `key ${colour}` });
   icon.append(shapes[mark]());
   return h('li', {}, icon, words);
 }
@@ -200,7 +200,7 @@ function nearest(stops: readonly Stop[], x: number, y: number): number {
   return found;
 }
 
-/** The picture's own element, drawn in pixels and scaled down where paper is narrower. */
+/** The SVG element of a chart, drawn in pixels and scaled down where paper is narrower. */
 export function canvas(width: number, height: number): SVGSVGElement {
   return s('svg', { viewBox: `0 0 ${width} ${height}`, width, height });
 }

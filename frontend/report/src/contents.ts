@@ -1,27 +1,27 @@
-/** The list of what is on the page, with the verdict of each benchmark and a mark at the one in sight. */
+/** The table of contents, with the verdict of each benchmark and a mark at the section in view. */
 
-import { BESIDE_TITLE } from './beside';
-import type { Page } from './data';
-import { DESCRIBED_TITLE } from './described';
+import { COMPARISON_TITLE } from './terminalComparison';
+import type { ReportPage } from './data';
+import { DESCRIPTIONS_TITLE } from './descriptions';
 import { breakable, h } from './dom';
-import { glyph, verdictLook } from './looks';
+import { glyph, verdictClass } from './appearance';
 import { overviewTitle } from './overview';
-import { spoken } from './words';
+import { spoken } from './text';
 
-/** What stands before the benchmarks: who publishes a comparison is asked for that first, and then for our own targets. */
-export function front(page: Page): [id: string, title: string][] {
+/** The sections before the benchmarks; a published comparison comes before the targets. */
+export function front(page: ReportPage): [id: string, title: string][] {
   const found: [string, string][] = [['overview', overviewTitle(page)]];
-  if (page.beside !== null) found.push(['beside', BESIDE_TITLE]);
+  if (page.comparison !== null) found.push(['comparison', COMPARISON_TITLE]);
   if (page.brief) found.reverse();
   return found;
 }
 
-export function contents(page: Page, root: HTMLElement, details: HTMLDetailsElement): void {
+export function contents(page: ReportPage, root: HTMLElement, details: HTMLDetailsElement): void {
   const link = (id: string, words: string, verdict = ''): HTMLElement =>
     h(
       'a',
       { href: `#${id}`, 'data-for': id },
-      verdict !== '' && h('span', { class: `sign ${verdictLook(verdict)}`, title: verdict }, glyph(verdict)),
+      verdict !== '' && h('span', { class: `sign ${verdictClass(verdict)}`, title: verdict }, glyph(verdict)),
       h('span', {}, breakable(words)),
     );
   const suites = new Map<string, HTMLElement[]>();
@@ -33,7 +33,7 @@ export function contents(page: Page, root: HTMLElement, details: HTMLDetailsElem
   root.replaceChildren(
     h('ul', {}, ...front(page).map(([id, words]) => h('li', {}, link(id, words)))),
     ...[...suites].flatMap(([suite, items]) => [h('p', { class: 'kind' }, spoken(suite)), h('ul', {}, ...items)]),
-    h('ul', { class: 'last' }, page.brief && h('li', {}, link('benchmarks', DESCRIBED_TITLE)), h('li', {}, link('environment', 'Environment')), h('li', {}, link('reading', 'How to read this'))),
+    h('ul', { class: 'last' }, page.brief && h('li', {}, link('benchmarks', DESCRIPTIONS_TITLE)), h('li', {}, link('environment', 'Environment')), h('li', {}, link('reading', 'How to read this'))),
   );
   const narrow = matchMedia('(max-width: 1099px)');
   const adapt = (): void => {

@@ -1,6 +1,6 @@
 /**
  * Elements of HTML and SVG with their attributes and children. Styles are never set here: the page's policy forbids
- * them, so whatever has a look has a class.
+ * them, so whatever has a colour has a class.
  */
 
 export type Child = Node | string | null | undefined | false;

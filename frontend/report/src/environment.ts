@@ -1,10 +1,10 @@
-/** What the run was measured on, what should make a reader careful, and how to read the rest. */
+/** The environment of the run, warnings about it, and how to read the report. */
 
-import type { Page } from './data';
+import type { ReportPage } from './data';
 import { h, type Child } from './dom';
-import { sentence } from './words';
+import { sentence } from './text';
 
-export function environment(page: Page, root: HTMLElement): void {
+export function environment(page: ReportPage, root: HTMLElement): void {
   const terminals = page.terminals.map((each) =>
     h(
       'tr',
@@ -40,17 +40,17 @@ export function environment(page: Page, root: HTMLElement): void {
   root.replaceChildren(...parts.filter((part) => part instanceof Node));
 }
 
-export function reading(page: Page, root: HTMLElement): void {
+export function reading(page: ReportPage, root: HTMLElement): void {
   const drawn = !page.brief;
   const terms: [string, string, shown?: boolean][] = [
-    ['Verdict', 'By the bound of the interval: pass where all of it lies on the good side of the limit, fail where all of it lies on the other, undecided where it holds the limit or the sample is too thin. Refused: the measuring client was too busy to be believed.'],
-    ['Interval', `${page.level} of such intervals hold the true figure. Those of percentiles rest on ranks alone and assume nothing about the distribution.`],
-    ['Percentile', 'A value that was seen: 95 % of all operations, failed ones included, took at most as long as p95. Where a sample is too thin for one, the report says how many operations are missing.'],
-    ['Ratio', 'Another terminal’s figure over the first one’s, of the same operation in the same block. Below 1 it took less. A terminal is better or worse for certain where the interval of the ratio leaves 1 out; a difference may be certain and too small to matter.', page.beside !== null],
-    ['Floor', 'What this machine takes without any web terminal, measured in turn with it in the same run. Added is the difference, × floor the quotient.'],
-    ['Outlier', 'Beyond 1.5 (mild) or 3 (severe) interquartile ranges from the quartiles. Outliers are labelled and counted, never left out.'],
-    ['Warm-up', 'Operations before the measurement. Shown lighter; in no figure.', drawn],
-    ['Density', 'Where an axis is logarithmic, the density is one over the logarithm: equal areas are equally many operations.', drawn],
+    ['Verdict', 'Decided by the whole interval: pass if all of it is on the good side of the limit, fail if all of it is on the other side, undecided if it contains the limit or the sample is too small. Refused: the measuring client was too busy for the figure to be valid.'],
+    ['Interval', `A ${page.level} confidence interval: ${page.level} of such intervals contain the true figure. Intervals of percentiles use ranks only and assume nothing about the distribution.`],
+    ['Percentile', 'A measured value: 95 % of all operations, failed ones included, took at most as long as p95. Where a sample is too small for one, the report says how many more operations are needed.'],
+    ['Ratio', 'Another terminal’s figure divided by the first one’s, for the same operation in the same block. Below 1 it took less. A difference is significant if the interval of the ratio excludes 1; a significant difference may still be too small to matter.', page.comparison !== null],
+    ['Floor', 'What this machine takes without a web terminal, measured interleaved in the same run. Added is the difference, × floor the quotient.'],
+    ['Outlier', 'Beyond 1.5 (mild) or 3 (severe) interquartile ranges from the quartiles. Outliers are labelled and counted, never removed.'],
+    ['Warm-up', 'Operations before the measurement, shown lighter. They are in no figure.', drawn],
+    ['Density', 'On a logarithmic axis, the density is over the logarithm: equal areas are equal numbers of operations.', drawn],
     ['Keys', `/ goes to the search. In a chart the arrow keys move${drawn ? ', and in the tabs of a benchmark' : ''}.`],
   ];
   root.replaceChildren(

@@ -1,20 +1,21 @@
-/** The report put together. */
+/** The page of a report, assembled from its parts. */
 
 import { section, type Section } from './benchmark';
-import { besides } from './beside';
+import { terminalComparison } from './terminalComparison';
 import { drawAll } from './chart';
 import { contents, front } from './contents';
-import { record, type Page } from './data';
-import { described } from './described';
+import type { ReportPage } from './data';
+import { record } from './record';
+import { descriptions } from './descriptions';
 import { breakable, byId, h, type Child } from './dom';
 import { environment, reading } from './environment';
-import { assign } from './looks';
+import { assign } from './appearance';
 import { overview, verdictMark } from './overview';
-import { spoken } from './words';
+import { spoken } from './text';
 
 const WORDS: Record<string, string> = { pass: 'passed', fail: 'failed', undecided: 'undecided', refused: 'refused', 'not applicable': 'not applicable' };
 
-function outcome(page: Page): void {
+function outcome(page: ReportPage): void {
   const judged = Object.entries(page.verdicts).filter(([verdict]) => verdict !== 'not applicable');
   const targets = judged.reduce((sum, [, n]) => sum + n, 0);
   const parts = Object.entries(page.verdicts)
@@ -31,7 +32,7 @@ function outcome(page: Page): void {
   byId('outcome').replaceChildren(...outcome.filter((part) => part instanceof Node));
 }
 
-function notices(page: Page): void {
+function notices(page: ReportPage): void {
   const found: HTMLElement[] = [];
   if (page.partial.length > 0) {
     found.push(h('div', { class: 'notice partial', role: 'note' }, h('b', {}, 'This report is partial. '), ...page.partial.map((each) => h('span', {}, breakable(`${each}. `)))));
@@ -74,11 +75,11 @@ function start(): void {
   notices(page);
   colours();
   overview(page, byId('overview'));
-  if (page.beside === null) byId('beside').remove();
-  else besides(page, page.beside, byId('beside'));
+  if (page.comparison === null) byId('comparison').remove();
+  else terminalComparison(page, page.comparison, byId('comparison'));
   byId('main').prepend(...front(page).map(([id]) => byId(id)));
   const sections = new Map<string, Section>();
-  if (page.brief) described(page.benchmarks, byId('benchmarks'));
+  if (page.brief) descriptions(page.benchmarks, byId('benchmarks'));
   else for (const each of page.benchmarks) sections.set(each.anchor, section(each, page.level));
   let suite = '';
   for (const each of page.benchmarks) {
@@ -94,7 +95,7 @@ function start(): void {
   reading(page, byId('reading'));
   const details = byId('contents-details');
   if (details instanceof HTMLDetailsElement) contents(page, byId('contents'), details);
-  byId('bottom').textContent = `Made by web-terminal ${page.version} from the record of ${page.started}. One file; it asks nobody for anything.`;
+  byId('bottom').textContent = `Made by web-terminal ${page.version} from the record of ${page.started}. This file is self-contained and makes no requests.`;
   addEventListener('hashchange', () => {
     go(sections);
   });

@@ -1,20 +1,20 @@
-/** The table of targets: searched, filtered and sorted, each row with a way to its charts. */
+/** The table of targets: searched, filtered and sorted, each row with a link to its charts. */
 
 import { bullet, bulletAxis, bulletScale } from './charts/bullet';
-import type { OverviewRow, Page } from './data';
-import { addressOf } from './described';
+import type { OverviewRow, ReportPage } from './data';
+import { addressOf } from './descriptions';
 import { breakable, h, type Child } from './dom';
-import { lookOf, glyph, verdictLook } from './looks';
-import { spoken } from './words';
+import { colourOf, glyph, verdictClass } from './appearance';
+import { spoken } from './text';
 
 type Order = 'none' | 'verdict' | 'benchmark' | 'share' | 'floor' | 'change';
 
 interface Column {
   order: Order;
   head: string;
-  /** Absent where there is nothing to show in it. */
+  /** Whether there is anything to show in it. */
   shown: boolean;
-  look: string;
+  className: string;
 }
 
 interface View {
@@ -26,24 +26,24 @@ interface View {
 
 const isJudged = (row: OverviewRow): boolean => row.verdict !== 'none' || row.target !== '' || row.goal !== '';
 
-/** Targets are ours: where those of one terminal are listed, the heading says whose they are. */
-export function overviewTitle(page: Page): string {
+/** The heading, which names the terminal where only its targets are listed. */
+export function overviewTitle(page: ReportPage): string {
   return page.judged === '' ? 'Overview' : `Targets of ${page.judged}`;
 }
 
-export function overview(page: Page, root: HTMLElement): void {
+export function overview(page: ReportPage, root: HTMLElement): void {
   const rows = page.overview;
   const view: View = { search: '', filter: rows.some(isJudged) ? 'judged' : 'all', order: 'none', down: false };
   const several = new Set(rows.filter((row) => row.role === 'subject').map((row) => row.terminal)).size > 1;
   const scale = bulletScale(rows.flatMap((row) => (row.bullet === null ? [] : [row.bullet])));
   const columns: Column[] = [
-    { order: 'verdict', head: 'Verdict', shown: true, look: 'w-verdict' },
-    { order: 'benchmark', head: 'Benchmark', shown: true, look: 'w-name' },
-    { order: 'none', head: 'Result', shown: true, look: 'w-value number' },
-    { order: 'share', head: 'Part of the limit', shown: rows.some((row) => row.bullet !== null), look: 'w-bullet' },
-    { order: 'none', head: 'Target', shown: rows.some(isJudged), look: 'w-target number' },
-    { order: 'floor', head: '× floor', shown: rows.some((row) => row.floor !== ''), look: 'w-floor number' },
-    { order: 'change', head: 'Change', shown: page.baseline.length > 0, look: 'w-change number' },
+    { order: 'verdict', head: 'Verdict', shown: true, className: 'w-verdict' },
+    { order: 'benchmark', head: 'Benchmark', shown: true, className: 'w-name' },
+    { order: 'none', head: 'Result', shown: true, className: 'w-value number' },
+    { order: 'share', head: 'Part of the limit', shown: rows.some((row) => row.bullet !== null), className: 'w-bullet' },
+    { order: 'none', head: 'Target', shown: rows.some(isJudged), className: 'w-target number' },
+    { order: 'floor', head: '× floor', shown: rows.some((row) => row.floor !== ''), className: 'w-floor number' },
+    { order: 'change', head: 'Change', shown: page.baseline.length > 0, className: 'w-change number' },
   ];
   const shown = columns.filter((column) => column.shown);
   const body = h('tbody');
@@ -66,7 +66,7 @@ export function overview(page: Page, root: HTMLElement): void {
   for (const [place, { button }] of heads.entries()) {
     button?.addEventListener('click', () => {
       const order = shown[place]?.order ?? 'none';
-      // A third press gives the order of the catalogue back.
+      // A third press restores the order of the catalogue.
       if (view.order !== order) Object.assign(view, { order, down: false });
       else if (!view.down) view.down = true;
       else Object.assign(view, { order: 'none', down: false });
@@ -91,7 +91,7 @@ export function overview(page: Page, root: HTMLElement): void {
       { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Results' },
       h('table', { class: 'overview' }, h('caption', { class: 'unseen' }, `Results with ${page.level} intervals`), h('thead', {}, h('tr', {}, ...heads.map(({ cell }) => cell))), body),
     ),
-    h('p', { class: 'note' }, `Small figures are ${page.level} intervals. A bar is the interval beside its limit; a triangle marks the goal.`),
+    h('p', { class: 'note' }, `Small figures are ${page.level} intervals. A bar is the interval relative to its limit; a triangle marks the goal.`),
   );
   document.addEventListener('keydown', (event) => {
     const typing = event.target instanceof HTMLInputElement && event.target.type !== 'radio';
@@ -105,7 +105,7 @@ export function overview(page: Page, root: HTMLElement): void {
 function head(column: Column, scale: ReturnType<typeof bulletScale>): { cell: HTMLElement; button: HTMLButtonElement | null } {
   const button = column.order === 'none' ? null : h('button', { type: 'button', class: 'sort' }, column.head);
   const axis = column.order === 'share' && bulletAxis(scale);
-  return { cell: h('th', { scope: 'col', class: column.look }, button ?? column.head, axis), button };
+  return { cell: h('th', { scope: 'col', class: column.className }, button ?? column.head, axis), button };
 }
 
 function choices(rows: readonly OverviewRow[], view: View, show: () => void): HTMLElement {
@@ -159,7 +159,7 @@ function ordered(rows: OverviewRow[], view: View): OverviewRow[] {
   });
 }
 
-function bySuite(page: Page, rows: readonly OverviewRow[], columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean): HTMLElement[] {
+function bySuite(page: ReportPage, rows: readonly OverviewRow[], columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean): HTMLElement[] {
   const found: HTMLElement[] = [];
   let suite: string | null = null;
   for (const row of rows) {
@@ -172,31 +172,31 @@ function bySuite(page: Page, rows: readonly OverviewRow[], columns: readonly Col
   return found;
 }
 
-function line(page: Page, row: OverviewRow, columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean, suite: boolean): HTMLElement {
+function line(page: ReportPage, row: OverviewRow, columns: readonly Column[], scale: ReturnType<typeof bulletScale>, several: boolean, suite: boolean): HTMLElement {
   const cells: Record<string, () => Child[]> = {
     Verdict: () => [verdictMark(row.verdict, isJudged(row) && row.verdict === 'none' ? 'goal only' : row.verdict, row.reason)],
     Benchmark: () => [
       h('a', { href: addressOf(page, row.anchor, row.panel) }, breakable(row.benchmark), row.parameter !== '' && h('span', { class: 'parameter' }, ` ${row.parameter}`)),
-      h('span', { class: 'under' }, [suite ? spoken(row.suite) : '', row.statistic].filter((text) => text !== '').join(' · '), (several || row.role !== 'subject') && h('span', { class: `terminal ${lookOf(row.terminal)}` }, row.terminal)),
+      h('span', { class: 'under' }, [suite ? spoken(row.suite) : '', row.statistic].filter((text) => text !== '').join(' · '), (several || row.role !== 'subject') && h('span', { class: `terminal ${colourOf(row.terminal)}` }, row.terminal)),
     ],
     Result: () => [h('span', { class: 'strong' }, row.value === '' ? '–' : row.value), row.interval !== '' && h('span', { class: 'under' }, row.interval)],
     'Part of the limit': () => [row.bullet !== null && bullet(row.bullet, row.verdict, scale)],
     Target: () => [
       row.target === '' ? (row.goal === '' ? '' : 'goal only') : row.target,
-      row.goal !== '' && h('span', { class: 'under' }, `goal ${row.goal} `, h('span', { class: `goal-mark ${verdictLook(row.goal_verdict)}` }, glyph(row.goal_verdict)), h('span', { class: 'unseen' }, row.goal_verdict)),
+      row.goal !== '' && h('span', { class: 'under' }, `goal ${row.goal} `, h('span', { class: `goal-mark ${verdictClass(row.goal_verdict)}` }, glyph(row.goal_verdict)), h('span', { class: 'unseen' }, row.goal_verdict)),
     ],
     '× floor': () => [row.floor],
     Change: () => [h('span', { class: `change-${row.change_words.split(' ')[0] ?? ''}` }, row.change), row.change_words !== '' && h('span', { class: 'under' }, row.change_words)],
   };
-  return h('tr', {}, ...columns.map((column) => h('td', { class: column.look }, ...(cells[column.head]?.() ?? []))));
+  return h('tr', {}, ...columns.map((column) => h('td', { class: column.className }, ...(cells[column.head]?.() ?? []))));
 }
 
-/** A verdict as sign and word, so that it is told by neither colour nor sign alone. */
+/** A verdict as sign and word, so that it does not depend on colour or sign alone. */
 export function verdictMark(verdict: string, words: string, reason = ''): HTMLElement {
   const none = verdict === 'none' && words === 'none';
   return h(
     'span',
-    { class: `verdict ${verdictLook(verdict)}`, title: reason === '' ? null : reason },
+    { class: `verdict ${verdictClass(verdict)}`, title: reason === '' ? null : reason },
     h('span', { class: 'sign', 'aria-hidden': 'true' }, glyph(verdict)),
     h('span', { class: none ? 'unseen' : 'word' }, none ? 'no target' : words),
   );

@@ -1,10 +1,10 @@
-/** Small tables of words beside the charts. */
+/** Small tables below the charts. */
 
-import type { Facts, Outlier, Row } from './data';
+import type { ResultDetails, OutlierClass, StatisticRow } from './data';
 import { h, type Child } from './dom';
 
 /** Lower bound, estimate and upper bound, as Criterion lays them out. */
-export function estimates(caption: string, rows: readonly Row[]): HTMLElement | null {
+export function estimates(caption: string, rows: readonly StatisticRow[]): HTMLElement | null {
   if (rows.length === 0) return null;
   const lines = rows.map((row) =>
     h(
@@ -23,7 +23,7 @@ export function estimates(caption: string, rows: readonly Row[]): HTMLElement | 
   return table(caption, ['', 'Lower', 'Estimate', 'Upper'], lines);
 }
 
-export function outliers(rows: readonly Outlier[], total: string): HTMLElement | null {
+export function outliers(rows: readonly OutlierClass[], total: string): HTMLElement | null {
   if (rows.length === 0) return null;
   const lines = rows.map((row) =>
     h(
@@ -48,8 +48,8 @@ export function table(caption: string, heads: readonly string[], lines: readonly
   );
 }
 
-/** Everything said of one terminal at one place, under its charts. */
-export function factsOf(facts: Facts, level: string): HTMLElement {
+/** Everything about one terminal at one parameter, below its charts. */
+export function factsOf(facts: ResultDetails, level: string): HTMLElement {
   const parts: Child[] = [
     estimates(`Estimates, ${level} intervals`, facts.rows),
     estimates(`Over the floor (${facts.floor})`, facts.over_floor),

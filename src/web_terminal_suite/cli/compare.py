@@ -55,7 +55,8 @@ def compare(
     with needs_bench_extra("compare"):
         from web_terminal_suite.bench import pipeline
         from web_terminal_suite.bench.analysis.comparison.runs import exit_code
-        from web_terminal_suite.bench.report import comparison, paper
+        from web_terminal_suite.bench.report.console import console_for
+        from web_terminal_suite.bench.report.text import baseline_comparison
     with ends_at("compare"):
         terms = parameters.terms(
             level=confidence_level,
@@ -68,7 +69,7 @@ def compare(
         found = pipeline.compare(*((name, pipeline.open_run(name, home)) for name in runs), terms=terms, force=force)
     code = exit_code(found)
     if json:
-        click.echo(comparison.as_json(found, code), nl=False)
+        click.echo(baseline_comparison.as_json(found, code), nl=False)
     else:
-        comparison.print_comparison(paper.console(), found, code)
+        baseline_comparison.print_comparison(console_for(), found, code)
     raise click.exceptions.Exit(code)

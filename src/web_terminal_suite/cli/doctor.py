@@ -37,7 +37,7 @@ def doctor(sessions: int, workers: int, clients: int, addresses: int, fix: bool,
     """
     from web_terminal_suite.bench import machine
     from web_terminal_suite.bench.machine.descriptors import raise_descriptors
-    from web_terminal_suite.bench.report import paper
+    from web_terminal_suite.bench.report.console import console_for
 
     spread = machine.ProcessSpread(workers=workers, clients=clients, addresses=addresses)
     # As every client does.
@@ -53,7 +53,7 @@ def doctor(sessions: int, workers: int, clients: int, addresses: int, fix: bool,
     if as_json:
         _print_json(found, now, cautions, fixes)
     else:
-        console = paper.console()
+        console = console_for()
         _print_fixes(console, fixes)
         _print_table(console, found, now, cautions)
     raise click.exceptions.Exit(0 if found.enough else TOO_FEW)
@@ -93,7 +93,7 @@ def _print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:
 def _print_table(to: Console, found: Feasible, now: MachineSnapshot, cautions: tuple[MachineWarning, ...]) -> None:
     from rich.text import Text
 
-    from web_terminal_suite.bench.report import units
+    from web_terminal_suite.bench.report.common import units
 
     memory = units.quantity(now.memory_total, "B")
     to.print(
@@ -130,7 +130,7 @@ def _print_table(to: Console, found: Feasible, now: MachineSnapshot, cautions: t
 def _print_limits(to: Console, found: Feasible) -> None:
     from rich.text import Text
 
-    from web_terminal_suite.bench.report import units
+    from web_terminal_suite.bench.report.common import units
 
     header = ("limit", "value", "sessions", "cost")
     lines = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import click
@@ -17,64 +16,50 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 
-class ExportFormat(StrEnum):
-    JSON = "json"
-    CSV = "csv"
-    JUNIT = "junit"
-    BMF = "bmf"
-    GITHUB = "github"
-    PYPERF = "pyperf"
-    OPENMETRICS = "openmetrics"
+def _formats() -> tuple[str, ...]:
+    from web_terminal_suite.bench.report.export import EXPORTERS
+
+    return tuple(EXPORTERS)
+
+
+def _descriptions() -> str:
+    from web_terminal_suite.bench.report.export import EXPORTERS
+
+    return "; ".join(f"{each.name}: {each.description}" for each in EXPORTERS.values())
 
 
 @click.command()
 @click.argument("file", type=parameters.PATH, metavar="RUN", help="A --json file, or what an interrupted run has left.")
 @click.option(
-    "--format", "-f", "format_", type=click.Choice([str(each) for each in ExportFormat]), required=True,
-    help="What to write.",
-)  # fmt: skip
+    "--format", "-f", "format_", type=click.Choice(_formats()), required=True, help=f"What to write. {_descriptions()}."
+)
 @click.option("--output", "-o", type=parameters.PATH, help="Where to. (default: standard output)")
-@parameters.flag("--samples", "csv: a row an operation, not a row a result.")
+@parameters.flag("--samples", "csv: a row per operation instead of a row per result.")
 def export(file: Path, format_: str, output: Path | None, samples: bool) -> None:
     """Write a record in the format of another tool.
 
     github writes two files, since its tools read either smaller-is-better or bigger-is-better: --output bench.json
     gives bench.smaller.json and bench.bigger.json.
     """
-    if samples and format_ != ExportFormat.CSV:
-        fail("export", "--samples goes with --format csv")
-    if format_ == ExportFormat.GITHUB and output is None:
-        fail("export", "--format github writes two files; name them with --output bench.json")
+    from web_terminal_suite.bench.report.export import EXPORTERS, ExportOptions, NothingToExport
+
+    exporter = EXPORTERS[format_]
+    if samples and not exporter.has_samples:
+        able = " or ".join(each.name for each in EXPORTERS.values() if each.has_samples)
+        fail("export", f"--samples goes with --format {able}")
+    if len(exporter.files) > 1 and output is None:
+        count = {2: "two"}.get(len(exporter.files), len(exporter.files))
+        fail("export", f"--format {format_} writes {count} files; name them with --output bench.json")
     run, analysis = _analysed(file)
-    for suffix, text in _exported(ExportFormat(format_), run, analysis, samples).items():
+    try:
+        texts = exporter.load()(run, analysis, ExportOptions(samples=samples))
+    except NothingToExport as error:
+        fail("export", str(error))
+    for part, text in texts.items():
         if output is None:
             click.echo(text, nl=False)
         else:
-            _write(output.with_suffix(f".{suffix}{output.suffix}") if suffix else output, text)
-
-
-def _exported(format_: ExportFormat, run: Run, analysis: Analysis, samples: bool) -> dict[str, str]:
-    """Texts by what comes before the file's suffix."""
-    from web_terminal_suite.bench import record
-    from web_terminal_suite.bench.report import bencher, csv, github, junit, openmetrics, pyperf
-    from web_terminal_suite.bench.report import json as json_report
-
-    if format_ is ExportFormat.JSON:
-        return {"": record.document(run, json_report.results(analysis)).decode()}
-    if format_ is ExportFormat.CSV:
-        return {"": csv.samples(run) if samples else csv.results(analysis)}
-    if format_ is ExportFormat.JUNIT:
-        return {"": junit.export(run, analysis)}
-    if format_ is ExportFormat.BMF:
-        return {"": bencher.export(analysis)}
-    if format_ is ExportFormat.GITHUB:
-        return {"smaller": github.smaller_is_better(analysis), "bigger": github.bigger_is_better(analysis)}
-    if format_ is ExportFormat.OPENMETRICS:
-        return {"": openmetrics.export(run, analysis)}
-    try:
-        return {"": pyperf.export(run, analysis)}
-    except pyperf.NothingToExport as error:
-        fail("export", str(error))
+            _write(output.with_suffix(f".{part}{output.suffix}") if part else output, text)
 
 
 def _analysed(file: Path) -> tuple[Run, Analysis]:

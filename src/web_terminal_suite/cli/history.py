@@ -57,7 +57,7 @@ def history(
     """
     from web_terminal_suite.bench.baselines import home as home_of
     from web_terminal_suite.bench.history import FILE, History
-    from web_terminal_suite.bench.report import paper
+    from web_terminal_suite.bench.report.console import console_for
 
     path = home_of(home, os.environ) / FILE
     with ends_at("history"), History(path) as opened:
@@ -71,9 +71,9 @@ def history(
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
         click.echo(msgspec.json.encode(found) + b"\n", nl=False)
     elif id:
-        _print_plots(paper.console(), marked)
+        _print_plots(console_for(), marked)
     else:
-        _print_list(paper.console(), marked)
+        _print_list(console_for(), marked)
 
 
 def _steps(track: Track, least: float) -> tuple[ChangePoint, ...]:
@@ -94,7 +94,8 @@ def _steps(track: Track, least: float) -> tuple[ChangePoint, ...]:
 def _print_list(to: Console, marked: Marked) -> None:
     from rich.text import Text
 
-    from web_terminal_suite.bench.report import history, units
+    from web_terminal_suite.bench.report.common import units
+    from web_terminal_suite.bench.report.text import history
 
     names = [_title(track) for track, _ in marked]
     width = max(len(name) for name in names)
@@ -116,7 +117,9 @@ def _print_list(to: Console, marked: Marked) -> None:
 def _print_plots(to: Console, marked: Marked) -> None:
     from rich.text import Text
 
-    from web_terminal_suite.bench.report import history, units
+    from web_terminal_suite.bench.report.common import units
+    from web_terminal_suite.bench.report.common.labels import short_revision
+    from web_terminal_suite.bench.report.text import history
 
     for track, steps in marked:
         to.print(Text(f"{_title(track)}  machine {track.machine}", style="bold"))
@@ -129,7 +132,7 @@ def _print_plots(to: Console, marked: Marked) -> None:
                 (f"  {len(track.entries)} runs, {first.started} to {last.started}; last ", "dim"),
                 (units.quantity(last.value, track.unit), "bold"),
                 (f" ({interval}, n = {units.count(last.n)})", "dim"),
-                (f" at {history.short(last.revision)}" if last.revision else "", "dim"),
+                (f" at {short_revision(last.revision)}" if last.revision else "", "dim"),
             ),
             soft_wrap=True,
         )

@@ -28,16 +28,16 @@ def validate(file: Path, figures: bool) -> None:
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
     from web_terminal_suite.bench import record
-    from web_terminal_suite.bench.report import paper
+    from web_terminal_suite.bench.report.console import console_for
 
     with needs_bench_extra("validate"):
         from web_terminal_suite.bench.analysis import analyse, exit_code
-        from web_terminal_suite.bench.report import text
+        from web_terminal_suite.bench.report.text.report import print_report
     with ends_at("validate"):
         stored = record.read(file)
     analysis = analyse(stored.run)
-    console = paper.console()
-    text.print_report(console, analysis, stored.run.machine, with_figures=figures)
+    console = console_for()
+    print_report(console, analysis, stored.run.machine, with_figures=figures)
     for line in differences(analysis, stored.results):
         console.print(line, style="bold red", markup=False, soft_wrap=True)
     raise click.exceptions.Exit(int(exit_code(analysis)))

@@ -28,34 +28,36 @@ def print_run(run: Run, level: float) -> tuple[Analysis, int]:
     """Print the report of a run; its analysis and exit status."""
     from web_terminal_suite.bench.analysis import exit_code
     from web_terminal_suite.bench.pipeline import analyse
-    from web_terminal_suite.bench.report import paper, text
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text.report import print_report
 
     analysis = analyse(run, level)
-    text.print_report(paper.console(), analysis, run.machine)
+    print_report(console_for(), analysis, run.machine)
     return analysis, int(exit_code(analysis))
 
 
 def print_terminals(run: Run, analysis: Analysis) -> None:
     """Print the terminals of a run that measured several, side by side."""
     from web_terminal_suite.bench.analysis.comparison.terminals import beside, subjects
-    from web_terminal_suite.bench.report import paper
-    from web_terminal_suite.bench.report.comparison_terminals import print_beside
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text import terminal_comparison
 
     if len(subjects(run)) > 1:
-        console = paper.console()
+        console = console_for()
         console.print()
-        print_beside(console, beside(run, analysis))
+        terminal_comparison.print_terminals(console, beside(run, analysis))
 
 
 def print_comparison(base: Run, run: Run, storage: StorageOptions) -> int:
     """Print ``run`` compared with ``base``; 1 where something is slower and the comparison was asked for, else 0."""
     from web_terminal_suite.bench.pipeline import compare_with_base, is_slower
-    from web_terminal_suite.bench.report import comparison, paper
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text import baseline_comparison
 
     found = compare_with_base(base, run, storage)
-    console = paper.console()
+    console = console_for()
     console.print()
-    comparison.print_comparison(console, found, None)
+    baseline_comparison.print_comparison(console, found, None)
     if not is_slower(found):
         return 0
     if not storage.is_explicit:
@@ -69,17 +71,16 @@ def print_comparison(base: Run, run: Run, storage: StorageOptions) -> int:
 def print_self_check(found: SelfCheck) -> int:
     """Print what came of a self-check: 0 the claim is kept, 1 it is broken, 3 undecided."""
     from web_terminal_suite.bench.analysis.comparison.self_check import Claim
-    from web_terminal_suite.bench.report import comparison, paper
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text import baseline_comparison
 
-    console = paper.console()
+    console = console_for()
     console.print()
-    comparison.print_self_check(console, found)
+    baseline_comparison.print_self_check(console, found)
     return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]
 
 
-def report_line(
-    run: Run, analysis: Analysis, base: Run | None, storage: StorageOptions, name: str = "report.html"
-) -> str:
+def report_line(run: Run, analysis: Analysis, base: Run | None, storage: StorageOptions, name: str = "") -> str:
     """Write the HTML report; where it is, or why there is none."""
     from web_terminal_suite.bench.pipeline import StorageError, analyse, write_report
 

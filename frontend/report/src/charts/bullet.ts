@@ -1,9 +1,9 @@
-/** A judged figure beside its limit, on one axis for all: left of the line it keeps it. */
+/** Bullet graphs: judged figures relative to their limits, on a shared axis; left of the line meets the limit. */
 
 import { scaleLog } from 'd3-scale';
-import type { Bullet } from '../data';
+import type { BulletBar } from '../data';
 import { s } from '../dom';
-import { verdictLook } from '../looks';
+import { verdictClass } from '../appearance';
 
 const WIDTH = 180;
 const HEIGHT = 18;
@@ -15,7 +15,7 @@ export interface BulletScale {
 }
 
 /** The axis that all of `bullets` share: from the best of them to a little beyond the limit. */
-export function bulletScale(bullets: readonly Bullet[]): BulletScale {
+export function bulletScale(bullets: readonly BulletBar[]): BulletScale {
   const ends = bullets.flatMap(({ value, lower, upper }) => [value, lower, upper]).filter((end): end is number => end !== null);
   const low = Math.max(LEAST, Math.min(0.1, ...ends) * 0.8);
   const high = Math.max(2.5, Math.min(50, Math.max(1, ...ends) * 1.3));
@@ -24,9 +24,9 @@ export function bulletScale(bullets: readonly Bullet[]): BulletScale {
   return Object.assign((value: number) => scale(value), { ticks });
 }
 
-export function bullet(of: Bullet, verdict: string, x: BulletScale): SVGSVGElement {
+export function bullet(of: BulletBar, verdict: string, x: BulletScale): SVGSVGElement {
   const middle = HEIGHT / 2;
-  const svg = s('svg', { class: `bullet ${verdictLook(verdict)}`, width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, 'aria-hidden': 'true' });
+  const svg = s('svg', { class: `bullet ${verdictClass(verdict)}`, width: WIDTH, height: HEIGHT, viewBox: `0 0 ${WIDTH} ${HEIGHT}`, 'aria-hidden': 'true' });
   svg.append(s('line', { class: 'track', x1: 0, x2: WIDTH, y1: middle, y2: middle }));
   svg.append(s('line', { class: 'end', x1: x(1), x2: x(1), y1: 1, y2: HEIGHT - 1 }));
   if (of.goal !== null) svg.append(s('path', { class: 'goal', d: `M${x(of.goal)} ${HEIGHT - 5}l3.4 5h-6.8z` }));

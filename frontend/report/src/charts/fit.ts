@@ -3,17 +3,17 @@
 import { area as areaOf, line as lineOf } from 'd3-shape';
 import { axisBelow, axisLeft, roomLeft, scaleOf, type Area } from '../axes';
 import { canvas, type Chart, type Drawing } from '../chart';
-import type { Fit, Panel } from '../data';
+import type { LineFit, MetricPanel } from '../data';
 import { s } from '../dom';
-import { lookOf } from '../looks';
+import { colourOf } from '../appearance';
 
 const HEIGHT = 280;
 
-export function fitChart(panel: Panel, level: string): Chart | null {
+export function fitChart(panel: MetricPanel, level: string): Chart | null {
   const fits = panel.fits.filter((fit) => fit.x.length > 0);
   if (fits.length === 0) return null;
   const sloped = fits.some((fit) => fit.line_x.length > 0);
-  const legend = fits.map((fit) => ({ words: `${fit.terminal}: ${fit.words}`, look: lookOf(fit.terminal), mark: 'dot' as const }));
+  const legend = fits.map((fit) => ({ words: `${fit.terminal}: ${fit.words}`, colour: colourOf(fit.terminal), mark: 'dot' as const }));
   return {
     title: sloped ? 'Readings and the line through them' : 'Readings',
     summary: fits.map((fit) => `${fit.terminal}: ${fit.words}`).join('; '),
@@ -23,7 +23,7 @@ export function fitChart(panel: Panel, level: string): Chart | null {
   };
 }
 
-function draw(panel: Panel, fits: readonly Fit[], width: number): Drawing {
+function draw(panel: MetricPanel, fits: readonly LineFit[], width: number): Drawing {
   const svg = canvas(width, HEIGHT);
   const area: Area = { left: 0, right: width - 14, top: 12, bottom: HEIGHT - 40 };
   const xs = fits.flatMap((fit) => fit.x);
@@ -36,7 +36,7 @@ function draw(panel: Panel, fits: readonly Fit[], width: number): Drawing {
   svg.append(axisLeft(y, 'linear', area, unit), axisBelow(x, 'linear', area, ''));
   svg.append(s('text', { class: 'axis-name', x: area.right, y: HEIGHT - 4, 'text-anchor': 'end' }, 'sessions'));
   for (const fit of fits) {
-    const look = lookOf(fit.terminal);
+    const colour = colourOf(fit.terminal);
     const places = fit.line_x.map((at, place) => ({
       x: x(at),
       y: y(fit.line_y[place] ?? 0),
@@ -46,10 +46,10 @@ function draw(panel: Panel, fits: readonly Fit[], width: number): Drawing {
     if (places.length > 0) {
       const band = areaOf<(typeof places)[number]>((at) => at.x, (at) => at.lower, (at) => at.upper);
       const edge = lineOf<(typeof places)[number]>((at) => at.x, (at) => at.y);
-      svg.append(s('path', { class: `band ${look}`, d: band(places) }), s('path', { class: `stroke ${look}`, d: edge(places) }));
+      svg.append(s('path', { class: `band ${colour}`, d: band(places) }), s('path', { class: `stroke ${colour}`, d: edge(places) }));
     }
     const d = fit.x.map((at, place) => `M${x(at).toFixed(1)} ${y(fit.y[place] ?? 0).toFixed(1)}h0`).join('');
-    svg.append(s('path', { class: `dots big ${look}`, d }));
+    svg.append(s('path', { class: `dots big ${colour}`, d }));
   }
   return { svg, stops: [], top: area.top, bottom: area.bottom };
 }

@@ -4,14 +4,14 @@ import { scalePoint } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
 import { axisLeft, roomLeft, scaleOf, type Area } from '../axes';
 import { canvas, type Chart, type Drawing, type Stop } from '../chart';
-import type { History, HistoryPoint } from '../data';
+import type { HistoryChart, HistoryPoint } from '../data';
 import { s } from '../dom';
-import { lookOf } from '../looks';
+import { colourOf } from '../appearance';
 import { quantity } from '../units';
 
 const HEIGHT = 200;
 
-export function historyChart(history: History, unit: string): Chart | null {
+export function historyChart(history: HistoryChart, unit: string): Chart | null {
   if (history.points.length < 2) return null;
   const changes = history.points.filter((point) => point.changed).length;
   return {
@@ -22,7 +22,7 @@ export function historyChart(history: History, unit: string): Chart | null {
   };
 }
 
-function draw(history: History, unit: string, width: number): Drawing {
+function draw(history: HistoryChart, unit: string, width: number): Drawing {
   const svg = canvas(width, HEIGHT);
   const area: Area = { left: 0, right: width - 14, top: 14, bottom: HEIGHT - 26 };
   const ends = history.points.flatMap((point) => [point.value, point.lower ?? point.value, point.upper ?? point.value]);
@@ -30,20 +30,20 @@ function draw(history: History, unit: string, width: number): Drawing {
   area.left = roomLeft(y, 'linear', area.bottom - area.top, unit);
   const scale = scalePoint(history.points.map((_, place) => place), [area.left + 8, area.right - 8]);
   const x = (place: number): number => scale(place) ?? 0;
-  const look = lookOf(history.terminal);
+  const colour = colourOf(history.terminal);
   svg.append(axisLeft(y, 'linear', area, unit));
   svg.append(s('line', { class: 'base', x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }));
   const edge = lineOf<HistoryPoint>((_, place) => x(place), (point) => y(point.value));
-  svg.append(s('path', { class: `stroke thin ${look}`, d: edge(history.points) }));
+  svg.append(s('path', { class: `stroke thin ${colour}`, d: edge(history.points) }));
   const stops: Stop[] = [];
   for (const [place, point] of history.points.entries()) {
     const at = x(place);
     if (point.changed) svg.append(s('line', { class: 'k-limit limit', x1: at, x2: at, y1: area.top, y2: area.bottom }));
     if (point.lower !== null && point.upper !== null) {
-      svg.append(s('line', { class: `whisker ${look}`, x1: at, x2: at, y1: y(point.lower), y2: y(point.upper) }));
+      svg.append(s('line', { class: `whisker ${colour}`, x1: at, x2: at, y1: y(point.lower), y2: y(point.upper) }));
     }
-    svg.append(s('circle', { class: `full ${look}`, cx: at, cy: y(point.value), r: 3.5 }));
-    stops.push({ x: at, words: words(point, unit), marks: [{ y: y(point.value), look }] });
+    svg.append(s('circle', { class: `full ${colour}`, cx: at, cy: y(point.value), r: 3.5 }));
+    stops.push({ x: at, words: words(point, unit), marks: [{ y: y(point.value), colour }] });
   }
   for (const [place, anchor] of [[0, 'start'], [history.points.length - 1, 'end']] as const) {
     svg.append(s('text', { class: 'axis-name', x: x(place), y: area.bottom + 17, 'text-anchor': anchor }, history.points[place]?.started ?? ''));

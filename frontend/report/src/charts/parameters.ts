@@ -4,27 +4,27 @@ import { scaleLinear, scalePoint } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
 import { axisLeft, roomLeft, scaleOf, type Area } from '../axes';
 import { canvas, type Chart, type Drawing, type Legend, type Stop } from '../chart';
-import type { Dot, Lines } from '../data';
+import type { ParameterPoint, ParameterChart } from '../data';
 import { s } from '../dom';
-import { lookOf } from '../looks';
+import { colourOf } from '../appearance';
 
 const HEIGHT = 260;
 
-export function parametersChart(lines: Lines, level: string): Chart {
-  const several = new Set(lines.strands.map((strand) => strand.terminal)).size > 1;
-  const legend: Legend[] = lines.strands.map((strand) => ({
-    words: several ? `${strand.terminal}, ${strand.label}` : strand.label,
-    look: lookOf(strand.terminal),
-    mark: isUpper(strand.label) ? 'ring' : 'dot',
+export function parametersChart(chart: ParameterChart, level: string): Chart {
+  const several = new Set(chart.lines.map((line) => line.terminal)).size > 1;
+  const legend: Legend[] = chart.lines.map((line) => ({
+    words: several ? `${line.terminal}, ${line.label}` : line.label,
+    colour: colourOf(line.terminal),
+    mark: isUpper(line.label) ? 'ring' : 'dot',
   }));
-  const name = `${lines.title.charAt(0).toUpperCase()}${lines.title.slice(1)}`;
-  const title = lines.unit === 'ns' && lines.title !== 'latency' ? `Latency ${lines.title}` : name;
+  const name = `${chart.title.charAt(0).toUpperCase()}${chart.title.slice(1)}`;
+  const title = chart.unit === 'ns' && chart.title !== 'latency' ? `Latency ${chart.title}` : name;
   return {
-    title: axisUnit(lines.unit) === '' && lines.unit !== '' ? `${title}, ${lines.unit}, by parameter` : `${title} by parameter`,
-    summary: lines.strands.flatMap((strand) => strand.dots.map((dot) => dot.words)).join('; '),
+    title: axisUnit(chart.unit) === '' && chart.unit !== '' ? `${title}, ${chart.unit}, by parameter` : `${title} by parameter`,
+    summary: chart.lines.flatMap((line) => line.points.map((point) => point.words)).join('; '),
     note: `Bars are ${level} intervals.`,
     legend,
-    draw: (width) => draw(lines, width),
+    draw: (width) => draw(chart, width),
   };
 }
 
@@ -33,46 +33,46 @@ const axisUnit = (unit: string): string => (/^(ns|B)\b/.test(unit) ? unit : '');
 
 const isUpper = (label: string): boolean => label === 'p95';
 
-function draw(lines: Lines, width: number): Drawing {
+function draw(chart: ParameterChart, width: number): Drawing {
   const svg = canvas(width, HEIGHT);
   const area: Area = { left: 0, right: width - 20, top: 14, bottom: HEIGHT - 26 };
-  const dots = lines.strands.flatMap((strand) => strand.dots);
-  const parameters = [...new Map(dots.map((dot) => [dot.parameter, dot.x])).entries()].sort(([, one], [, other]) => (one ?? 0) - (other ?? 0));
-  const ends = dots.flatMap((dot) => [dot.value, dot.lower ?? dot.value, dot.upper ?? dot.value]);
-  const y = scaleOf(lines.y_scale, [Math.min(...ends), Math.max(...ends)], [area.bottom, area.top]);
-  area.left = roomLeft(y, lines.y_scale, area.bottom - area.top, axisUnit(lines.unit));
-  const x = placer(lines, parameters.map(([name]) => name), parameters.map(([, at]) => at ?? 0), area);
-  svg.append(axisLeft(y, lines.y_scale, area, axisUnit(lines.unit)), axis(parameters.map(([name]) => name), x, area));
-  const shift = (place: number): number => (place - (lines.strands.length - 1) / 2) * Math.min(5, 20 / lines.strands.length);
-  const byParameter = new Map<string, Stop & { marks: { y: number; look: string }[] }>();
-  for (const [place, strand] of lines.strands.entries()) {
-    const look = lookOf(strand.terminal);
-    const at = (dot: Dot): number => x(dot.parameter) + shift(place);
-    const ordered = [...strand.dots].sort((one, other) => at(one) - at(other));
-    const edge = lineOf<Dot>(at, (dot) => y(dot.value));
+  const points = chart.lines.flatMap((line) => line.points);
+  const parameters = [...new Map(points.map((point) => [point.parameter, point.x])).entries()].sort(([, one], [, other]) => (one ?? 0) - (other ?? 0));
+  const ends = points.flatMap((point) => [point.value, point.lower ?? point.value, point.upper ?? point.value]);
+  const y = scaleOf(chart.y_scale, [Math.min(...ends), Math.max(...ends)], [area.bottom, area.top]);
+  area.left = roomLeft(y, chart.y_scale, area.bottom - area.top, axisUnit(chart.unit));
+  const x = placer(chart, parameters.map(([name]) => name), parameters.map(([, at]) => at ?? 0), area);
+  svg.append(axisLeft(y, chart.y_scale, area, axisUnit(chart.unit)), axis(parameters.map(([name]) => name), x, area));
+  const shift = (place: number): number => (place - (chart.lines.length - 1) / 2) * Math.min(5, 20 / chart.lines.length);
+  const byParameter = new Map<string, Stop & { marks: { y: number; colour: string }[] }>();
+  for (const [place, line] of chart.lines.entries()) {
+    const colour = colourOf(line.terminal);
+    const at = (point: ParameterPoint): number => x(point.parameter) + shift(place);
+    const ordered = [...line.points].sort((one, other) => at(one) - at(other));
+    const edge = lineOf<ParameterPoint>(at, (point) => y(point.value));
     // Between words there is nothing, so only numbers are joined.
-    if (lines.x_scale !== '') svg.append(s('path', { class: `stroke thin ${look}`, d: edge(ordered) }));
-    for (const dot of ordered) {
-      if (dot.lower !== null && dot.upper !== null) {
-        svg.append(s('line', { class: `whisker ${look}`, x1: at(dot), x2: at(dot), y1: y(dot.lower), y2: y(dot.upper) }));
+    if (chart.x_scale !== '') svg.append(s('path', { class: `stroke thin ${colour}`, d: edge(ordered) }));
+    for (const point of ordered) {
+      if (point.lower !== null && point.upper !== null) {
+        svg.append(s('line', { class: `whisker ${colour}`, x1: at(point), x2: at(point), y1: y(point.lower), y2: y(point.upper) }));
       }
-      svg.append(s('circle', { class: `${isUpper(strand.label) ? 'ring' : 'full'} ${look}`, cx: at(dot), cy: y(dot.value), r: 4 }));
-      const stop = byParameter.get(dot.parameter) ?? { x: x(dot.parameter), words: '', marks: [] };
-      byParameter.set(dot.parameter, { ...stop, words: stop.words === '' ? dot.words : `${stop.words} · ${dot.words}` });
+      svg.append(s('circle', { class: `${isUpper(line.label) ? 'ring' : 'full'} ${colour}`, cx: at(point), cy: y(point.value), r: 4 }));
+      const stop = byParameter.get(point.parameter) ?? { x: x(point.parameter), words: '', marks: [] };
+      byParameter.set(point.parameter, { ...stop, words: stop.words === '' ? point.words : `${stop.words} · ${point.words}` });
     }
   }
   const stops = [...byParameter.values()].sort((one, other) => one.x - other.x);
   return { svg, stops, top: area.top, bottom: area.bottom };
 }
 
-function placer(lines: Lines, names: string[], numbers: number[], area: Area): (name: string) => number {
+function placer(chart: ParameterChart, names: string[], numbers: number[], area: Area): (name: string) => number {
   const range: [number, number] = [area.left + 18, area.right - 18];
-  if (lines.x_scale === '') {
+  if (chart.x_scale === '') {
     const scale = scalePoint(names, range).padding(0.5);
     return (name) => scale(name) ?? 0;
   }
   const ends: [number, number] = [Math.min(...numbers), Math.max(...numbers)];
-  const log = lines.x_scale === 'log';
+  const log = chart.x_scale === 'log';
   const scale = scaleLinear(log ? [Math.log10(ends[0]), Math.log10(ends[1])] : ends, range);
   const places = new Map(names.map((name, place) => [name, numbers[place] ?? 0]));
   return (name) => scale(log ? Math.log10(places.get(name) ?? 1) : (places.get(name) ?? 0));

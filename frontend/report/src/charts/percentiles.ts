@@ -4,9 +4,9 @@ import { scaleLinear } from 'd3-scale';
 import { area as areaOf, curveStepBefore, line as lineOf } from 'd3-shape';
 import { axisLeft, roomLeft, scaleOf, type Area, type Scale } from '../axes';
 import { canvas, type Chart, type Drawing, type Stop } from '../chart';
-import type { Panel, Percentiles, Series } from '../data';
+import type { MetricPanel, PercentileCurve, SampleCurves } from '../data';
 import { s } from '../dom';
-import { lookOf, lookIn, seriesLegend } from '../looks';
+import { colourOf, colourIn, seriesLegend } from '../appearance';
 import { quantity } from '../units';
 
 const HEIGHT = 260;
@@ -23,18 +23,18 @@ const TICKS: readonly [name: string, nines: number, wide: boolean][] = [
   ['p99.9', 3, false],
 ];
 
-interface Shown extends Series {
-  percentiles: Percentiles;
+interface Shown extends SampleCurves {
+  percentiles: PercentileCurve;
 }
 
-export function percentileChart(panel: Panel, level: string): Chart | null {
+export function percentileChart(panel: MetricPanel, level: string): Chart | null {
   const { domain } = panel;
   const shown = panel.series.filter((series): series is Shown => series.percentiles !== null);
   if (domain === null || shown.length === 0) return null;
   const own = shown.filter((series) => series.reference === '');
   const thin = own.filter((series) => series.percentiles.supported < series.percentiles.nines.length);
   const legend = seriesLegend(shown);
-  legend.push({ words: `${level} interval`, look: lookOf(own[0]?.terminal ?? ''), mark: 'bar' });
+  legend.push({ words: `${level} interval`, colour: colourOf(own[0]?.terminal ?? ''), mark: 'bar' });
   return {
     title: 'Distribution by percentile',
     summary: own
@@ -46,7 +46,7 @@ export function percentileChart(panel: Panel, level: string): Chart | null {
   };
 }
 
-function draw(panel: Panel, shown: readonly Shown[], domain: [number, number], width: number): Drawing {
+function draw(panel: MetricPanel, shown: readonly Shown[], domain: [number, number], width: number): Drawing {
   const svg = canvas(width, HEIGHT);
   const area: Area = { left: 0, right: width - 24, top: 12, bottom: HEIGHT - 26 };
   const y = scaleOf(panel.scale, domain, [area.bottom, area.top]);
@@ -61,7 +61,7 @@ function draw(panel: Panel, shown: readonly Shown[], domain: [number, number], w
       s('text', { class: 'mark', x: area.left + 4, y: at - 4 }, panel.limit_words),
     );
   }
-  for (const series of [...shown].reverse()) svg.append(curve(series, lookIn(shown, series), x, y, [low, high]));
+  for (const series of [...shown].reverse()) svg.append(curve(series, colourIn(shown, series), x, y, [low, high]));
   return { svg, stops: stops(panel, shown, x, y), top: area.top, bottom: area.bottom };
 }
 
@@ -81,7 +81,7 @@ function axis(x: Scale, area: Area): SVGGElement {
 
 type Place = { x: number; y: number; lower: number; upper: number };
 
-function curve(series: Shown, look: string, x: Scale, y: Scale, [low, high]: [number, number]): SVGGElement {
+function curve(series: Shown, colour: string, x: Scale, y: Scale, [low, high]: [number, number]): SVGGElement {
   const group = s('g');
   const { nines, value, lower, upper, supported } = series.percentiles;
   const places: Place[] = [];
@@ -94,17 +94,17 @@ function curve(series: Shown, look: string, x: Scale, y: Scale, [low, high]: [nu
   const edge = lineOf<Place>((at) => at.x, (at) => at.y).curve(curveStepBefore);
   if (series.reference === '') {
     const band = areaOf<Place>((at) => at.x, (at) => at.lower, (at) => at.upper).curve(curveStepBefore);
-    group.append(s('path', { class: `band ${look}`, d: band(places.slice(0, supported)) }));
+    group.append(s('path', { class: `band ${colour}`, d: band(places.slice(0, supported)) }));
   }
   const dashed = series.reference === 'baseline' ? ' dashed' : '';
-  group.append(s('path', { class: `stroke ${look}${dashed}`, d: edge(places.slice(0, supported)) }));
+  group.append(s('path', { class: `stroke ${colour}${dashed}`, d: edge(places.slice(0, supported)) }));
   if (supported < places.length) {
-    group.append(s('path', { class: `stroke dotted ${look}`, d: edge(places.slice(Math.max(0, supported - 1))) }));
+    group.append(s('path', { class: `stroke dotted ${colour}`, d: edge(places.slice(Math.max(0, supported - 1))) }));
   }
   return group;
 }
 
-function stops(panel: Panel, shown: readonly Shown[], x: Scale, y: Scale): Stop[] {
+function stops(panel: MetricPanel, shown: readonly Shown[], x: Scale, y: Scale): Stop[] {
   const longest = [...shown].sort((one, other) => other.percentiles.nines.length - one.percentiles.nines.length)[0];
   if (longest === undefined) return [];
   return longest.percentiles.nines.map((nines) => {
@@ -116,13 +116,13 @@ function stops(panel: Panel, shown: readonly Shown[], x: Scale, y: Scale): Stop[
       if (place === null || value === undefined) continue;
       const name = shown.length > 1 ? `${series.label} ` : '';
       words.push(name + (value === null ? 'failed' : quantity(value, panel.unit) + bounds(series.percentiles, place, panel.unit)));
-      if (value !== null) marks.push({ y: y(value), look: lookIn(shown, series) });
+      if (value !== null) marks.push({ y: y(value), colour: colourIn(shown, series) });
     }
     return { x: x(nines), words: `${percentile(nines)}: ${words.join(' · ')}`, marks };
   });
 }
 
-function bounds({ lower, upper }: Percentiles, place: number, unit: string): string {
+function bounds({ lower, upper }: PercentileCurve, place: number, unit: string): string {
   const [low, high] = [lower[place] ?? null, upper[place] ?? null];
   if (low === null || high === null) return '';
   return ` (${quantity(low, unit)} … ${quantity(high, unit)})`;

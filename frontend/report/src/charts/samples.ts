@@ -3,28 +3,28 @@
 import { scaleLinear } from 'd3-scale';
 import { axisLeft, roomLeft, scaleOf, type Area, type Scale } from '../axes';
 import { canvas, type Chart, type Drawing, type Legend } from '../chart';
-import { WARM_UP, type Panel, type Samples, type Series } from '../data';
+import { WARM_UP, type MetricPanel, type SamplePlot, type SampleCurves } from '../data';
 import { s } from '../dom';
-import { lookOf } from '../looks';
+import { colourOf } from '../appearance';
 import { quantity } from '../units';
 
 const BELOW = 40;
 
-interface Shown extends Series {
-  samples: Samples;
+interface Shown extends SampleCurves {
+  samples: SamplePlot;
 }
 
-export function samplesChart(panel: Panel): Chart | null {
+export function samplesChart(panel: MetricPanel): Chart | null {
   const shown = panel.series.filter((series): series is Shown => series.samples !== null);
   if (shown.length === 0) return null;
   const has = (label: number): boolean => shown.some((series) => series.samples.label.some((each) => Math.abs(each) === label));
   const failures = shown.flatMap((series) => series.samples.failures);
-  const legend: Legend[] = shown.map((series) => ({ words: series.label, look: lookOf(series.terminal), mark: 'dot' }));
-  if (has(WARM_UP)) legend.push({ words: 'warm-up', look: 'o-warm', mark: 'dot' });
-  if (has(1)) legend.push({ words: 'mild outlier', look: 'o-mild', mark: 'dot' });
-  if (has(2)) legend.push({ words: 'severe outlier', look: 'o-severe', mark: 'dot' });
+  const legend: Legend[] = shown.map((series) => ({ words: series.label, colour: colourOf(series.terminal), mark: 'dot' }));
+  if (has(WARM_UP)) legend.push({ words: 'warm-up', colour: 'o-warm', mark: 'dot' });
+  if (has(1)) legend.push({ words: 'mild outlier', colour: 'o-mild', mark: 'dot' });
+  if (has(2)) legend.push({ words: 'severe outlier', colour: 'o-severe', mark: 'dot' });
   const outcomes = [...new Set(failures.map((failure) => failure.outcome))];
-  if (outcomes.length > 0) legend.push({ words: `failed: ${outcomes.join(', ')}`, look: 'o-failed', mark: 'cross' });
+  if (outcomes.length > 0) legend.push({ words: `failed: ${outcomes.join(', ')}`, colour: 'o-failed', mark: 'cross' });
   const thinned = shown.filter((series) => series.samples.drawn < series.samples.total);
   const notes = thinned.map(
     ({ label, samples }) =>
@@ -41,7 +41,7 @@ export function samplesChart(panel: Panel): Chart | null {
   };
 }
 
-function draw(panel: Panel, shown: readonly Shown[], width: number): Drawing {
+function draw(panel: MetricPanel, shown: readonly Shown[], width: number): Drawing {
   const each = shown.length > 1 ? 130 : 210;
   const height = shown.length * (each + BELOW);
   const svg = canvas(width, height);
@@ -66,14 +66,14 @@ function strip(series: Shown, x: Scale, y: Scale, area: Area, unit: string): SVG
   const paths = new Map<string, string>();
   const radius = samples.drawn > 800 ? 'small' : 'large';
   for (const [place, at] of samples.x.entries()) {
-    const look = looks(samples.label[place] ?? 0, lookOf(series.terminal));
+    const colour = colourFor(samples.label[place] ?? 0, colourOf(series.terminal));
     const d = `M${x(at).toFixed(1)} ${y(samples.y[place] ?? 0).toFixed(1)}h0`;
-    paths.set(look, (paths.get(look) ?? '') + d);
+    paths.set(colour, (paths.get(colour) ?? '') + d);
   }
-  const order = ['o-warm', lookOf(series.terminal), 'o-mild', 'o-severe'];
-  for (const look of order) {
-    const d = paths.get(look);
-    if (d !== undefined) group.append(s('path', { class: `dots ${radius} ${look}`, d }));
+  const order = ['o-warm', colourOf(series.terminal), 'o-mild', 'o-severe'];
+  for (const colour of order) {
+    const d = paths.get(colour);
+    if (d !== undefined) group.append(s('path', { class: `dots ${radius} ${colour}`, d }));
   }
   for (const failure of samples.failures) {
     const words = `operation ${failure.x}: ${failure.outcome} after ${quantity(failure.y, unit)}${failure.reason === '' ? '' : `, ${failure.reason}`}`;
@@ -85,13 +85,13 @@ function strip(series: Shown, x: Scale, y: Scale, area: Area, unit: string): SVG
   return group;
 }
 
-function looks(label: number, own: string): string {
+function colourFor(label: number, own: string): string {
   if (label === WARM_UP) return 'o-warm';
   return label === 0 ? own : Math.abs(label) === 1 ? 'o-mild' : 'o-severe';
 }
 
-/** Where each block begins, named as far as there is room. */
-function blocks(samples: Samples, x: Scale, area: Area): SVGGElement {
+/** Where each block begins, named where there is room. */
+function blocks(samples: SamplePlot, x: Scale, area: Area): SVGGElement {
   const group = s('g', { class: 'axis' });
   group.append(s('line', { class: 'base', x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }));
   let free = area.left;

@@ -4,16 +4,16 @@ import { scaleLinear } from 'd3-scale';
 import { area as areaOf, curveMonotoneX } from 'd3-shape';
 import { axisBelow, scaleOf, ticksOf, type Area } from '../axes';
 import { canvas, type Chart, type Drawing } from '../chart';
-import type { Benchmark, Series, Violins } from '../data';
+import type { BenchmarkSection, SampleCurves, ViolinChart } from '../data';
 import { s } from '../dom';
-import { lookOf } from '../looks';
+import { colourOf } from '../appearance';
 import { quantity } from '../units';
 
 const ROW = 40;
 
-export function violinsChart(violins: Violins, benchmark: Benchmark): Chart {
+export function violinsChart(violins: ViolinChart, benchmark: BenchmarkSection): Chart {
   const rows = violins.violins.map((violin) => ({ label: violin.label, series: benchmark.panels[violin.panel]?.series[violin.series] }));
-  const found = rows.filter((row): row is { label: string; series: Series } => row.series !== undefined);
+  const found = rows.filter((row): row is { label: string; series: SampleCurves } => row.series !== undefined);
   return {
     title: violins.title === '' ? 'Side by side' : `Side by side, ${violins.title}`,
     summary: found.map(({ label, series }) => `${label}: ${Object.entries(series.lines).map(([name, at]) => `${name} ${quantity(at, violins.unit)}`).join(', ')}`).join('; '),
@@ -22,7 +22,7 @@ export function violinsChart(violins: Violins, benchmark: Benchmark): Chart {
   };
 }
 
-function draw(violins: Violins, rows: readonly { label: string; series: Series }[], width: number): Drawing {
+function draw(violins: ViolinChart, rows: readonly { label: string; series: SampleCurves }[], width: number): Drawing {
   const height = rows.length * ROW + 34;
   const svg = canvas(width, height);
   const longest = Math.max(...rows.map((row) => row.label.length));
@@ -35,7 +35,7 @@ function draw(violins: Violins, rows: readonly { label: string; series: Series }
   svg.append(axisBelow(x, violins.scale, area, violins.unit));
   for (const [place, { label, series }] of rows.entries()) {
     const middle = area.top + ROW * (place + 0.5);
-    const look = lookOf(series.terminal);
+    const colour = colourOf(series.terminal);
     svg.append(s('text', { class: 'row-name', x: left - 10, y: middle + 4, 'text-anchor': 'end' }, shortened(label, left)));
     const { density } = series;
     if (density === null) continue;
@@ -43,11 +43,11 @@ function draw(violins: Violins, rows: readonly { label: string; series: Series }
     const [low = 0, high = 0] = x.domain();
     const points = density.x.map((at, each): [number, number] => [at, density.y[each] ?? 0]).filter(([at]) => at >= low && at <= high);
     const shape = areaOf<[number, number]>(([at]) => x(at), ([, y]) => middle - half(y), ([, y]) => middle + half(y)).curve(curveMonotoneX);
-    svg.append(s('path', { class: `violin ${look}`, d: shape(points) }));
+    svg.append(s('path', { class: `violin ${colour}`, d: shape(points) }));
     for (const [name, reach] of [['p50', 0.32], ['p95', 0.16]] as const) {
       const value = series.lines[name];
       if (value === undefined) continue;
-      svg.append(s('line', { class: `median ${look}`, x1: x(value), x2: x(value), y1: middle - ROW * reach, y2: middle + ROW * reach }));
+      svg.append(s('line', { class: `median ${colour}`, x1: x(value), x2: x(value), y1: middle - ROW * reach, y2: middle + ROW * reach }));
     }
   }
   return { svg, stops: [], top: area.top, bottom: area.bottom };

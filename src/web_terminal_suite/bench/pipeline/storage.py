@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite import __version__
 from web_terminal_suite.bench import baselines, files, record
-from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
 from web_terminal_suite.bench.errors import StorageError
 from web_terminal_suite.bench.history import FILE, History, HistoryError, revision
 from web_terminal_suite.bench.pipeline.recording import trial_file
-from web_terminal_suite.bench.report import html
-from web_terminal_suite.bench.report import json as json_report
-from web_terminal_suite.bench.report.html_history import histories
+from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
+from web_terminal_suite.bench.report.export import json as json_report
+from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
+    from web_terminal_suite.bench.history import Track
     from web_terminal_suite.bench.pipeline.options import StorageOptions
-    from web_terminal_suite.bench.report.html_page import History as ShownHistory
     from web_terminal_suite.bench.samples import Run
-
-REPORT: Final = "report.html"
 
 _SHOWN: Final = ("p95", "slope", "level")
 """One statistic of each kind is drawn over time."""
@@ -107,33 +104,37 @@ def write_report(
     analysis: Analysis,
     directory: Path,
     base: tuple[Run, Analysis] | None = None,
-    name: str = REPORT,
+    name: str = "",
 ) -> Path:
     """Write the run's HTML report into ``directory``, with ``base`` to compare with; where it is.
+
+    Args:
+        name: of the file, where it is not the format's own.
 
     Raises:
         StorageError: the page is not built, or the disk refuses.
     """
-    path = directory / name
+    chosen = REPORT_FORMATS["html"]
+    path = directory / (name or chosen.file_name)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        history, _ = earlier_results(run, directory)  # one that cannot be read is for ``keep`` to complain about
-        page = html.render(run, analysis, __version__, base, history)
+        tracks, _ = earlier_results(directory)  # one that cannot be read is for ``keep`` to complain about
+        page = chosen.load()(run, analysis, ReportOptions(__version__, base, tracks))
         files.put(path, page.encode())
-    except html.TemplateMissing as error:
+    except ReportError as error:
         raise StorageError(str(error)) from error
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
     return path
 
 
-def earlier_results(run: Run, directory: Path) -> tuple[list[ShownHistory], str]:
-    """Results of earlier runs on this machine, and why there are none where the history cannot be read."""
+def earlier_results(directory: Path) -> tuple[tuple[Track, ...], str]:
+    """Results of earlier runs, and why there are none where the history cannot be read."""
     path = directory / FILE
     if not path.exists():
-        return [], ""
+        return (), ""
     try:
         with History(path) as kept:
-            return histories(kept.tracks(statistics=_SHOWN, limit=_RUNS), fingerprint(run.machine)), ""
+            return tuple(kept.tracks(statistics=_SHOWN, limit=_RUNS)), ""
     except HistoryError as error:
-        return [], str(error)
+        return (), str(error)

@@ -1,0 +1,1 @@
+"""What several report formats say alike: numbers with units, names, rows, comparisons, the machine."""

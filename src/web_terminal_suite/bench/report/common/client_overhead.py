@@ -1,0 +1,27 @@
+"""The overhead of the measuring client in words: its floor terminal compared with a floor of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.report.common import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from web_terminal_suite.bench.analysis import Analysis
+
+
+def overheads(analysis: Analysis) -> Iterator[str]:
+    """Such as: against the null server p50 = 1.40 times (1.38 … 1.42) the bare loopback ping pong of the same run."""
+    for result in analysis.results:
+        if result.role != "floor" or result.floor is None or result.floor.judgement.target is None:
+            continue
+        ratio = result.floor.ratio["p50"]
+        if ratio.value is None:
+            continue
+        times = units.quantity(ratio.value, units.RATIO).removesuffix(units.RATIO)
+        interval = units.interval(ratio.lower, ratio.upper, units.RATIO).removesuffix(units.RATIO)
+        terminal = result.cell.terminal.replace("-", " ")
+        floor = result.floor.floor.benchmark.rpartition("/")[2].replace("_", " ")
+        yield f"against the {terminal} p50 = {times} times ({interval}) the bare {floor} of the same run"

@@ -1,0 +1,90 @@
+"""The machine and the terminals of a run, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from web_terminal_suite.bench.report.common import labels, units
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.samples import Run, TerminalFacts
+
+MACHINE = {
+    "cpu_model": "processor",
+    "cpu_count": "processors",
+    "cpus_usable": "processors usable",
+    "governors": "frequency governor",
+    "turbo": "turbo",
+    "virtualisation": "virtualisation",
+    "memory_total": "memory",
+    "memory_available": "memory available",
+    "swap_used": "swap used",
+    "load": "load average",
+    "kernel": "kernel",
+    "distribution": "distribution",
+    "python": "Python",
+    "hostname": "host name",
+}
+
+
+class TerminalWords(NamedTuple):
+    """One terminal of the run; ``command`` is its URL where it was already running."""
+
+    name: str
+    version: str
+    role: str
+    command: str
+    capabilities: str
+
+
+def terminals(run: Run, *, brief: bool = False) -> list[TerminalWords]:
+    """Every terminal of the run; ``brief`` names programs without their directories."""
+    return [_terminal(each, brief) for each in run.terminals]
+
+
+def _terminal(facts: TerminalFacts, brief: bool) -> TerminalWords:
+    command = labels.command(facts.command) if brief else " ".join(facts.command)
+    if facts.missing:
+        command = f"not measured: {facts.missing}"
+    return TerminalWords(facts.name, facts.version, facts.role, facts.url or command, ", ".join(facts.capabilities))
+
+
+def environment(machine: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What is known of the machine: a name, its value before the run, and after the run where that differs."""
+    before, after = machine.get("before") or {}, machine.get("after") or {}
+    found = []
+    for key, name in MACHINE.items():
+        first, last = (_machine_words(key, snapshot.get(key)) for snapshot in (before, after))
+        if first or last:
+            found.append((name, first, "" if last == first else last))
+    clock = before.get("clock") or {}
+    if clock:
+        words = f"{clock.get('source') or 'unknown source'}, a reading costs {clock.get('cost_ns', 0):.0f} ns"
+        found.append(("clock", words, ""))
+    ticks = [each.get("cpu_ticks") or 0 for each in (before, after)]
+    stolen = [each.get("steal_ticks") or 0 for each in (before, after)]
+    if after and ticks[1] > ticks[0]:
+        found.append(("stolen by the hypervisor", f"{(stolen[1] - stolen[0]) / (ticks[1] - ticks[0]) * 100:.1f} %", ""))
+    packages = before.get("packages") or {}
+    if packages:
+        found.append(("packages", ", ".join(f"{name} {number}" for name, number in packages.items()), ""))
+    return found
+
+
+def plain(value: Any) -> str:
+    """A value of a record as text: ``yes`` and ``no``, lists with commas."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(each) for each in value)
+    return str(value)
+
+
+def _machine_words(key: str, value: Any) -> str:
+    if value is None or value == []:
+        return ""
+    if key.startswith(("memory", "swap")) and isinstance(value, int | float):
+        return units.quantity(float(value), "B")
+    if key == "load":
+        return " ".join(f"{each:.2f}" for each in value)
+    return plain(value)

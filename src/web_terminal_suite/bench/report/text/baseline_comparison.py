@@ -1,0 +1,196 @@
+"""A comparison with a baseline as aligned lines: ratio, interval, verdict, and what a verdict alone does not say."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.text import Text
+
+from web_terminal_suite.bench.analysis.comparison.self_check import Claim, fewest_rows
+from web_terminal_suite.bench.report.common import labels, units
+from web_terminal_suite.bench.report.common.changes import change_word
+from web_terminal_suite.bench.stats.ratios import ChangeVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison
+    from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
+
+STYLES = {
+    ChangeVerdict.FASTER: "green",
+    ChangeVerdict.SLOWER: "bold red",
+    ChangeVerdict.EQUAL: "",
+    ChangeVerdict.UNDECIDED: "yellow",
+}
+COLUMNS = ("benchmark", "statistic", "base", "new", "ratio", "interval", "p", "verdict")
+HEADERS = {"benchmark": "", "statistic": "", "interval": "interval", "p": "p corrected"}
+RIGHT = ("base", "new", "ratio", "p")
+OPTIONAL = ("p", "base", "interval")
+"""The columns that are dropped, in this order, where the terminal is too narrow for all."""
+PLAIN_REASON = "the interval holds"
+"""A reason that the table itself shows."""
+CLAIMS = {
+    Claim.KEPT: ("it stays under", "green"),
+    Claim.BROKEN: ("it is above", "bold red"),
+    Claim.UNDECIDED: ("not yet distinguishable from", "yellow"),
+}
+LARGEST = 1000
+"""Two trials that differ can give an interval of six digits, which says nothing more."""
+MEANINGS = {0: "nothing is slower", 1: "something is slower", 3: "nothing is decided"}
+
+
+def print_comparison(to: Console, compared: Sequence[RunComparison], code: int | None) -> None:
+    """Every comparison with its table and notes, then one line that sums them up and states the exit code.
+
+    Args:
+        code: ``None`` where the command ends with something else.
+    """
+    for each in compared:
+        share = units.share(each.level)
+        to.print(Text(f"{each.new} compared with {each.base}  {share} intervals of the ratio", style="bold"))
+        _print_table(to, each.rows, each)
+        for line, style in _notes(each):
+            to.print(Text(f"  {line}", style=style), soft_wrap=True)
+        to.print()
+    to.print(_summary(compared, code), soft_wrap=True)
+
+
+def print_self_check(to: Console, found: SelfCheck) -> None:
+    """Print the result of comparing a terminal with itself."""
+    to.print(Text(f"Self-check  {found.first} compared with itself", style="bold"))
+    for row in found.alarms:
+        to.print(Text(f"  false alarm: {_where(row)} {row.statistic} {_ratio(row)} ({_interval(row)})", style="yellow"))
+    interval = f"{found.lower:.1%} … {found.upper:.1%}"
+    claim, style = CLAIMS[found.claim]
+    to.print(
+        Text.assemble(
+            f"  {len(found.alarms)} false alarms in {found.rows} rows, one by one: {found.rate:.1%} ({interval}); ",
+            (f"{claim} the {found.claimed:.0%} claimed", style),
+        ),
+        soft_wrap=True,
+    )
+    if found.claim is Claim.UNDECIDED:
+        fewest = fewest_rows(found.claimed, found.level)
+        to.print(f"  {fewest} rows without an alarm would show it; select more benchmarks", soft_wrap=True)
+    to.print(f"  {len(found.reported)} would have been reported after correction and noise threshold", soft_wrap=True)
+
+
+def as_json(compared: Sequence[RunComparison], code: int) -> bytes:
+    """The comparisons as one JSON object; a bound that does not exist and a failed percentile are ``null``."""
+    rows = [_plain(msgspec.to_builtins(each)) for each in compared]
+    return msgspec.json.encode({"comparisons": rows, "exit_code": code}) + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print_table(to: Console, rows: Sequence[ComparisonRow], terms: RunComparison) -> None:
+    if not rows:
+        to.print(Text("  no benchmark is in both", style="yellow"))
+        return
+    lines = [_cells(row, terms) for row in rows]
+    widths = {name: max(len(HEADERS.get(name, name)), *(line[name].cell_len for line in lines)) for name in COLUMNS}
+    for name in OPTIONAL:
+        if 2 + sum(widths.values()) + 2 * (len(widths) - 1) > to.width:
+            widths.pop(name)
+    header = {name: Text(HEADERS.get(name, name), style="dim") for name in COLUMNS}
+    above = ""
+    for line in (header, *lines):
+        name = line["benchmark"].plain
+        shown = line | {"benchmark": Text()} if name and name == above else line
+        above = name
+        text = Text("  ")
+        for column, width in widths.items():
+            blank = " " * (width - shown[column].cell_len)
+            parts = (blank, shown[column]) if column in RIGHT else (shown[column], blank)
+            text.append_text(Text.assemble(*parts, "  "))
+        text.rstrip()
+        to.print(text, soft_wrap=True)
+
+
+def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
+    return {
+        "benchmark": Text(_where(row), style="cyan"),
+        "statistic": Text(f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic, style="dim"),
+        "base": Text(units.quantity(row.base_value, row.unit), style="dim"),
+        "new": Text(units.quantity(row.new_value, row.unit)),
+        "ratio": Text(_ratio(row), style="bold"),
+        "interval": Text(_interval(row), style="dim"),
+        "p": Text(units.MISSING if row.adjusted is None else _probability(row.adjusted), style="dim"),
+        "verdict": Text(change_word(row, terms.noise), style=STYLES[row.change]),
+    }
+
+
+def _where(row: ComparisonRow) -> str:
+    parameter = f"/{row.new.parameter}" if row.new.parameter else ""
+    terminal = f" [{row.new.terminal}]" if row.base.terminal == row.new.terminal else ""
+    return f"{row.new.benchmark}{parameter}{terminal}"
+
+
+def _ratio(row: ComparisonRow) -> str:
+    return units.MISSING if row.ratio is None else f"{_times(row.ratio)}x"
+
+
+def _interval(row: ComparisonRow) -> str:
+    if row.ratio is None and math.isinf(row.upper) and row.lower == 0:
+        return units.MISSING
+    return f"{_times(row.lower)} … {_times(row.upper)}"
+
+
+def _times(ratio: float) -> str:
+    """A factor to three digits; one beyond a thousand only as ``> 1,000``."""
+    if math.isinf(ratio):
+        return "∞"
+    if ratio >= LARGEST:
+        return f"> {LARGEST:,}"
+    return f"< {1 / LARGEST:g}" if 0 < ratio < 1 / LARGEST else f"{ratio:.3f}"
+
+
+def _probability(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _notes(compared: RunComparison) -> list[tuple[str, str]]:
+    notes = [(f"another machine: {text}", "bold yellow") for text in compared.machine]
+    for row in compared.floors:
+        if row.change in (ChangeVerdict.FASTER, ChangeVerdict.SLOWER):
+            text = (
+                f"the floor {_where(row)} itself is {change_word(row, compared.noise)}: {row.statistic} {_ratio(row)}"
+            )
+            notes.append((f"{text}; the machine itself changed, so differences of that size are not the terminal's",
+                          "bold yellow"))  # fmt: skip
+    notes += [
+        (f"{_where(row)} {row.statistic}: {row.reason}", "dim")
+        for row in compared.rows
+        if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON)
+    ]
+    if compared.gone:
+        notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
+    if compared.added:
+        notes.append((f"only in {compared.new}: {labels.few(compared.added)}", "dim"))
+    return notes
+
+
+def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
+    rows = [row for each in compared for row in each.rows]
+    counted = Counter(row.change for row in rows)
+    parts = [f"{counted[change]} {change}" for change in ChangeVerdict if counted[change]]
+    corrections = {each.correction for each in compared if each.correction != "none"}
+    corrected = f" after {'/'.join(corrections)} correction" if corrections else ""
+    noise = max((each.noise for each in compared), default=0.0)
+    level = max((each.significance for each in compared), default=0.0)
+    rule = f"beyond {units.share(noise)} at significance {level:g}{corrected}"
+    head = (f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", "bold")
+    text = Text.assemble(head, f": {', '.join(parts) or 'nothing to compare'}; {rule}")
+    return text if code is None else Text.assemble(text, "; ", (f"exit {code}", "bold"), f" ({MEANINGS[code]})")

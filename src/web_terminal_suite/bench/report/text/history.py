@@ -1,0 +1,89 @@
+"""A benchmark over time, drawn with characters: a sparkline for a list, a plot with intervals for one benchmark."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from web_terminal_suite.bench.report.common import units
+from web_terminal_suite.bench.report.common.labels import short_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from web_terminal_suite.bench.history import Track
+    from web_terminal_suite.bench.stats.change_points import ChangePoint
+
+BARS = "▁▂▃▄▅▆▇█"
+FAILED = "x"
+HEIGHT = 10
+"""Lines of a plot."""
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character a value, from the smallest to the largest; ``x`` where the operation failed."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return FAILED * len(values)
+    low, high = min(finite), max(finite)
+    step = (high - low) / (len(BARS) - 1)
+
+    def bar(value: float) -> str:
+        if not math.isfinite(value):
+            return FAILED
+        return BARS[round((value - low) / step)] if step > 0 else BARS[len(BARS) // 2]
+
+    return "".join(bar(value) for value in values)
+
+
+def plot(track: Track, steps: Sequence[ChangePoint], width: int) -> list[Text]:
+    """Lines of a plot: ``●`` an estimate, ``│`` its interval, ``┊`` a step to another level.
+
+    The axis begins at its data, not at 0.
+
+    Args:
+        steps: their indices count the track's entries.
+        width: columns there are; runs that do not fit are left out at the older end.
+    """
+    shown = [entry for entry in track.entries if math.isfinite(entry.value)]
+    ends = [end for entry in shown for end in (entry.lower, entry.value, entry.upper) if math.isfinite(end)]
+    if not ends:
+        return [Text("  nothing to plot: in every run the operation at this percentile failed", style="yellow")]
+    low, high = min(ends), max(ends)
+    if high == low:
+        low, high = low - (abs(low) or 1) * 0.05, high + (abs(high) or 1) * 0.05
+    labels = [units.quantity(high - (high - low) * line / (HEIGHT - 1), track.unit) for line in range(HEIGHT)]
+    margin = max(len(label) for label in labels)
+    entries = track.entries[-max(1, (width - margin - 4) // 2) :]
+    skipped = len(track.entries) - len(entries)
+    starts = {step.index - skipped for step in steps}
+
+    def line_of(value: float) -> int:
+        return round((high - min(max(value, low), high)) / (high - low) * (HEIGHT - 1))
+
+    lines = []
+    for line in range(HEIGHT):
+        text = Text(f"  {labels[line]:>{margin}} ┤", style="dim")
+        for place, entry in enumerate(entries):
+            text.append("┊" if place in starts else " ", style="yellow")
+            if not math.isfinite(entry.value):
+                text.append(FAILED if line == 0 else " ", style="bold red")
+            elif line_of(entry.value) == line:
+                text.append("●", style="bold")
+            else:
+                within = line_of(entry.upper) <= line <= line_of(entry.lower)
+                text.append("│" if within else " ", style="dim")
+        text.rstrip()
+        lines.append(text)
+    return lines
+
+
+def step_line(track: Track, step: ChangePoint) -> Text:
+    """One step in words."""
+    entry = track.entries[step.index]
+    before, after = (units.quantity(level, track.unit) for level in (step.before, step.after))
+    where = f" at {short_revision(entry.revision)}" if entry.revision else ""
+    ratio = "" if math.isnan(step.ratio) else f" ({step.ratio:.2f}x)"
+    return Text(f"  ┊ {entry.started}{where}: {before} → {after}{ratio}, p = {step.significance:.3f}", style="yellow")
