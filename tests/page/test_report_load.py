@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.bench.load.ledgers import BEGIN, DURATION, SECOND_NS, planned, whole
+from tests.bench.load.collectors import BEGIN, DURATION, SECOND_NS, planned, whole
 from tests.bench.load.test_record import run_of
 from tests.page.test_report import draw_all, shown, violations
 from web_terminal_suite.bench.analysis import analyse

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.load.test_conduct import conducted, load_of
+from tests.bench.load.test_coordinator import conducted, load_of
 from web_terminal_suite.bench.load.metrics import LEVELS, STATISTICS, TIMED
 from web_terminal_suite.bench.load.scenario import LoadStage, Role, overridden, parse
 from web_terminal_suite.bench.load.thresholds import parse as expectation

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.bench.load.ledgers import (
+from tests.bench.load.collectors import (
     BEGIN,
     CPU,
     DURATION,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.bench.load.ledgers import MS, whole
+from tests.bench.load.collectors import MS, whole
 from web_terminal_suite.bench.load import messages
 from web_terminal_suite.bench.load.columns import OperationColumns
 from web_terminal_suite.bench.load.live_stats import LiveStats, LogHistogram

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
+from tests.bench.load.test_coordinator import Watcher, conducted, load_of, operations, typing
 from tests.bench.load.test_load_cli import QUICK, asked
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.load.backends.backend import BackendError
@@ -87,7 +87,7 @@ async def test_shards_run_on_workers_and_their_samples_are_one_schedule(cluster_
     address, pids = cluster_of_three
     seen = []
     view = Watcher(act=lambda: seen.extend(clients_below(pids)))
-    carrier = cluster.DaskWorkers(address)
+    carrier = cluster.DaskBackend(address)
     assert await carrier.count() == 3
     ledger = await conducted(load_of(typing(sessions=12), shards=3), WebTerminal(), view, carrier)
     assert len(seen) == 3
@@ -125,7 +125,7 @@ async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_
     with running_cluster(tmp_path) as (address, pids):
         view = Watcher(act=lambda: os.kill(pids[1], signal.SIGKILL))
         ledger = await conducted(
-            load_of(typing(sessions=12, duration=6), shards=3), NullServer(), view, cluster.DaskWorkers(address)
+            load_of(typing(sessions=12, duration=6), shards=3), NullServer(), view, cluster.DaskBackend(address)
         )
         (death,) = ledger.deaths
         assert death.sessions == 4
@@ -137,7 +137,7 @@ async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_
 
 
 async def test_more_clients_than_workers_are_refused(cluster_of_three):
-    carrier = cluster.DaskWorkers(cluster_of_three[0])
+    carrier = cluster.DaskBackend(cluster_of_three[0])
     with pytest.raises(BackendError, match="has 3 workers and 4 clients are asked for"):
         await conducted(load_of(typing(), shards=4), NullServer(), carrier=carrier)
 
@@ -153,7 +153,7 @@ async def test_an_interrupted_load_leaves_nothing_on_the_workers(cluster_of_thre
 
     load = load_of(typing(duration=60), shards=3)
     with pytest.raises(asyncio.CancelledError):
-        await conducted(load, NullServer(), Watcher(act=interrupt), cluster.DaskWorkers(address))
+        await conducted(load, NullServer(), Watcher(act=interrupt), cluster.DaskBackend(address))
     task.uncancel()
     assert len(seen) == 3
     await gone(seen)
@@ -190,7 +190,7 @@ async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
 )
 async def test_a_scheduler_that_is_not_there_is_one_clear_error(address, complaint):
     with pytest.raises(BackendError, match=complaint):
-        await cluster.DaskWorkers(address).count()
+        await cluster.DaskBackend(address).count()
 
 
 async def test_what_is_no_scheduler_is_told_from_one():
@@ -202,10 +202,10 @@ async def test_what_is_no_scheduler_is_told_from_one():
     async with await asyncio.start_server(speak_http, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(BackendError, match=f"at tcp://127.0.0.1:{port}"):
-            await cluster.DaskWorkers(f"tcp://127.0.0.1:{port}").count()
+            await cluster.DaskBackend(f"tcp://127.0.0.1:{port}").count()
 
 
 async def test_a_server_on_loopback_is_out_of_reach_of_another_machine(cluster_of_three, monkeypatch):
     monkeypatch.setattr("platform.node", lambda: f"not-{socket.gethostname()}")
     with pytest.raises(BackendError, match="on another machine"):
-        await conducted(load_of(typing(), shards=2), NullServer(), carrier=cluster.DaskWorkers(cluster_of_three[0]))
+        await conducted(load_of(typing(), shards=2), NullServer(), carrier=cluster.DaskBackend(cluster_of_three[0]))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import serving
 from web_terminal_suite.bench.load import coordinator
+from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.backends.local import CLIENT, LocalBackend
 from web_terminal_suite.bench.load.collector import Collector
 from web_terminal_suite.bench.load.coordinator import LoadRun, conduct
@@ -246,7 +247,7 @@ async def test_clients_dial_from_the_addresses_they_are_given():
 
 async def test_a_client_of_another_version_is_refused(monkeypatch):
     monkeypatch.setattr(coordinator, "__version__", "0.0.0")
-    with pytest.raises(coordinator.CarrierError, match=r"the load is started by 0\.0\.0"):
+    with pytest.raises(BackendError, match=r"the load is started by 0\.0\.0"):
         await conducted(load_of(typing()), NullServer())
 
 
