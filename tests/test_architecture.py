@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 from typing import NamedTuple
 
 import pytest
@@ -51,16 +52,19 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.baselines": ("bench.files", "bench.record", "bench.samples"),
     "bench.history": ("bench.samples", "bench.analysis"),
     "bench.record": ("bench.files", "bench.samples"),
-    "bench.benchmark": ("bench.samples", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client"),
+    "bench.benchmark": (
+        "bench.samples", "bench.stats", "bench.record", "bench.plan", "bench.clock", "bench.terminals", "client",
+    ),
     "bench.terminals": (
-        "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "package",
+        "client", "protocol", "server.pty", "bench.clock", "bench.machine", "bench.samples", "bench.stats", "package",
     ),
     "bench.workload": (
-        "client", "protocol", "bench.benchmark", "bench.clock", "bench.machine", "bench.samples", "bench.terminals",
+        "client", "protocol", "bench.benchmark", "bench.clock", "bench.machine", "bench.samples", "bench.stats",
+        "bench.terminals",
     ),
     "bench.suites": (
         "client", "protocol", *COMPONENTS, "bench.workload", "bench.benchmark", "bench.clock", "bench.machine",
-        "bench.samples",
+        "bench.samples", "bench.stats",
         "bench.plan", "bench.record", "bench.terminals",
     ),
     "bench.measurement": (
@@ -72,7 +76,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.terminals", "bench.progress", "bench.profile",
     ),
     "bench.load": (
-        "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.workload", "bench.terminals",
+        "package", "client", "bench.clock", "bench.machine", "bench.samples", "bench.stats", "bench.workload",
+        "bench.terminals",
     ),
     "bench.analysis": ("bench.samples", "bench.stats", "bench.record", "bench.benchmark"),
     "bench.report": ("bench.analysis", "bench.samples", "bench.record", "bench.stats", "bench.history", "package"),
@@ -258,6 +263,19 @@ def test_only_workers_and_the_clients_connection_name_a_web_library():
         where(each)
         for each in ALL
         if each.of.split(".")[0] in WEB_LIBRARIES and not any(within(each.by, may) for may in MAY_NAME_WEB_LIBRARIES)
+    ]
+    assert offenders == []
+
+
+def test_quantiles_are_computed_in_stats_alone():
+    """One definition of a percentile: a second one agrees until somebody changes the first."""
+    own = re.compile(r"\b(np|numpy)\.(nan)?(quantile|percentile|median)\b|statistics\.quantiles|inverted_cdf")
+    offenders = [
+        f"{path.relative_to(SOURCE)}:{number}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.parent != SOURCE / "bench" / "stats"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if own.search(line)
     ]
     assert offenders == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 
 import pytest
 
@@ -12,7 +11,7 @@ from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.delays import delays_ns
-from web_terminal_suite.bench.terminals.reference_server import Exchange, ReferenceServer, quantile, recoveries
+from web_terminal_suite.bench.terminals.reference_server import Exchange, ReferenceServer, recoveries
 from web_terminal_suite.bench.terminals.registry import choose
 
 FLOOR = [100_000 + 100 * number for number in range(100)]
@@ -55,15 +54,6 @@ def test_a_terminal_that_does_not_wait_is_found_out():
 def test_nothing_measured_proves_nothing():
     with pytest.raises(ValueError, match="no exchange"):
         recoveries(3, [], FLOOR)
-
-
-def test_quantiles_are_numpys():
-    numpy = pytest.importorskip("numpy")
-    source = random.Random(1)
-    for _ in range(50):
-        values = [source.randrange(1 << 40) for _ in range(source.randrange(1, 200))]
-        for q in (0.0, 0.5, 0.95, 1.0):
-            assert quantile(values, q) == pytest.approx(float(numpy.quantile(values, q)), rel=1e-12)
 
 
 async def test_the_server_waits_as_long_as_it_is_told():

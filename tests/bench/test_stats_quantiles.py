@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.bench import naive
 from web_terminal_suite.bench.stats import quantiles
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 from web_terminal_suite.bench.stats.series import Series
@@ -54,6 +57,22 @@ def test_ranks_against_the_binomial_summed_naively(n: int, q: float, level: floa
 @given(NUMBERS, PROBABILITIES)
 def test_quantile_is_numpys_inverted_cdf(values: list[int], q: float) -> None:
     assert quantiles.quantile(Series(values), q) == np.quantile(values, q, method="inverted_cdf")
+
+
+@given(st.lists(st.integers(-(10**15), 10**15) | st.just(math.inf), min_size=1, max_size=200), PROBABILITIES)
+def test_nearest_rank_is_the_quantile_without_numpy(values: list[float], q: float) -> None:
+    assert quantiles.nearest_rank(iter(values), q) == naive.quantile(values, str(q))
+    assert quantiles.nearest_rank(values, q) == quantiles.quantile(Series(values), q)
+
+
+def test_nothing_has_no_quantile() -> None:
+    with pytest.raises(ValueError, match="at least one value"):
+        quantiles.nearest_rank([], 0.5)
+
+
+def test_a_client_that_asks_for_a_percentile_does_not_import_numpy() -> None:
+    script = "import sys; from web_terminal_suite.bench import benchmark; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_quantile_is_not_moved_by_binary_fractions() -> None:

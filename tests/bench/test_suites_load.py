@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import random
 
 import msgspec
-import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -20,7 +18,7 @@ from web_terminal_suite.bench.workload import teardown
 from web_terminal_suite.bench.workload.capacity import NotFeasible, shortage
 from web_terminal_suite.bench.workload.churn import CYCLES
 from web_terminal_suite.bench.workload.mixed import KINDS
-from web_terminal_suite.bench.workload.ramp import keys, keys_per_second, nearest_rank
+from web_terminal_suite.bench.workload.ramp import keys, keys_per_second
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
 module = pytest.mark.asyncio(loop_scope="module")
@@ -178,11 +176,3 @@ async def test_a_census_counts_who_is_still_there(monkeypatch):
     async with census.taken():
         await teardown.wait_until(lambda: next(iter(counts), None) is None, "both counts")
     assert census.left[0.02] == 0
-
-
-def test_nearest_rank_is_a_value_that_was_seen():
-    source = random.Random(1)
-    for _ in range(200):
-        values = [source.randrange(1000) for _ in range(source.randrange(1, 50))]
-        q = source.choice((0.01, 0.5, 0.9, 0.95, 1.0))
-        assert nearest_rank(values, q) == np.quantile(values, q, method="inverted_cdf")

@@ -7,11 +7,11 @@ is called once). Inside, only what lies between ``sent`` and ``seen`` counts; di
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Point, Sample, Target
+from web_terminal_suite.bench.stats import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -25,15 +25,10 @@ MS: Final = 1_000_000
 
 Statistic = Literal["mean", "p50", "p95", "p99"]
 
-# A percentile can be bounded on both sides at 95 % from this many operations on: n >= ln(0.025) / ln(p).
-_LEAST: Final = {
-    "mean": 10,
-    "rate": 10,
-    "p50": math.ceil(math.log(0.025) / math.log(0.5)),
-    "p95": math.ceil(math.log(0.025) / math.log(0.95)),
-    "p99": math.ceil(math.log(0.025) / math.log(0.99)),
-    "p99.9": math.ceil(math.log(0.025) / math.log(0.999)),
-}
+_LEVEL: Final = 0.95
+"""Confidence at which ``least`` wants a percentile bounded on both sides."""
+
+_FEWEST_FOR_A_MEAN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,14 @@ class Benchmark:
             for target in (table.get(parameter, table.get("*")),)
             if target is not None
         ]
-        return max(self.at_least, *(_LEAST.get(each.statistic.removeprefix("ratio_"), 1) for each in targets), 1)
+        return max(self.at_least, *(_needed(each.statistic.removeprefix("ratio_")) for each in targets), 1)
+
+
+def _needed(statistic: str) -> int:
+    """Operations from which on a statistic can be judged."""
+    if statistic in quantiles.PERCENTILES:
+        return quantiles.needed(quantiles.PERCENTILES[statistic], _LEVEL)
+    return _FEWEST_FOR_A_MEAN if statistic in ("mean", "rate") else 1
 
 
 def declare(

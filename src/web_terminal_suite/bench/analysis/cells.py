@@ -22,6 +22,7 @@ from web_terminal_suite.bench.analysis.results import (
 )
 from web_terminal_suite.bench.analysis.verdicts import judge, undecided
 from web_terminal_suite.bench.samples import BenchmarkFacts, Cell, Metric, Run, Target, Trial
+from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,7 @@ class _Book:
             return msgspec.structs.replace(result, warmup=warmup)
         rng = self._rng(result)
         by_name = {"mean": estimates.mean(found, self.level, rng)}
-        for name, q in estimates.PERCENTILES.items():
+        for name, q in PERCENTILES.items():
             by_name[name] = estimates.percentile(found.series, q, self.level)
         if any(target.statistic == "max" for target in result.metric.targets.values()):
             by_name["max"] = estimates.largest(found.series)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.samples import Metric, Point, Sample, Trial
 
-PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
-
 RESAMPLES = 2_000
 """Bootstrap replicates of a mean: each end of a 95 % interval then rests on 50, a wobble below a tenth of its width."""
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from web_terminal_suite.bench.analysis.estimates import PERCENTILES
 from web_terminal_suite.bench.analysis.results import Comparison, Estimate
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats import quantiles
 from web_terminal_suite.bench.stats.interval import InsufficientData
+from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from web_terminal_suite.bench.samples import BenchmarkFacts, Metric
-    from web_terminal_suite.bench.stats.series import Series
 
 COMPARED = ("p50", "p95")
 
@@ -63,7 +62,7 @@ def compare(ours: Series, floor: Series, at: Cell, level: float, rng: np.random.
     """
     added, ratio = {}, {}
     for name in COMPARED:
-        added[name], ratio[name] = _at(ours, floor, PERCENTILES[name], level, rng)
+        added[name], ratio[name] = _at(ours, floor, quantiles.PERCENTILES[name], level, rng)
     return Comparison(floor=at, added=added, ratio=ratio)
 
 
@@ -79,11 +78,13 @@ def _at(ours: Series, floor: Series, q: float, level: float, rng: np.random.Gene
         refused = Estimate(refusal="the floor itself failed or took no time")
         return refused, refused
     value = quantiles.quantile(ours, q)
-    return _spread(value - base, above - below, level), _spread(value / base, above / below, level)
+    return spread(value - base, above - below, level), spread(value / base, above / below, level)
 
 
-def _spread(value: float, replicates: npt.NDArray[np.float64], level: float) -> Estimate:
+def spread(value: float, replicates: npt.NDArray[np.float64], level: float) -> Estimate:
+    """``value`` with the percentile interval of its bootstrap replicates, which may be ``inf``."""
     tail = (1 - level) / 2
     # Not interpolated: between a success and a failure (inf) there is nothing.
-    lower, upper = np.quantile(replicates, [tail, 1 - tail], method="inverted_cdf")
-    return Estimate(value=value, lower=min(float(lower), value), upper=max(float(upper), value))
+    series = Series(replicates)
+    lower, upper = (quantiles.quantile(series, q) for q in (tail, 1 - tail))
+    return Estimate(value=value, lower=min(lower, value), upper=max(upper, value))

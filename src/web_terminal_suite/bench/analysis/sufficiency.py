@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.analysis.estimates import PERCENTILES, latencies
+from web_terminal_suite.bench.analysis.estimates import latencies
+from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 from web_terminal_suite.bench.stats.stopping import FIRST, Aim, OperationRate, StopDecision, checkpoint, decide, pace
 
 if TYPE_CHECKING:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+
+from web_terminal_suite.bench.stats.histogram import LogHistogram
+from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,51 +15,35 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.load import messages
     from web_terminal_suite.bench.load.collector import Collector, Heartbeat
 
-_STEP: Final = math.log(1.01)
-_BINS: Final = 4096
-"""The last of them begins at years."""
-
 _APART_NS: Final = 500_000_000
 
-QUANTILES: Final = (0.5, 0.95, 0.99)
+SUMMARISED: Final = ("p50", "p95", "p99")
 
 
 class LatencySummary(NamedTuple):
-    """Percentiles of ``n`` latencies, ns; ``inf`` where the operation at that place failed."""
+    """The percentiles ``SUMMARISED`` of ``n`` latencies, ns; ``inf`` where the operation at that place failed."""
 
     n: int
     at: tuple[float, ...]
     largest: float
 
 
-class LogHistogram:
-    """Latencies by size."""
+class LatencyHistogram:
+    """Latencies of batches of operations as they come, and their summary."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(_BINS, np.int64)
-        self._failed = 0
-        self._largest = 0.0
+        self._histogram = LogHistogram()
 
     def add(self, batches: Iterable[messages.OperationBatch]) -> None:
         for batch in batches:
             took = np.frombuffer(batch.seen, np.int64) - np.frombuffer(batch.due, np.int64)
             fine = np.delete(took, [place for place, _, _ in batch.noted])
-            self._failed += len(batch.noted)
-            if fine.size:
-                places = (np.log(np.maximum(fine, 1)) / _STEP).astype(np.int64)
-                self._counts += np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)
-                self._largest = max(self._largest, float(fine.max()))
+            self._histogram.add(fine, failed=len(batch.noted))
 
-    def spread(self) -> LatencySummary:
-        below = np.cumsum(self._counts)
-        fine = int(below[-1])
-        count = fine + self._failed
-        ranks = [max(1, math.ceil(q * count)) for q in QUANTILES]
-        # The middle of a bin, half a per cent from either end.
-        at = tuple(
-            math.exp((int(np.searchsorted(below, rank)) + 0.5) * _STEP) if rank <= fine else math.inf for rank in ranks
-        )
-        return LatencySummary(count, at if count else (), math.inf if self._failed else self._largest)
+    def summary(self) -> LatencySummary:
+        histogram = self._histogram
+        at = tuple(histogram.quantile(PERCENTILES[name]) for name in SUMMARISED) if len(histogram) else ()
+        return LatencySummary(len(histogram), at, histogram.largest)
 
 
 class Snapshot(NamedTuple):
@@ -88,8 +74,8 @@ class LiveStats:
 
     def __init__(self, ledger: Collector) -> None:
         self._ledger = ledger
-        self._keys = LogHistogram()
-        self._starts = LogHistogram()
+        self._keys = LatencyHistogram()
+        self._starts = LatencyHistogram()
         self._latest: list[tuple[float, list[messages.OperationBatch]]] = [(1.0, []) for _ in range(ledger.shards)]
 
     def enter(self, shard: int, tick: messages.ProgressReport) -> None:
@@ -103,7 +89,7 @@ class LiveStats:
     def look(self, at_ns: int, stage: str, doing: str, wanted: int) -> Snapshot:
         """How things stand."""
         ledger = self._ledger
-        last = LogHistogram()
+        last = LatencyHistogram()
         last.add(batch for _, batches in self._latest for batch in batches if batch.kind == "keystroke")
         pairs = [_latest(pulses) for pulses in ledger.pulses if len(pulses) >= 2]
         shares = [(b.cpu_ns - a.cpu_ns) / (b.at_ns - a.at_ns) for a, b in pairs]
@@ -116,9 +102,9 @@ class LiveStats:
             wanted=wanted,
             arrivals=self._per_second("start"),
             keys=self._per_second("keystroke"),
-            last=last.spread(),
-            overall=self._keys.spread(),
-            starts=self._starts.spread(),
+            last=last.summary(),
+            overall=self._keys.summary(),
+            starts=self._starts.summary(),
             waiting=sum(pulses[-1].waiting for pulses in ledger.pulses if pulses),
             failed=sum(len(batch.noted) for batches in ledger.batches.values() for batch in batches),
             lost=len(ledger.lost) + sum(death.sessions for death in ledger.deaths),

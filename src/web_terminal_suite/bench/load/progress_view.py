@@ -10,6 +10,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
+from web_terminal_suite.bench.load.live_stats import SUMMARISED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 LINE_SECONDS: Final = 5.0
 """From one plain line to the next."""
-
-_PERCENTILES: Final = ("p50", "p95", "p99")
 
 
 class ProgressView(Protocol):
@@ -116,7 +116,7 @@ def table(now: Snapshot) -> Table:
         grid.add_column(justify=justify)
     grid.add_row(f"[bold]{now.seconds:.0f} s[/]", f"[bold]{now.doing}[/]", "", "", "", "")
     grid.add_row("sessions", f"{now.up:,}", f"of {now.wanted:,}", f"{now.arrivals:.0f}/s", "", "")
-    grid.add_row("", "[dim]count[/]", *(f"[dim]{name}[/]" for name in _PERCENTILES), "[dim]max[/]")
+    grid.add_row("", "[dim]count[/]", *(f"[dim]{name}[/]" for name in SUMMARISED), "[dim]max[/]")
     grid.add_row("keys, last second", *_cells(now.last))
     grid.add_row("keys, overall", *_cells(now.overall))
     grid.add_row("starts", *_cells(now.starts))
@@ -146,10 +146,10 @@ def duration(value_ns: float) -> str:
 
 
 def _percentiles(of: LatencySummary) -> str:
-    return " ".join(f"{name} {duration(value)}" for name, value in zip(_PERCENTILES, of.at, strict=True))
+    return " ".join(f"{name} {duration(value)}" for name, value in zip(SUMMARISED, of.at, strict=True))
 
 
 def _cells(of: LatencySummary) -> list[str]:
     if not of.n:
-        return ["0", *("" for _ in _PERCENTILES), ""]
+        return ["0", *("" for _ in SUMMARISED), ""]
     return [f"{of.n:,}", *(duration(value) for value in of.at), duration(of.largest)]

@@ -19,11 +19,11 @@ from web_terminal_suite.bench.load import schedule, time_series
 from web_terminal_suite.bench.load.operations import Operations
 from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.bench.samples import SCHEMA, Cell, CpuUsage, Point, Run, Trial
+from web_terminal_suite.bench.stats.quantiles import quantile
+from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy.typing as npt
 
     from web_terminal_suite.bench.load.collector import Collector, Milestones
     from web_terminal_suite.bench.load.coordinator import LoadRun
@@ -199,8 +199,8 @@ class _Stage:
         keys = self._operations.get("keystroke")
         if not keys:
             return []
-        late_ns = quantile(keys.sent - keys.due, _LATE_QUANTILE)
-        took_ns = quantile(keys.seen - keys.due, _LATE_QUANTILE)
+        late_ns = quantile(Series(keys.sent - keys.due), _LATE_QUANTILE)
+        took_ns = quantile(Series(keys.seen - keys.due), _LATE_QUANTILE)
         if late_ns < max(LATE_NS, took_ns / 2):
             return []
         return [
@@ -255,7 +255,7 @@ class _Stage:
             of.ERROR_SHARE: 100 * (failed + lost) / every if every else None,
             of.LOST: lost,
             of.KEY_RATE: echoed / seconds if played and keys is not None else None,
-            of.LATE: quantile(keys.sent - keys.due, _LATE_QUANTILE) if keys else None,
+            of.LATE: quantile(Series(keys.sent - keys.due), _LATE_QUANTILE) if keys else None,
             of.OUTPUT_RATE: sum(_grown(each, self._playing_ns, self._played_ns) for each in heard) / seconds
             if played
             else None,
@@ -317,11 +317,6 @@ class _Stage:
             client_cpu_ns=round(max(clients)),
             server_cpu_ns=round(_grown(clock, first_ns, end_ns)) if len(clock) >= 2 else None,
         )
-
-
-def quantile(values: npt.NDArray[np.int64], q: float) -> float:
-    """A value that was seen, as the analysis takes it (Hyndman and Fan 1996, type 1)."""
-    return float(np.quantile(values, q, method="inverted_cdf"))
 
 
 def _per_second(starts: Operations | None, rate: float) -> float | None:

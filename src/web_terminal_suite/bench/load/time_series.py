@@ -9,6 +9,8 @@ import numpy as np
 
 from web_terminal_suite.bench.clock import SECOND_NS
 from web_terminal_suite.bench.samples import TimeSeries
+from web_terminal_suite.bench.stats.quantiles import PERCENTILES, quantile
+from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.load.collector import Collector, Heartbeat
     from web_terminal_suite.bench.load.operations import Operations
 
-PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+_DRAWN: Final = ("p50", "p95", "p99")
 
 
 def of_stage(
@@ -58,14 +60,22 @@ def of_stage(
 def percentiles(operations: Operations, seconds: range) -> dict[str, list[float | None]]:
     """By name, those of the operations due in each second; ``None`` where none was, or where that one failed."""
     took = operations.took
-    found: dict[str, list[float | None]] = {name: [] for name in PERCENTILES}
+    found: dict[str, list[float | None]] = {name: [] for name in (*_DRAWN, "max")}
     for second in seconds:
         first, end = operations.between(second * SECOND_NS, (second + 1) * SECOND_NS)
-        ordered = np.sort(took[first:end])
-        for name, q in PERCENTILES.items():
-            value = float(ordered[max(0, math.ceil(ordered.size * q) - 1)]) if ordered.size else math.inf
-            found[name].append(value if math.isfinite(value) else None)
+        if first == end:
+            for values in found.values():
+                values.append(None)
+            continue
+        series = Series(took[first:end])
+        for name in _DRAWN:
+            found[name].append(_finite(quantile(series, PERCENTILES[name])))
+        found["max"].append(_finite(float(series.values[-1])))
     return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def at(moments: Sequence[tuple[int, float]], when_ns: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 Definition: the ``q`` quantile of ``n`` values is the ``ceil(n q)``-th smallest, the inverse of the empirical
 distribution (type 1 of Hyndman & Fan, "Sample quantiles in statistical packages", The American Statistician 50,
-1996). It is always a value that was seen, so nothing is interpolated between a success and a failure.
+1996). It is always a value that was seen, so nothing is interpolated between a success and a failure. ``rank`` is the
+only place where that is computed; every percentile of the suite, exact or binned, goes through it.
 
 Intervals are order statistics: the number of values at or below the true quantile is binomial ``(n, q)`` whatever
 the distribution, hence ``P(x[l] <= Q <= x[u])`` is known exactly (David & Nagaraja, "Order Statistics", section 7.1).
@@ -13,18 +14,22 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    import numpy as np
     import numpy.typing as npt
 
     from web_terminal_suite.bench.stats.series import Series
+
+Number = TypeVar("Number", int, float)
+
+PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+"""Those that the suite reports, by name."""
 
 
 def rank(n: int, q: float) -> int:
@@ -37,6 +42,18 @@ def rank(n: int, q: float) -> int:
 def quantile(series: Series, q: float) -> float:
     """The ``q`` quantile as the module defines it."""
     return float(series.values[rank(len(series), q) - 1])
+
+
+def nearest_rank(values: Iterable[Number], q: float) -> Number:
+    """The same of a few values in any order, ``inf`` for each that failed; imports no numpy.
+
+    Raises:
+        ValueError: no value.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("a quantile needs at least one value")
+    return ordered[rank(len(ordered), q) - 1]
 
 
 @lru_cache(maxsize=4096)
@@ -95,6 +112,9 @@ def resampled(series: Series, q: float, resamples: int, rng: np.random.Generator
     The ``r``-th smallest of ``n`` draws from the sample is the value at the ``r``-th smallest of ``n`` uniform
     numbers, which is Beta ``(r, n - r + 1)``; so one number stands for a whole resample, exactly.
     """
+    # numpy costs 0.1 s to import, which a client process that asks for one percentile should not pay.
+    import numpy as np
+
     n = len(series)
     r = rank(n, q)
     places = np.ceil(rng.beta(r, n - r + 1, resamples) * n).astype(np.int64) - 1

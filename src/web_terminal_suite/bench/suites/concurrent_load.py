@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.terminals.processes import descriptor_count, pss_bytes
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import churn, mixed, ramp, teardown
 from web_terminal_suite.bench.workload.capacity import make_sure
-from web_terminal_suite.bench.workload.ramp import nearest_rank, settled_pss
+from web_terminal_suite.bench.workload.ramp import settled_pss
 from web_terminal_suite.bench.workload.session_pool import ServerClock, crew, in_batches, outcome_of
 from web_terminal_suite.bench.workload.shells import destroy_all, several
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
@@ -45,11 +46,16 @@ async def _concurrent_command_execution(stage: BenchmarkContext) -> AsyncIterato
                 for shell, marker in zip(shells, markers, strict=True)
             ]
             waits = (shell.connection.wait_for(marker.seen) for shell, marker in zip(shells, markers, strict=True))
-            seen = sorted(found.seen_ns for found in await asyncio.gather(*waits))
+            seen = [found.seen_ns for found in await asyncio.gather(*waits)]
             await asyncio.gather(*(shell.prompted() for shell in shells))
-            return sample(sent[0], seen[-1], half=seen[len(seen) // 2])
+            return until_last(sent[0], seen)
 
         yield operate
+
+
+def until_last(sent_ns: int, seen_ns: Sequence[int]) -> Sample:
+    """One operation of several clients: over when the last has its answer; ``half`` is when half of them had."""
+    return sample(sent_ns, max(seen_ns), half=nearest_rank(seen_ns, 0.5))
 
 
 @asynccontextmanager
@@ -131,7 +137,7 @@ async def _sustained_throughput(stage: BenchmarkContext) -> AsyncIterator[Operat
                 for shell in shells:
                     group.create_task(_work(shell, stage, end_ns, samples))
             samples.sort(key=lambda each: each.due_ns)
-            return OperationResult(tuple(samples), (*weighing.result(), *_by_second(samples, begin_ns)))
+            return OperationResult(tuple(samples), (*weighing.result(), *by_second(samples, begin_ns)))
 
         yield operate
 
@@ -161,7 +167,7 @@ async def _weigh(pids: Sequence[int], begin_ns: int) -> list[Point]:
     return points
 
 
-def _by_second(samples: Sequence[Sample], begin_ns: int) -> list[Point]:
+def by_second(samples: Sequence[Sample], begin_ns: int) -> list[Point]:
     """Operations and p95 of each second, by when an operation was seen to end."""
     points = []
     for second in range(_SUSTAINED_SECONDS):

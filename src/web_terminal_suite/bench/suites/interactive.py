@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.suites.websocket_throughput import RAW_PTY_STREAM, STREAM_METRICS, output
 from web_terminal_suite.bench.terminals.processes import pss_bytes
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
@@ -17,7 +18,6 @@ from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
 from web_terminal_suite.bench.workload.flood.local import YES, jain
 from web_terminal_suite.bench.workload.flood.remote import flooders
-from web_terminal_suite.bench.workload.ramp import nearest_rank
 from web_terminal_suite.bench.workload.session_pool import ServerClock, crew
 from web_terminal_suite.bench.workload.shells import destroy, ready_shell
 from web_terminal_suite.bench.workload.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
@@ -120,7 +120,7 @@ async def _typing_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operatio
             return OperationResult(
                 typed.samples,
                 (
-                    Point("p95 over idle p95", 0, _p95(typed.samples) / _p95(idle.samples)),
+                    Point("p95 over idle p95", 0, p95_ns(typed.samples) / p95_ns(idle.samples)),
                     Point("flood", 0, sum(shares) * SECOND_NS / elapsed_ns),
                     Point("flood client CPU", 0, (after.cpu_ns - before.cpu_ns) / elapsed_ns),
                     Point("fairness of flooders", 0, jain(shares)),
@@ -131,7 +131,7 @@ async def _typing_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operatio
         yield operate
 
 
-def _p95(samples: tuple[Sample, ...]) -> int:
+def p95_ns(samples: tuple[Sample, ...]) -> int:
     return nearest_rank([each.seen_ns - each.due_ns for each in samples], 0.95)
 
 

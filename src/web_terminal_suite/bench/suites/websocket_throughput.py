@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, declare, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
@@ -260,12 +261,7 @@ async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterat
             before_ns = clock.read_ns()
             received = await streams.receive(shell.connection, stream, stage.markers)
             spent_ns = clock.read_ns() - before_ns
-            sizes = sorted(received.sizes)
-            points = [
-                Point("messages", 0, len(sizes)),
-                Point("median message", 0, sizes[len(sizes) // 2]),
-                Point("largest message", 0, sizes[-1]),
-            ]
+            points = message_points(received.sizes)
             if clock.pids:
                 points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / streams.MEGABYTE)))
             return OperationResult((sample(received.sent_ns, received.seen_ns),), tuple(points))
@@ -334,6 +330,15 @@ RAW_PTY_STREAM: Final = "floors/raw_pty_stream"
 
 def _elements(counts: tuple[str, ...]) -> dict[str, int]:
     return {count: int(count) for count in counts}
+
+
+def message_points(sizes: Sequence[int]) -> list[Point]:
+    """How a stream was cut into messages, in bytes."""
+    return [
+        Point("messages", 0, len(sizes)),
+        Point("median message", 0, nearest_rank(sizes, 0.5)),
+        Point("largest message", 0, max(sizes)),
+    ]
 
 
 def sizes(streams: dict[str, Callable[[], streams.Stream]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.terminals.delays import delays_ns
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.terminal import Capability, Role
@@ -82,21 +83,12 @@ def recoveries(seed: int, exchanges: Sequence[Exchange], floor: Sequence[int]) -
     for exchange, set_ns in zip(exchanges, delays_ns(seed), strict=False):
         if exchange.delayed_ns < set_ns:
             raise ValueError(f"the known terminal answered after {exchange.delayed_ns} ns, set were {set_ns} ns")
-    floor_ns = quantile(floor, 0.50)
-    spread_ns = min(quantile(floor, 0.95) - floor_ns, SPREAD_LIMIT_NS)
+    floor_ns = nearest_rank(floor, 0.50)
+    spread_ns = min(nearest_rank(floor, 0.95) - floor_ns, SPREAD_LIMIT_NS)
     found = []
     for percentile in (50, 95):
-        truth_ns = quantile([exchange.delayed_ns for exchange in exchanges], percentile / 100)
-        found_ns = quantile([exchange.measured_ns for exchange in exchanges], percentile / 100) - floor_ns
+        truth_ns = nearest_rank([exchange.delayed_ns for exchange in exchanges], percentile / 100)
+        found_ns = nearest_rank([exchange.measured_ns for exchange in exchanges], percentile / 100) - floor_ns
         tolerance_ns = RELATIVE_TOLERANCE * truth_ns + WAKE_UP_NS + spread_ns
         found.append(Recovery(percentile, truth_ns, found_ns, tolerance_ns))
     return tuple(found)
-
-
-def quantile(values: Sequence[int], q: float) -> float:
-    """The ``q`` quantile by linear interpolation (Hyndman and Fan 1996, type 7), without numpy."""
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * q
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.workload import streams
-from web_terminal_suite.bench.workload.ramp import nearest_rank
 from web_terminal_suite.bench.workload.session_pool import crew, outcome_of
 from web_terminal_suite.client.errors import ClientError, Violated
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
+from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.terminals.processes import pss_bytes
 from web_terminal_suite.bench.workload.capacity import make_sure
 from web_terminal_suite.bench.workload.session_pool import ServerClock, outcome_of
@@ -68,6 +68,10 @@ class RampResult(NamedTuple):
         """Sessions that spoke, over the time from the first's due moment until the last had spoken."""
         seconds = (max(each.seen_ns for each in self.arrivals) - self.arrivals[0].due_ns) / SECOND_NS
         return len(self.connections) / seconds
+
+    @property
+    def start_p95_ns(self) -> int:
+        return nearest_rank((each.seen_ns - each.due_ns for each in self.arrivals), 0.95)
 
 
 async def ramp(stage: BenchmarkContext, count: int, rate: float, stack: AsyncExitStack) -> RampResult:
@@ -135,7 +139,7 @@ async def concurrent_sessions_scale(stage: BenchmarkContext) -> AsyncIterator[Op
         points += [
             Point("sessions", 0, len(made.connections)),
             Point("sessions per second", 0, made.per_second),
-            Point("session start p95", 0, nearest_rank([each.seen_ns - each.due_ns for each in made.arrivals], 0.95)),
+            Point("session start p95", 0, made.start_p95_ns),
             Point("missed sends", 0, typed.missed),
         ]
         return OperationResult((*made.failures, *typed.samples), tuple(points))
@@ -179,9 +183,3 @@ async def settled_pss(pids: Sequence[int]) -> float:
         last = now
         await asyncio.sleep(_SETTLE_SECONDS)  # memory is given back by whoever holds it, at no announced moment
     return now
-
-
-def nearest_rank(values: Sequence[int], q: float) -> int:
-    """The ``q`` quantile as a value that was seen (Hyndman and Fan 1996, type 1)."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * q) - 1)]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from web_terminal_suite.bench.analysis.estimates import PERCENTILES
-
 # msgspec resolves these when a comparison is encoded, so they are not imported for types alone.
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats.interval import check_level
+from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 NOISE = 0.05
