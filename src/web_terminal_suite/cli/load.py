@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.load.coordinator import LoadRun
+    from web_terminal_suite.bench.load.plan import LoadConfig
     from web_terminal_suite.bench.load.scenario import Role, RoleShare, Scenario
     from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import TerminalFacts
@@ -159,10 +159,10 @@ def _mix(
     Raises:
         ScenarioError
     """
-    from web_terminal_suite.bench.load.scenario import EMITTING, NOBODY, Role, share
+    from web_terminal_suite.bench.load.scenario import NO_SESSIONS, OUTPUT_ROLES, Role, parse_share
 
     found = {
-        role: share(text)
+        role: parse_share(text)
         for role, text in ((Role.TYPE, active), (Role.RECONNECT, reconnecting), (Role.RESIZE, resizing))
         if text is not None
     }
@@ -170,9 +170,9 @@ def _mix(
         if emitting is not None:
             raise _Refused("--emitting says how many print, and nothing what: add --output steady, bursts or flood")
         return found
-    found |= dict.fromkeys(EMITTING, NOBODY)
+    found |= dict.fromkeys(OUTPUT_ROLES, NO_SESSIONS)
     if output is not OutputProfile.NONE:
-        found[Role(output.value)] = share(emitting or _EMITTING[output])
+        found[Role(output.value)] = parse_share(emitting or _EMITTING[output])
     return found
 
 
@@ -182,18 +182,18 @@ def _scenario(path: Path | None, fields: dict[str, Any], mix: dict[Role, RoleSha
     Raises:
         ScenarioError, _Refused
     """
-    from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, overridden, parse, share
+    from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, override, parse, parse_share
 
     if path is None:
         fields = _DEFAULTS | fields
         if fields["typing"]:
-            mix = {Role.TYPE: share(_ACTIVE)} | mix
+            mix = {Role.TYPE: parse_share(_ACTIVE)} | mix
         return Scenario(stage=(LoadStage(**fields, mix=mix),))
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _Refused(f"cannot read the scenario {path}: {error}") from error
-    return overridden(parse(text, str(path)), fields, mix)
+    return override(parse(text, str(path)), fields, mix)
 
 
 def _expectations(scenario: Scenario, flags: list[str] | tuple[()]) -> tuple[tuple[str, Threshold], ...]:
@@ -262,7 +262,7 @@ def _spread(
     url: str,
     *,
     away: bool,
-) -> LoadRun:
+) -> LoadConfig:
     """The load with its processes and addresses, once this machine is known to have room for it.
 
     Args:
@@ -275,26 +275,28 @@ def _spread(
 
     from web_terminal_suite.bench import machine
     from web_terminal_suite.bench.load import placement
-    from web_terminal_suite.bench.load.coordinator import LoadRun
+    from web_terminal_suite.bench.load.plan import LoadConfig
     from web_terminal_suite.bench.terminals.terminal import Capability
     from web_terminal_suite.bench.terminals.web_terminal import SESSIONS_PER_WORKER, WebTerminal
 
     limits = machine.read_limits()
     wanted = scenario.sessions
-    shards = clients or placement.clients_for(scenario, len(os.sched_getaffinity(0)), limits)
-    sources = placement.loopback(addresses or (1 if away or url else placement.addresses_for(wanted, limits)))
+    generators = clients or placement.generators_needed(scenario, len(os.sched_getaffinity(0)), limits)
+    sources = placement.loopback_addresses(
+        addresses or (1 if away or url else placement.addresses_needed(wanted, limits))
+    )
     if not away:
         # Our server is started with as many workers as it takes.
         workers = -(-wanted // SESSIONS_PER_WORKER) if terminal.name == WebTerminal.name else 1
-        over = machine.ProcessSpread(workers=workers, clients=shards, addresses=max(1, len(sources)))
+        over = machine.ProcessSpread(workers=workers, clients=generators, addresses=max(1, len(sources)))
         shells = not url and not terminal.can(frozenset({Capability.NO_SHELL}))
         short = placement.shortages(limits, over, wanted, with_shells=shells)
         if short:
-            raise _Refused(placement.in_words(wanted, short))
+            raise _Refused(placement.describe(wanted, short))
         room = (limits.nofile_soft or wanted) - machine.DESCRIPTORS_KEPT
         if not url and not shells and wanted > room:
             raise _Refused(f"{terminal.name} is one process and holds {room:,} sessions; ask for no more than that")
-    return LoadRun(scenario=scenario, seed=seed, shards=shards, sources=sources)
+    return LoadConfig(scenario=scenario, seed=seed, generators=generators, sources=sources)
 
 
 def _fail(text: str) -> NoReturn:

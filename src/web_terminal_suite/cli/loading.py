@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.load.backends.backend import Backend
-    from web_terminal_suite.bench.load.coordinator import LoadRun
-    from web_terminal_suite.bench.load.record import LoadPlan
+    from web_terminal_suite.bench.load.plan import LoadConfig, LoadPlan
     from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import Run, TerminalFacts, Trial
     from web_terminal_suite.bench.terminals.terminal import Terminal
@@ -110,7 +109,7 @@ def carrier(scheduler: str) -> tuple[Backend, int | None]:
 
 
 def load(
-    what: LoadRun,
+    what: LoadConfig,
     expectations: tuple[tuple[str, Threshold], ...],
     terminal: Terminal,
     facts: TerminalFacts,
@@ -123,7 +122,7 @@ def load(
         Refused
     """
     from web_terminal_suite.bench import machine
-    from web_terminal_suite.bench.load.record import LoadPlan
+    from web_terminal_suite.bench.load.plan import LoadPlan
     from web_terminal_suite.cli import keeping as keep
 
     keeping = wishes.keeping()
@@ -149,8 +148,8 @@ def _conducted(plan: LoadPlan, terminal: Terminal, carrier: Backend, wishes: Wis
     from web_terminal_suite.bench import machine
     from web_terminal_suite.bench.load.backends.backend import BackendError
     from web_terminal_suite.bench.load.collector import Collector
-    from web_terminal_suite.bench.load.coordinator import conduct
-    from web_terminal_suite.bench.load.progress_view import shown
+    from web_terminal_suite.bench.load.coordinator import run_load
+    from web_terminal_suite.bench.load.progress_view import open_view
     from web_terminal_suite.bench.load.record import trials
     from web_terminal_suite.bench.record import Recorder, RecordError
     from web_terminal_suite.bench.terminals.processes import LaunchFailed
@@ -158,8 +157,8 @@ def _conducted(plan: LoadPlan, terminal: Terminal, carrier: Backend, wishes: Wis
 
     before = machine.snapshot()
     run = _header(plan, wishes.level, machine.record(before))
-    stages = len(plan.load.scenario.stage)
-    ledger = Collector(plan.load.shards, stages)
+    stages = len(plan.config.scenario.stage)
+    ledger = Collector(plan.config.generators, stages)
     kept: list[Trial] = []
     told: set[int] = set()
     interrupted = False
@@ -176,9 +175,9 @@ def _conducted(plan: LoadPlan, terminal: Terminal, carrier: Backend, wishes: Wis
                 if recorder is not None:
                     recorder.append(trial)
 
-        view = stack.enter_context(shown())
+        view = stack.enter_context(open_view())
         try:
-            running.run(conduct(plan.load, terminal, carrier, ledger, view, keep))
+            running.run(run_load(plan.config, terminal, carrier, ledger, view, keep))
         except KeyboardInterrupt:
             interrupted = True
             view.say("interrupted: what was measured so far is kept, the run is partial")
@@ -209,11 +208,11 @@ def _header(plan: LoadPlan, level: float, machine: dict[str, Any]) -> Run:
 
     from web_terminal_suite.bench.load.record import header
 
-    load = plan.load
+    load = plan.config
     options: dict[str, Any] = {
         "stages": [_in_words(each) for each in load.scenario.stage],
-        "expected": [each.text if where == "*" else f"{where}: {each.text}" for where, each in plan.expectations],
-        "clients": load.shards,
+        "expected": [each.text if where == "*" else f"{where}: {each.text}" for where, each in plan.thresholds],
+        "clients": load.generators,
         "addresses": max(1, len(load.sources)),
         "seed": load.seed,
         "confidence_level": level,
