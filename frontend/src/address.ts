@@ -1,5 +1,5 @@
 /**
- * The page's address: where the server is, which session it names, and the token it may carry. Text in, text out.
+ * The page's address: the server, the session and the token in it. Text in, text out.
  *
  * Everything is relative to the document's base, so that the page works under any path of a reverse proxy.
  */
@@ -21,7 +21,7 @@ export function sessionIn(href: string): string | null {
   return new URL(href).searchParams.get('session') || null;
 }
 
-/** `href` naming `session`, or none; whatever else it holds stays. */
+/** `href` with `session` instead of its own, or without one; the rest is unchanged. */
 export function withSession(href: string, session: string | null): string {
   const url = new URL(href);
   if (session === null) url.searchParams.delete('session');
@@ -40,12 +40,12 @@ export function tokenIn(hash: string): string | null {
   try {
     return decodeURIComponent(raw);
   } catch {
-    // A stray percent sign: the token was not encoded.
+    // An invalid percent sign: the token was not encoded.
     return raw;
   }
 }
 
-/** `href` without its fragment, so that a token in it stays in no history and on no screen. */
+/** `href` without its fragment, so that a token in it is neither in the history nor on the screen. */
 export function withoutFragment(href: string): string {
   return href.split('#', 1)[0] ?? href;
 }

@@ -1,5 +1,5 @@
 /**
- * The REST calls of the page. A failure is an `ApiError` with words for a person.
+ * The REST calls of the page. A failure is an `ApiError` with a message for the user.
  */
 
 import { apiUrl } from './address';
@@ -13,7 +13,7 @@ export interface SessionSummary {
 }
 
 export class ApiError extends Error {
-  /** `status` is 0 where no answer came. */
+  /** `status` is 0 if there was no answer. */
   constructor(
     readonly status: number,
     message: string,
@@ -30,8 +30,8 @@ export class Api {
     await this.call('POST', 'login', { token });
   }
 
-  /** Whether the cookie is good: `false` where the server asks for a login. */
-  async knowsMe(): Promise<boolean> {
+  /** Whether the cookie is valid: `false` if the server asks for a login. */
+  async isLoggedIn(): Promise<boolean> {
     try {
       await this.call('GET', 'me');
       return true;
@@ -72,13 +72,13 @@ export class Api {
   }
 }
 
-/** What an error's body says, which is `{"code", "message"}` unless something else than our server answered. */
+/** The message in an error's body, which is `{"code", "message"}` if our server sent it. */
 export function errorText(status: number, body: string): string {
   try {
     const { message } = JSON.parse(body) as { message?: unknown };
     if (typeof message === 'string' && message !== '') return message;
   } catch {
-    // Not JSON: a proxy's page, of which only the status is worth telling.
+    // Not JSON, for example a proxy's error page: only the status is useful.
   }
   return `The server answered with status ${status}`;
 }

@@ -1,30 +1,30 @@
 /**
- * The driver of one session's WebSocket: it feeds what comes to the rooms that decide (`wire`, `stream`, `outbox`,
- * `reconnect`, `heartbeat`), sends what they give, and tells a watcher what changed. It draws nothing itself.
+ * The driver of one session's WebSocket: it passes what arrives to the modules that decide (`wire`, `stream`, `outbox`,
+ * `reconnect`, `heartbeat`), sends what they return, and notifies a listener. It draws nothing itself.
  *
- * One page looks at one session. The connection is made again by itself and goes on at the byte where it broke.
+ * A page shows one session. A broken connection is reopened automatically and continues at the same byte.
  */
 
 import { Heartbeat, PING_EVERY_MS } from './heartbeat';
 import { Outbox } from './outbox';
 import type { Origin } from './outbox';
-import { afterClose, Attempts } from './reconnect';
+import { afterClose, Backoff } from './reconnect';
 import { Stream } from './stream';
 import type { Gap } from './stream';
 import { BINARY_SUBPROTOCOL, decodeServer, encode, encodeInput, WireError } from './wire';
 import type { Attached, ClientMessage, Limits, Mode, ProcessExited, ServerMessage } from './wire';
 
-/** A dial that is not answered by then is given up. */
+/** Time until a connection attempt is abandoned. */
 const DIAL_TIMEOUT_MS = 10_000;
-/** Less than the usual stride of output is acknowledged when nothing more came for so long. */
+/** After this long without output, even a few bytes are acknowledged. */
 const IDLE_ACK_MS = 250;
-/** Long pastes wait while this much has not left the browser. */
+/** A long paste waits while the browser has not sent this much. */
 const UNSENT_BYTES = 256 * 1024;
 const UNSENT_WAIT_MS = 10;
 const USAGE_INTERVAL_SECONDS = 5;
-/** RFC 6455 section 7.1.5: what a page reads where there was no close frame. */
+/** RFC 6455 section 7.1.5: the code of a connection that ended without a close frame. */
 const ABNORMAL = 1006;
-/** An error that leaves the connection open, but without the session that was asked for: shown as out of range. */
+/** The code shown for an error that leaves the connection open but without the requested session. */
 const ATTACH_REFUSED = 4400;
 
 export interface Size {
@@ -32,7 +32,7 @@ export interface Size {
   readonly rows: number;
 }
 
-/** What a person is told about the connection; `atMs` is when the next attempt is due, `null` while it runs. */
+/** The connection's state as the user sees it; `atMs` is when the next attempt is due, `null` while it runs. */
 export type Condition =
   | { readonly state: 'connecting' }
   | { readonly state: 'connected' }
@@ -41,33 +41,33 @@ export type Condition =
   | { readonly state: 'closed'; readonly code: number; readonly reason: string }
   | { readonly state: 'login'; readonly reason: string };
 
-/** What the connection needs of a terminal. `drawn` is called once the bytes are on the screen, in order. */
+/** What the connection needs of a terminal. `drawn` is called once the bytes are drawn, in order. */
 export interface Screen {
   readonly size: Size;
   write(data: Uint8Array | string, drawn: () => void): void;
 }
 
-/** Who looks at the connection. */
-export interface Watcher {
-  moved(condition: Condition): void;
+/** Notified of changes. */
+export interface ConnectionListener {
+  conditionChanged(condition: Condition): void;
   attached(message: Attached): void;
-  told(message: ServerMessage): void;
-  /** `received`, the round-trip time, or another figure changed. */
-  counted(): void;
-  hinted(text: string): void;
-  /** The server did not even open the connection: find out whether it asks for a login. */
+  messageReceived(message: ServerMessage): void;
+  /** The offset, the round-trip time or a counter changed. */
+  statsChanged(): void;
+  hint(text: string): void;
+  /** The server did not open the connection, possibly because it asks for a login. */
   refused(): void;
 }
 
-/** The world: a test brings its own. */
-export interface World {
+/** Sockets, time and randomness; tests replace them. */
+export interface Environment {
   dial(): WebSocket;
   nowMs(): number;
   random(): number;
 }
 
-export interface Wishes {
-  /** `null` makes a new session. */
+export interface ConnectionOptions {
+  /** `null` creates a new session. */
   readonly session: string | null;
   readonly mode: Mode;
 }
@@ -83,41 +83,41 @@ export class Connection {
   mode: Mode;
   role = '';
   condition: Condition = { state: 'connecting' };
-  /** What the server accepts; its defaults until it said so. */
+  /** What the server accepts; its defaults until it has reported them. */
   limits: Limits = { message_bytes: 1 << 20, cols: 500, rows: 200 };
 
   private phase: Phase = 'idle';
   private socket: WebSocket | null = null;
   private serverSize: Size | null = null;
   private fatal: string | null = null;
-  private readonly attempts = new Attempts();
+  private readonly backoff = new Backoff();
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly encoder = new TextEncoder();
 
   constructor(
-    wishes: Wishes,
+    options: ConnectionOptions,
     private readonly screen: Screen,
-    private readonly watcher: Watcher,
-    private readonly world: World,
+    private readonly listener: ConnectionListener,
+    private readonly environment: Environment,
   ) {
-    this.session = wishes.session;
-    this.mode = wishes.mode;
+    this.session = options.session;
+    this.mode = options.mode;
   }
 
-  // --- what the page asks for
+  // --- for the page
 
-  /** Connect; after a login again. */
+  /** Connects, also again after a login. */
   start(): void {
     this.fatal = null;
-    this.outbox.line = 'attaching';
-    this.move({ state: 'connecting' });
+    this.outbox.state = 'attaching';
+    this.setCondition({ state: 'connecting' });
     this.dial();
   }
 
-  /** The network is back, or somebody looks again: try at once, or see whether the connection still lives. */
-  hurry(): void {
+  /** For when the network is back or the page is visible again: reconnects at once, or checks the connection. */
+  reconnectNow(): void {
     if (this.phase === 'waiting') this.dial();
-    else if (this.phase === 'attached') this.beat();
+    else if (this.phase === 'attached') this.ping();
   }
 
   /** Keystrokes as text. */
@@ -125,57 +125,57 @@ export class Connection {
     this.send(this.encoder.encode(text), origin);
   }
 
-  /** Bytes that are no text, one a character: reports of the mouse in its oldest encoding. */
+  /** Bytes that are not text, one per character: mouse reports in X10 encoding. */
   typeBinary(bytes: string, origin: Origin): void {
     this.send(Uint8Array.from(bytes, (character) => character.charCodeAt(0) & 0xff), origin);
   }
 
-  /** The terminal has this size now; the server is told where it does not know. */
+  /** Sends the terminal's size unless the server has it. */
   resize(): void {
     if (this.phase !== 'attached' || this.mode !== 'write') return;
     const size = this.wantedSize();
     if (size.cols === this.serverSize?.cols && size.rows === this.serverSize.rows) return;
     this.serverSize = size;
-    this.say({ type: 'resize', ...size });
+    this.sendMessage({ type: 'resize', ...size });
   }
 
-  /** Break the connection as a network does, without a word. */
+  /** Breaks the connection as a network failure does, without a close frame. */
   drop(): void {
     if (this.socket === null) return;
-    this.release();
+    this.closeSocket();
     this.closed(ABNORMAL, '');
   }
 
-  /** Stop for good, because `reason` is known here and not from the server. */
+  /** Stops until the next `start`; `reason` is shown to the user. */
   askForLogin(reason: string): void {
-    this.release();
+    this.closeSocket();
     this.phase = 'idle';
-    this.outbox.line = 'attaching';
-    this.move({ state: 'login', reason });
+    this.outbox.state = 'attaching';
+    this.setCondition({ state: 'login', reason });
   }
 
-  // --- the life of a socket
+  // --- the socket
 
   private dial(): void {
-    this.release();
+    this.closeSocket();
     this.phase = 'dialling';
     this.counts.connections += 1;
-    if (this.condition.state === 'reconnecting') this.move({ state: 'reconnecting', atMs: null });
-    const socket = this.world.dial();
+    if (this.condition.state === 'reconnecting') this.setCondition({ state: 'reconnecting', atMs: null });
+    const socket = this.environment.dial();
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
-    this.after('dial', DIAL_TIMEOUT_MS, () => this.drop());
+    this.setTimer('dial', DIAL_TIMEOUT_MS, () => this.drop());
     socket.onopen = () => {
       this.phase = 'authenticating';
     };
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => this.received(event.data);
     socket.onclose = (event) => {
-      this.release();
+      this.closeSocket();
       this.closed(event.code, event.reason);
     };
   }
 
-  private release(): void {
+  private closeSocket(): void {
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.timers.clear();
     const socket = this.socket;
@@ -189,53 +189,53 @@ export class Connection {
     const phase = this.phase;
     if (phase === 'ended') return;
     this.phase = 'idle';
-    this.giveUpHeld();
+    this.discardHeldInput();
     const next = afterClose(code);
-    if (next === 'reconnect') this.wait(phase === 'dialling');
+    if (next === 'reconnect') this.scheduleReconnect(phase === 'dialling');
     else if (next === 'login') this.askForLogin(this.fatal ?? reason);
-    else this.giveUp(code, this.fatal ?? reason);
+    else this.fail(code, this.fatal ?? reason);
   }
 
-  private giveUp(code: number, reason: string): void {
-    this.release();
+  private fail(code: number, reason: string): void {
+    this.closeSocket();
     this.phase = 'idle';
-    this.outbox.line = 'ended';
-    this.move({ state: 'closed', code, reason });
+    this.outbox.state = 'ended';
+    this.setCondition({ state: 'closed', code, reason });
   }
 
-  private wait(unopened: boolean): void {
-    const delay = this.attempts.lost(this.world.nowMs(), this.world.random());
+  private scheduleReconnect(neverOpened: boolean): void {
+    const delay = this.backoff.nextDelay(this.environment.nowMs(), this.environment.random());
     this.phase = 'waiting';
-    this.outbox.line = 'down';
-    this.after('retry', delay, () => this.dial());
-    this.move({ state: 'reconnecting', atMs: this.world.nowMs() + delay });
-    if (unopened) this.watcher.refused();
+    this.outbox.state = 'disconnected';
+    this.setTimer('retry', delay, () => this.dial());
+    this.setCondition({ state: 'reconnecting', atMs: this.environment.nowMs() + delay });
+    if (neverOpened) this.listener.refused();
   }
 
-  private giveUpHeld(): void {
-    const lost = this.outbox.clear();
-    if (lost > 0) this.watcher.hinted(`Not sent: ${lost} bytes were still waiting when the connection broke`);
+  private discardHeldInput(): void {
+    const bytes = this.outbox.clear();
+    if (bytes > 0) this.listener.hint(`Not sent: ${bytes} bytes were still waiting when the connection broke`);
   }
 
-  // --- what comes
+  // --- receiving
 
   private received(payload: string | ArrayBuffer): void {
     try {
-      this.hear(decodeServer(BINARY_SUBPROTOCOL, payload));
+      this.handle(decodeServer(BINARY_SUBPROTOCOL, payload));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.giveUp(error.close, `The server said what this page does not understand: ${error.message}`);
+      this.fail(error.close, `The server said what this page does not understand: ${error.message}`);
     }
   }
 
-  private hear(message: ServerMessage): void {
+  private handle(message: ServerMessage): void {
     switch (message.type) {
       case 'connection_status':
         this.limits = message.limits;
         if (message.status === 'authentication_required') this.askForLogin('');
         break;
       case 'authenticated':
-        this.cancel('dial');
+        this.clearTimer('dial');
         this.role = message.role;
         if (message.role === 'viewer') this.mode = 'read';
         this.attach();
@@ -244,21 +244,21 @@ export class Connection {
         this.attached(message);
         break;
       case 'output':
-        this.draw(message.offset, message.data);
+        this.write(message.offset, message.data);
         break;
       case 'gap':
-        this.drawGap(this.stream.gap(message.to));
+        this.writeGap(this.stream.gap(message.to));
         break;
       case 'process_exited':
-        this.exited(message);
+        this.shellExited(message);
         break;
       case 'pong':
-        if (this.heartbeat.pong(message.id, this.world.nowMs()) !== null) this.watcher.counted();
+        if (this.heartbeat.pong(message.id, this.environment.nowMs()) !== null) this.listener.statsChanged();
         break;
       case 'error':
         if (message.fatal) this.fatal = message.message;
-        else if (this.phase === 'attaching') this.giveUp(ATTACH_REFUSED, message.message);
-        else this.watcher.hinted(message.message);
+        else if (this.phase === 'attaching') this.fail(ATTACH_REFUSED, message.message);
+        else this.listener.hint(message.message);
         break;
       case 'flow_control':
         this.flowControl(message.direction, message.state);
@@ -267,13 +267,13 @@ export class Connection {
         this.serverSize = { cols: message.cols, rows: message.rows };
         break;
     }
-    this.watcher.told(message);
+    this.listener.messageReceived(message);
   }
 
   private attach(): void {
     this.phase = 'attaching';
-    this.outbox.line = 'attaching';
-    this.say({
+    this.outbox.state = 'attaching';
+    this.sendMessage({
       type: 'attach',
       session: this.session,
       ...this.wantedSize(),
@@ -282,66 +282,66 @@ export class Connection {
       usage_interval: USAGE_INTERVAL_SECONDS,
     });
     this.heartbeat.restart();
-    this.beat();
+    this.ping();
   }
 
   private attached(message: Attached): void {
     this.phase = 'attached';
-    this.attempts.attached(this.world.nowMs());
+    this.backoff.connected(this.environment.nowMs());
     this.session = message.session;
     this.mode = message.mode;
     this.serverSize = { cols: message.cols, rows: message.rows };
     const gap = this.stream.attached(message.offset, message.end, message.window);
-    this.move({ state: 'connected' });
-    this.watcher.attached(message);
-    this.drawGap(gap);
-    this.outbox.line = message.mode === 'write' ? 'open' : 'readOnly';
-    this.pump();
+    this.setCondition({ state: 'connected' });
+    this.listener.attached(message);
+    this.writeGap(gap);
+    this.outbox.state = message.mode === 'write' ? 'open' : 'readOnly';
+    this.flushInput();
     this.resize();
-    this.watcher.counted();
+    this.listener.statsChanged();
   }
 
-  private exited(message: ProcessExited): void {
+  private shellExited(message: ProcessExited): void {
     this.phase = 'ended';
     this.outbox.clear();
-    this.outbox.line = 'ended';
-    this.cancel('beat');
-    this.move({ state: 'ended', exit: message });
-    this.leaveWhenDrawn();
+    this.outbox.state = 'ended';
+    this.clearTimer('ping');
+    this.setCondition({ state: 'ended', exit: message });
+    this.closeWhenDrawn();
   }
 
-  /** An ended session sends nothing more; the server need not keep the connection. */
-  private leaveWhenDrawn(): void {
+  /** A session that has ended sends nothing more, so the connection is not needed. */
+  private closeWhenDrawn(): void {
     if (this.phase !== 'ended' || !this.stream.allDrawn || this.socket === null) return;
     this.acknowledge(true);
-    this.say({ type: 'close' });
-    this.release();
+    this.sendMessage({ type: 'close' });
+    this.closeSocket();
   }
 
-  private draw(offset: number, data: Uint8Array): void {
-    const arrival = this.stream.arrived(offset, data);
-    this.drawGap(arrival.gap);
-    this.screen.write(arrival.data, () => this.drew(arrival.end));
-    this.watcher.counted();
+  private write(offset: number, data: Uint8Array): void {
+    const arrival = this.stream.receive(offset, data);
+    this.writeGap(arrival.gap);
+    this.screen.write(arrival.data, () => this.drawn(arrival.end));
+    this.listener.statsChanged();
   }
 
-  private drawGap(gap: Gap | null): void {
+  private writeGap(gap: Gap | null): void {
     if (gap === null) return;
     this.counts.gaps += 1;
     const bytes = gap.to - gap.from;
-    // CAN ends an escape sequence that the gap cut in two (ECMA-48 8.3.4); only faintness is switched, no colour.
-    const line = `\x18\r\n\x1b[2m[${bytes} bytes of output were lost: the server keeps only its log]\x1b[22m\r\n`;
-    this.screen.write(line, () => this.drew(gap.to));
-    this.watcher.counted();
+    // CAN aborts an escape sequence that the gap cut in two (ECMA-48 8.3.4). Only faint is set and reset, no colour.
+    const notice = `\x18\r\n\x1b[2m[${bytes} bytes of output were lost: the server keeps only its log]\x1b[22m\r\n`;
+    this.screen.write(notice, () => this.drawn(gap.to));
+    this.listener.statsChanged();
   }
 
-  private drew(offset: number): void {
-    this.stream.drew(offset);
+  private drawn(offset: number): void {
+    this.stream.markDrawn(offset);
     this.acknowledge(false);
     if (this.stream.drawn > this.stream.acked && !this.timers.has('ack')) {
-      this.after('ack', IDLE_ACK_MS, () => this.acknowledge(true));
+      this.setTimer('ack', IDLE_ACK_MS, () => this.acknowledge(true));
     }
-    this.leaveWhenDrawn();
+    this.closeWhenDrawn();
   }
 
   private acknowledge(idle: boolean): void {
@@ -349,52 +349,52 @@ export class Connection {
     const offset = this.stream.takeAck(idle);
     if (offset === null) return;
     this.counts.acks += 1;
-    this.say({ type: 'ack', offset });
+    this.sendMessage({ type: 'ack', offset });
   }
 
   private flowControl(direction: 'input' | 'output', state: 'paused' | 'resumed'): void {
     if (direction === 'output') {
       if (state === 'paused') this.acknowledge(true);
-    } else if (this.outbox.line === 'open' || this.outbox.line === 'paused') {
-      this.outbox.line = state === 'paused' ? 'paused' : 'open';
-      this.pump();
+    } else if (this.outbox.state === 'open' || this.outbox.state === 'paused') {
+      this.outbox.state = state === 'paused' ? 'paused' : 'open';
+      this.flushInput();
     }
   }
 
-  // --- what goes
+  // --- sending
 
   private send(data: Uint8Array, origin: Origin): void {
     const refusal = this.outbox.offer(data, origin, this.stream.replaying);
-    if (refusal !== null) this.watcher.hinted(refusal);
-    this.pump();
+    if (refusal !== null) this.listener.hint(refusal);
+    this.flushInput();
   }
 
-  /** One piece now, the next after the page has heard what came meanwhile. */
-  private pump(): void {
+  /** Sends one piece now, and the next after the page has handled what arrived meanwhile. */
+  private flushInput(): void {
     const socket = this.socket;
-    if (socket === null || this.timers.has('pump')) return;
+    if (socket === null || this.timers.has('flush')) return;
     if (socket.bufferedAmount > UNSENT_BYTES) {
-      this.after('pump', UNSENT_WAIT_MS, () => this.pump());
+      this.setTimer('flush', UNSENT_WAIT_MS, () => this.flushInput());
       return;
     }
     const piece = this.outbox.take(this.limits.message_bytes - 1);
     if (piece === null) return;
     socket.send(encodeInput(piece));
-    if (this.outbox.heldBytes > 0) this.after('pump', 0, () => this.pump());
+    if (this.outbox.heldBytes > 0) this.setTimer('flush', 0, () => this.flushInput());
   }
 
-  private beat(): void {
-    const now = this.world.nowMs();
-    if (this.heartbeat.dead(now)) {
+  private ping(): void {
+    const now = this.environment.nowMs();
+    if (this.heartbeat.isDead(now)) {
       this.drop();
       return;
     }
-    this.say({ type: 'ping', id: this.heartbeat.ping(now) });
-    this.after('beat', PING_EVERY_MS, () => this.beat());
+    this.sendMessage({ type: 'ping', id: this.heartbeat.ping(now) });
+    this.setTimer('ping', PING_EVERY_MS, () => this.ping());
   }
 
-  private say(message: ClientMessage): void {
-    // A socket that is closing takes nothing more, and `onclose` follows.
+  private sendMessage(message: ClientMessage): void {
+    // A socket that is closing accepts nothing more; `onclose` follows.
     if (this.socket?.readyState === 1) this.socket.send(encode(message));
   }
 
@@ -403,14 +403,14 @@ export class Connection {
     return { cols: Math.min(cols, this.limits.cols), rows: Math.min(rows, this.limits.rows) };
   }
 
-  private move(condition: Condition): void {
+  private setCondition(condition: Condition): void {
     this.condition = condition;
-    this.watcher.moved(condition);
+    this.listener.conditionChanged(condition);
   }
 
-  /** One timer a name; all end with the socket they were set for. */
-  private after(name: string, delayMs: number, act: () => void): void {
-    this.cancel(name);
+  /** One timer per name; all are cleared with their socket. */
+  private setTimer(name: string, delayMs: number, act: () => void): void {
+    this.clearTimer(name);
     this.timers.set(
       name,
       setTimeout(() => {
@@ -420,7 +420,7 @@ export class Connection {
     );
   }
 
-  private cancel(name: string): void {
+  private clearTimer(name: string): void {
     clearTimeout(this.timers.get(name));
     this.timers.delete(name);
   }

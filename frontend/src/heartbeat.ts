@@ -1,9 +1,9 @@
 /**
- * Round-trip time, and the suspicion that nobody is there any more. Time is an argument, in milliseconds.
+ * Round-trip time, and detection of a dead connection. Time is an argument, in milliseconds.
  */
 
 export const PING_EVERY_MS = 5_000;
-/** A `ping` without an answer for so long means that the network is gone and did not say so. */
+/** A `ping` without an answer for this long means that the network is gone. */
 export const DEAD_AFTER_MS = 10_000;
 
 export class Heartbeat {
@@ -11,14 +11,14 @@ export class Heartbeat {
   private nextId = 1;
   private readonly unanswered = new Map<number, number>();
 
-  /** A `ping` is sent now; gives its id. */
+  /** Registers a `ping` that is sent now; returns its id. */
   ping(nowMs: number): number {
     const id = this.nextId++;
     this.unanswered.set(id, nowMs);
     return id;
   }
 
-  /** A `pong` came; gives the round-trip time, or `null` where nobody asked. An answer settles what was asked before it. */
+  /** Handles a `pong`: the round-trip time, or `null` if there was no such `ping`. It also answers all earlier pings. */
   pong(id: number, nowMs: number): number | null {
     const sentMs = this.unanswered.get(id);
     if (sentMs === undefined) return null;
@@ -27,12 +27,12 @@ export class Heartbeat {
     return this.rttMs;
   }
 
-  dead(nowMs: number): boolean {
+  isDead(nowMs: number): boolean {
     const oldest = this.unanswered.values().next();
     return !oldest.done && nowMs - oldest.value >= DEAD_AFTER_MS;
   }
 
-  /** A new connection: what was asked on the last one will not be answered. */
+  /** For a new connection: pings of the last one will not be answered. */
   restart(): void {
     this.unanswered.clear();
   }

@@ -1,5 +1,5 @@
 /**
- * Logging in: the token in the address, or the one typed into the form, exchanged for a cookie.
+ * Login: exchanges the token in the address, or the one typed into the form, for a cookie.
  */
 
 import { tokenIn, withoutFragment } from './address';
@@ -7,14 +7,14 @@ import { ApiError } from './api';
 import type { Api } from './api';
 import { element } from './elements';
 
-/** Take the token out of the page's address at once, before anything else can fail. */
+/** The token in the page's address. Removes it from there at once, before anything else can fail. */
 export function takeToken(): string | null {
   const token = tokenIn(location.hash);
   if (token !== null) history.replaceState(history.state, '', withoutFragment(location.href));
   return token;
 }
 
-/** Why a login failed, in words for the form. */
+/** Why a login failed, as text for the form. */
 export function loginFailure(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong. Try again.';
   switch (error.status) {
@@ -31,7 +31,7 @@ export function loginFailure(error: unknown): string {
 }
 
 export class Login {
-  private readonly gate = element('login', HTMLDivElement);
+  private readonly overlay = element('login', HTMLDivElement);
   private readonly form = element('login-form', HTMLFormElement);
   private readonly token = element('token', HTMLInputElement);
   private readonly error = element('login-error', HTMLParagraphElement);
@@ -39,25 +39,25 @@ export class Login {
 
   constructor(
     private readonly api: Api,
-    private readonly entered: () => void,
+    private readonly loggedIn: () => void,
     private readonly refused: (reason: string) => void,
   ) {
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
-      void this.enter(this.token.value.trim());
+      void this.logIn(this.token.value.trim());
     });
   }
 
-  ask(reason: string): void {
-    this.gate.hidden = false;
-    for (const sibling of this.outside()) sibling.inert = true;
+  show(reason: string): void {
+    this.overlay.hidden = false;
+    for (const sibling of this.background()) sibling.inert = true;
     this.error.textContent = reason;
     this.token.value = '';
     this.token.focus();
   }
 
   /** Log in with `token`. */
-  async enter(token: string): Promise<void> {
+  async logIn(token: string): Promise<void> {
     this.button.disabled = true;
     try {
       await this.api.login(token);
@@ -67,14 +67,14 @@ export class Login {
     } finally {
       this.button.disabled = false;
     }
-    this.gate.hidden = true;
+    this.overlay.hidden = true;
     this.token.value = '';
-    for (const sibling of this.outside()) sibling.inert = false;
-    this.entered();
+    for (const sibling of this.background()) sibling.inert = false;
+    this.loggedIn();
   }
 
-  /** What must not be reached with the keyboard behind the form. */
-  private outside(): HTMLElement[] {
-    return [...document.body.children].filter((child): child is HTMLElement => child instanceof HTMLElement && child !== this.gate);
+  /** Everything behind the form, which must not be reachable with the keyboard. */
+  private background(): HTMLElement[] {
+    return [...document.body.children].filter((child): child is HTMLElement => child instanceof HTMLElement && child !== this.overlay);
   }
 }

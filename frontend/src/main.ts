@@ -1,5 +1,5 @@
 /**
- * The page put together: terminal, connection, bar, menu and login.
+ * Connects all modules: terminal, connection, status bar, menu and login.
  *
  * Tests and automation may rely on `window.webTerminal` (below) and on the `data-` attributes of the root element:
  * `state` (connecting, connected, reconnecting, ended, closed, login), `session`, `rtt` (milliseconds) and `offset`
@@ -21,19 +21,19 @@ import { Status } from './status';
 import { BINARY_SUBPROTOCOL } from './wire';
 import type { Attached, ServerMessage } from './wire';
 
-/** Close code of a session, or a login, that is over. */
+/** Close code of an expired session or login. */
 const EXPIRED = 4001;
 
 const token = takeToken();
 const base = document.baseURI;
-const stage = element('screen', HTMLDivElement);
+const container = element('screen', HTMLDivElement);
 const api = new Api(base);
 let settings = loadSettings();
 let sessionName = '';
 let programTitle = '';
 
 const status = new Status({
-  hurry: () => connection.hurry(),
+  reconnectNow: () => connection.reconnectNow(),
   newSession: () => location.assign(withSession(location.href, null)),
   fitHere: () => {
     screen.fit();
@@ -41,24 +41,24 @@ const status = new Status({
   },
 });
 
-const screen = new Screen(stage, settings, {
+const screen = new Screen(container, settings, {
   typed: (data, origin) => connection.type(data, origin),
   typedBinary: (data, origin) => connection.typeBinary(data, origin),
   resized: () => {
     connection.resize();
     showSize();
   },
-  titled: (title) => {
+  titleChanged: (title) => {
     programTitle = title;
     showTitle();
   },
-  menuWanted: () => menu.toggle(),
+  menuRequested: () => menu.toggle(),
 });
 
 const connection = new Connection(
   { session: sessionIn(location.href), mode: 'write' },
   screen,
-  { moved, attached, told, counted, hinted: (text) => status.showHint(text), refused },
+  { conditionChanged, attached, messageReceived, statsChanged, hint: (text) => status.showHint(text), refused },
   {
     dial: () => new WebSocket(socketUrl(base), BINARY_SUBPROTOCOL),
     nowMs: () => performance.now(),
@@ -94,9 +94,9 @@ const menu = new Menu({
   failed: (error) => status.showHint(error instanceof Error ? error.message : String(error)),
 });
 
-function moved(condition: Condition): void {
+function conditionChanged(condition: Condition): void {
   status.show(condition);
-  if (condition.state === 'login') login.ask(condition.reason);
+  if (condition.state === 'login') login.show(condition.reason);
   else if (condition.state === 'closed' && condition.code === EXPIRED) refused();
 }
 
@@ -110,23 +110,23 @@ function attached(message: Attached): void {
   screen.focus();
 }
 
-function told(message: ServerMessage): void {
+function messageReceived(message: ServerMessage): void {
   if (message.type === 'resized') screen.adopt(message, connection.mode === 'read');
   else if (message.type === 'resource_usage') status.showUsage(message, performance.now());
 }
 
-function counted(): void {
+function statsChanged(): void {
   status.showOffset(connection.stream.received ?? 0);
   if (connection.condition.state === 'connected') status.showRoundTrip(connection.heartbeat.rttMs);
 }
 
-/** A login that ran out looks like a refused connection, or like a session that expired. */
+/** An expired login looks like a refused connection or like an expired session. */
 function refused(): void {
-  api.knowsMe().then(
+  api.isLoggedIn().then(
     (known) => {
       if (!known) connection.askForLogin('');
     },
-    () => undefined, // No answer: the server is away, and the connection is tried again anyway.
+    () => undefined, // No answer: the server is down, and the connection is retried anyway.
   );
 }
 
@@ -144,23 +144,23 @@ function showTitle(): void {
   document.title = `${programTitle || sessionName || 'Terminal'} - web-terminal`;
 }
 
-addEventListener('online', () => connection.hurry());
+addEventListener('online', () => connection.reconnectNow());
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') connection.hurry();
+  if (document.visibilityState === 'visible') connection.reconnectNow();
 });
-// A link with a token, opened where the page is open already, changes nothing but the fragment.
+// A link with a token that is opened in this tab changes only the fragment.
 addEventListener('hashchange', () => {
-  const late = takeToken();
-  if (late !== null) void login.enter(late);
+  const newToken = takeToken();
+  if (newToken !== null) void login.logIn(newToken);
 });
 
 declare global {
   interface Window {
-    /** For tests and automation; `docs/protocol.md` promises none of it to anybody else. */
+    /** For tests and automation only; not part of the protocol in `docs/protocol.md`. */
     webTerminal: {
       /** The buffer as plain text, scrollback included. */
       text(): string;
-      /** Break the connection without a word, as a network does. */
+      /** Breaks the connection as a network failure does, without a close frame. */
       drop(): void;
       stats(): Readonly<Record<string, string | number | boolean | null>>;
     };
@@ -189,4 +189,4 @@ window.webTerminal = {
 };
 
 if (token === null) connection.start();
-else void login.enter(token);
+else void login.logIn(token);

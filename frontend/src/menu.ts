@@ -1,5 +1,5 @@
 /**
- * The menu: sessions, this session, the view. Everything in it is a plain control that Tab and the arrows reach.
+ * The menu: sessions, this session, view settings. All items are native controls that Tab and the arrow keys reach.
  */
 
 import type { SessionSummary } from './api';
@@ -7,12 +7,12 @@ import { element } from './elements';
 import { fittingFontSize } from './settings';
 import type { Settings } from './settings';
 
-/** What the menu's items do. */
+/** The actions of the menu's items. */
 export interface MenuActions {
   sessions(): Promise<readonly SessionSummary[]>;
-  /** `null` where no session is attached. */
+  /** `null` if no session is attached. */
   current(): { readonly id: string; readonly name: string } | null;
-  /** Address of a page on `session`, or on a new one. */
+  /** Address of the page for `session`, or for a new one. */
   address(session: string | null): string;
   rename(name: string): Promise<void>;
   end(): Promise<void>;
@@ -72,9 +72,9 @@ export class Menu {
       return;
     }
     const current = this.actions.current()?.id;
-    const living = sessions.filter((session) => session.state !== 'ended');
-    this.list.replaceChildren(...living.map((session) => this.entry(session, session.id === current)));
-    if (living.length === 0) this.list.replaceChildren(note('None is running'));
+    const running = sessions.filter((session) => session.state !== 'ended');
+    this.list.replaceChildren(...running.map((session) => this.entry(session, session.id === current)));
+    if (running.length === 0) this.list.replaceChildren(note('None is running'));
   }
 
   private entry(session: SessionSummary, isCurrent: boolean): HTMLLIElement {
@@ -95,11 +95,11 @@ export class Menu {
 
   private arrow(event: KeyboardEvent): void {
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
-    // Among the themes the arrows are the browser's own.
+    // In the group of themes the browser handles the arrow keys.
     if (step === 0 || (event.target instanceof HTMLInputElement && event.target.type === 'radio')) return;
-    const stops = [...this.menu.querySelectorAll<HTMLElement>('button:enabled, input:checked, input[type=checkbox]')];
-    const at = stops.findIndex((stop) => stop === document.activeElement);
-    stops[(at + step + stops.length) % stops.length]?.focus();
+    const controls = [...this.menu.querySelectorAll<HTMLElement>('button:enabled, input:checked, input[type=checkbox]')];
+    const at = controls.findIndex((control) => control === document.activeElement);
+    controls[(at + step + controls.length) % controls.length]?.focus();
     event.preventDefault();
   }
 

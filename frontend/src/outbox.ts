@@ -1,36 +1,36 @@
 /**
- * What a person types on its way to the server: sent, held back up to a bound, or refused aloud.
+ * User input on its way to the server: sent, held up to a limit, or refused with a visible message.
  *
- * Never queued in silence: what is typed while there is no connection is refused, and what still waits when a
- * connection breaks is counted and given up. Knows nothing of sockets; the driver takes pieces while the line is open.
+ * Input is never queued without a connection: it is refused, and what is held when a connection breaks is counted and
+ * discarded. Knows nothing of sockets; the driver takes pieces while the state is `open`.
  */
 
-/** `attaching`: the session is not there yet. `paused`: the program does not read. */
-export type Line = 'down' | 'attaching' | 'open' | 'paused' | 'readOnly' | 'ended';
+/** `attaching`: the session is not attached yet. `paused`: the program does not read its input. */
+export type InputState = 'disconnected' | 'attaching' | 'open' | 'paused' | 'readOnly' | 'ended';
 
-/** `person` typed, pasted or pointed; `unknown` may as well be the terminal's answer to a query of the program. */
-export type Origin = 'person' | 'unknown';
+/** `user`: typed, pasted or a mouse report. `unknown`: it may be the terminal's answer to a program's query. */
+export type Origin = 'user' | 'unknown';
 
-/** Held for a session that is just being attached: a line typed ahead, not a file. */
+/** Limit while a session is being attached: enough for a line typed ahead, not for a file. */
 export const ATTACHING_BYTES = 4 * 1024;
-/** Held while the program does not read, and the longest paste; the server's own bound is the same. */
+/** Limit while the program does not read, and of one paste; the server has the same limit. */
 export const HELD_BYTES = 1024 * 1024;
-/** One frame. Small, so that `flow_control` is heard between two frames of a long paste. */
+/** Size of one frame. Small, so that `flow_control` is received between two frames of a long paste. */
 export const PIECE_BYTES = 16 * 1024;
 
 export class Outbox {
-  line: Line = 'attaching';
+  state: InputState = 'attaching';
   heldBytes = 0;
   private held: Uint8Array[] = [];
 
-  /** Take `data` in, or give the reason why it is not sent, for a person to read. Answers in a replay vanish. */
+  /** Accepts `data`, or returns a message for the user that says why not. Answers during a replay are dropped. */
   offer(data: Uint8Array, origin: Origin, replaying: boolean): string | null {
-    if (replaying && origin !== 'person') return null;
-    switch (this.line) {
-      case 'down':
+    if (replaying && origin !== 'user') return null;
+    switch (this.state) {
+      case 'disconnected':
         return 'Not sent: there is no connection';
       case 'readOnly':
-        return origin === 'person' ? 'Not sent: you may only watch this session' : null;
+        return origin === 'user' ? 'Not sent: you may only watch this session' : null;
       case 'ended':
         return null;
       case 'attaching':
@@ -42,10 +42,10 @@ export class Outbox {
     }
   }
 
-  /** The next piece to send, of at most `limitBytes`, or `null` where none may be sent now. */
+  /** The next piece to send, of at most `limitBytes`; `null` if none may be sent now. */
   take(limitBytes: number): Uint8Array | null {
     const first = this.held[0];
-    if (this.line !== 'open' || first === undefined) return null;
+    if (this.state !== 'open' || first === undefined) return null;
     const piece = first.subarray(0, Math.max(1, Math.min(PIECE_BYTES, limitBytes)));
     if (piece.length === first.length) this.held.shift();
     else this.held[0] = first.subarray(piece.length);
@@ -53,7 +53,7 @@ export class Outbox {
     return piece;
   }
 
-  /** Give up what waits, and say how many bytes that was. */
+  /** Discards what is held; returns the number of bytes. */
   clear(): number {
     const lost = this.heldBytes;
     this.held = [];
@@ -61,8 +61,8 @@ export class Outbox {
     return lost;
   }
 
-  private hold(data: Uint8Array, boundBytes: number, refusal: string): string | null {
-    if (this.heldBytes + data.length > boundBytes) return refusal;
+  private hold(data: Uint8Array, limitBytes: number, refusal: string): string | null {
+    if (this.heldBytes + data.length > limitBytes) return refusal;
     if (data.length === 0) return null;
     this.held.push(data);
     this.heldBytes += data.length;

@@ -1,5 +1,5 @@
 /**
- * xterm.js as this page uses it: its add-ons, its size, its clipboard. Knows nothing of connections.
+ * xterm.js as this page uses it: add-ons, size, clipboard, shortcuts. Knows nothing of connections.
  */
 
 import { FitAddon } from '@xterm/addon-fit';
@@ -16,33 +16,33 @@ import { DARK, LIGHT } from './themes';
 const FONTS = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace";
 const SCROLLBACK_LINES = 10_000;
 /**
- * Colours that a program combined itself are moved until they can be read. Programs choose for a dark ground, so
- * on a light one it is all of WCAG 2.2, 1.4.3; on a dark one only what would vanish.
+ * Minimum contrast: xterm.js changes text colours that have less. Programs choose colours for a dark background, so on
+ * a light one the minimum is that of WCAG 2.2, 1.4.3; on a dark one it only prevents invisible text.
  */
 const CONTRAST = { light: 4.5, dark: 2.5 } as const;
 
-/** What a person does in the terminal. */
+/** What the terminal reports to the page. */
 export interface ScreenEvents {
   typed(data: string, origin: Origin): void;
   typedBinary(data: string, origin: Origin): void;
   resized(): void;
-  titled(title: string): void;
-  menuWanted(): void;
+  titleChanged(title: string): void;
+  menuRequested(): void;
 }
 
 export class Screen implements ConnectionScreen {
   renderer: 'webgl' | 'dom' = 'dom';
-  /** Whether the size was set elsewhere. */
+  /** Whether another viewer set the size. */
   foreign = false;
-  /** The largest size the server takes. */
+  /** The largest size that the server accepts. */
   limits: Size = { cols: 500, rows: 200 };
   private readonly terminal: Terminal;
   private readonly fitAddon = new FitAddon();
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
   private settings: Settings;
   private framePending = false;
-  private kept = false;
-  private keyed = false;
+  private isSizeFixed = false;
+  private sawKey = false;
 
   constructor(
     private readonly parent: HTMLElement,
@@ -62,7 +62,7 @@ export class Screen implements ConnectionScreen {
     this.apply(settings);
     this.terminal.open(parent);
     this.loadAddons();
-    // Before anybody listens: the first size is no change.
+    // Before `listen`, because the first size is not a change.
     this.fit();
     this.listen();
   }
@@ -79,21 +79,21 @@ export class Screen implements ConnectionScreen {
     this.terminal.focus();
   }
 
-  /** Take the size of this window. */
+  /** Fits the terminal to this window. */
   fit(): void {
-    this.become(false);
+    this.setForeign(false);
     const proposed = this.fitAddon.proposeDimensions();
     // Undefined or NaN while the page is not laid out.
     if (proposed === undefined || !(proposed.cols > 0 && proposed.rows > 0)) return;
     this.resizeTo({ cols: Math.min(proposed.cols, this.limits.cols), rows: Math.min(proposed.rows, this.limits.rows) });
   }
 
-  /** Take a size that was set elsewhere: until this window changes, or for good where `keep`. */
+  /** Uses a size that another viewer set: until this window is resized, or with `keep` permanently. */
   adopt(size: Size, keep: boolean): void {
-    this.kept = keep;
+    this.isSizeFixed = keep;
     if (!keep && size.cols === this.terminal.cols && size.rows === this.terminal.rows) return;
     this.resizeTo(size);
-    this.become(true);
+    this.setForeign(true);
   }
 
   apply(settings: Settings): void {
@@ -107,10 +107,10 @@ export class Screen implements ConnectionScreen {
       fontSize: settings.fontSize,
       screenReaderMode: settings.screenReader,
     };
-    if (changesFont && !this.kept) this.fit();
+    if (changesFont && !this.isSizeFixed) this.fit();
   }
 
-  /** Everything in the buffer that is shown, scrollback included; a wrapped line is one line. */
+  /** The active buffer as text, scrollback included; a wrapped line is one line. */
   text(): string {
     const buffer = this.terminal.buffer.active;
     const lines: string[] = [];
@@ -133,13 +133,13 @@ export class Screen implements ConnectionScreen {
       }),
     );
     this.terminal.loadAddon(new UnicodeGraphemesAddon());
-    // Widths of Unicode 15 a code point at a time, as shells and editors count; joined clusters would move their cursor.
+    // Unicode 15 widths per code point, as in shells and editors; with grapheme clusters their cursor would be off.
     this.terminal.unicode.activeVersion = '15';
     this.loadWebgl();
   }
 
   private loadWebgl(): void {
-    if (!drawsInHardware()) return;
+    if (!hasHardwareWebgl()) return;
     try {
       const webgl = new WebglAddon();
       webgl.onContextLoss(() => {
@@ -149,26 +149,26 @@ export class Screen implements ConnectionScreen {
       this.terminal.loadAddon(webgl);
       this.renderer = 'webgl';
     } catch {
-      // No WebGL 2 here; xterm goes on drawing with elements.
+      // No WebGL 2: xterm.js continues with its DOM renderer.
       this.renderer = 'dom';
     }
   }
 
   private listen(): void {
     const { terminal, events } = this;
-    // A key comes before its data; an answer to a program's query comes without a key.
+    // A key event precedes its data; an answer to a program's query has none.
     terminal.onKey(() => {
-      this.keyed = true;
+      this.sawKey = true;
     });
     const origin = (): Origin => {
-      const keyed = this.keyed;
-      this.keyed = false;
-      return keyed ? 'person' : 'unknown';
+      const sawKey = this.sawKey;
+      this.sawKey = false;
+      return sawKey ? 'user' : 'unknown';
     };
     terminal.onData((data) => events.typed(data, origin()));
     terminal.onBinary((data) => events.typedBinary(data, origin()));
     terminal.onResize(() => events.resized());
-    terminal.onTitleChange((title) => events.titled(title));
+    terminal.onTitleChange((title) => events.titleChanged(title));
     terminal.attachCustomKeyEventHandler((event) => this.shortcut(event));
     new ResizeObserver(() => this.fitSoon()).observe(this.parent);
     this.dark.addEventListener('change', () => this.apply(this.settings));
@@ -179,11 +179,11 @@ export class Screen implements ConnectionScreen {
     this.framePending = true;
     requestAnimationFrame(() => {
       this.framePending = false;
-      if (!this.kept) this.fit();
+      if (!this.isSizeFixed) this.fit();
     });
   }
 
-  private become(foreign: boolean): void {
+  private setForeign(foreign: boolean): void {
     if (foreign === this.foreign) return;
     this.foreign = foreign;
     this.parent.classList.toggle('foreign', foreign);
@@ -194,12 +194,12 @@ export class Screen implements ConnectionScreen {
     if (cols !== this.terminal.cols || rows !== this.terminal.rows) this.terminal.resize(cols, rows);
   }
 
-  /** False where the terminal must not see the key. */
+  /** False if the terminal must not handle the key. */
   private shortcut(event: KeyboardEvent): boolean {
     const shifted = event.ctrlKey && event.shiftKey && !event.altKey && !event.metaKey;
     if (shifted && event.code === 'Space') {
       event.preventDefault();
-      if (event.type === 'keydown') this.events.menuWanted();
+      if (event.type === 'keydown') this.events.menuRequested();
       return false;
     }
     if ((shifted && event.code === 'KeyC') || (event.ctrlKey && !event.shiftKey && event.code === 'Insert')) {
@@ -207,33 +207,33 @@ export class Screen implements ConnectionScreen {
       if (event.type === 'keydown') this.copy();
       return false;
     }
-    // The browser pastes by itself, which needs no permission to read the clipboard.
+    // The browser pastes without a permission to read the clipboard.
     return !(shifted && event.code === 'KeyV');
   }
 
-  /** Copy what is selected, which stays selected. */
+  /** Copies the selection, which remains. */
   private copy(): void {
     const selection = this.terminal.getSelection();
     if (selection === '') return;
-    // Only secure contexts have a clipboard; elsewhere xterm answers the browser's own copy command.
+    // Only secure contexts have a clipboard API; elsewhere xterm.js handles the browser's copy command.
     if (navigator.clipboard === undefined) document.execCommand('copy');
     else void navigator.clipboard.writeText(selection).catch(() => document.execCommand('copy'));
   }
 }
 
-/** Names under which browsers draw WebGL without a graphics processor. */
+/** Names of WebGL renderers that use no graphics processor. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 /**
- * Whether WebGL is drawn by a graphics processor. In software it is there as well, and takes up to ten times as long
- * as elements do: 7 MB of text in 23 s against 2.3 s (Chromium with SwiftShader, 2 cores).
+ * Whether a graphics processor draws WebGL. In software it takes up to ten times as long as the DOM renderer: 7 MB of
+ * text in 23 s instead of 2.3 s (Chromium with SwiftShader, 2 cores).
  */
-function drawsInHardware(): boolean {
+function hasHardwareWebgl(): boolean {
   const context = document.createElement('canvas').getContext('webgl2', { failIfMajorPerformanceCaveat: true });
   if (context === null) return false;
   const names = context.getExtension('WEBGL_debug_renderer_info');
   const renderer = String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));
-  // The terminal makes a context of its own, and browsers allow few.
+  // xterm.js creates its own context, and browsers limit their number.
   context.getExtension('WEBGL_lose_context')?.loseContext();
   return !SOFTWARE.test(renderer);
 }

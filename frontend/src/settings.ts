@@ -1,5 +1,5 @@
 /**
- * How this browser likes its terminal. Kept in local storage, where it may be missing, forbidden or spoilt.
+ * The user's settings, kept in local storage, which may be missing, forbidden or corrupt.
  */
 
 export type ThemeChoice = 'auto' | 'light' | 'dark';
@@ -15,11 +15,11 @@ export const FONT_SIZES = { smallest: 8, largest: 32 } as const;
 export const DEFAULTS: Settings = { theme: 'auto', fontSize: 14, screenReader: false };
 const KEY = 'web-terminal';
 
-/** Settings from what was kept; whatever does not fit is replaced by its default. */
-export function parseSettings(kept: string | null): Settings {
+/** Settings from stored text; invalid fields get their defaults. */
+export function parseSettings(stored: string | null): Settings {
   let value: unknown;
   try {
-    value = JSON.parse(kept ?? '{}');
+    value = JSON.parse(stored ?? '{}');
   } catch {
     value = {};
   }
@@ -40,7 +40,7 @@ export function loadSettings(): Settings {
   try {
     return parseSettings(localStorage.getItem(KEY));
   } catch {
-    // Storage may be forbidden to this page altogether.
+    // The page may not be allowed to use storage at all.
     return DEFAULTS;
   }
 }
@@ -49,6 +49,6 @@ export function saveSettings(settings: Settings): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(settings));
   } catch {
-    // Forbidden or full: the settings hold for this page only.
+    // Forbidden or full: the settings are valid for this page only.
   }
 }

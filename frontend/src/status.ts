@@ -1,12 +1,12 @@
 /**
- * The state of the connection in words, and the bar and the notice that show them.
+ * The state of the connection as text, and the status bar and notice that show it.
  */
 
 import type { Condition, Size } from './connection';
 import { element } from './elements';
 import type { ProcessExited, ResourceUsage } from './wire';
 
-/** What a close code means to a person, where the server sent no words of its own. */
+/** The meaning of a close code, used if the server sent no reason. */
 const CLOSE_TEXT: Readonly<Record<number, string>> = {
   1000: 'This session was ended',
   1003: 'The server refused what this page sent',
@@ -22,7 +22,7 @@ const CLOSE_TEXT: Readonly<Record<number, string>> = {
   4500: 'The shell could not be started',
 };
 
-/** The bar's words for a condition; `nowMs` is for the countdown. */
+/** The status bar's text for a condition; `nowMs` is for the countdown. */
 export function stateText(condition: Condition, nowMs: number): string {
   switch (condition.state) {
     case 'connecting':
@@ -42,7 +42,7 @@ export function stateText(condition: Condition, nowMs: number): string {
   }
 }
 
-/** Why a connection is closed: what the server said, or what its code means. */
+/** Why a connection is closed: the server's reason, or the meaning of its code. */
 export function closeText(code: number, reason: string): string {
   const text = reason === '' ? (CLOSE_TEXT[code] ?? 'The connection was closed') : reason;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)} (${code})`;
@@ -53,7 +53,7 @@ export function exitText({ status, signal }: Pick<ProcessExited, 'status' | 'sig
   return status === null ? 'The shell ended' : `The shell exited with status ${status}`;
 }
 
-/** Below 10 ms with one digit behind the point: a local server answers in fractions. */
+/** Below 10 ms with one decimal: a local server answers in less than a millisecond. */
 export function roundTripText(rttMs: number): string {
   return `${rttMs < 10 ? rttMs.toFixed(1) : Math.round(rttMs)} ms`;
 }
@@ -63,11 +63,11 @@ export function memoryText(bytes: number): string {
   return mebibytes < 1024 ? `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
 }
 
-/** Load from readings of a counter: processor seconds used per second, in percent of one processor. */
+/** Processor usage from readings of a counter of seconds, in percent of one processor. */
 export class Usage {
   private last: { readonly cpuSeconds: number; readonly nowMs: number } | null = null;
 
-  /** `null` for the first reading, and where a child that was counted is gone and its seconds with it. */
+  /** `null` for the first reading, and when the counter fell because a child process ended. */
   percent(cpuSeconds: number, nowMs: number): number | null {
     const last = this.last;
     this.last = { cpuSeconds, nowMs };
@@ -79,9 +79,9 @@ export class Usage {
 const HINT_MS = 5_000;
 const COUNTDOWN_MS = 250;
 
-/** What the buttons of the bar and the notice do. */
+/** The actions of the buttons in the status bar and the notice. */
 export interface StatusActions {
-  hurry(): void;
+  reconnectNow(): void;
   newSession(): void;
   fitHere(): void;
 }
@@ -90,7 +90,7 @@ export class Status {
   private readonly root = document.documentElement;
   private readonly name = element('name', HTMLHeadingElement);
   private readonly state = element('state', HTMLParagraphElement);
-  private readonly hurry = element('hurry', HTMLButtonElement);
+  private readonly retryButton = element('hurry', HTMLButtonElement);
   private readonly usage = element('usage', HTMLSpanElement);
   private readonly size = element('size', HTMLButtonElement);
   private readonly rtt = element('rtt', HTMLSpanElement);
@@ -103,7 +103,7 @@ export class Status {
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(actions: StatusActions) {
-    this.hurry.addEventListener('click', () => actions.hurry());
+    this.retryButton.addEventListener('click', () => actions.reconnectNow());
     this.noticeButton.addEventListener('click', () => actions.newSession());
     this.size.addEventListener('click', () => actions.fitHere());
   }
@@ -115,7 +115,7 @@ export class Status {
     if (condition.state === 'reconnecting' && condition.atMs !== null) {
       this.countdown = setInterval(() => this.showState(condition), COUNTDOWN_MS);
     }
-    this.hurry.hidden = condition.state !== 'reconnecting';
+    this.retryButton.hidden = condition.state !== 'reconnecting';
     if (condition.state !== 'connected') this.rtt.hidden = this.usage.hidden = true;
     if (condition.state === 'ended') this.showNotice(exitText(condition.exit));
     else if (condition.state === 'closed') this.showNotice(closeText(condition.code, condition.reason));
@@ -128,7 +128,7 @@ export class Status {
     this.name.title = session;
   }
 
-  /** `foreign` is a size that another viewer set; a click then fits the terminal to this window. */
+  /** `foreign`: another viewer set the size; a click then fits the terminal to this window. */
   showSize({ cols, rows }: Size, foreign: boolean, readOnly: boolean): void {
     this.size.hidden = false;
     this.size.disabled = !foreign || readOnly;
@@ -155,21 +155,21 @@ export class Status {
     this.usage.textContent = `${load}${memoryText(message.memory_bytes)}`;
   }
 
-  /** A line that goes away by itself. */
+  /** Shows a message for a few seconds. */
   showHint(text: string): void {
     this.hint.textContent = text;
     this.hint.classList.add('shown');
     clearTimeout(this.hintTimer);
     this.hintTimer = setTimeout(() => this.hint.classList.remove('shown'), HINT_MS);
     this.state.classList.remove('struck');
-    // Reading a layout figure between the two makes the animation start again.
+    // Reading a layout property in between restarts the animation.
     void this.state.offsetWidth;
     this.state.classList.add('struck');
   }
 
   private showState(condition: Condition): void {
     const text = stateText(condition, performance.now());
-    // A live region speaks on every change, so it is not touched without one.
+    // A screen reader reads a live region on every change, so it is only written if the text differs.
     if (this.state.textContent !== text) this.state.textContent = text;
   }
 

@@ -1,42 +1,42 @@
 /**
- * Where the page stands in a session's output, counted in absolute byte offsets.
+ * The page's position in a session's output, in absolute byte offsets.
  *
- * What was received, what was drawn, what was acknowledged, and what of it is a replay. Nothing is drawn twice,
- * nothing is left out in silence, and the acknowledgements never let the server's window run dry. Knows nothing of
- * frames, sockets and terminals.
+ * Tracks what was received, drawn and acknowledged, and what of it is a replay. Nothing is drawn twice, every gap is
+ * reported, and acknowledgements are sent early enough that the server's window never fills. Knows nothing of frames,
+ * sockets and terminals.
  */
 
-/** An acknowledgement at the latest after so many bytes were drawn; the smallest window of a server is four of them. */
+/** An acknowledgement is due at the latest after this many drawn bytes; a server's smallest window is four times that. */
 export const ACK_EVERY_BYTES = 24 * 1024;
 
-/** Bytes that will not come any more: they fell out of the server's log. */
+/** Bytes that the server cannot send any more, because they are no longer in its log. */
 export interface Gap {
   readonly from: number;
   readonly to: number;
 }
 
-/** What to draw of an output frame, and what is missing before it. */
+/** What to draw of an output frame, and the gap before it. */
 export interface Arrival {
   readonly gap: Gap | null;
   readonly data: Uint8Array;
-  /** Offset after `data`, for `drawn`. */
+  /** Offset after `data`, for `markDrawn`. */
   readonly end: number;
 }
 
 export class Stream {
-  /** Everything before it was received, or announced as lost; `null` before the first attach. */
+  /** Everything before this offset was received or reported as a gap; `null` before the first attach. */
   received: number | null = null;
-  /** Everything before it was drawn. */
+  /** Everything before this offset was drawn. */
   drawn = 0;
-  /** Everything before it was acknowledged on the connection of now. */
+  /** Everything before this offset was acknowledged on the present connection. */
   acked = 0;
-  /** Bytes that came although they were here already. */
+  /** Bytes that were received more than once. */
   duplicateBytes = 0;
   gapBytes = 0;
   private replayEnd = 0;
   private ackEveryBytes = ACK_EVERY_BYTES;
 
-  /** A new connection goes on at `offset`; what lies before `end` is a replay. Gives what fell out in between. */
+  /** A new connection continues at `offset`; output before `end` is a replay. Returns the gap before `offset`. */
   attached(offset: number, end: number, windowBytes: number): Gap | null {
     const first = this.received === null;
     this.ackEveryBytes = Math.max(1, Math.min(ACK_EVERY_BYTES, Math.floor(windowBytes / 4)));
@@ -49,7 +49,7 @@ export class Stream {
     return this.gap(offset);
   }
 
-  /** Output goes on at `to`. Gives what is missing, or `null` where nothing is. */
+  /** Output continues at `to`. Returns the gap before it, if any. */
   gap(to: number): Gap | null {
     const from = this.received ?? to;
     if (to <= from) return null;
@@ -58,23 +58,23 @@ export class Stream {
     return { from, to };
   }
 
-  /** An output frame came. Bytes that are here already are cut off; a jump ahead is a gap that nobody announced. */
-  arrived(offset: number, data: Uint8Array): Arrival {
+  /** Handles an output frame. Bytes received before are cut off; a jump ahead is a gap, although no `gap` came. */
+  receive(offset: number, data: Uint8Array): Arrival {
     const gap = this.gap(offset);
-    const wanted = this.received ?? offset;
-    const known = Math.min(data.length, wanted - offset);
-    this.duplicateBytes += known;
-    const end = Math.max(wanted, offset + data.length);
+    const expected = this.received ?? offset;
+    const duplicate = Math.min(data.length, expected - offset);
+    this.duplicateBytes += duplicate;
+    const end = Math.max(expected, offset + data.length);
     this.received = end;
-    return { gap, data: data.subarray(known), end };
+    return { gap, data: data.subarray(duplicate), end };
   }
 
-  /** Everything before `offset` is on the screen. */
-  drew(offset: number): void {
+  /** Everything before `offset` has been drawn. */
+  markDrawn(offset: number): void {
     if (offset > this.drawn) this.drawn = offset;
   }
 
-  /** Whether what is being drawn is old: the terminal's answers to queries in it must not be sent. */
+  /** Whether a replay is being drawn: the terminal's answers to queries in it must not be sent. */
   get replaying(): boolean {
     return this.drawn < this.replayEnd;
   }
@@ -84,9 +84,9 @@ export class Stream {
   }
 
   /**
-   * The offset to acknowledge now, once; `null` where nothing is due.
+   * The offset to acknowledge now, once; `null` if none is due.
    *
-   * `idle` asks for what is left below the usual stride: a server that paces by this viewer must not wait for bytes
+   * With `idle` even a few bytes are acknowledged: a server whose window this viewer determines must not wait for bytes
    * that were drawn long ago.
    */
   takeAck(idle: boolean): number | null {

@@ -1,6 +1,6 @@
 /**
- * The terminal's colours, dark and light. Every text colour keeps a contrast of 4.5 to 1 against its ground
- * (WCAG 2.2, 1.4.3), except the two that stand for the ground itself; `tests/themes.test.ts` holds them to it.
+ * The terminal's colours, dark and light. Every text colour has a contrast of at least 4.5 to 1 with the background
+ * (WCAG 2.2, 1.4.3), except the two that stand for the background itself; `tests/themes.test.ts` checks it.
  */
 
 import type { ITheme } from '@xterm/xterm';

@@ -1,10 +1,10 @@
 /**
- * Frames of the terminal's wire to messages and back, without any I/O.
+ * Encodes and decodes the frames of the protocol, without any I/O.
  *
- * The same contract as `src/web_terminal_suite/protocol/codec.py`, which `docs/protocol.md` describes and
- * `tests/vectors/wire.json` compares: control messages are JSON text, the bulk is binary frames whose first byte is
- * their kind. This side encodes what a client says and decodes what a server says. It knows nothing of sockets, of
- * the order of messages, or of what a message is good for.
+ * The counterpart of `src/web_terminal_suite/protocol/codec.py`; `docs/protocol.md` describes the format, and the tests
+ * of both sides read `tests/vectors/wire.json`. Control messages are JSON text; input and output are binary frames whose
+ * first byte is their kind. This side encodes client messages and decodes server messages. It knows nothing of sockets,
+ * of the order of messages, or of their effects.
  */
 
 export const BINARY_SUBPROTOCOL = 'web-terminal.v1';
@@ -14,7 +14,7 @@ export type Subprotocol = typeof BINARY_SUBPROTOCOL | typeof JSON_SUBPROTOCOL;
 export type Mode = 'write' | 'read';
 export type Encoding = 'utf-8' | 'base64';
 
-/** What a new session should be; whatever is left out comes from the server's settings. */
+/** The properties of a new session; omitted ones come from the server's settings. */
 export interface SessionSpec {
   readonly name?: string;
   readonly shell?: string;
@@ -46,7 +46,7 @@ export type ClientMessage =
   | { readonly type: 'echo'; readonly data: string }
   | { readonly type: 'close'; readonly destroy?: boolean };
 
-/** What a server accepts: bytes of a message, and a terminal's size in character cells. */
+/** What a server accepts: size of a message in bytes, and of a terminal in character cells. */
 export interface Limits {
   readonly message_bytes: number;
   readonly cols: number;
@@ -73,14 +73,14 @@ export interface Attached {
   readonly window: number;
 }
 
-/** Terminal bytes from `offset` on, whichever subprotocol carried them. */
+/** Terminal output from `offset` on, in either subprotocol. */
 export interface Output {
   readonly type: 'output';
   readonly offset: number;
   readonly data: Uint8Array;
 }
 
-/** `status` or `signal` is set, never both. */
+/** Either `status` or `signal` is set. */
 export interface ProcessExited {
   readonly type: 'process_exited';
   readonly session: string;
@@ -112,9 +112,9 @@ export type ServerMessage =
   | { readonly type: 'resized'; readonly cols: number; readonly rows: number };
 
 /**
- * The peer sent something that is no frame of this protocol; `close` is the code such a connection ends with.
+ * The peer sent something that is not a frame of this protocol; `close` is the close code for it.
  *
- * Text that is not UTF-8 is not among them: the browser refuses it before the page sees it.
+ * Text that is not UTF-8 is not included: the browser rejects it before the page receives it.
  */
 export class WireError extends Error {
   constructor(
@@ -137,20 +137,20 @@ export class WireError extends Error {
 const KIND = { output: 1, input: 2, echo: 3 } as const;
 const OUTPUT_HEAD_BYTES = 9;
 
-/** A field's check, and the value it takes where it is left out; one without a default must be there. */
+/** The check of a field, and its default; a field without a default is required. */
 interface Field {
   readonly expected: string;
   readonly accepts: (value: unknown) => boolean;
   readonly default?: unknown;
 }
 
-// JSON can spell half a surrogate pair, which is no character and has no UTF-8.
+// JSON can encode half a surrogate pair, which is not a character and has no UTF-8.
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const text: Field = {
   expected: 'a string of characters',
   accepts: (value) => typeof value === 'string' && !LONE_SURROGATE.test(value),
 };
-// Python's integers have no end, a double's are exact up to 2^53 - 1; beyond that an offset would be wrong in silence.
+// Python's integers are unbounded, but doubles are exact only up to 2^53 - 1: a larger offset would be silently wrong.
 const integer: Field = { expected: 'an integer of at most 53 bits', accepts: (value) => Number.isSafeInteger(value) };
 const number: Field = { expected: 'a number', accepts: (value) => typeof value === 'number' };
 const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
@@ -177,7 +177,7 @@ const LIMITS: Fields = {
 };
 const limits: Field = {
   expected: 'an object of limits',
-  accepts: (value) => isObject(value) && firstFault(value, LIMITS) === null,
+  accepts: (value) => isObject(value) && firstError(value, LIMITS) === null,
 };
 
 const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = {
@@ -210,19 +210,19 @@ const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = {
   resized: { cols: integer, rows: integer },
 };
 
-/** Fields that hold these values are not sent; an object inside has defaults of its own. */
+/** Fields that have these values are not sent; a nested object has its own defaults. */
 interface Defaults {
   readonly [name: string]: unknown;
 }
 
-class Inside {
+class NestedDefaults {
   constructor(readonly defaults: Defaults) {}
 }
 
 const CLIENT_DEFAULTS: Readonly<Partial<Record<ClientMessage['type'], Defaults>>> = {
   attach: {
     session: null,
-    spec: new Inside({
+    spec: new NestedDefaults({
       name: null,
       shell: null,
       args: [],
@@ -230,7 +230,7 @@ const CLIENT_DEFAULTS: Readonly<Partial<Record<ClientMessage['type'], Defaults>>
       env: {},
       cols: 80,
       rows: 24,
-      limits: new Inside({ cpu_seconds: null, memory_bytes: null, open_files: null, processes: null, file_bytes: null }),
+      limits: new NestedDefaults({ cpu_seconds: null, memory_bytes: null, open_files: null, processes: null, file_bytes: null }),
     }),
     cols: 80,
     rows: 24,
@@ -246,20 +246,20 @@ const CLIENT_DEFAULTS: Readonly<Partial<Record<ClientMessage['type'], Defaults>>
 
 const encoder = new TextEncoder();
 
-/** A message as the text of a frame: valid in both subprotocols. */
+/** A message as text frame, valid in both subprotocols. */
 export function encode(message: ClientMessage): string {
-  return JSON.stringify(sparse(message, CLIENT_DEFAULTS[message.type] ?? {}));
+  return JSON.stringify(withoutDefaults(message, CLIENT_DEFAULTS[message.type] ?? {}));
 }
 
-function sparse(value: object, defaults: Defaults): object {
-  const said = Object.entries(value).filter(([name, field]) => {
-    const absent = defaults[name] instanceof Inside ? null : defaults[name];
+function withoutDefaults(value: object, defaults: Defaults): object {
+  const present = Object.entries(value).filter(([name, field]) => {
+    const absent = defaults[name] instanceof NestedDefaults ? null : defaults[name];
     return JSON.stringify(field) !== JSON.stringify(absent);
   });
   return Object.fromEntries(
-    said.map(([name, field]) => {
-      const inside = defaults[name];
-      return [name, inside instanceof Inside ? sparse(field as object, inside.defaults) : (field as unknown)];
+    present.map(([name, field]) => {
+      const nested = defaults[name];
+      return [name, nested instanceof NestedDefaults ? withoutDefaults(field as object, nested.defaults) : (field as unknown)];
     }),
   );
 }
@@ -275,9 +275,9 @@ export function encodeEcho(data: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * What a server said. Output shares memory with `payload`.
+ * The message in a server's frame. Output shares memory with `payload`.
  *
- * @throws {WireError} and nothing else, whatever it is fed.
+ * @throws {WireError} and nothing else, for any payload.
  */
 export function decodeServer(subprotocol: Subprotocol, payload: string | ArrayBuffer): ServerMessage {
   if (typeof payload === 'string') return decodeText(payload);
@@ -321,11 +321,11 @@ function decodeText(payload: string): ServerMessage {
     throw new WireError('Malformed', `no message of this protocol: type ${JSON.stringify(type)}`);
   }
   const fields = SERVER_MESSAGES[type as ServerMessage['type']];
-  const fault = firstFault(value, fields);
-  if (fault !== null) throw new WireError('Malformed', `no message of this protocol: ${type}.${fault}`);
-  const message = { type, ...filled(value, fields) };
+  const error = firstError(value, fields);
+  if (error !== null) throw new WireError('Malformed', `no message of this protocol: ${type}.${error}`);
+  const message = { type, ...withDefaults(value, fields) };
   if (type === 'output') return outputFromText(message as unknown as TextOutput);
-  if (type === 'connection_status') Object.assign(message, { limits: filled(value['limits'] as object, LIMITS) });
+  if (type === 'connection_status') Object.assign(message, { limits: withDefaults(value['limits'] as object, LIMITS) });
   // The table above has checked every field of this type.
   return message as unknown as ServerMessage;
 }
@@ -344,7 +344,7 @@ function outputFromText({ offset, data, encoding }: TextOutput): Output {
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 function fromBase64(data: string): Uint8Array {
-  // atob forgives white space and missing padding, where the contract does not.
+  // atob accepts white space and missing padding; the protocol does not.
   if (!BASE64.test(data)) throw new WireError('Malformed', 'output is not base64');
   return Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
 }
@@ -353,8 +353,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The first field that is missing or ill-typed, in words. Unknown fields are a later version's, and are let through. */
-function firstFault(value: Record<string, unknown>, fields: Fields): string | null {
+/** Describes the first field that is missing or has the wrong type. Unknown fields, of a later version, are ignored. */
+function firstError(value: Record<string, unknown>, fields: Fields): string | null {
   for (const [name, field] of Object.entries(fields)) {
     if (!Object.hasOwn(value, name)) {
       if (field.default === undefined) return `${name} is missing`;
@@ -365,7 +365,7 @@ function firstFault(value: Record<string, unknown>, fields: Fields): string | nu
   return null;
 }
 
-function filled(value: object, fields: Fields): Record<string, unknown> {
+function withDefaults(value: object, fields: Fields): Record<string, unknown> {
   const given = value as Record<string, unknown>;
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, given[name] ?? field.default]));
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Connection } from '../src/connection';
-import type { Condition, Screen, Watcher } from '../src/connection';
+import type { Condition, Screen, ConnectionListener } from '../src/connection';
 import type { ServerMessage } from '../src/wire';
 
 /** The far end of a WebSocket, played by the test. */
@@ -109,15 +109,15 @@ let told: ServerMessage[];
 let refusals: number;
 
 function connect(session: string | null = null): Connection {
-  const watcher: Watcher = {
-    moved: (condition) => conditions.push(condition),
+  const listener: ConnectionListener = {
+    conditionChanged: (condition) => conditions.push(condition),
     attached: () => undefined,
-    told: (message) => told.push(message),
-    counted: () => undefined,
-    hinted: (text) => hints.push(text),
+    messageReceived: (message) => told.push(message),
+    statsChanged: () => undefined,
+    hint: (text) => hints.push(text),
     refused: () => (refusals += 1),
   };
-  const connection = new Connection({ session, mode: 'write' }, screen, watcher, {
+  const connection = new Connection({ session, mode: 'write' }, screen, listener, {
     // A stand-in for the browser's class: only what the driver uses.
     dial: () => new FakeSocket() as unknown as WebSocket,
     nowMs: () => Date.now(),
@@ -181,9 +181,9 @@ describe('attaching', () => {
 
   it('sends what was typed ahead, in order, once attached', () => {
     const connection = connect();
-    connection.type('l', 'person');
+    connection.type('l', 'user');
     socket().welcome();
-    connection.type('s\r', 'person');
+    connection.type('s\r', 'user');
     expect(socket().typed()).toBe('');
     socket().attach();
     vi.advanceTimersByTime(100);
@@ -220,7 +220,7 @@ describe('attaching', () => {
     expect(socket().messages('attach')[0]).toMatchObject({ mode: 'read' });
     socket().attach({ mode: 'read', cols: 100 });
     connection.resize();
-    connection.type('x', 'person');
+    connection.type('x', 'user');
     expect(socket().messages('resize')).toEqual([]);
     expect(socket().typed()).toBe('');
     expect(hints).toEqual(['Not sent: you may only watch this session']);
@@ -294,7 +294,7 @@ describe('reconnecting', () => {
       expect(FakeSocket.all).toHaveLength(before + 1);
     }
     socket().hangUp(1006);
-    connection.hurry();
+    connection.reconnectNow();
     expect(FakeSocket.all).toHaveLength(5);
     expect(conditions.at(-1)).toEqual({ state: 'reconnecting', atMs: null });
   });
@@ -319,9 +319,9 @@ describe('reconnecting', () => {
   it('refuses aloud what is typed meanwhile, and counts what was still waiting', () => {
     const connection = attached();
     socket().say({ type: 'flow_control', direction: 'input', state: 'paused' });
-    connection.type('held', 'person');
+    connection.type('held', 'user');
     connection.drop();
-    connection.type('x', 'person');
+    connection.type('x', 'user');
     expect(hints).toEqual([
       'Not sent: 4 bytes were still waiting when the connection broke',
       'Not sent: there is no connection',
@@ -349,7 +349,7 @@ describe('replay', () => {
     screen.holding = true;
     socket().output(0, 'abcdef');
     connection.type('\x1b[?1;2c', 'unknown');
-    connection.type('y', 'person');
+    connection.type('y', 'user');
     screen.draw();
     connection.type('\x1b[?1;2c', 'unknown');
     expect(socket().typed()).toBe('y\x1b[?1;2c');
@@ -385,7 +385,7 @@ describe('acknowledging', () => {
 describe('typing', () => {
   it('sends bytes as they are', () => {
     const connection = attached();
-    connection.type('é', 'person');
+    connection.type('é', 'user');
     connection.typeBinary('\x1b[M\xff', 'unknown');
     expect(socket().sent.filter((each) => each instanceof Uint8Array)).toEqual([
       Uint8Array.of(2, 0xc3, 0xa9),
@@ -396,11 +396,11 @@ describe('typing', () => {
   it('waits while the program does not read, and goes on in order', () => {
     const connection = attached();
     socket().say({ type: 'flow_control', direction: 'input', state: 'paused' });
-    connection.type('a', 'person');
-    connection.type('b', 'person');
+    connection.type('a', 'user');
+    connection.type('b', 'user');
     expect(socket().typed()).toBe('');
     socket().say({ type: 'flow_control', direction: 'input', state: 'resumed' });
-    connection.type('c', 'person');
+    connection.type('c', 'user');
     vi.advanceTimersByTime(100);
     expect(socket().typed()).toBe('abc');
   });
@@ -408,7 +408,7 @@ describe('typing', () => {
   it('sends a long paste in pieces that can be paused', () => {
     const connection = attached();
     const paste = 'p'.repeat(100_000);
-    connection.type(paste, 'person');
+    connection.type(paste, 'user');
     expect(socket().typed().length).toBeLessThan(paste.length);
     socket().say({ type: 'flow_control', direction: 'input', state: 'paused' });
     vi.advanceTimersByTime(1000);
@@ -422,7 +422,7 @@ describe('typing', () => {
   it('waits for the browser to send what it has', () => {
     const connection = attached();
     socket().bufferedAmount = 1 << 20;
-    connection.type('x', 'person');
+    connection.type('x', 'user');
     expect(socket().typed()).toBe('');
     socket().bufferedAmount = 0;
     vi.advanceTimersByTime(10);

@@ -23,12 +23,12 @@ describe('Heartbeat', () => {
 
   it('is dead when the oldest ping waits too long, and not after an answer', () => {
     const heartbeat = new Heartbeat();
-    expect(heartbeat.dead(1e9)).toBe(false);
+    expect(heartbeat.isDead(1e9)).toBe(false);
     heartbeat.ping(0);
     const second = heartbeat.ping(5000);
-    expect(heartbeat.dead(DEAD_AFTER_MS - 1)).toBe(false);
-    expect(heartbeat.dead(DEAD_AFTER_MS)).toBe(true);
+    expect(heartbeat.isDead(DEAD_AFTER_MS - 1)).toBe(false);
+    expect(heartbeat.isDead(DEAD_AFTER_MS)).toBe(true);
     heartbeat.pong(second, DEAD_AFTER_MS);
-    expect(heartbeat.dead(DEAD_AFTER_MS)).toBe(false);
+    expect(heartbeat.isDead(DEAD_AFTER_MS)).toBe(false);
   });
 });

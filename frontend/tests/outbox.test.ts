@@ -1,55 +1,55 @@
 import { describe, expect, it } from 'vitest';
 
 import { ATTACHING_BYTES, HELD_BYTES, Outbox, PIECE_BYTES } from '../src/outbox';
-import type { Line } from '../src/outbox';
+import type { InputState } from '../src/outbox';
 
 const key = new TextEncoder().encode('a');
 
-function on(line: Line): Outbox {
+function inState(state: InputState): Outbox {
   const outbox = new Outbox();
-  outbox.line = line;
+  outbox.state = state;
   return outbox;
 }
 
 describe('Outbox', () => {
   it('sends at once while the line is open', () => {
-    const outbox = on('open');
-    expect(outbox.offer(key, 'person', false)).toBeNull();
+    const outbox = inState('open');
+    expect(outbox.offer(key, 'user', false)).toBeNull();
     expect(outbox.take(1 << 20)).toEqual(key);
     expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('holds what is typed while attaching, in order, up to its bound', () => {
-    const outbox = on('attaching');
-    expect(outbox.offer(Uint8Array.of(1), 'person', false)).toBeNull();
-    expect(outbox.offer(Uint8Array.of(2), 'person', false)).toBeNull();
+    const outbox = inState('attaching');
+    expect(outbox.offer(Uint8Array.of(1), 'user', false)).toBeNull();
+    expect(outbox.offer(Uint8Array.of(2), 'user', false)).toBeNull();
     expect(outbox.take(1 << 20)).toBeNull();
-    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 1), 'person', false)).toMatch(/^Not sent/);
-    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 2), 'person', false)).toBeNull();
-    outbox.line = 'open';
+    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 1), 'user', false)).toMatch(/^Not sent/);
+    expect(outbox.offer(new Uint8Array(ATTACHING_BYTES - 2), 'user', false)).toBeNull();
+    outbox.state = 'open';
     expect(outbox.take(1 << 20)).toEqual(Uint8Array.of(1));
     expect(outbox.take(1 << 20)).toEqual(Uint8Array.of(2));
   });
 
   it('refuses aloud while there is no connection', () => {
-    const outbox = on('down');
-    expect(outbox.offer(key, 'person', false)).toBe('Not sent: there is no connection');
-    outbox.line = 'open';
+    const outbox = inState('disconnected');
+    expect(outbox.offer(key, 'user', false)).toBe('Not sent: there is no connection');
+    outbox.state = 'open';
     expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('holds 1 MiB while the program does not read, then refuses', () => {
-    const outbox = on('paused');
-    expect(outbox.offer(new Uint8Array(HELD_BYTES), 'person', false)).toBeNull();
-    expect(outbox.offer(key, 'person', false)).toMatch(/not reading/);
+    const outbox = inState('paused');
+    expect(outbox.offer(new Uint8Array(HELD_BYTES), 'user', false)).toBeNull();
+    expect(outbox.offer(key, 'user', false)).toMatch(/not reading/);
     expect(outbox.take(1 << 20)).toBeNull();
     expect(outbox.heldBytes).toBe(HELD_BYTES);
   });
 
   it('cuts a paste into pieces that add up', () => {
-    const outbox = on('open');
+    const outbox = inState('open');
     const paste = Uint8Array.from({ length: 3 * PIECE_BYTES + 5 }, (_, at) => at % 256);
-    outbox.offer(paste, 'person', false);
+    outbox.offer(paste, 'user', false);
     const pieces: Uint8Array[] = [];
     for (let piece = outbox.take(1 << 20); piece !== null; piece = outbox.take(1 << 20)) pieces.push(piece);
     expect(pieces.map((piece) => piece.length)).toEqual([PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 5]);
@@ -58,30 +58,30 @@ describe('Outbox', () => {
   });
 
   it('keeps to a limit of the server below a piece', () => {
-    const outbox = on('open');
-    outbox.offer(Uint8Array.of(1, 2, 3), 'person', false);
+    const outbox = inState('open');
+    outbox.offer(Uint8Array.of(1, 2, 3), 'user', false);
     expect(outbox.take(2)).toEqual(Uint8Array.of(1, 2));
     expect(outbox.take(2)).toEqual(Uint8Array.of(3));
   });
 
   it('drops answers in a replay, but not what a person types meanwhile', () => {
-    const outbox = on('open');
+    const outbox = inState('open');
     expect(outbox.offer(key, 'unknown', true)).toBeNull();
     expect(outbox.take(1 << 20)).toBeNull();
-    outbox.offer(key, 'person', true);
+    outbox.offer(key, 'user', true);
     expect(outbox.take(1 << 20)).toEqual(key);
   });
 
   it('tells a watcher that nothing is sent, and lets answers vanish', () => {
-    const outbox = on('readOnly');
-    expect(outbox.offer(key, 'person', false)).toMatch(/only watch/);
+    const outbox = inState('readOnly');
+    expect(outbox.offer(key, 'user', false)).toMatch(/only watch/);
     expect(outbox.offer(key, 'unknown', false)).toBeNull();
     expect(outbox.take(1 << 20)).toBeNull();
   });
 
   it('counts what it gives up', () => {
-    const outbox = on('paused');
-    outbox.offer(new Uint8Array(7), 'person', false);
+    const outbox = inState('paused');
+    outbox.offer(new Uint8Array(7), 'user', false);
     expect(outbox.clear()).toBe(7);
     expect(outbox.clear()).toBe(0);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { afterClose, Attempts, delayMs, FIRST_DELAY_MS, LAST_DELAY_MS, STABLE_MS } from '../src/reconnect';
+import { afterClose, Backoff, delayMs, FIRST_DELAY_MS, LAST_DELAY_MS, STABLE_MS } from '../src/reconnect';
 
 describe('afterClose', () => {
   it.each([1001, 1006, 1011, 1012, 1013])('reconnects after %d', (code) => {
@@ -32,13 +32,13 @@ describe('delayMs', () => {
   });
 });
 
-describe('Attempts', () => {
+describe('Backoff', () => {
   it('starts over after a connection that held, and not after one that fell at once', () => {
-    const attempts = new Attempts();
-    expect([attempts.lost(0, 0), attempts.lost(0, 0), attempts.lost(0, 0)]).toEqual([250, 500, 1000]);
-    attempts.attached(0);
-    expect(attempts.lost(STABLE_MS - 1, 0)).toBe(2000);
-    attempts.attached(10_000);
-    expect(attempts.lost(10_000 + STABLE_MS, 0)).toBe(250);
+    const backoff = new Backoff();
+    expect([backoff.nextDelay(0, 0), backoff.nextDelay(0, 0), backoff.nextDelay(0, 0)]).toEqual([250, 500, 1000]);
+    backoff.connected(0);
+    expect(backoff.nextDelay(STABLE_MS - 1, 0)).toBe(2000);
+    backoff.connected(10_000);
+    expect(backoff.nextDelay(10_000 + STABLE_MS, 0)).toBe(250);
   });
 });

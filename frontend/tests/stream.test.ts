@@ -21,39 +21,39 @@ describe('offsets', () => {
 
   it('passes on what follows', () => {
     const stream = attachedAt(10);
-    expect(stream.arrived(10, bytes('abc'))).toEqual({ gap: null, data: bytes('abc'), end: 13 });
+    expect(stream.receive(10, bytes('abc'))).toEqual({ gap: null, data: bytes('abc'), end: 13 });
     expect(stream.received).toBe(13);
   });
 
   it('cuts off what is here already', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('abcdef'));
-    expect(text(stream.arrived(3, bytes('defgh')).data)).toBe('gh');
-    expect(text(stream.arrived(0, bytes('abc')).data)).toBe('');
+    stream.receive(0, bytes('abcdef'));
+    expect(text(stream.receive(3, bytes('defgh')).data)).toBe('gh');
+    expect(text(stream.receive(0, bytes('abc')).data)).toBe('');
     expect(stream.received).toBe(8);
     expect(stream.duplicateBytes).toBe(6);
   });
 
   it('notices bytes that are missing', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('ab'));
-    expect(stream.arrived(5, bytes('fg'))).toEqual({ gap: { from: 2, to: 5 }, data: bytes('fg'), end: 7 });
+    stream.receive(0, bytes('ab'));
+    expect(stream.receive(5, bytes('fg'))).toEqual({ gap: { from: 2, to: 5 }, data: bytes('fg'), end: 7 });
     expect(stream.gapBytes).toBe(3);
   });
 
   it('announces a gap once, whether attach or the gap message tells it first', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('ab'));
+    stream.receive(0, bytes('ab'));
     expect(stream.attached(100, 200, WINDOW)).toEqual({ from: 2, to: 100 });
     expect(stream.gap(100)).toBeNull();
-    expect(stream.arrived(100, bytes('x')).gap).toBeNull();
+    expect(stream.receive(100, bytes('x')).gap).toBeNull();
   });
 
   it('resumes without doubling when the server goes back further than it was asked', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('abcdef'));
+    stream.receive(0, bytes('abcdef'));
     expect(stream.attached(2, 8, WINDOW)).toBeNull();
-    expect(text(stream.arrived(2, bytes('cdefgh')).data)).toBe('gh');
+    expect(text(stream.receive(2, bytes('cdefgh')).data)).toBe('gh');
   });
 
   it('gives every byte once, in order, for any cut and any overlap', () => {
@@ -69,7 +69,7 @@ describe('offsets', () => {
       while ((stream.received ?? 0) < whole.length) {
         const at = stream.received ?? 0;
         const start = Math.max(0, at - random(40));
-        const arrival = stream.arrived(start, whole.subarray(start, start + random(60)));
+        const arrival = stream.receive(start, whole.subarray(start, start + random(60)));
         expect(arrival.gap).toBeNull();
         seen.push(...arrival.data);
       }
@@ -79,7 +79,7 @@ describe('offsets', () => {
 
   it('counts beyond 32 bits', () => {
     const stream = attachedAt(2 ** 40);
-    expect(stream.arrived(2 ** 40, bytes('a')).end).toBe(2 ** 40 + 1);
+    expect(stream.receive(2 ** 40, bytes('a')).end).toBe(2 ** 40 + 1);
   });
 });
 
@@ -87,10 +87,10 @@ describe('replay', () => {
   it('lasts until everything before its end was drawn', () => {
     const stream = attachedAt(0, 6);
     expect(stream.replaying).toBe(true);
-    stream.arrived(0, bytes('abcdefgh'));
-    stream.drew(5);
+    stream.receive(0, bytes('abcdefgh'));
+    stream.markDrawn(5);
     expect(stream.replaying).toBe(true);
-    stream.drew(8);
+    stream.markDrawn(8);
     expect(stream.replaying).toBe(false);
   });
 
@@ -100,7 +100,7 @@ describe('replay', () => {
 
   it('is none on a reconnect that missed nothing, although drawing lags behind', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('abc'));
+    stream.receive(0, bytes('abc'));
     stream.attached(3, 3, WINDOW);
     expect(stream.replaying).toBe(false);
   });
@@ -109,7 +109,7 @@ describe('replay', () => {
     const stream = attachedAt(0);
     stream.attached(50, 60, WINDOW);
     stream.gap(70);
-    stream.drew(70);
+    stream.markDrawn(70);
     expect(stream.replaying).toBe(false);
   });
 });
@@ -117,27 +117,27 @@ describe('replay', () => {
 describe('acknowledgements', () => {
   it('come once a stride is drawn, and not for what is only received', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, new Uint8Array(ACK_EVERY_BYTES));
+    stream.receive(0, new Uint8Array(ACK_EVERY_BYTES));
     expect(stream.takeAck(false)).toBeNull();
-    stream.drew(ACK_EVERY_BYTES - 1);
+    stream.markDrawn(ACK_EVERY_BYTES - 1);
     expect(stream.takeAck(false)).toBeNull();
-    stream.drew(ACK_EVERY_BYTES);
+    stream.markDrawn(ACK_EVERY_BYTES);
     expect(stream.takeAck(false)).toBe(ACK_EVERY_BYTES);
     expect(stream.takeAck(false)).toBeNull();
   });
 
   it('come for the rest when idle', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, bytes('$ '));
-    stream.drew(2);
+    stream.receive(0, bytes('$ '));
+    stream.markDrawn(2);
     expect(stream.takeAck(true)).toBe(2);
     expect(stream.takeAck(true)).toBeNull();
   });
 
   it('come four times in a window smaller than the stride', () => {
     const stream = attachedAt(0, 0, 4096);
-    stream.arrived(0, new Uint8Array(1024));
-    stream.drew(1024);
+    stream.receive(0, new Uint8Array(1024));
+    stream.markDrawn(1024);
     expect(stream.takeAck(false)).toBe(1024);
   });
 
@@ -149,9 +149,9 @@ describe('acknowledgements', () => {
       for (let frame = 0; frame < 50; frame++) {
         const room = window - (sent - acked);
         expect(room).toBeGreaterThan(0);
-        const { end } = stream.arrived(sent, new Uint8Array(room));
+        const { end } = stream.receive(sent, new Uint8Array(room));
         sent += room;
-        stream.drew(end);
+        stream.markDrawn(end);
         acked = stream.takeAck(false) ?? acked;
       }
     }
@@ -159,11 +159,11 @@ describe('acknowledgements', () => {
 
   it('start anew on a new connection, and never name what it did not send', () => {
     const stream = attachedAt(0);
-    stream.arrived(0, new Uint8Array(100));
-    stream.drew(40);
+    stream.receive(0, new Uint8Array(100));
+    stream.markDrawn(40);
     stream.attached(100, 100, WINDOW);
     expect(stream.takeAck(true)).toBeNull();
-    stream.drew(100);
+    stream.markDrawn(100);
     expect(stream.takeAck(true)).toBeNull();
   });
 });

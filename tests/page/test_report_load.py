@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.bench.load.ledgers import BEGIN, DURATION, SECOND_NS, planned, whole
+from tests.bench.load.collectors import BEGIN, DURATION, SECOND_NS, planned, whole
 from tests.bench.load.test_record import run_of
 from tests.page.test_report import draw_all, shown, violations
 from web_terminal_suite.bench.analysis import analyse
@@ -31,11 +31,11 @@ CHARTS = [
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
     """A load of two stages, the second of which did not begin, with failed keys, lost sessions and a dead client."""
-    ledger = whole(stages=2, failing=20)
-    ledger.lost += [messages.SessionLost(1, (BEGIN + 4) * SECOND_NS, "closed")]
-    ledger.bury(1, "client 2", (BEGIN + 6) * SECOND_NS, "ended with -9")
+    collector = whole(stages=2, failing=20)
+    collector.lost += [messages.SessionLost(1, (BEGIN + 4) * SECOND_NS, "closed")]
+    collector.mark_failed(1, "client 2", (BEGIN + 6) * SECOND_NS, "ended with -9")
     expect = ["keystroke.p95<20ms", "server.cpu<5%", "errors<=100", "errors<=0"]
-    run = run_of(planned(expect, stages=2), ledger)
+    run = run_of(planned(expect, stages=2), collector)
     # As the second stage would have told its beginning.
     course, *others = run.trials
     later = msgspec.structs.replace(

@@ -83,7 +83,7 @@ def load(**flags: Any) -> None:
     undecided, 4 the load itself failed.
     """
     with needs_bench_extra("load"):
-        from web_terminal_suite.bench.load.progress_view import shown
+        from web_terminal_suite.bench.load.progress_view import open_view
         from web_terminal_suite.bench.pipeline import find_base, plan_load, run_load
 
     with ends_at("load"):
@@ -91,7 +91,7 @@ def load(**flags: Any) -> None:
         storage = _storage_options(flags)
         test = plan_load(options)
         base = find_base(storage).run if storage.choice.compare_with else None
-        with shown() as view:
+        with open_view() as view:
             run = run_load(test, record=flags["json"], progress=view)
     raise click.exceptions.Exit(_judge(run, base, options, storage, flags))
 

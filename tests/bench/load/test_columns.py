@@ -1,4 +1,4 @@
-"""Operations as columns: every one of them arrives, in the order it was due, whoever noted it."""
+"""Operations as columns: the merged ones are all there, unchanged, in the order in which they were due."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ def moved(sample: Sample) -> Sample:
     )
 
 
-def noted(samples: list[Sample], shards: int, source: random.Random) -> list[messages.OperationBatch]:
-    """The samples as batches of several shards, over the wire."""
-    columns = [OperationColumns("keystroke", 0, ZERO_NS) for _ in range(shards)]
+def batches_of(samples: list[Sample], generators: int, source: random.Random) -> list[messages.OperationBatch]:
+    """The samples as batches of several generators, encoded and decoded."""
+    columns = [OperationColumns("keystroke", 0, ZERO_NS) for _ in range(generators)]
     batches = []
     for sample in samples:
         column = source.choice(columns)
-        column.note(sample)
+        column.add(sample)
         if source.random() < 0.05:
-            batches += [column.taken()]
-    batches += [batch for column in columns if (batch := column.taken()) is not None]
-    tick = messages.ProgressReport(
-        at_ns=1, up=1, waiting=0, cpu_ns=0, pause_ns=0, heard_bytes=0, heard_pieces=0, memory_bytes=0,
+            batches += [column.take_batch()]
+    batches += [batch for column in columns if (batch := column.take_batch()) is not None]
+    report = messages.ProgressReport(
+        at_ns=1, up=1, pending_keys=0, cpu_ns=0, gc_pause_ns=0, received_bytes=0,
         batches=batches, lost=[],
     )  # fmt: skip
-    framed = messages.frame(tick)
-    assert messages.length(framed[: messages.HEAD_BYTES]) == len(framed) - messages.HEAD_BYTES
-    found = messages.report(framed[messages.HEAD_BYTES :])
-    assert found == tick
+    framed = messages.encode_frame(report)
+    assert messages.payload_length(framed[: messages.HEADER_BYTES]) == len(framed) - messages.HEADER_BYTES
+    found = messages.decode_report(framed[messages.HEADER_BYTES :])
+    assert found == report
     return found.batches
 
 
-@pytest.mark.parametrize("shards", [1, 3])
-def test_merging_loses_and_changes_nothing(shards):
-    source = random.Random(shards)
+@pytest.mark.parametrize("generators", [1, 3])
+def test_merging_loses_and_changes_nothing(generators):
+    source = random.Random(generators)
     samples = [operation(source) for _ in range(5_000)]
-    merged = Operations(noted(samples, shards, source))
+    merged = Operations(batches_of(samples, generators, source))
     assert len(merged) == 5_000
     found = list(merged.samples(0, len(merged)))
     assert [each.due_ns for each in found] == sorted(each.due_ns for each in found)
@@ -75,38 +75,38 @@ def test_merging_loses_and_changes_nothing(shards):
     assert sorted(map(key, found)) == sorted(key(moved(sample)) for sample in samples)
 
 
-def test_what_failed_took_for_ever_and_is_found_by_its_place():
+def test_a_failed_operation_has_infinite_latency_and_keeps_its_position():
     source = random.Random(5)
     samples = [operation(source) for _ in range(300)]
-    merged = Operations(noted(samples, 2, source))
-    took = merged.took
+    merged = Operations(batches_of(samples, 2, source))
+    latency = merged.latency_ns
     for place, sample in enumerate(merged.samples(0, len(merged))):
-        assert np.isinf(took[place]) == (sample.outcome is not Outcome.OK)
+        assert np.isinf(latency[place]) == (sample.outcome is not Outcome.OK)
         if sample.outcome is Outcome.OK:
-            assert took[place] == sample.seen_ns - sample.due_ns
+            assert latency[place] == sample.seen_ns - sample.due_ns
 
 
-def test_a_stretch_holds_what_was_due_in_it():
+def test_operations_are_selected_by_the_time_when_they_were_due():
     column = OperationColumns("start", 0, 0)
     for due in (0, 10, 10, 20, 30):
-        column.note(Sample(due, due, due + 1))
-    merged = Operations([column.taken()])
+        column.add(Sample(due, due, due + 1))
+    merged = Operations([column.take_batch()])
     assert merged.between(10, 30) == (1, 4)
     assert merged.between(-5, 10) == (0, 1)
     assert merged.between(31, 99) == (5, 5)
 
 
-def test_nothing_is_nothing():
-    assert OperationColumns("start", 0, 0).taken() is None
+def test_no_operations():
+    assert OperationColumns("start", 0, 0).take_batch() is None
     assert len(Operations([])) == 0
     assert list(Operations([]).samples(0, 0)) == []
-    assert Operations([]).took.size == 0
+    assert Operations([]).latency_ns.size == 0
 
 
-def test_a_frame_of_somebody_else_is_refused():
+def test_an_invalid_frame_is_refused():
     with pytest.raises(ValueError, match="at most"):
-        messages.length(b"\xff\xff\xff\xff")
+        messages.payload_length(b"\xff\xff\xff\xff")
     for garbage in (b"", b"\x00", b"\xc1", b"\x81\xa4type\xa4nope"):
-        for read in (messages.report, messages.command):
-            with pytest.raises(ValueError, match="no message of this version"):
+        for read in (messages.decode_report, messages.decode_command):
+            with pytest.raises(ValueError, match="not a message of this version"):
                 read(garbage)

@@ -37,16 +37,16 @@ def loaded(tmp_path_factory):
     return directory, ran
 
 
-def test_it_says_how_it_goes_and_what_came_of_it(loaded):
+def test_it_shows_progress_and_results(loaded):
     _, ran = loaded
-    assert re.search(r"^ +0\.\d s arriving; 0 of 10 up", ran.stderr, re.MULTILINE)
-    assert re.search(r"^ +\d+\.\d s playing; 10 of 10 up", ran.stderr, re.MULTILINE)
+    assert re.search(r"^ +0\.\d s ramping up; 0 of 10 up", ran.stderr, re.MULTILINE)
+    assert re.search(r"^ +\d+\.\d s running; 10 of 10 up", ran.stderr, re.MULTILINE)
     assert "3 targets: 3 passed; exit 0 (all pass)" in ran.stdout
     assert "client CPU per keystroke" in ran.stdout
     assert "report: .web-terminal-bench/load.html" in ran.stdout
 
 
-def test_the_record_holds_every_key_and_its_course(loaded):
+def test_the_record_holds_every_key_and_the_time_series(loaded):
     directory, _ = loaded
     run = record.load(directory / "run.json")
     assert (run.seed, run.interrupted) == (7, False)
@@ -57,7 +57,7 @@ def test_the_record_holds_every_key_and_its_course(loaded):
         "load/course": 0, "load/start": 10, "load/keystroke": 180,
     }  # fmt: skip
     assert {sample.outcome for found in samples.values() for sample in found} == {Outcome.OK}
-    charts = {course.chart for trial in run.trials for course in trial.courses}
+    charts = {series.chart for trial in run.trials for series in trial.courses}
     assert {
         "Keystroke latency", "Session start", "Sessions", "Rate", "Errors", "Server memory", "Processor time", "Output",
     } == charts  # fmt: skip
@@ -124,7 +124,7 @@ mix = { type = 1.0 }
 """
 
 
-def test_a_scenario_is_played_stage_by_stage_and_flags_go_before_it(tmp_path):
+def test_a_scenario_is_played_stage_by_stage_and_flags_override_it(tmp_path):
     (tmp_path / "two.toml").write_text(SCENARIO)
     ran = asked(
         "load", "--terminal", "null-server", "--scenario", "two.toml", "--duration", 2, "--json", "r.json", cwd=tmp_path
@@ -153,16 +153,16 @@ def test_a_scenario_is_played_stage_by_stage_and_flags_go_before_it(tmp_path):
         (("--url", "http://127.0.0.1:1/"), "does not answer"),
         (("--terminal", "null-server", "--output", "flood"), "null-server has no shell"),
         (("--emitting", "5"), "add --output steady, bursts or flood"),
-        (("--active", "many"), "'many' is no share"),
+        (("--active", "many"), "'many' is not a share"),
         (("--sessions", "3", "--active", "5"), "asks for 5 of 3 sessions: type 5"),
         (("--scenario", "/nowhere.toml"), "cannot read the scenario /nowhere.toml"),
         (("--json", "/nowhere/run.json"), "there is no directory /nowhere"),
         (("--save-baseline", "a/b"), "'a/b' is no name for a baseline"),
-        (("--scheduler", "nowhere"), "'nowhere' is no address of a Dask scheduler"),
+        (("--scheduler", "nowhere"), "'nowhere' is not an address of a Dask scheduler"),
         (("--sessions", "900000"), "900,000 sessions are not feasible here: "),
     ],
 )
-def test_wrong_usage_is_told_before_anything_starts(tmp_path, words, complaint):
+def test_wrong_usage_is_reported_before_anything_starts(tmp_path, words, complaint):
     ran = asked("load", *words, cwd=tmp_path)
     assert ran.returncode == 2
     assert complaint in ran.stderr
@@ -176,7 +176,7 @@ def test_an_interrupted_load_keeps_what_it_has(tmp_path, number):
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path) as process:
         try:
-            while "playing" not in process.stderr.readline():
+            while "running" not in process.stderr.readline():
                 assert process.poll() is None
             process.send_signal(number)
             out, err = process.communicate(timeout=_GUARD_SECONDS)
@@ -202,21 +202,21 @@ def test_the_record_grows_as_stages_end(tmp_path):
     try:
         while " of 8 up" not in process.stderr.readline():
             assert process.poll() is None
-        # Killed, so nobody tidies up: clients end with their conductor, a server does not.
+        # Killed, so there is no cleanup: load generators end with the coordinator, a server does not.
         family = psutil.Process(process.pid).children(recursive=True)
     finally:
         process.kill()
         process.wait()
         process.stderr.close()
         for each in family:
-            _bury(each)
+            _reap(each)
     run = record.load(tmp_path / "r.json.trials")
     assert run.interrupted
     assert {trial.cell.parameter for trial in run.trials} == {"two: first"}
     assert asked("validate", "r.json.trials", cwd=tmp_path).returncode == 4
 
 
-def _bury(orphan: psutil.Process) -> None:
+def _reap(orphan: psutil.Process) -> None:
     """End it; where this process adopts orphans, as the suite makes it, it is also ours to reap."""
     try:
         orphan.kill()

@@ -1,4 +1,4 @@
-"""What a load is as a run: trials, readings, courses, problems; and what the analysis makes of it."""
+"""The record of a load: trials, level metrics, time series, problems; and what the analysis makes of it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.bench.load.ledgers import (
+from tests.bench.load.collectors import (
     BEGIN,
     CPU,
     DURATION,
+    GENERATORS,
     MS,
     RAMP,
     SECOND_NS,
     SESSIONS,
-    SHARDS,
     TYPING,
     keys,
     planned,
@@ -28,20 +28,20 @@ from web_terminal_suite.bench.load.collector import RampStop
 from web_terminal_suite.bench.load.record import header, trials
 from web_terminal_suite.bench.samples import Cell, Run
 
-COURSE = Cell("load/course", "test: stage 0", "ours")
+LEVELS = Cell("load/course", "test: stage 0", "ours")
 
 
-def run_of(plan, ledger) -> Run:
-    started = header(plan, "2026-01-02T03:04:05+00:00", {"clients": SHARDS}, {"warnings": []})
-    stages = range(len(plan.load.scenario.stage))
+def run_of(plan, collector) -> Run:
+    started = header(plan, "2026-01-02T03:04:05+00:00", {"clients": GENERATORS}, {"warnings": []})
+    stages = range(len(plan.config.scenario.stage))
     return msgspec.structs.replace(
-        started, trials=tuple(each for number in stages for each in trials(plan, ledger, number))
+        started, trials=tuple(each for number in stages for each in trials(plan, collector, number))
     )
 
 
 def readings(run: Run) -> dict[str, float]:
-    (course,) = [trial for trial in run.trials if trial.cell == COURSE]
-    return {point.metric: point.y for point in course.points}
+    (levels,) = [trial for trial in run.trials if trial.cell == LEVELS]
+    return {point.metric: point.y for point in levels.points}
 
 
 def verdicts(run: Run) -> dict[str, Verdict]:
@@ -73,7 +73,7 @@ def test_keys_are_blocks_of_the_stage_each_with_its_processor_time():
         assert trial.usage.server_cpu_ns == pytest.approx(2 * SECOND_NS * CPU)
 
 
-def test_readings_are_what_was_told():
+def test_level_metrics_are_what_was_reported():
     found = readings(run_of(planned(), whole()))
     assert found["sessions"] == SESSIONS
     assert found["ramp rate"] == RAMP
@@ -83,15 +83,15 @@ def test_readings_are_what_was_told():
     assert found["server PSS per session"] == 10_000
     assert found["server CPU"] == pytest.approx(100 * CPU)
     assert found["client CPU"] == pytest.approx(100 * CPU)
-    assert found["client CPU per keystroke"] == pytest.approx(SHARDS * CPU * SECOND_NS / TYPING)
+    assert found["client CPU per keystroke"] == pytest.approx(GENERATORS * CPU * SECOND_NS / TYPING)
     assert found["client's delay p99"] == MS // 10
     assert found["client's longest pause"] == 1_001
-    assert found["output"] == pytest.approx(SHARDS * 1_000)
+    assert found["output"] == pytest.approx(GENERATORS * 1_000)
 
 
-def test_courses_are_second_by_second():
-    (course,) = [trial for trial in run_of(planned(), whole()).trials if trial.cell == COURSE]
-    lines = {(each.chart, each.name): dict(zip(each.x, each.y, strict=True)) for each in course.courses}
+def test_time_series_are_second_by_second():
+    (levels,) = [trial for trial in run_of(planned(), whole()).trials if trial.cell == LEVELS]
+    lines = {(each.chart, each.name): dict(zip(each.x, each.y, strict=True)) for each in levels.courses}
     latency = lines["Keystroke latency", "p95"]
     assert set(latency) == set(map(float, range(BEGIN + DURATION)))
     assert {second: value for second, value in latency.items() if value is not None} == {
@@ -137,15 +137,17 @@ def test_a_key_that_failed_is_slower_than_any_limit():
     assert readings(run)["errors"] == 3
 
 
-def test_a_busy_client_is_not_believed():
-    ledger = whole()
-    ledger.pulses[1] = [pulse._replace(cpu_ns=round(pulse.at_ns * 0.85)) for pulse in ledger.pulses[1]]
-    run = run_of(planned(["keystroke.p95<2ms", "errors<=0"]), ledger)
+def test_a_busy_generator_makes_the_verdict_refused():
+    collector = whole()
+    collector.heartbeats[1] = [
+        heartbeat._replace(cpu_ns=round(heartbeat.at_ns * 0.85)) for heartbeat in collector.heartbeats[1]
+    ]
+    run = run_of(planned(["keystroke.p95<2ms", "errors<=0"]), collector)
     assert set(verdicts(run).values()) == {Verdict.REFUSED}
     assert exit_code(analyse(run)) == 3
 
 
-def test_keys_that_were_sent_late_are_the_clients_own_and_said_to_be():
+def test_a_warning_says_that_the_generators_delay_is_most_of_the_latency():
     late = whole()
     batches = late.batches[0, "keystroke"]
     for place, batch in enumerate(batches):
@@ -156,12 +158,12 @@ def test_keys_that_were_sent_late_are_the_clients_own_and_said_to_be():
     assert not any(trial.warnings for trial in run_of(planned(), whole()).trials)
 
 
-def test_a_client_that_died_marks_what_it_was_part_of():
-    ledger = whole()
+def test_a_failed_generator_marks_the_trials_it_had_a_part_in():
+    collector = whole()
     at_ns = (BEGIN + 5) * SECOND_NS
-    ledger.pulses[1] = [pulse for pulse in ledger.pulses[1] if pulse.at_ns < at_ns]
-    ledger.bury(1, "client 2", at_ns, "ended with -9")
-    run = run_of(planned(["keystroke.p95<2ms", "start.p50<9ms", "lost<=0"]), ledger)
+    collector.heartbeats[1] = [heartbeat for heartbeat in collector.heartbeats[1] if heartbeat.at_ns < at_ns]
+    collector.mark_failed(1, "client 2", at_ns, "ended with -9")
+    run = run_of(planned(["keystroke.p95<2ms", "start.p50<9ms", "lost<=0"]), collector)
     marked = {(trial.cell.benchmark, trial.block) for trial in run.trials if trial.problem}
     assert marked == {("load/course", 0), ("load/keystroke", 2)}
     assert "client 2 ended with -9; 10 sessions were lost with it" in run.trials[0].problem
@@ -171,16 +173,16 @@ def test_a_client_that_died_marks_what_it_was_part_of():
         "lost<=0": Verdict.FAIL,
     }
     assert exit_code(analyse(run)) == 4
-    assert readings(run)["lost sessions"] == SESSIONS // SHARDS
+    assert readings(run)["lost sessions"] == SESSIONS // GENERATORS
 
 
 def test_sessions_lost_one_by_one_are_errors():
-    ledger = whole()
-    ledger.lost += [messages.SessionLost(number, (BEGIN + 1) * SECOND_NS, "closed with 1006") for number in (3, 4)]
-    run = run_of(planned(), ledger)
+    collector = whole()
+    collector.lost += [messages.SessionLost(number, (BEGIN + 1) * SECOND_NS, "closed with 1006") for number in (3, 4)]
+    run = run_of(planned(), collector)
     assert (readings(run)["errors"], readings(run)["lost sessions"]) == (2, 2)
-    (course,) = [trial for trial in run.trials if trial.cell == COURSE]
-    lost = next(each for each in course.courses if each.name == "lost sessions")
+    (levels,) = [trial for trial in run.trials if trial.cell == LEVELS]
+    lost = next(each for each in levels.courses if each.name == "lost sessions")
     assert dict(zip(lost.x, lost.y, strict=True))[float(BEGIN + 1)] == 2
 
 
@@ -188,20 +190,20 @@ def test_sessions_lost_one_by_one_are_errors():
     ("expect", "ours", "code"),
     [((), False, 4), (("sessions>=10",), False, 0), (("sessions>=20",), False, 1), (("sessions>=10",), True, 4)],
 )
-def test_arrivals_that_stopped_are_a_finding_where_it_was_asked_for_and_the_limit_is_not_ours(expect, ours, code):
-    ledger = whole()
-    ledger.milestones[0].up = 12
-    ledger.milestones[0].stop = RampStop("no pseudo-terminal is left", ours)
-    run = run_of(planned(expect), ledger)
+def test_stopped_arrivals_are_a_result_if_a_threshold_is_on_them_and_the_limit_is_the_servers(expect, ours, code):
+    collector = whole()
+    collector.stages[0].up = 12
+    collector.stages[0].stop = RampStop("no pseudo-terminal is left", ours)
+    run = run_of(planned(expect), collector)
     assert exit_code(analyse(run)) == code
     said = [*(trial.problem for trial in run.trials), *(text for trial in run.trials for text in trial.warnings)]
     assert any("arrivals stopped at 12 of 20 sessions: no pseudo-terminal is left" in text for text in said)
 
 
 def test_a_server_that_died_fails_the_run():
-    ledger = whole(failing=10)
-    ledger.server_death = "the server ended with -9"
-    run = run_of(planned(["keystroke.p50<2ms"]), ledger)
+    collector = whole(failing=10)
+    collector.server_failure = "the server ended with -9"
+    run = run_of(planned(["keystroke.p50<2ms"]), collector)
     assert exit_code(analyse(run)) == 4
     assert any(trial.problem == "the server ended with -9" for trial in run.trials)
 
@@ -210,20 +212,20 @@ def test_a_stage_that_was_not_reached_is_planned_and_missing():
     run = run_of(planned(stages=2), whole(stages=2))
     assert {trial.cell.parameter for trial in run.trials} == {"test: stage 0"}
     assert Cell("load/keystroke", "test: stage 1", "ours") in run.planned
-    # Nobody is new in it, so no start is expected.
+    # It adds no session, so it has no starts.
     assert Cell("load/start", "test: stage 1", "ours") not in run.planned
     assert exit_code(analyse(run)) == 4
 
 
-def test_what_was_told_before_an_interruption_is_kept():
-    ledger = whole(end=BEGIN + 4)
-    passed = ledger.milestones[0]
-    passed.played_ns = passed.end_ns = None
-    run = msgspec.structs.replace(run_of(planned(["keystroke.p95<2ms"]), ledger), interrupted=True)
+def test_what_was_reported_before_an_interruption_is_kept():
+    collector = whole(end=BEGIN + 4)
+    progress = collector.stages[0]
+    progress.plateau_end_ns = progress.end_ns = None
+    run = msgspec.structs.replace(run_of(planned(["keystroke.p95<2ms"]), collector), interrupted=True)
     assert sum(len(trial.samples) for trial in run.trials) == SESSIONS + TYPING * DURATION
     assert readings(run)["sessions"] == SESSIONS
     assert exit_code(analyse(run)) == 4
-    fresh = type(ledger)(SHARDS, 1)
+    fresh = type(collector)(GENERATORS, 1)
     assert run_of(planned(), fresh).trials == ()
 
 

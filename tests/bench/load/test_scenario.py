@@ -1,4 +1,4 @@
-"""Scenarios from TOML and from flags: what they mean, and what is said of those that mean nothing."""
+"""Scenarios from TOML and from flags: what they mean, and the errors of those that are invalid."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import re
 import pytest
 
 from web_terminal_suite.bench.load.scenario import (
-    NOBODY,
+    NO_SESSIONS,
     LoadStage,
     Role,
     RoleShare,
     Scenario,
     ScenarioError,
-    overridden,
+    override,
     parse,
-    share,
+    parse_share,
 )
 
 MORNING = """
@@ -46,8 +46,8 @@ def test_a_file_is_stages_with_mixes():
     first, second = found.stage
     assert (found.name, found.seed, found.expect) == ("morning", 7, ("errors<1%",))
     assert (first.sessions, first.ramp, first.duration, first.typing) == (50, 25.0, 30.0, 20.0)
-    assert first.mix == {Role.TYPE: RoleShare(part=0.5)}
-    assert second.mix == {Role.TYPE: RoleShare(part=0.25), Role.FLOOD: RoleShare(count=1)}
+    assert first.mix == {Role.TYPE: RoleShare(fraction=0.5)}
+    assert second.mix == {Role.TYPE: RoleShare(fraction=0.25), Role.FLOOD: RoleShare(count=1)}
     assert second.expect == ("keystroke.p95<20ms",)
     assert found.sessions == 100
     assert found.roles == {Role.TYPE, Role.FLOOD}
@@ -61,21 +61,21 @@ def test_a_file_is_stages_with_mixes():
         (1.0, 10, 0), (1, 1, 0), (0, 0, 0), ("0%", 0, 0), (99, 10, 0),
     ],
 )  # fmt: skip
-def test_a_share_is_a_part_or_a_number(text, of_ten, of_none):
-    assert share(text).of(10) == of_ten
-    assert share(text).of(0) == of_none
+def test_a_share_is_a_fraction_or_a_count(text, of_ten, of_none):
+    assert parse_share(text).of(10) == of_ten
+    assert parse_share(text).of(0) == of_none
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("half", "'half' is no share"), ("-1", "no share"), ("101%", "more than all"), (1.5, "more than all"),
-        ("", "no share"), ("5 sessions", "no share"),
+        ("half", "'half' is not a share"), ("-1", "not a share"), ("101%", "more than all"), (1.5, "more than all"),
+        ("", "not a share"), ("5 sessions", "not a share"),
     ],
 )  # fmt: skip
-def test_what_is_no_share_says_what_would_do(text, complaint):
+def test_an_invalid_share_says_what_is_accepted(text, complaint):
     with pytest.raises(ScenarioError, match=complaint) as caught:
-        share(text)
+        parse_share(text)
     assert "a number of sessions (3)" in str(caught.value)
 
 
@@ -92,36 +92,41 @@ def test_what_is_no_share_says_what_would_do(text, complaint):
         ("[[stage]]\nsessions = 1\nramp = 0", "ramp = 0; it must be above 0"),
         ("[[stage]]\nsessions = 1\nduration = inf", "duration = inf"),
         ("[[stage]]\nsessions = 1\ntyping = -1", "typing = -1; it must be 0 or more"),
-        ("[[stage]]\nsessions = 1\ntyping = 1", "typing = 1 and nobody to type"),
+        ("[[stage]]\nsessions = 1\ntyping = 1", "typing = 1 and no session types"),
         ("[[stage]]\nsessions = 1\nmix = {types = 1}", "roles are: type, steady, bursts, flood, reconnect, resize"),
-        ("[[stage]]\nsessions = 1\nmix = {type = 'x'}", "'x' is no share"),
+        ("[[stage]]\nsessions = 1\nmix = {type = 'x'}", "'x' is not a share"),
         ("[[stage]]\nsessions = 3\nmix = {type = 3, flood = 1}", "asks for 4 of 3 sessions: type 3, flood 1"),
         ("[[stage]]\nsessions = 1\nlines = 0.01", "at most 25.5 s"),
-        ("[[stage]]\nsessions = 1\nburst_every = 60", "burst_every = 60; a shell's own pace"),
+        ("[[stage]]\nsessions = 1\nburst_every = 60", "burst_every = 60; a shell prints at intervals"),
         ("[[stage]]\nsessions = 1\nburst_lines = 0", "a burst has at least 1"),
-        ("[[stage]]\nsessions = 2\n[[stage]]\nsessions = 1", "1 sessions after 2; sessions only leave at the end"),
+        (
+            "[[stage]]\nsessions = 2\n[[stage]]\nsessions = 1",
+            "1 sessions after 2; sessions end only after the last stage",
+        ),
         ("[[stage]]\nsessions = 2\n[[stage]]\nsessions = 2", "two stages are called '2 sessions'"),
     ],
 )
-def test_what_cannot_be_played_says_where_and_what_would_do(text, complaint):
+def test_an_invalid_scenario_says_where_and_what_is_accepted(text, complaint):
     with pytest.raises(ScenarioError, match=re.escape(complaint)) as caught:
         parse(text, "a.toml")
     assert str(caught.value).startswith("a.toml: ")
 
 
 def test_flags_replace_what_every_stage_says():
-    found = overridden(parse(MORNING, "m"), {"duration": 2.0, "sessions": 60}, {Role.TYPE: RoleShare(count=2)})
+    found = override(parse(MORNING, "m"), {"duration": 2.0, "sessions": 60}, {Role.TYPE: RoleShare(count=2)})
     assert [each.duration for each in found.stage] == [2.0, 2.0]
     assert [each.sessions for each in found.stage] == [60, 60]
     assert [each.share_of(Role.TYPE).of(60) for each in found.stage] == [2, 2]
     assert found.stage[1].share_of(Role.FLOOD).of(60) == 1
     with pytest.raises(ScenarioError, match="asks for 4 of 3"):
-        overridden(parse(MORNING, "m"), {"sessions": 3}, {Role.TYPE: RoleShare(count=3)})
+        override(parse(MORNING, "m"), {"sessions": 3}, {Role.TYPE: RoleShare(count=3)})
 
 
-def test_a_stage_without_a_name_is_called_what_it_does():
+def test_a_stage_without_a_name_is_described():
     stage = LoadStage(
-        sessions=4000, typing=200, mix={Role.TYPE: RoleShare(part=0.5), Role.FLOOD: share("2"), Role.STEADY: NOBODY}
+        sessions=4000,
+        typing=200,
+        mix={Role.TYPE: RoleShare(fraction=0.5), Role.FLOOD: parse_share("2"), Role.STEADY: NO_SESSIONS},
     )
     assert stage.label == "4,000 sessions, 200 keys/s, flood 2"
     assert Scenario(stage=(stage,)).parameters == (stage.label,)

@@ -1,11 +1,11 @@
-"""Everything a load has told so far: complete at any moment, so that an end in the middle loses nothing.
+"""Everything that the load generators have reported so far. Always complete, so that an interruption loses nothing.
 
-Moments are integer ns of the run.
+Times are integer ns since the start of the run.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,19 +14,18 @@ if TYPE_CHECKING:
 
 
 class Heartbeat(NamedTuple):
-    """A tick without its operations."""
+    """The counters of a progress report."""
 
     at_ns: int
     up: int
-    waiting: int
+    pending_keys: int
     cpu_ns: int
-    pause_ns: int
-    heard_bytes: int
-    memory_bytes: int
+    gc_pause_ns: int
+    received_bytes: int
 
 
 class ServerSample(NamedTuple):
-    """The server's processes; ``pss_bytes`` is ``None`` where weighing them again would have cost too much."""
+    """Memory and processor time of the server's processes; ``pss_bytes`` is ``None`` if it was not measured."""
 
     at_ns: int
     pss_bytes: int | None
@@ -34,9 +33,9 @@ class ServerSample(NamedTuple):
 
 
 class GeneratorFailure(NamedTuple):
-    """A shard that ended before it was told to, and how many sessions went with it."""
+    """A load generator that ended before it was told to, and how many sessions were lost with it."""
 
-    shard: int
+    generator: int
     name: str
     at_ns: int
     sessions: int
@@ -44,84 +43,85 @@ class GeneratorFailure(NamedTuple):
 
 
 class RampStop(NamedTuple):
-    """Why arrivals stopped early. ``ours``: a limit of the machine that the load comes from."""
+    """Why a ramp-up stopped early. ``ours``: a limit of the machine that the load comes from."""
 
     reason: str
     ours: bool
 
 
 @dataclass
-class Milestones:
-    """How far a stage has come; a moment that is not reached yet is ``None``."""
+class StageProgress:
+    """How far a stage has come; a time that has not been reached is ``None``."""
 
-    arrivals_ns: int | None = None
-    arrived_ns: int | None = None
-    playing_ns: int | None = None
-    played_ns: int | None = None
+    ramp_start_ns: int | None = None
+    ramp_end_ns: int | None = None
+    plateau_start_ns: int | None = None
+    plateau_end_ns: int | None = None
+    """As planned, or when the stage ended before that."""
     end_ns: int | None = None
-    """As planned."""
-    wanted: int = 0
+    planned: int = 0
+    """Sessions that should be up after the ramp-up."""
     up: int = 0
-    """Once everybody had arrived."""
+    """Sessions that were up after the ramp-up."""
     full_pss_bytes: float | None = None
+    """Memory of the server between ramp-up and plateau, with all sessions idle."""
     silent: int = 0
     stop: RampStop | None = None
 
 
 @dataclass
 class Collector:
-    """What was heard from shards, and what was read of the server."""
+    """What ``generators`` load generators reported in ``stage_count`` stages, and the samples of the server."""
 
-    shards: int
-    stages: int
+    generators: int
+    stage_count: int
     empty_pss_bytes: float | None = None
+    """Memory of the server before the first session."""
     clock_error_ns: int = 0
-    """By how much moments of different shards may be apart."""
-    server_death: str = ""
-    milestones: list[Milestones] = field(init=False)
+    """How far times of different load generators may be apart."""
+    server_failure: str = ""
+    """How the server ended, if it did not end as told."""
+    stages: list[StageProgress] = field(init=False)
     batches: dict[tuple[int, str], list[messages.OperationBatch]] = field(init=False)
-    pulses: list[list[Heartbeat]] = field(init=False)
+    """By stage and kind of operation."""
+    heartbeats: list[list[Heartbeat]] = field(init=False)
+    """By load generator."""
     lost: list[messages.SessionLost] = field(default_factory=list)
-    readings: list[ServerSample] = field(default_factory=list)
-    deaths: list[GeneratorFailure] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    stayed: int = 0
+    server_samples: list[ServerSample] = field(default_factory=list)
+    failures: list[GeneratorFailure] = field(default_factory=list)
+    not_ended: int = 0
+    """Sessions that could not be ended after the last stage."""
 
     def __post_init__(self) -> None:
-        self.milestones = [Milestones() for _ in range(self.stages)]
+        self.stages = [StageProgress() for _ in range(self.stage_count)]
         self.batches = defaultdict(list)
-        self.pulses = [[] for _ in range(self.shards)]
+        self.heartbeats = [[] for _ in range(self.generators)]
 
-    def enter(self, shard: int, tick: messages.ProgressReport) -> None:
-        """A tick of a shard."""
-        for batch in tick.batches:
+    def add(self, generator: int, report: messages.ProgressReport) -> None:
+        """Keep the report of a load generator."""
+        for batch in report.batches:
             self.batches[batch.stage, batch.kind].append(batch)
-        self.lost += tick.lost
-        self.pulses[shard].append(
+        self.lost += report.lost
+        self.heartbeats[generator].append(
             Heartbeat(
-                tick.at_ns, tick.up, tick.waiting, tick.cpu_ns, tick.pause_ns, tick.heard_bytes, tick.memory_bytes
+                report.at_ns,
+                report.up,
+                report.pending_keys,
+                report.cpu_ns,
+                report.gc_pause_ns,
+                report.received_bytes,
             )
         )
 
-    def bury(self, shard: int, name: str, at_ns: int, reason: str) -> None:
-        """A shard is gone, and its sessions with it."""
-        pulses = self.pulses[shard]
-        up = pulses[-1].up if pulses else 0
-        self.deaths.append(GeneratorFailure(shard, name, at_ns, up, reason))
-        if pulses:
-            pulses.append(pulses[-1]._replace(at_ns=at_ns, up=0, waiting=0))
+    def mark_failed(self, generator: int, name: str, at_ns: int, reason: str) -> None:
+        """A load generator has ended early, and its sessions are lost with it."""
+        heartbeats = self.heartbeats[generator]
+        up = heartbeats[-1].up if heartbeats else 0
+        self.failures.append(GeneratorFailure(generator, name, at_ns, up, reason))
+        if heartbeats:
+            heartbeats.append(heartbeats[-1]._replace(at_ns=at_ns, up=0, pending_keys=0))
 
     @property
     def up(self) -> int:
         """Sessions that are up now."""
-        return sum(pulses[-1].up for pulses in self.pulses if pulses)
-
-    def failed(self, stage: int | None = None) -> Counter[str]:
-        """Operations that failed, by reason."""
-        return Counter(
-            reason
-            for (number, _), batches in self.batches.items()
-            if stage in (None, number)
-            for batch in batches
-            for _, _, reason in batch.noted
-        )
+        return sum(heartbeats[-1].up for heartbeats in self.heartbeats if heartbeats)

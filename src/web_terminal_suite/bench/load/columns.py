@@ -1,4 +1,4 @@
-"""Operations as columns of machine integers: noted one by one, sent by the batch."""
+"""Operations as columns of machine integers: added one by one, sent in batches."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 class OperationColumns:
-    """Operations of one kind and stage that ended since the last batch. ``zero_ns`` is the beginning of the run."""
+    """Operations of one kind and stage that ended since the last batch. ``zero_ns``: start of the run."""
 
     def __init__(self, kind: str, stage: int, zero_ns: int) -> None:
         self._kind = kind
         self._stage = stage
         self._zero_ns = zero_ns
-        self._begin()
+        self._clear()
 
-    def note(self, sample: Sample) -> None:
-        """Keep an operation; its moments are of this process' clock."""
+    def add(self, sample: Sample) -> None:
+        """Append an operation, whose times are of this process' clock."""
         if sample.outcome is not Outcome.OK:
-            self._noted.append((len(self._due), str(sample.outcome), sample.reason))
+            self._failures.append((len(self._due), str(sample.outcome), sample.reason))
         self._due.append(sample.due_ns - self._zero_ns)
         self._sent.append(sample.sent_ns - self._zero_ns)
         self._seen.append(sample.seen_ns - self._zero_ns)
 
-    def taken(self) -> OperationBatch | None:
-        """What was noted since the last time, ``None`` for nothing."""
+    def take_batch(self) -> OperationBatch | None:
+        """Everything since the last batch; ``None`` if there is nothing."""
         if not self._due:
             return None
         batch = OperationBatch(
@@ -39,11 +39,11 @@ class OperationColumns:
             due=self._due.tobytes(),
             sent=self._sent.tobytes(),
             seen=self._seen.tobytes(),
-            noted=self._noted,
+            failures=self._failures,
         )
-        self._begin()
+        self._clear()
         return batch
 
-    def _begin(self) -> None:
+    def _clear(self) -> None:
         self._due, self._sent, self._seen = array("q"), array("q"), array("q")
-        self._noted: list[tuple[int, str, str]] = []
+        self._failures: list[tuple[int, str, str]] = []

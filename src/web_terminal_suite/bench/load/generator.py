@@ -1,6 +1,6 @@
-"""One process' part of a load: its sessions arrive, do what they are told, and leave; it decides when to give up.
+"""A load generator: one process' part of a load. It starts its sessions, plays their roles and ends them.
 
-Whoever runs it (``client``) hands it commands and sends what it reports.
+It decides when to stop starting sessions. ``generator_process`` passes it commands and sends its reports.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ import asyncio
 import errno
 import gc
 import random
-import resource
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.clock import keep, now_ns
+from web_terminal_suite.bench.clock import SECOND_NS, keep, now_ns
 from web_terminal_suite.bench.load import messages, schedule
 from web_terminal_suite.bench.load.columns import OperationColumns
-from web_terminal_suite.bench.load.output_programs import OutputPrograms, beginnings
+from web_terminal_suite.bench.load.output_programs import OutputPrograms, output_starts
 from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.bench.load.virtual_user import OutputMeter, VirtualUser
 from web_terminal_suite.bench.samples import Outcome, Sample
@@ -29,303 +28,307 @@ from web_terminal_suite.client.errors import ClientError, TimedOut
 from web_terminal_suite.client.marker import Markers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.client.dialect import Dialect
 
-KINDS: Final = ("start", "keystroke", "reconnect", "resize")
-"""What is timed. ``start``: from the moment due to the computed prompt seen."""
+    Action = Callable[[VirtualUser], Awaitable[int]]
+    """Performs one operation; its result is when the operation was complete, ns of ``now_ns``."""
+
+OPERATION_KINDS: Final = ("start", "keystroke", "reconnect", "resize")
+"""The operations that are timed. ``start``: from the time due until the computed prompt was seen."""
 
 _SPIN_NS: Final = 20_000
-"""At a thousand keys a second more would be a tenth of a core; the kernel's timers are exact here (``client``)."""
+"""A longer spin would be a tenth of a core at 1,000 keys/s; the kernel's timers are exact in a generator process."""
 
 _START_SECONDS: Final = 30.0
-"""How long an arrival may take; each of its steps has a shorter limit of its own, but for the socket."""
+"""How long starting a session may take. Each step but the TCP connection has a shorter timeout of its own."""
 
-_PATIENCE_SECONDS: Final = 5.0
-"""How long an echo may take once the last key was sent."""
+_ECHO_SECONDS: Final = 5.0
+"""How long an echo may take after the last key of a stage."""
 
 _FAILURES_IN_A_ROW: Final = 20
-"""Arrivals after which it is not bad luck any more."""
+"""After that many failed starts in a row the cause is taken to persist."""
 
-_OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN})
-"""Errors of a socket that is never made: a limit of this machine."""
+_LOCAL_ERRORS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAGAIN}
+)
+"""Errors of a socket that could not be created: a limit of this machine."""
 
 _KILL_LINE: Final = b"\x15"
 _SIZES: Final = ((80, 24), (120, 40))
 
 
 class LoadGenerator:
-    """``dialect`` is the terminal's wire. ``say`` sends a report; it never waits."""
+    """The virtual users of one process. ``dialect`` is the terminal's protocol; ``send`` never waits."""
 
     def __init__(
-        self, order: messages.Configure, dialect: Callable[[], Dialect], say: Callable[[messages.Report], None]
+        self, config: messages.Configure, dialect: Callable[[], Dialect], send: Callable[[messages.Report], None]
     ) -> None:
-        self._order = order
+        self._config = config
         self._dialect = dialect
-        self._say = say
-        self._seats: dict[int, VirtualUser] = {}
+        self._send = send
+        self._users: dict[int, VirtualUser] = {}
         self._stack = AsyncExitStack()
-        self._markers = Markers(random.Random(f"{order.seed}/{order.shard}"))
+        self._markers = Markers(random.Random(f"{config.seed}/{config.generator}"))
         self._columns: dict[str, OperationColumns] = {}
         self._zero_ns = 0
         self._lost: list[messages.SessionLost] = []
         self._meter = OutputMeter()
-        self._up = self._pressed = self._echoed = self._failures = 0
-        self._halted = ""
+        self._up = self._keys_sent = self._keys_echoed = self._failures_in_a_row = 0
+        self._is_stopped = False
         self._schedules: set[asyncio.Task[None]] = set()
-        self._leaving = False
+        self._is_ending = False
 
-    def begin(self, zero_ns: int) -> None:
-        """The run begins at this moment of ``now_ns``. From now on garbage is only looked for in ``tick``."""
+    def begin_run(self, zero_ns: int) -> None:
+        """The run starts at this time of ``now_ns``. From now on garbage is collected only by ``progress``."""
         self._zero_ns = zero_ns
-        _set_aside()
+        _freeze_objects()
         gc.disable()
 
-    def tick(self) -> messages.ProgressReport:
-        """What happened since the last one."""
-        pause_ns = _sweep()
-        batches = [batch for column in self._columns.values() if (batch := column.taken()) is not None]
+    def progress(self) -> messages.ProgressReport:
+        """The counters, and everything that ended since the last report."""
+        gc_pause_ns = _collect_garbage()
+        batches = [batch for column in self._columns.values() if (batch := column.take_batch()) is not None]
         lost, self._lost = self._lost, []
-        # Nothing here may take longer the more sessions there are: it would be counted as the server's.
+        # Nothing here may take longer with more sessions: it would be counted as latency of the server.
         return messages.ProgressReport(
             at_ns=now_ns() - self._zero_ns,
             up=self._up,
-            waiting=self._pressed - self._echoed,
+            pending_keys=self._keys_sent - self._keys_echoed,
             cpu_ns=time.process_time_ns(),
-            pause_ns=pause_ns,
-            heard_bytes=self._meter.heard_bytes,
-            heard_pieces=self._meter.heard_pieces,
-            memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            gc_pause_ns=gc_pause_ns,
+            received_bytes=self._meter.received_bytes,
             batches=batches,
             lost=lost,
         )
 
-    def halt(self, reason: str = "halted") -> None:
-        """Let nothing more begin; what is under way comes to its end."""
-        self._halted = self._halted or reason
+    def stop_starting(self) -> None:
+        """Start nothing more in this stage; operations in flight are completed."""
+        self._is_stopped = True
         for each in self._schedules:
             each.cancel()
 
-    # --- arriving
+    # --- ramp-up
 
-    async def arrive(self, order: messages.StartSessions) -> None:
-        """Dial this shard's share of the stage's new sessions, each when it is due."""
-        self._begin_stage(order.stage)
-        numbers = schedule.dealt(order.first, order.last, self._order.shard, self._order.shards)
-        begin_ns = self._zero_ns + order.at_ns
-        async with asyncio.TaskGroup() as arriving:
+    async def start_sessions(self, command: messages.StartSessions) -> None:
+        """Start this generator's share of the stage's new sessions, each when it is due."""
+        self._begin_stage(command.stage)
+        config = self._config
+        sessions = schedule.sessions_of(config.generator, config.generators, command.first, command.last)
+        start_ns = self._zero_ns + command.at_ns
+        async with asyncio.TaskGroup() as starting:
 
-            def begin(place: int, due_ns: int) -> None:
-                arriving.create_task(self._sit(numbers[place], due_ns))
+            def start(number: int, due_ns: int) -> None:
+                starting.create_task(self._start_session(sessions[number], due_ns))
 
-            moments = (begin_ns + schedule.arrival_ns(each, order.first, order.rate) for each in numbers)
-            await self._unless_halted(keep(moments, begin, _SPIN_NS))
-        _set_aside()
-        self._say(self.tick())
-        up = [number for number, seat in self._seats.items() if not seat.is_lost]
-        self._say(messages.SessionsStarted(order.stage, up, self._halted))
+            times = (schedule.arrival_ns(each, command.first, command.rate) for each in sessions)
+            await self._follow(start_ns, times, start)
+        _freeze_objects()
+        self._send(self.progress())
+        up = [session for session, user in self._users.items() if not user.is_lost]
+        self._send(messages.SessionsStarted(command.stage, up))
 
-    async def _sit(self, number: int, due_ns: int) -> None:
-        """One arrival, whatever comes of it."""
+    async def _start_session(self, session: int, due_ns: int) -> None:
+        """Start one session and record the outcome."""
         sent_ns = now_ns()
         connection: ClientConnection | None = None
         try:
-            # A socket whose first packet nobody answers is tried again for minutes (tcp(7), tcp_syn_retries).
+            # The kernel retries an unanswered SYN for minutes (tcp(7), tcp_syn_retries).
             async with asyncio.timeout(_START_SECONDS):
-                connection = await self._stack.enter_async_context(self._dial(number))
+                connection = await self._stack.enter_async_context(self._connect(session))
                 await connection.attach()
                 prompt = await give_prompt(connection, self._markers.fresh())
         except (ClientError, TimeoutError) as caught:
             error = caught if isinstance(caught, ClientError) else TimedOut("session", _START_SECONDS)
-            self._note("start", Sample(due_ns, sent_ns, now_ns(), outcome=outcome_of(error), reason=str(error)))
+            self._record_failure("start", due_ns, sent_ns, error)
             self._count_failure(error)
-            await self._give_back(connection)
+            await self._end_partial(connection)
             return
-        self._failures = 0
+        self._failures_in_a_row = 0
         self._up += 1
-        self._note("start", Sample(due_ns, sent_ns, now_ns()))
-        self._seats[number] = VirtualUser(number, connection, prompt, self._meter, self._lose)
+        self._record("start", Sample(due_ns, sent_ns, now_ns()))
+        self._users[session] = VirtualUser(session, connection, prompt, self._meter, self._on_lost)
 
-    def _dial(self, number: int) -> AbstractAsyncContextManager[ClientConnection]:
-        sources = self._order.sources
-        source = sources[number // self._order.shards % len(sources)] if sources else ""
-        timeout = self._order.timeout
-        return connect(self._order.address, dialect=self._dialect, timeout=timeout, clock=now_ns, source=source)
+    def _connect(self, session: int) -> AbstractAsyncContextManager[ClientConnection]:
+        config = self._config
+        sources = config.sources
+        source = sources[session // config.generators % len(sources)] if sources else ""
+        return connect(config.address, dialect=self._dialect, timeout=config.timeout, clock=now_ns, source=source)
 
     def _count_failure(self, error: ClientError) -> None:
-        """Stop where the machine has no more to give, or where nobody was let in for a while."""
-        self._failures += 1
+        """Stop the ramp-up at a limit of this machine, or after too many failures in a row."""
+        self._failures_in_a_row += 1
         cause = error.__cause__
-        ours = isinstance(cause, OSError) and cause.errno in _OURS
-        if (ours or self._failures >= _FAILURES_IN_A_ROW) and not self._halted:
-            self._say(messages.RampStuck(str(error), ours))
-            self.halt(str(error))
+        ours = isinstance(cause, OSError) and cause.errno in _LOCAL_ERRORS
+        if (ours or self._failures_in_a_row >= _FAILURES_IN_A_ROW) and not self._is_stopped:
+            self._send(messages.RampStuck(str(error), ours))
+            self.stop_starting()
 
-    async def _give_back(self, connection: ClientConnection | None) -> None:
-        """End what a failed arrival may have begun."""
+    async def _end_partial(self, connection: ClientConnection | None) -> None:
+        """End the session of a failed start, if it had got that far."""
         if connection is None or connection.session is None:
             return
         try:
             await destroy(connection)
         except ClientError:
-            connection.abort()  # the arrival is counted as failed; more is not to be had
+            connection.abort()  # the start is already recorded as failed
 
-    # --- playing
+    # --- plateau
 
-    async def play(self, order: messages.RunStage) -> None:
-        """Everybody does what they are for until the stage is over, and goes back to the prompt."""
-        self._begin_stage(order.stage)
-        begin_ns = self._zero_ns + order.at_ns
-        printers = OutputPrograms(self._markers)
-        async with asyncio.TaskGroup() as playing:
-            playing.create_task(self._type(order, begin_ns))
-            for role, act in ((Role.RECONNECT, self._reconnect), (Role.RESIZE, self._resize)):
-                if role in order.parts:
-                    playing.create_task(self._take_turns(order, role, act, begin_ns))
-            playing.create_task(self._start_printing(order, begin_ns, printers))
-            await self._unless_halted(_sleep_until(begin_ns + round(order.seconds * schedule.SECOND_NS)))
-        silent = printers.silent
-        await printers.recall()
-        _set_aside()
-        self._say(self.tick())
-        self._say(messages.StageDone(order.stage, silent))
+    async def run_stage(self, stage: messages.RunStage) -> None:
+        """Play every role until the stage is over; then all sessions are back at their prompts."""
+        self._begin_stage(stage.stage)
+        start_ns = self._zero_ns + stage.at_ns
+        programs = OutputPrograms(self._markers)
+        async with asyncio.TaskGroup() as roles:
+            roles.create_task(self._type_keys(stage, start_ns))
+            if Role.RECONNECT in stage.assignments:
+                roles.create_task(self._repeat(stage, Role.RECONNECT, stage.reconnect_every, _reconnect, start_ns))
+            if Role.RESIZE in stage.assignments:
+                roles.create_task(self._repeat(stage, Role.RESIZE, stage.resize_every, _resize, start_ns))
+            roles.create_task(self._start_output(stage, start_ns, programs))
+            await self._unless_stopped(_sleep_until(start_ns + round(stage.seconds * SECOND_NS)))
+        silent = programs.silent
+        await programs.interrupt()
+        _freeze_objects()
+        self._send(self.progress())
+        self._send(messages.StageDone(stage.stage, silent))
 
-    async def _type(self, order: messages.RunStage, begin_ns: int) -> None:
-        part = order.parts.get(Role.TYPE)
-        seats = [(place, self._seats[number]) for place, number in _by_place(part) if number in self._seats]
-        if part is None or not seats or not order.typing:
+    def _assigned(self, stage: messages.RunStage, role: Role) -> tuple[list[VirtualUser], list[int], int]:
+        """The users with a role that are left and their positions, in the order of their turns, and all positions."""
+        assignment = stage.assignments.get(role)
+        if assignment is None:
+            return [], [], 0
+        turns = sorted(zip(assignment.positions, assignment.sessions, strict=True))
+        turns = [(position, session) for position, session in turns if session in self._users]
+        return (
+            [self._users[session] for _, session in turns],
+            [position for position, _ in turns],
+            assignment.total,
+        )
+
+    async def _type_keys(self, stage: messages.RunStage, start_ns: int) -> None:
+        users, positions, total = self._assigned(stage, Role.TYPE)
+        if not users or not stage.typing:
             return
-        typists = [self._typist(seat) for _, seat in seats]
-        places = [place for place, _ in seats]
+        typists = [self._typist(user) for user in users]
 
         def press(number: int, due_ns: int) -> None:
-            self._pressed += 1
+            self._keys_sent += 1
             typists[number % len(typists)].press(due_ns)
 
-        moments = schedule.key_moments(places, part.people, order.typing, order.seconds)
-        await self._unless_halted(keep((begin_ns + each for each in moments), press, _SPIN_NS))
-        await self._hear_out([seat for _, seat in seats])
+        await self._follow(start_ns, schedule.key_times(positions, total, stage.typing, stage.seconds), press)
+        await self._wait_for_echoes(users)
 
-    def _typist(self, seat: VirtualUser) -> Typist:
-        """The same one in every stage: echoes that are still owed are his."""
-        if seat.typist is None:
-            seat.typist = Typist(seat.connection, kills_line=True, note=self._note_key)
-        return seat.typist
+    def _typist(self, user: VirtualUser) -> Typist:
+        """The user's typist, the same in every stage, because echoes of an earlier stage may still be pending."""
+        if user.typist is None:
+            user.typist = Typist(user.connection, kills_line=True, note=self._record_key)
+        return user.typist
 
-    async def _hear_out(self, seats: Sequence[VirtualUser]) -> None:
-        """Return when every key came back; a session that owes one for too long is lost, or it would owe it later."""
+    async def _wait_for_echoes(self, users: Sequence[VirtualUser]) -> None:
+        """Return when all echoes have arrived. A session whose echo does not arrive in time is lost.
+
+        It would otherwise be confused with echoes of later keys.
+        """
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                for seat in seats:
-                    await self._typist(seat).settled()
+            async with asyncio.timeout(_ECHO_SECONDS):
+                for user in users:
+                    await self._typist(user).settled()
         except TimeoutError:
-            reason = f"no echo within {_PATIENCE_SECONDS:g} s of the last key"
-            for seat in seats:
-                if self._typist(seat).waiting:
-                    self._typist(seat).give_up(Outcome.TIMEOUT, reason)
-                    seat.connection.abort()
-        for seat in seats:
-            if not seat.is_lost:
-                seat.connection.input(_KILL_LINE)
+            reason = f"no echo within {_ECHO_SECONDS:g} s of the last key"
+            for user in users:
+                if self._typist(user).waiting:
+                    self._typist(user).give_up(Outcome.TIMEOUT, reason)
+                    user.connection.abort()
+        for user in users:
+            if not user.is_lost:
+                user.connection.input(_KILL_LINE)
 
-    async def _start_printing(self, order: messages.RunStage, begin_ns: int, printers: OutputPrograms) -> None:
-        starts = beginnings(order, self._seats)
+    async def _start_output(self, stage: messages.RunStage, start_ns: int, programs: OutputPrograms) -> None:
+        starts = output_starts(stage, self._users)
 
-        def start(place: int, _due_ns: int) -> None:
-            printers.start(starts[place])
+        def start(number: int, _due_ns: int) -> None:
+            programs.start(starts[number])
 
-        await self._unless_halted(keep((begin_ns + each.at_ns for each in starts), start, _SPIN_NS))
+        await self._follow(start_ns, (each.at_ns for each in starts), start)
 
-    async def _take_turns(
-        self, order: messages.RunStage, role: Role, act: Callable[[VirtualUser], Awaitable[int]], begin_ns: int
-    ) -> None:
-        """Each of a role's sessions acts once in its interval; what is due while the last still runs waits for it."""
-        part = order.parts[role]
-        seats = [(place, self._seats[number]) for place, number in _by_place(part) if number in self._seats]
-        every = order.reconnect_every if role is Role.RECONNECT else order.resize_every
-        kind = str(role)
-        async with asyncio.TaskGroup() as acting:
+    async def _repeat(self, stage: messages.RunStage, role: Role, every: float, action: Action, start_ns: int) -> None:
+        """Each session with ``role`` acts once per interval; an action waits for the session's previous one."""
+        users, positions, total = self._assigned(stage, role)
+        async with asyncio.TaskGroup() as actions:
 
-            def begin(number: int, due_ns: int) -> None:
-                acting.create_task(self._act(kind, seats[number % len(seats)][1], act, due_ns))
+            def act(number: int, due_ns: int) -> None:
+                actions.create_task(self._perform(str(role), users[number % len(users)], action, due_ns))
 
-            moments = schedule.turn_moments([place for place, _ in seats], part.people, every, order.seconds)
-            await self._unless_halted(keep((begin_ns + each for each in moments), begin, _SPIN_NS))
+            await self._follow(start_ns, schedule.action_times(positions, total, every, stage.seconds), act)
 
-    async def _act(
-        self, kind: str, seat: VirtualUser, act: Callable[[VirtualUser], Awaitable[int]], due_ns: int
-    ) -> None:
-        async with seat.busy:
+    async def _perform(self, kind: str, user: VirtualUser, action: Action, due_ns: int) -> None:
+        async with user.busy:
             sent_ns = now_ns()
             try:
-                self._note(kind, Sample(due_ns, sent_ns, await act(seat)))
+                self._record(kind, Sample(due_ns, sent_ns, await action(user)))
             except ClientError as error:
-                self._note(kind, Sample(due_ns, sent_ns, now_ns(), outcome=outcome_of(error), reason=str(error)))
-                if seat.connection.closed is not None:
-                    seat.ended()
+                self._record_failure(kind, due_ns, sent_ns, error)
+                if user.connection.closed is not None:
+                    user.ended()
 
-    async def _reconnect(self, seat: VirtualUser) -> int:
-        """As a page whose network came back: dial, attach where output stopped."""
-        seat.listen(False)
-        await seat.connection.reconnect()
-        seen_ns = now_ns()
-        seat.listen()
-        return seen_ns
+    # --- end
 
-    async def _resize(self, seat: VirtualUser) -> int:
-        """Messages of one connection are taken in order, so the pong says that the size was set."""
-        seat.is_wide = not seat.is_wide
-        seat.connection.resize(*_SIZES[seat.is_wide])
-        _, reply = await seat.connection.ping()
-        return reply.seen_ns
-
-    # --- leaving
-
-    async def leave(self, at_once: bool) -> None:
-        """End every session, or drop every socket; then say so."""
-        self._leaving = True
-        self.halt()
-        connections = [seat.connection for seat in self._seats.values() if not seat.is_lost]
-        if not at_once:
+    async def end_sessions(self, abort: bool) -> None:
+        """End every session, or with ``abort`` only close the sockets; then report it."""
+        self._is_ending = True
+        self.stop_starting()
+        connections = [user.connection for user in self._users.values() if not user.is_lost]
+        if not abort:
             try:
-                async with asyncio.timeout(schedule.leaving_seconds(len(connections))):
+                async with asyncio.timeout(schedule.teardown_timeout_seconds(len(connections))):
                     for batch in in_batches(connections):
                         await asyncio.gather(*(destroy(each) for each in batch), return_exceptions=True)
             except TimeoutError:
-                pass  # who is left is counted below
-        stayed = sum(each.closed is None for each in connections)
+                pass  # the remaining sessions are counted below
+        remaining = sum(each.closed is None for each in connections)
         for each in connections:
             each.abort()
         await self._stack.aclose()
-        self._say(self.tick())
-        self._say(messages.SessionsEnded(stayed))
+        self._send(self.progress())
+        self._send(messages.SessionsEnded(remaining))
 
-    # --- keeping
+    # --- records
 
     def _begin_stage(self, stage: int) -> None:
-        self._halted = ""
-        self._columns = {kind: OperationColumns(kind, stage, self._zero_ns) for kind in KINDS}
+        self._is_stopped = False
+        self._columns = {kind: OperationColumns(kind, stage, self._zero_ns) for kind in OPERATION_KINDS}
 
-    def _note(self, kind: str, sample: Sample) -> None:
-        self._columns[kind].note(sample)
+    def _record(self, kind: str, sample: Sample) -> None:
+        self._columns[kind].add(sample)
 
-    def _note_key(self, sample: Sample) -> None:
-        self._echoed += 1
-        self._columns["keystroke"].note(sample)
+    def _record_failure(self, kind: str, due_ns: int, sent_ns: int, error: ClientError) -> None:
+        self._record(kind, Sample(due_ns, sent_ns, now_ns(), outcome=outcome_of(error), reason=str(error)))
 
-    def _lose(self, seat: VirtualUser) -> None:
+    def _record_key(self, sample: Sample) -> None:
+        self._keys_echoed += 1
+        self._record("keystroke", sample)
+
+    def _on_lost(self, user: VirtualUser) -> None:
         self._up -= 1
-        if not self._leaving:
-            self._lost.append(messages.SessionLost(seat.number, now_ns() - self._zero_ns, seat.reason))
+        if not self._is_ending:
+            self._lost.append(messages.SessionLost(user.session, now_ns() - self._zero_ns, user.reason))
 
-    async def _unless_halted(self, schedule_: Coroutine[None, None, None]) -> None:
-        """Follow a schedule to its end, or until nothing more is to begin."""
+    # --- schedules
+
+    async def _follow(self, start_ns: int, times: Iterable[int], act: Callable[[int, int], None]) -> None:
+        """Call ``act`` with number and due time at each of ``times`` after ``start_ns``, until ``stop_starting``."""
+        await self._unless_stopped(keep((start_ns + each for each in times), act, _SPIN_NS))
+
+    async def _unless_stopped(self, schedule_: Coroutine[None, None, None]) -> None:
+        """Run a schedule to its end or until ``stop_starting``."""
         task = asyncio.create_task(schedule_)
         self._schedules.add(task)
-        if self._halted:
+        if self._is_stopped:
             task.cancel()
         try:
             await asyncio.wait([task])
@@ -336,23 +339,35 @@ class LoadGenerator:
             task.result()
 
 
-def _by_place(part: messages.RoleAssignment | None) -> list[tuple[int, int]]:
-    """Places and the sessions that have them, in the order of their turns."""
-    return [] if part is None else sorted(zip(part.places, part.numbers, strict=True))
+async def _reconnect(user: VirtualUser) -> int:
+    """Like a page whose network is back: connect, attach at the offset where output stopped."""
+    user.stop_listening()
+    await user.connection.reconnect()
+    seen_ns = now_ns()
+    user.listen()
+    return seen_ns
 
 
-async def _sleep_until(moment_ns: int) -> None:
-    await asyncio.sleep(max(0, moment_ns - now_ns()) / schedule.SECOND_NS)  # a moment of the clock, not a wait
+async def _resize(user: VirtualUser) -> int:
+    """A server handles the messages of a connection in order, so the pong shows that the size was set."""
+    user.is_wide = not user.is_wide
+    user.connection.resize(*_SIZES[user.is_wide])
+    _, reply = await user.connection.ping()
+    return reply.seen_ns
 
 
-def _sweep() -> int:
-    """Collect the garbage of the last second; how long that took, ns. What is older was set aside or is left alone."""
-    began_ns = now_ns()
+async def _sleep_until(time_ns: int) -> None:
+    await asyncio.sleep(max(0, time_ns - now_ns()) / SECOND_NS)  # until a time of the clock, not for a condition
+
+
+def _collect_garbage() -> int:
+    """Collect the objects of the last second; how long that took, ns. Older objects are frozen or left alone."""
+    start_ns = now_ns()
     gc.collect(1)
-    return now_ns() - began_ns
+    return now_ns() - start_ns
 
 
-def _set_aside() -> None:
-    """What is there came to stay: no collection looks at it again, however many objects that is."""
+def _freeze_objects() -> None:
+    """Exempt all present objects from later collections, whose cost then does not grow with the sessions."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""A client process: ``python -m web_terminal_suite.bench.load.generator_process``, one shard, led over standard input.
+"""A load generator's process: ``python -m web_terminal_suite.bench.load.generator_process``.
 
-It lives for as long as the other end of that socket does.
+The coordinator commands it through the socket that is its standard input. It ends when the other end is closed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import itertools
-import os
 import pickle
 import platform
 import resource
@@ -29,100 +28,101 @@ from web_terminal_suite.bench.machine.descriptors import OF_A_CLIENT, raise_desc
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-# prctl(2): how much later than asked the kernel may end a sleep, to save a wake-up; 50 us unless told.
+# prctl(2): how much later than requested the kernel may end a sleep, to save wake-ups; 50 us by default.
 _PR_SET_TIMERSLACK: Final = 29
 
 
 class GeneratorProcess:
-    """Commands from one side, reports to the other, ticks in between."""
+    """Reads commands, runs them on its load generator, and sends reports and a heartbeat per second."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._shard: LoadGenerator | None = None
-        self._doing: set[asyncio.Task[None]] = set()
+        self._generator: LoadGenerator | None = None
+        self._stages: set[asyncio.Task[None]] = set()
+        self._heartbeats: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Until told to leave, or until nobody is there to tell."""
+        """Return after ``EndSessions``, or when the other end is closed."""
         async with asyncio.TaskGroup() as group:
-            ticking: asyncio.Task[None] | None = None
-            while (command := await self._next()) is not None:
-                if isinstance(command, messages.Configure):
-                    self._take(command)
-                elif isinstance(command, messages.ReadClock):
-                    self._say(messages.ClockReading(command.number, now_ns()))
-                elif isinstance(command, messages.BeginRun):
-                    self._told.begin(command.at_ns)
-                    ticking = group.create_task(self._tick(command.at_ns))
-                elif isinstance(command, messages.StartSessions):
-                    self._do(group, self._told.arrive(command))
-                elif isinstance(command, messages.RunStage):
-                    self._do(group, self._told.play(command))
-                elif isinstance(command, messages.StopStarting):
-                    self._told.halt()
-                else:
-                    await self._leave(command.at_once)
+            while (command := await self._next_command()) is not None:
+                if isinstance(command, messages.EndSessions):
+                    await self._end_sessions(command.abort)
                     break
-            for task in (ticking, *self._doing):
+                self._handle(command, group)
+            for task in (self._heartbeats, *self._stages):
                 if task is not None:
                     task.cancel()
 
+    def _handle(self, command: messages.Command, group: asyncio.TaskGroup) -> None:
+        if isinstance(command, messages.Configure):
+            self._configure(command)
+        elif isinstance(command, messages.ReadClock):
+            self._send(messages.ClockReading(command.number, now_ns()))
+        elif isinstance(command, messages.BeginRun):
+            self._configured.begin_run(command.at_ns)
+            self._heartbeats = group.create_task(self._send_heartbeats(command.at_ns))
+        elif isinstance(command, messages.StartSessions):
+            self._run_stage(group, self._configured.start_sessions(command))
+        elif isinstance(command, messages.RunStage):
+            self._run_stage(group, self._configured.run_stage(command))
+        elif isinstance(command, messages.StopStarting):
+            self._configured.stop_starting()
+
     @property
-    def _told(self) -> LoadGenerator:
-        if self._shard is None:
-            raise ValueError("a command before the order")
-        return self._shard
+    def _configured(self) -> LoadGenerator:
+        if self._generator is None:
+            raise ValueError("a command before Configure")
+        return self._generator
 
-    def _take(self, order: messages.Configure) -> None:
-        if order.version != __version__:
-            raise ValueError(f"this is web-terminal {__version__}, and the load is started by {order.version}")
-        self._shard = LoadGenerator(order, pickle.loads(order.dialect), self._say)
+    def _configure(self, config: messages.Configure) -> None:
+        if config.version != __version__:
+            raise ValueError(f"this is web-terminal {__version__}, and the load is started by {config.version}")
+        self._generator = LoadGenerator(config, pickle.loads(config.dialect), self._send)
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._say(
-            messages.GeneratorReady(os.getpid(), platform.node(), OF_A_CLIENT if descriptors < 0 else descriptors)
-        )
+        self._send(messages.GeneratorReady(platform.node(), OF_A_CLIENT if descriptors < 0 else descriptors))
 
-    def _do(self, group: asyncio.TaskGroup, what: Coroutine[None, None, None]) -> None:
-        task = group.create_task(what)
-        self._doing.add(task)
-        task.add_done_callback(self._doing.discard)
+    def _run_stage(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
+        task = group.create_task(work)
+        self._stages.add(task)
+        task.add_done_callback(self._stages.discard)
 
-    async def _leave(self, at_once: bool) -> None:
-        self._told.halt()
-        if at_once:
-            for task in self._doing:
+    async def _end_sessions(self, abort: bool) -> None:
+        self._configured.stop_starting()
+        if abort:
+            for task in self._stages:
                 task.cancel()
-        await asyncio.gather(*self._doing, return_exceptions=True)
-        await self._told.leave(at_once)
+        await asyncio.gather(*self._stages, return_exceptions=True)
+        await self._configured.end_sessions(abort)
         await self._writer.drain()
 
-    async def _tick(self, zero_ns: int) -> None:
-        """Every whole second of the run, its beginning included."""
+    async def _send_heartbeats(self, zero_ns: int) -> None:
+        """At every whole second of the run, from its start on."""
         for number in itertools.count():
-            await asyncio.sleep(max(0, zero_ns + number * SECOND_NS - now_ns()) / SECOND_NS)  # a moment of the clock
-            self._say(self._told.tick())
+            await asyncio.sleep(max(0, zero_ns + number * SECOND_NS - now_ns()) / SECOND_NS)  # a time of the clock
+            self._send(self._configured.progress())
 
-    async def _next(self) -> messages.Command | None:
+    async def _next_command(self) -> messages.Command | None:
         try:
-            size = messages.length(await self._reader.readexactly(messages.HEAD_BYTES))
-            return messages.command(await self._reader.readexactly(size))
+            size = messages.payload_length(await self._reader.readexactly(messages.HEADER_BYTES))
+            return messages.decode_command(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
-            return None  # whoever started this process is gone, and so is the reason to go on
+            return None  # the coordinator is gone
 
-    def _say(self, report: messages.Report) -> None:
-        self._writer.write(messages.frame(report))
+    def _send(self, report: messages.Report) -> None:
+        self._writer.write(messages.encode_frame(report))
 
 
 async def serve(connection: socket.socket) -> int:
-    """Be a client until the other end has no more to say; the exit status."""
+    """Run a load generator until the other end of ``connection`` is closed; the exit status."""
     reader, writer = await asyncio.open_connection(sock=connection)
     try:
         await GeneratorProcess(reader, writer).run()
     except Exception as error:
-        # Whatever it is: whoever started this process must hear of it, and cannot see it.
+        # The coordinator cannot see this process' errors, so every one of them is reported.
         first = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
         traceback.print_exception(error)
-        writer.write(messages.frame(messages.GeneratorError(f"{type(first).__name__}: {first}")))
+        writer.write(messages.encode_frame(messages.GeneratorError(f"{type(first).__name__}: {first}")))
         await writer.drain()
         return 1
     finally:
@@ -131,7 +131,7 @@ async def serve(connection: socket.socket) -> int:
 
 
 def main() -> None:
-    # The conductor says when to end; Ctrl-C is for it alone.
+    # Ctrl-C is for the coordinator, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_descriptors()
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

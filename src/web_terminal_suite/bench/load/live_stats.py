@@ -1,11 +1,13 @@
-"""The latest figures of a load while it proceeds, in bins of one per cent. The record is exact; this is for looking."""
+"""Live stats of a load while it runs, from histograms with bins of 1 %. Only for display; the record is exact."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from web_terminal_suite.bench.clock import SECOND_NS
 from web_terminal_suite.bench.stats.histogram import LogHistogram
 from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 
@@ -15,16 +17,26 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.load import messages
     from web_terminal_suite.bench.load.collector import Collector, Heartbeat
 
-_APART_NS: Final = 500_000_000
+_LEAST_INTERVAL_NS: Final = 500_000_000
+"""Between two heartbeats that a rate is computed from."""
 
 SUMMARISED: Final = ("p50", "p95", "p99")
 
 
+class LoadPhase(StrEnum):
+    """What a load does at the moment."""
+
+    STARTING = "starting"
+    RAMP_UP = "ramping up"
+    RUNNING = "running"
+    ENDING = "ending"
+
+
 class LatencySummary(NamedTuple):
-    """The percentiles ``SUMMARISED`` of ``n`` latencies, ns; ``inf`` where the operation at that place failed."""
+    """The percentiles ``SUMMARISED`` and the maximum of ``n`` latencies, ns; ``inf`` if that operation failed."""
 
     n: int
-    at: tuple[float, ...]
+    percentiles: tuple[float, ...]
     largest: float
 
 
@@ -36,103 +48,108 @@ class LatencyHistogram:
 
     def add(self, batches: Iterable[messages.OperationBatch]) -> None:
         for batch in batches:
-            took = np.frombuffer(batch.seen, np.int64) - np.frombuffer(batch.due, np.int64)
-            fine = np.delete(took, [place for place, _, _ in batch.noted])
-            self._histogram.add(fine, failed=len(batch.noted))
+            latency = np.frombuffer(batch.seen, np.int64) - np.frombuffer(batch.due, np.int64)
+            succeeded = np.delete(latency, [position for position, _, _ in batch.failures])
+            self._histogram.add(succeeded, failed=len(batch.failures))
 
     def summary(self) -> LatencySummary:
         histogram = self._histogram
-        at = tuple(histogram.quantile(PERCENTILES[name]) for name in SUMMARISED) if len(histogram) else ()
-        return LatencySummary(len(histogram), at, histogram.largest)
+        percentiles = tuple(histogram.quantile(PERCENTILES[name]) for name in SUMMARISED) if len(histogram) else ()
+        return LatencySummary(len(histogram), percentiles, histogram.largest)
 
 
 class Snapshot(NamedTuple):
-    """One look. Rates are of the last second; processor time in cores; ``None`` where it cannot be known."""
+    """The live stats at one time. Rates are of the last second; processor time is in cores; ``None``: unknown."""
 
     seconds: float
     stage: str
-    doing: str
+    phase: LoadPhase
     up: int
-    wanted: int
-    arrivals: float
-    keys: float
-    last: LatencySummary
+    planned: int
+    start_rate: float
+    key_rate: float
+    last_second: LatencySummary
+    """Of keys, as is ``overall``."""
     overall: LatencySummary
     starts: LatencySummary
-    waiting: int
+    pending_keys: int
     failed: int
     lost: int
-    heard_bytes: float
+    received_rate: float
+    """Bytes of output per second."""
     server_pss_bytes: int | None
     server_cpu: float | None
     client_cpu: float
-    """Of the busiest process."""
+    """Of the busiest load generator."""
 
 
 class LiveStats:
-    """Fed with every tick once the ledger has it; looked at now and then."""
+    """Computes snapshots. ``add`` is called with each report once the collector has it."""
 
-    def __init__(self, ledger: Collector) -> None:
-        self._ledger = ledger
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
         self._keys = LatencyHistogram()
         self._starts = LatencyHistogram()
-        self._latest: list[tuple[float, list[messages.OperationBatch]]] = [(1.0, []) for _ in range(ledger.shards)]
+        self._latest: list[tuple[float, list[messages.OperationBatch]]] = [
+            (1.0, []) for _ in range(collector.generators)
+        ]
 
-    def enter(self, shard: int, tick: messages.ProgressReport) -> None:
-        keys = [batch for batch in tick.batches if batch.kind == "keystroke"]
-        self._keys.add(keys)
-        self._starts.add(batch for batch in tick.batches if batch.kind == "start")
-        pulses = self._ledger.pulses[shard]
-        before_ns = pulses[-2].at_ns if len(pulses) >= 2 else 0
-        self._latest[shard] = (max(tick.at_ns - before_ns, 1_000_000) / 1e9, tick.batches)
+    def add(self, generator: int, report: messages.ProgressReport) -> None:
+        self._keys.add(batch for batch in report.batches if batch.kind == "keystroke")
+        self._starts.add(batch for batch in report.batches if batch.kind == "start")
+        heartbeats = self._collector.heartbeats[generator]
+        before_ns = heartbeats[-2].at_ns if len(heartbeats) >= 2 else 0
+        self._latest[generator] = (max(report.at_ns - before_ns, 1_000_000) / SECOND_NS, report.batches)
 
-    def look(self, at_ns: int, stage: str, doing: str, wanted: int) -> Snapshot:
-        """How things stand."""
-        ledger = self._ledger
-        last = LatencyHistogram()
-        last.add(batch for _, batches in self._latest for batch in batches if batch.kind == "keystroke")
-        pairs = [_latest(pulses) for pulses in ledger.pulses if len(pulses) >= 2]
-        shares = [(b.cpu_ns - a.cpu_ns) / (b.at_ns - a.at_ns) for a, b in pairs]
-        heard = sum((b.heard_bytes - a.heard_bytes) / (b.at_ns - a.at_ns) * 1e9 for a, b in pairs)
+    def snapshot(self, at_ns: int, stage: str, phase: LoadPhase, planned: int) -> Snapshot:
+        """The stats at ``at_ns`` of the run, in a stage that should have ``planned`` sessions."""
+        collector = self._collector
+        last_second = LatencyHistogram()
+        last_second.add(batch for _, batches in self._latest for batch in batches if batch.kind == "keystroke")
+        pairs = [_last_two(heartbeats) for heartbeats in collector.heartbeats if len(heartbeats) >= 2]
+        client_cpu = [(b.cpu_ns - a.cpu_ns) / (b.at_ns - a.at_ns) for a, b in pairs]
+        received = [(b.received_bytes - a.received_bytes) / (b.at_ns - a.at_ns) for a, b in pairs]
+        samples = collector.server_samples
         return Snapshot(
-            seconds=at_ns / 1e9,
+            seconds=at_ns / SECOND_NS,
             stage=stage,
-            doing=doing,
-            up=ledger.up,
-            wanted=wanted,
-            arrivals=self._per_second("start"),
-            keys=self._per_second("keystroke"),
-            last=last.summary(),
+            phase=phase,
+            up=collector.up,
+            planned=planned,
+            start_rate=self._rate("start"),
+            key_rate=self._rate("keystroke"),
+            last_second=last_second.summary(),
             overall=self._keys.summary(),
             starts=self._starts.summary(),
-            waiting=sum(pulses[-1].waiting for pulses in ledger.pulses if pulses),
-            failed=sum(len(batch.noted) for batches in ledger.batches.values() for batch in batches),
-            lost=len(ledger.lost) + sum(death.sessions for death in ledger.deaths),
-            heard_bytes=heard,
-            server_pss_bytes=next((r.pss_bytes for r in reversed(ledger.readings) if r.pss_bytes is not None), None),
-            server_cpu=_server_share(ledger),
-            client_cpu=max(shares, default=0.0),
+            pending_keys=sum(heartbeats[-1].pending_keys for heartbeats in collector.heartbeats if heartbeats),
+            failed=sum(len(batch.failures) for batches in collector.batches.values() for batch in batches),
+            lost=len(collector.lost) + sum(failure.sessions for failure in collector.failures),
+            received_rate=sum(received) * SECOND_NS,
+            server_pss_bytes=next((each.pss_bytes for each in reversed(samples) if each.pss_bytes is not None), None),
+            server_cpu=_server_cpu(collector),
+            client_cpu=max(client_cpu, default=0.0),
         )
 
-    def _per_second(self, kind: str) -> float:
-        """Operations of a kind that ended well."""
+    def _rate(self, kind: str) -> float:
+        """Operations of a kind that succeeded, per second."""
         return sum(
-            (len(batch.due) // 8 - len(batch.noted)) / seconds
+            (len(batch.due) // 8 - len(batch.failures)) / seconds
             for seconds, batches in self._latest
             for batch in batches
             if batch.kind == kind
         )
 
 
-def _latest(pulses: Sequence[Heartbeat]) -> tuple[Heartbeat, Heartbeat]:
-    """The last pulse and one before it, far enough apart to compute a rate."""
-    last = pulses[-1]
-    before = next((each for each in reversed(pulses) if last.at_ns - each.at_ns >= _APART_NS), pulses[0])
+def _last_two(heartbeats: Sequence[Heartbeat]) -> tuple[Heartbeat, Heartbeat]:
+    """The last heartbeat and one before it that is old enough to compute a rate."""
+    last = heartbeats[-1]
+    old_enough = (each for each in reversed(heartbeats) if last.at_ns - each.at_ns >= _LEAST_INTERVAL_NS)
+    before = next(old_enough, heartbeats[0])
     return (before, last) if before.at_ns < last.at_ns else (before, last._replace(at_ns=before.at_ns + 1))
 
 
-def _server_share(ledger: Collector) -> float | None:
-    if len(ledger.readings) < 2:
+def _server_cpu(collector: Collector) -> float | None:
+    if len(collector.server_samples) < 2:
         return None
-    before, after = ledger.readings[-2:]
+    before, after = collector.server_samples[-2:]
     return max(0, after.cpu_ns - before.cpu_ns) / max(1, after.at_ns - before.at_ns)

@@ -1,7 +1,7 @@
-"""What a shard and the conductor say to each other, and how it is framed. No I/O.
+"""The messages between the coordinator and a load generator, and their framing. No I/O.
 
-A frame is four bytes of length, most significant first, and msgpack. Moments are integer ns of the shard's own clock
-in ``ReadClock`` and ``BeginRun``, else of the run, which begins at ``BeginRun``.
+A frame is a length of four bytes, big-endian, and that many bytes of msgpack. Times are integer ns: of the generator's
+own clock in ``ClockReading`` and ``BeginRun``, otherwise since the start of the run, which ``BeginRun`` sets.
 """
 
 from __future__ import annotations
@@ -13,39 +13,42 @@ import msgspec
 from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.client.address import Address
 
-HEAD_BYTES: Final = 4
+HEADER_BYTES: Final = 4
 FRAME_LIMIT_BYTES: Final = 256 << 20
-"""A second of a million keys is a tenth of that."""
+"""Ten times what a second with a million keys takes."""
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
-    """Who a shard is. ``dialect`` is pickled: it is a class of the same version of this project."""
+    """The first command: which generator this is, and what it connects to. Answered by ``GeneratorReady``.
 
-    shard: int
-    shards: int
+    ``dialect`` is a pickled class; both ends run the same version of this package.
+    """
+
+    generator: int
+    generators: int
     version: str
     address: Address
     dialect: bytes
     seed: int
     timeout: float
     sources: tuple[str, ...] = ()
-    """Local addresses to dial from, in turn; any where there are none."""
+    """Local addresses to connect from, in rotation; empty: the kernel chooses."""
 
 
 class ReadClock(msgspec.Struct, frozen=True, tag="clock"):
-    """What time is it with you? Answered by ``ClockReading``."""
+    """Asks for the generator's clock. Answered by ``ClockReading``."""
 
     number: int
 
 
 class BeginRun(msgspec.Struct, frozen=True, tag="go"):
-    """The run begins at this moment of your clock."""
+    """The run starts at this time of the generator's clock."""
 
     at_ns: int
 
 
 class StartSessions(msgspec.Struct, frozen=True, kw_only=True, tag="arrive"):
-    """Sessions ``first`` .. ``last - 1`` arrive at ``rate`` a second in all from ``at_ns`` on; dial those dealt to you.
+    """Ramp up: all generators together start sessions ``first`` .. ``last - 1`` at ``rate`` per second from ``at_ns``.
 
     Answered by ``SessionsStarted``.
     """
@@ -58,21 +61,21 @@ class StartSessions(msgspec.Struct, frozen=True, kw_only=True, tag="arrive"):
 
 
 class RoleAssignment(msgspec.Struct, frozen=True, kw_only=True):
-    """A shard's people of one role: ``numbers`` of their sessions, and the ``places`` they have among ``people``."""
+    """A generator's sessions with one role, and their positions among all ``total`` sessions with that role."""
 
-    numbers: list[int]
-    places: list[int]
-    people: int
+    sessions: list[int]
+    positions: list[int]
+    total: int
 
 
 class RunStage(msgspec.Struct, frozen=True, kw_only=True, tag="play"):
-    """Do it from ``at_ns`` on for ``seconds``. Answered by ``StageDone`` when nothing is under way any more."""
+    """Play the roles from ``at_ns`` on for ``seconds``. Answered by ``StageDone`` once no operation is in flight."""
 
     stage: int
     at_ns: int
     seconds: float
     typing: float
-    parts: dict[Role, RoleAssignment]
+    assignments: dict[Role, RoleAssignment]
     steady_line: str
     steady_every: float
     burst_line: str
@@ -82,39 +85,36 @@ class RunStage(msgspec.Struct, frozen=True, kw_only=True, tag="play"):
 
 
 class StopStarting(msgspec.Struct, frozen=True, tag="halt"):
-    """No more arrivals, no more of the stage; what is under way may come to its end."""
+    """Start no more sessions and no more operations in this stage; those in flight are completed."""
 
 
 class EndSessions(msgspec.Struct, frozen=True, tag="leave"):
-    """End every session and say ``SessionsEnded``; with ``at_once`` only drop the sockets."""
+    """End every session, or with ``abort`` only close the sockets. Answered by ``SessionsEnded``."""
 
-    at_once: bool = False
+    abort: bool = False
 
 
 Command = Configure | ReadClock | BeginRun | StartSessions | RunStage | StopStarting | EndSessions
 
 
 class GeneratorReady(msgspec.Struct, frozen=True, tag="ready"):
-    """The shard is there and knows its order."""
+    """The generator is configured. ``descriptors`` is the number that it may open."""
 
-    pid: int
     machine: str
     descriptors: int
-    """As many as it may open."""
 
 
 class ClockReading(msgspec.Struct, frozen=True, tag="time"):
-    """The shard's clock when it read the question."""
+    """The generator's clock when it received ``ReadClock``."""
 
     number: int
     at_ns: int
 
 
 class OperationBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """Operations of one kind that ended since the last tick: columns of machine integers, ns of the run.
+    """Operations of one kind that ended since the last report: columns of machine integers, ns since the run's start.
 
-    ``due``, ``sent``, ``seen``: int64. ``noted`` names those that are not plainly ok: place in the batch, outcome,
-    reason.
+    ``due``, ``sent``, ``seen``: int64. ``failures``: position in the batch, outcome and reason of each that failed.
     """
 
     kind: str
@@ -122,65 +122,65 @@ class OperationBatch(msgspec.Struct, frozen=True, kw_only=True):
     due: bytes
     sent: bytes
     seen: bytes
-    noted: list[tuple[int, str, str]]
+    failures: list[tuple[int, str, str]]
 
 
 class SessionLost(msgspec.Struct, frozen=True):
-    """A session that was up and whose connection ended without our doing."""
+    """A session that was up and ended although the generator did not end it."""
 
-    number: int
+    session: int
     at_ns: int
     reason: str
 
 
 class ProgressReport(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
-    """What happened up to ``at_ns``. Counters count from the beginning."""
+    """A generator's heartbeat: its counters at ``at_ns``, and what ended since the last report."""
 
     at_ns: int
     up: int
-    waiting: int
-    """Keys on their way."""
+    """Sessions that are up."""
+    pending_keys: int
+    """Keys that were sent and whose echo has not arrived."""
     cpu_ns: int
-    pause_ns: int
-    """What looking for garbage took."""
-    heard_bytes: int
-    heard_pieces: int
-    memory_bytes: int
-    """The most this process ever had."""
+    gc_pause_ns: int
+    """Duration of the last garbage collection."""
+    received_bytes: int
     batches: list[OperationBatch]
     lost: list[SessionLost]
 
 
 class SessionsStarted(msgspec.Struct, frozen=True, tag="arrived"):
-    """Every arrival of the stage came or failed, or was never dialled because of ``stopped``. ``up``: who is there."""
+    """Every session of the ramp-up is up, has failed, or was not started because of ``StopStarting`` or ``RampStuck``.
+
+    ``up`` are all sessions of this generator that are up, those of earlier stages included.
+    """
 
     stage: int
     up: list[int]
-    stopped: str = ""
 
 
 class RampStuck(msgspec.Struct, frozen=True, tag="stuck"):
-    """Arrivals fail for a reason that will not go away. ``ours``: this machine's limit, not the server's."""
+    """Sessions fail to start for a reason that persists. ``ours``: a limit of this machine, not of the server."""
 
     reason: str
     ours: bool
 
 
 class StageDone(msgspec.Struct, frozen=True, tag="played"):
-    """The stage is over. ``silent``: sessions that were to print and did not."""
+    """The stage is over. ``silent``: number of sessions that should have printed and did not."""
 
     stage: int
     silent: int
 
 
 class SessionsEnded(msgspec.Struct, frozen=True, tag="left"):
-    """No session is left, but ``stayed`` that could not be ended."""
+    """All sessions have ended except ``remaining``, which could not be ended."""
 
-    stayed: int
+    remaining: int
 
 
 class GeneratorError(msgspec.Struct, frozen=True, tag="failed"):
-    """The shard cannot go on: an error of this program."""
+    """The generator cannot continue because of an error in this program."""
 
     reason: str
 
@@ -199,48 +199,48 @@ Report = (
 _M = TypeVar("_M")
 
 _encoder = msgspec.msgpack.Encoder()
-_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
-_reports: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+_command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_report_decoder: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
 
-def frame(message: Command | Report) -> bytes:
-    """The bytes of one message."""
+def encode_frame(message: Command | Report) -> bytes:
+    """The frame of one message: header and payload."""
     payload = _encoder.encode(message)
-    return len(payload).to_bytes(HEAD_BYTES, "big") + payload
+    return len(payload).to_bytes(HEADER_BYTES, "big") + payload
 
 
-def length(head: bytes) -> int:
-    """How many bytes follow.
+def payload_length(header: bytes) -> int:
+    """Number of payload bytes that follow ``header``.
 
     Raises:
-        ValueError: more than a frame may have.
+        ValueError: more than ``FRAME_LIMIT_BYTES``.
     """
-    size = int.from_bytes(head, "big")
+    size = int.from_bytes(header, "big")
     if size > FRAME_LIMIT_BYTES:
         raise ValueError(f"a frame of {size} bytes; at most {FRAME_LIMIT_BYTES} are read")
     return size
 
 
-def command(payload: bytes) -> Command:
-    """A message to a shard.
+def decode_command(payload: bytes) -> Command:
+    """A message to a load generator.
 
     Raises:
-        ValueError: none of this version.
+        ValueError: not a command of this version.
     """
-    return _decoded(_commands, payload)
+    return _decode(_command_decoder, payload)
 
 
-def report(payload: bytes) -> Report:
-    """A message of a shard.
+def decode_report(payload: bytes) -> Report:
+    """A message from a load generator.
 
     Raises:
-        ValueError: none of this version.
+        ValueError: not a report of this version.
     """
-    return _decoded(_reports, payload)
+    return _decode(_report_decoder, payload)
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[_M], payload: bytes) -> _M:
+def _decode(decoder: msgspec.msgpack.Decoder[_M], payload: bytes) -> _M:
     try:
         return decoder.decode(payload)
     except msgspec.MsgspecError as error:
-        raise ValueError(f"no message of this version: {error}") from error
+        raise ValueError(f"not a message of this version: {error}") from error

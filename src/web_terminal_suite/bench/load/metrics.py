@@ -1,4 +1,4 @@
-"""What a load measures, by the names that people expect things of: which row of the results each one is."""
+"""The metrics of a load: their names in thresholds, and the row and unit of each in a record."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Target
 
 SUITE: Final = "load"
-COURSE: Final = f"{SUITE}/course"
-"""The row of everything that is counted or read, with its course over time."""
+LEVELS: Final = f"{SUITE}/course"
+"""The benchmark that holds all counts and readings of a stage, and its time series."""
 
 
 class Dimension(Enum):
-    """What kind of number: its unit in a record, and words for it."""
+    """The kind of quantity: its unit in a record, and its description in an error text."""
 
     TIME = ("ns", "a time")
     BYTES = ("B", "a number of bytes")
-    PART = ("%", "a part of a hundred")
+    PERCENTAGE = ("%", "a percentage")
     RATE = ("/s", "a rate")
     COUNT = ("", "a number")
 
@@ -31,12 +31,12 @@ class Dimension(Enum):
         return str(self.value[0])
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return str(self.value[1])
 
 
 class LoadMetric(NamedTuple):
-    """One statistic of one metric of one benchmark. ``unit`` is the metric's in the record."""
+    """One statistic of one metric of one benchmark. ``unit`` is that of the metric in the record."""
 
     benchmark: str
     metric: str
@@ -46,126 +46,146 @@ class LoadMetric(NamedTuple):
 
 
 class TimedOperation(NamedTuple):
-    """A kind of operation: its benchmark, what that measures, what it does not show."""
+    """A kind of operation whose latency is measured, as its benchmark describes it."""
 
     kind: str
     description: str
-    not_shown: str
+    limitations: str
+
+    @property
+    def benchmark(self) -> str:
+        return f"{SUITE}/{self.kind}"
 
 
-TIMED: Final = (
+TIMED_OPERATIONS: Final = (
     TimedOperation(
         "start",
-        "A session from the moment it was due: dial, attach, until its shell has computed its prompt.",
-        "Not what a person waits for behind a slow network; not a shell's start-up files where it reads none.",
+        "A session from the time it was due: connect, attach, until its shell has computed its prompt.",
+        "Not the delay of a slow network; not a shell's start-up files if it reads none.",
     ),
     TimedOperation(
         "keystroke",
-        "A key from the moment it was due to its echo, typed in turn by those who type.",
-        "Not drawing. Keys of sessions that never came up, or of a client process that died, were never sent.",
+        "A key from the time it was due to its echo; the typists take turns.",
+        "Not drawing. Sessions that never came up, and load generators that died, sent no keys.",
     ),
     TimedOperation(
         "reconnect",
-        "A socket dropped without a word, dialled anew and attached where output stopped, from the moment due.",
-        "Not a server that was restarted; not a page that draws what it missed.",
+        "From the time due: the socket is dropped, connected again and attached at the offset where output stopped.",
+        "Not a restart of the server; not a page that draws what it missed.",
     ),
     TimedOperation(
         "resize",
-        "A new size and a ping behind it, from the moment due to the pong that says the size was set.",
-        "Not what the program does with it.",
+        "From the time due: a new size and a ping after it, until the pong that shows that the size was set.",
+        "Not what the program does with the new size.",
     ),
 )
 STATISTICS: Final = ("mean", "p50", "p95", "p99", "p99.9", "max")
 LATENCY: Final = "latency"
 
-SESSIONS, RAMP_RATE, ERRORS, ERROR_SHARE, LOST = "sessions", "ramp rate", "errors", "error share", "lost sessions"
-KEY_RATE, LATE, OUTPUT_RATE = "keys", "client's delay p99", "output"
-PSS, PSS_PER_SESSION, SERVER_CPU = "server PSS", "server PSS per session", "server CPU"
-CLIENT_CPU, CLIENT_KEY, CLIENT_START = "client CPU", "client CPU per keystroke", "client CPU per start"
-CLIENT_PAUSE = "client's longest pause"
+SESSIONS, RAMP_RATE, ERRORS, ERROR_SHARE, LOST_SESSIONS = (
+    "sessions", "ramp rate", "errors", "error share", "lost sessions",
+)  # fmt: skip
+KEYSTROKE_RATE, CLIENT_DELAY, OUTPUT_RATE = "keys", "client's delay p99", "output"
+SERVER_PSS, SERVER_PSS_PER_SESSION, SERVER_CPU = "server PSS", "server PSS per session", "server CPU"
+CLIENT_CPU, CLIENT_CPU_PER_KEYSTROKE = "client CPU", "client CPU per keystroke"
+CLIENT_CPU_PER_START, CLIENT_PAUSE = "client CPU per start", "client's longest pause"
 
-LEVELS: Final[Mapping[str, tuple[str, str, Dimension]]] = {
+LEVEL_METRICS: Final[Mapping[str, tuple[str, str, Dimension]]] = {
     "sessions": (SESSIONS, "sessions", Dimension.COUNT),
     "ramp.rate": (RAMP_RATE, "sessions/s", Dimension.RATE),
     "errors": (ERRORS, "", Dimension.COUNT),
-    "errors.share": (ERROR_SHARE, "%", Dimension.PART),
-    "lost": (LOST, "sessions", Dimension.COUNT),
-    "keystroke.rate": (KEY_RATE, "keys/s", Dimension.RATE),
+    "errors.share": (ERROR_SHARE, "%", Dimension.PERCENTAGE),
+    "lost": (LOST_SESSIONS, "sessions", Dimension.COUNT),
+    "keystroke.rate": (KEYSTROKE_RATE, "keys/s", Dimension.RATE),
     "output.rate": (OUTPUT_RATE, "B/s", Dimension.BYTES),
-    "server.pss": (PSS, "B", Dimension.BYTES),
-    "server.pss_per_session": (PSS_PER_SESSION, "B/session", Dimension.BYTES),
-    "server.cpu": (SERVER_CPU, "%", Dimension.PART),
-    "client.cpu": (CLIENT_CPU, "%", Dimension.PART),
-    "client.cpu_per_keystroke": (CLIENT_KEY, "ns", Dimension.TIME),
-    "client.cpu_per_start": (CLIENT_START, "ns", Dimension.TIME),
-    "client.delay": (LATE, "ns", Dimension.TIME),
+    "server.pss": (SERVER_PSS, "B", Dimension.BYTES),
+    "server.pss_per_session": (SERVER_PSS_PER_SESSION, "B/session", Dimension.BYTES),
+    "server.cpu": (SERVER_CPU, "%", Dimension.PERCENTAGE),
+    "client.cpu": (CLIENT_CPU, "%", Dimension.PERCENTAGE),
+    "client.cpu_per_keystroke": (CLIENT_CPU_PER_KEYSTROKE, "ns", Dimension.TIME),
+    "client.cpu_per_start": (CLIENT_CPU_PER_START, "ns", Dimension.TIME),
+    "client.delay": (CLIENT_DELAY, "ns", Dimension.TIME),
     "client.pause": (CLIENT_PAUSE, "ns", Dimension.TIME),
 }
-"""By the name to expect something of: the metric in the record, its unit, what kind of number it is."""
+"""By name in a threshold: name and unit in the record, kind of quantity."""
 
-MEASURES: Final[Mapping[str, LoadMetric]] = {
-    f"{each.kind}.{statistic}": LoadMetric(f"{SUITE}/{each.kind}", LATENCY, statistic, Dimension.TIME, "ns")
-    for each in TIMED
+METRICS: Final[Mapping[str, LoadMetric]] = {
+    f"{each.kind}.{statistic}": LoadMetric(each.benchmark, LATENCY, statistic, Dimension.TIME, "ns")
+    for each in TIMED_OPERATIONS
     for statistic in STATISTICS
-} | {name: LoadMetric(COURSE, metric, "level", dimension, unit) for name, (metric, unit, dimension) in LEVELS.items()}
+} | {
+    name: LoadMetric(LEVELS, metric, "level", dimension, unit)
+    for name, (metric, unit, dimension) in LEVEL_METRICS.items()
+}
+"""Everything that can have a threshold, by its name there."""
 
 
-def described(
+def describe_benchmarks(
     kinds: Sequence[str], parameters: tuple[str, ...], targets: Sequence[tuple[LoadMetric, str, Target]]
 ) -> tuple[tuple[BenchmarkFacts, ...], dict[str, list[str]]]:
-    """The benchmarks of a load, and by metric of the course the further names its readings are needed under.
+    """The benchmarks of a load, and by level metric the additional names under which its value must be recorded.
 
-    A metric has one target for each parameter, so a second expectation of the same metric gets a metric of its own;
-    the first keeps the plain name, by which runs are compared.
+    A metric has one target per parameter, so a second threshold of the same metric needs a copy of the metric under
+    another name. The first keeps the plain name, by which runs are compared.
 
     Args:
-        targets: measure, parameter (``*``: any), target.
+        kinds: the timed operations that the load performs.
+        targets: metric, parameter (``*``: any), target.
     """
-    metrics: dict[tuple[str, str], Metric] = {}
-    for each in TIMED:
-        metrics[f"{SUITE}/{each.kind}", LATENCY] = Metric(name=LATENCY)
-    for name, unit, _ in LEVELS.values():
-        metrics[COURSE, name] = Metric(name=name, kind="level", unit=unit, exact=True)
-    further: dict[str, list[str]] = {}
-    for measure, parameter, target in targets:
-        name, number = measure.metric, 1
-        while any(key in metrics[measure.benchmark, name].targets for key in {parameter, "*"}) or (
-            parameter == "*" and metrics[measure.benchmark, name].targets
-        ):
-            number += 1
-            name = f"{measure.metric} ({number})"
-            if (measure.benchmark, name) not in metrics:
-                metrics[measure.benchmark, name] = _renamed(metrics[measure.benchmark, measure.metric], name)
-                if measure.benchmark == COURSE:
-                    further.setdefault(measure.metric, []).append(name)
-        old = metrics[measure.benchmark, name]
-        metrics[measure.benchmark, name] = Metric(
-            name=old.name, kind=old.kind, unit=old.unit, exact=old.exact, targets={**old.targets, parameter: target}
-        )
+    metrics, copies = _with_targets(targets)
 
     def of(benchmark: str) -> tuple[Metric, ...]:
         return tuple(metric for (of, _), metric in metrics.items() if of == benchmark)
 
-    course = BenchmarkFacts(
-        id=COURSE,
-        description="A load second by second: sessions, rates, errors, and what server and client took for it.",
-        not_shown="Not the shells' memory and processor time, which are apart from the server's.",
+    levels = BenchmarkFacts(
+        id=LEVELS,
+        description="A load second by second: sessions, rates, errors, and the cost on server and clients.",
+        not_shown="Not the memory and processor time of the shells, which are not part of the server.",
         parameters=parameters,
-        metrics=of(COURSE),
+        metrics=of(LEVELS),
     )
     timed = [
         BenchmarkFacts(
-            id=f"{SUITE}/{each.kind}",
+            id=each.benchmark,
             description=each.description,
-            not_shown=each.not_shown,
+            not_shown=each.limitations,
             parameters=parameters,
-            metrics=of(f"{SUITE}/{each.kind}"),
+            metrics=of(each.benchmark),
         )
-        for each in TIMED
+        for each in TIMED_OPERATIONS
         if each.kind in kinds
     ]
-    return (course, *timed), further
+    return (levels, *timed), copies
 
 
-def _renamed(metric: Metric, name: str) -> Metric:
-    return Metric(name=name, kind=metric.kind, unit=metric.unit, exact=metric.exact)
+def _with_targets(
+    targets: Sequence[tuple[LoadMetric, str, Target]],
+) -> tuple[dict[tuple[str, str], Metric], dict[str, list[str]]]:
+    """Metrics with their targets by benchmark and name, and the names of the copies of each level metric."""
+    metrics = {(each.benchmark, LATENCY): Metric(name=LATENCY) for each in TIMED_OPERATIONS}
+    for name, unit, _ in LEVEL_METRICS.values():
+        metrics[LEVELS, name] = Metric(name=name, kind="level", unit=unit, exact=True)
+    copies: dict[str, list[str]] = {}
+    for metric, parameter, target in targets:
+        name, number = metric.metric, 1
+        while _has_target(metrics[metric.benchmark, name], parameter):
+            number += 1
+            name = f"{metric.metric} ({number})"
+            if (metric.benchmark, name) not in metrics:
+                metrics[metric.benchmark, name] = _copy(metrics[metric.benchmark, metric.metric], name, {})
+                if metric.benchmark == LEVELS:
+                    copies.setdefault(metric.metric, []).append(name)
+        old = metrics[metric.benchmark, name]
+        metrics[metric.benchmark, name] = _copy(old, name, {**old.targets, parameter: target})
+    return metrics, copies
+
+
+def _has_target(metric: Metric, parameter: str) -> bool:
+    """Whether the metric already has a target for ``parameter``; ``*`` is every parameter."""
+    if parameter == "*":
+        return bool(metric.targets)
+    return parameter in metric.targets or "*" in metric.targets
+
+
+def _copy(metric: Metric, name: str, targets: dict[str, Target]) -> Metric:
+    return Metric(name=name, kind=metric.kind, unit=metric.unit, exact=metric.exact, targets=targets)

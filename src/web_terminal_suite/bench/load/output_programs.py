@@ -1,4 +1,4 @@
-"""Sessions that print: begun one after the other, interrupted at the end, and back at their prompts."""
+"""Sessions that print: their programs are started one by one and interrupted at the end of the stage."""
 
 from __future__ import annotations
 
@@ -19,94 +19,97 @@ if TYPE_CHECKING:
     from web_terminal_suite.client.marker import Markers
 
 _INTERRUPT: Final = b"\x03"
-_INTERRUPTS: Final = 6
+_INTERRUPT_ATTEMPTS: Final = 6
 _INTERRUPT_SECONDS: Final = 2.0
-"""From one attempt to end what prints to the next."""
+"""How long one attempt to interrupt a program may take."""
 
 _LINE_BYTES: Final = 80
 
 
 class OutputStart(NamedTuple):
-    """The line that makes a session print, and when it is typed, ns from the beginning of the stage."""
+    """A command that makes a session print, and when it is typed, ns since the start of the stage."""
 
     at_ns: int
-    seat: VirtualUser
-    line: str
+    user: VirtualUser
+    command: str
 
 
-class _Printer(NamedTuple):
-    seat: VirtualUser
+class _StartedProgram(NamedTuple):
+    user: VirtualUser
     least_bytes: int
-    """What it has heard once there was a line of output behind the echo of what was typed."""
+    """What the user has received once a line of output has followed the echo of the command."""
 
 
-def beginnings(order: messages.RunStage, seats: Mapping[int, VirtualUser]) -> list[OutputStart]:
-    """Who begins to print when: spread over one beat, or over half of a stage that is not much longer."""
-    kinds = (
-        (Role.STEADY, order.steady_line, order.steady_every),
-        (Role.BURSTS, order.burst_line, order.burst_every),
+def output_starts(stage: messages.RunStage, users: Mapping[int, VirtualUser]) -> list[OutputStart]:
+    """Every start in a stage, in order: distributed over one interval, or over half of the stage if that is shorter."""
+    programs = (
+        (Role.STEADY, stage.steady_line, stage.steady_every),
+        (Role.BURSTS, stage.burst_line, stage.burst_every),
         (Role.FLOOD, YES, 0.0),
     )
-    found = [
-        OutputStart(schedule.phase_ns(place, part.people, min(every, order.seconds / 2)), seats[number], line)
-        for role, line, every in kinds
-        if (part := order.parts.get(role)) is not None
-        for place, number in zip(part.places, part.numbers, strict=True)
-        if number in seats
+    starts = [
+        OutputStart(
+            schedule.start_offset_ns(position, assigned.total, min(every, stage.seconds / 2)), users[session], command
+        )
+        for role, command, every in programs
+        if (assigned := stage.assignments.get(role)) is not None
+        for position, session in zip(assigned.positions, assigned.sessions, strict=True)
+        if session in users
     ]
-    return sorted(found, key=lambda each: each.at_ns)
+    return sorted(starts, key=lambda each: each.at_ns)
 
 
 class OutputPrograms:
-    """Those of a stage. ``markers`` tell their prompts apart from one they printed before."""
+    """The printing programs of one stage. ``markers`` make prompts that no earlier output contains."""
 
     def __init__(self, markers: Markers) -> None:
         self._markers = markers
-        self._started: list[_Printer] = []
+        self._started: list[_StartedProgram] = []
 
-    def start(self, beginning: OutputStart) -> None:
-        """Type the line, where the session is still there."""
-        seat, line = beginning.seat, beginning.line
-        if not seat.is_lost:
-            self._started.append(_Printer(seat, seat.heard_bytes + len(line) + _LINE_BYTES))
-            seat.connection.input(f"{line}\r".encode())
+    def start(self, output: OutputStart) -> None:
+        """Type the command, unless the session is lost."""
+        user, command = output.user, output.command
+        if not user.is_lost:
+            self._started.append(_StartedProgram(user, user.received_bytes + len(command) + _LINE_BYTES))
+            user.connection.input(f"{command}\r".encode())
 
     @property
     def silent(self) -> int:
-        """How many have not printed a line."""
-        return sum(not seat.is_lost and seat.heard_bytes < least_bytes for seat, least_bytes in self._started)
+        """Number of sessions that have not printed a line."""
+        return sum(not user.is_lost and user.received_bytes < least_bytes for user, least_bytes in self._started)
 
-    async def recall(self) -> None:
-        """Interrupt them all; a session that does not come back to its prompt is lost."""
-        for group in in_batches([each.seat for each in self._started if not each.seat.is_lost]):
-            await asyncio.gather(*(self._recall(seat) for seat in group))
+    async def interrupt(self) -> None:
+        """Interrupt all programs; a session that does not return to its prompt is lost."""
+        for batch in in_batches([each.user for each in self._started if not each.user.is_lost]):
+            await asyncio.gather(*(self._interrupt(user) for user in batch))
 
-    async def _recall(self, seat: VirtualUser) -> None:
+    async def _interrupt(self, user: VirtualUser) -> None:
         try:
-            seat.listen(False)
-            await self._interrupt(seat)
-            seat.listen()
+            user.stop_listening()
+            await self._back_to_prompt(user)
+            user.listen()
         except TimedOut:
-            seat.connection.abort()
-            seat.ended()
+            user.connection.abort()
+            user.ended()
         except ClientError:
-            seat.ended()
+            user.ended()
 
-    async def _interrupt(self, seat: VirtualUser) -> None:
-        """Return when the session's shell waits at its prompt and has nothing more to say.
+    async def _back_to_prompt(self, user: VirtualUser) -> None:
+        """Return when the shell waits at its prompt and all its output has been read.
 
-        A shell that is interrupted a moment before it waits goes on to wait, and hears only the next time (the race
-        that pselect(2) is for); and one that was interrupted more often than it took prints more than one prompt.
+        A shell that is interrupted just before it starts to wait misses that interrupt (the race that pselect(2)
+        solves), hence the attempts. One that received more interrupts than it needed prints more than one prompt, hence
+        the marker.
         """
-        for attempt in range(_INTERRUPTS):
-            seat.connection.input(_INTERRUPT)
+        for attempt in range(_INTERRUPT_ATTEMPTS):
+            user.connection.input(_INTERRUPT)
             try:
-                await seat.connection.wait_for(seat.prompt, _INTERRUPT_SECONDS)
+                await user.connection.wait_for(user.prompt, _INTERRUPT_SECONDS)
                 break
             except TimedOut:
-                if attempt == _INTERRUPTS - 1:
+                if attempt == _INTERRUPT_ATTEMPTS - 1:
                     raise
-        last = self._markers.fresh()
-        seat.connection.input(f"{last.command}\r".encode())
-        await seat.connection.wait_for(last.seen)
-        await seat.connection.wait_for(seat.prompt)
+        marker = self._markers.fresh()
+        user.connection.input(f"{marker.command}\r".encode())
+        await user.connection.wait_for(marker.seen)
+        await user.connection.wait_for(user.prompt)

@@ -1,7 +1,7 @@
-"""What a load is: stages of sessions, and what their owners do. From a file or from flags; pure.
+"""A scenario: stages of virtual users, and the mix of roles in each. From a file or from flags; pure.
 
-A *stage* adds sessions up to its number, at its rate, and then lasts for its duration. Its *mix* says how many of them
-have which *role*; the others idle. Every field is described in ``docs/load.md``.
+A *stage* ramps up to its number of sessions at its rate and then lasts for its duration. Its *mix* says how many
+sessions have which *role*; the others are idle. ``docs/load.md`` describes every field.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any, Final
 
 import msgspec
 
-from web_terminal_suite.bench.load.paced_output import LONGEST_BEAT_SECONDS
+from web_terminal_suite.bench.load.paced_output import LONGEST_INTERVAL_SECONDS
 
 MOST_SESSIONS: Final = 1_000_000
-"""More have not been thought about: indexes of all of them are sent to every shard."""
+"""The design is untested beyond that: the numbers of all sessions with a role are held in memory and sent."""
 
 
 class ScenarioError(ValueError):
-    """A scenario that cannot be played; the text names the field and what would do."""
+    """A scenario that cannot be played; the text names the field and what is accepted."""
 
 
 class Role(StrEnum):
-    """What a session is for during a stage."""
+    """What a virtual user does during a stage."""
 
     TYPE = "type"
     STEADY = "steady"
@@ -34,63 +34,63 @@ class Role(StrEnum):
     RESIZE = "resize"
 
 
-EMITTING: Final = (Role.STEADY, Role.BURSTS, Role.FLOOD)
+OUTPUT_ROLES: Final = (Role.STEADY, Role.BURSTS, Role.FLOOD)
 
 
 class RoleShare:
-    """Some of the sessions: a ``part`` of all, or where that is ``None`` a ``count``. Immutable by convention."""
+    """Some of the sessions: a ``fraction`` of all, or if that is ``None`` a ``count``. Immutable by convention."""
 
-    # No Struct: those are read from tables, and a share is written as a number or a word.
-    __slots__ = ("count", "part")
+    # Not a Struct: msgspec reads those from tables, and a share is written as a number or a string.
+    __slots__ = ("count", "fraction")
 
-    def __init__(self, part: float | None = None, count: int = 0) -> None:
-        self.part = part
+    def __init__(self, fraction: float | None = None, count: int = 0) -> None:
+        self.fraction = fraction
         self.count = count
 
     def of(self, sessions: int) -> int:
-        """How many that is; of any part at least one, where there is one."""
-        return min(self.asked(sessions), sessions)
+        """How many of ``sessions`` that is: at least one for any fraction above 0, at most all."""
+        return min(self.requested(sessions), sessions)
 
-    def asked(self, sessions: int) -> int:
-        """As ``of``, however many there are."""
-        if self.part is None:
+    def requested(self, sessions: int) -> int:
+        """As ``of``, but a count may exceed ``sessions``."""
+        if self.fraction is None:
             return self.count
-        return max(1, round(self.part * sessions)) if self.part else 0
+        return max(1, round(self.fraction * sessions)) if self.fraction else 0
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RoleShare) and (self.part, self.count) == (other.part, other.count)
+        return isinstance(other, RoleShare) and (self.fraction, self.count) == (other.fraction, other.count)
 
     def __hash__(self) -> int:
-        return hash((self.part, self.count))
+        return hash((self.fraction, self.count))
 
     def __str__(self) -> str:
-        return str(self.count) if self.part is None else f"{self.part * 100:g} %"
+        return str(self.count) if self.fraction is None else f"{self.fraction * 100:g} %"
 
 
-NOBODY: Final = RoleShare()
+NO_SESSIONS: Final = RoleShare()
 
 
-def share(text: str | float) -> RoleShare:
-    """``0.25`` and ``"25%"`` are a part, ``3`` and ``"3"`` a number of sessions; so ``1`` is one, ``1.0`` all.
+def parse_share(text: str | float) -> RoleShare:
+    """``0.25`` and ``"25%"`` are a fraction, ``3`` and ``"3"`` a count; so ``1`` is one session, ``1.0`` is all.
 
     Raises:
         ScenarioError
     """
-    how = 'a part (0.25 or "25%") or a number of sessions (3)'
+    accepted = 'a fraction (0.25 or "25%") or a number of sessions (3)'
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(text))
     if found is None:
-        raise ScenarioError(f"{text!r} is no share of the sessions; write {how}")
+        raise ScenarioError(f"{text!r} is not a share of the sessions; write {accepted}")
     number, percent = found.groups()
     if not percent and "." not in number:
         return RoleShare(count=int(number))
-    part = float(number) / (100 if percent else 1)
-    if part > 1:
-        raise ScenarioError(f"{text} is more than all of the sessions; write {how}")
-    return RoleShare(part)
+    fraction = float(number) / (100 if percent else 1)
+    if fraction > 1:
+        raise ScenarioError(f"{text} is more than all of the sessions; write {accepted}")
+    return RoleShare(fraction)
 
 
 class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stretch of the load. Rates a second, durations in seconds; ``typing`` is of all typists together."""
+    """One stage. Rates are per second, durations in seconds; ``typing`` is the rate of all typists together."""
 
     sessions: int
     ramp: float = 100.0
@@ -112,37 +112,37 @@ class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if not 0 < getattr(self, name) < float("inf"):
                 raise ScenarioError(f"{name} = {getattr(self, name):g}; it must be above 0")
         if not 0 <= self.typing < float("inf"):
-            raise ScenarioError(f"typing = {self.typing:g}; it must be 0 or more keys a second")
+            raise ScenarioError(f"typing = {self.typing:g}; it must be 0 or more keys per second")
         if self.burst_lines < 1:
             raise ScenarioError(f"burst_lines = {self.burst_lines}; a burst has at least 1")
         for name, seconds in (("burst_every", self.burst_every), ("lines", 1 / self.lines)):
-            if seconds > LONGEST_BEAT_SECONDS:
-                limit = f"a shell's own pace is at most {LONGEST_BEAT_SECONDS} s from line to line"
+            if seconds > LONGEST_INTERVAL_SECONDS:
+                limit = f"a shell prints at intervals of at most {LONGEST_INTERVAL_SECONDS} s"
                 raise ScenarioError(f"{name} = {getattr(self, name):g}; {limit}")
         if self.typing and not self.share_of(Role.TYPE).of(self.sessions):
-            raise ScenarioError(f"typing = {self.typing:g} and nobody to type; give the mix somebody: type = 0.5")
-        asked = {role: each.asked(self.sessions) for role, each in self.mix.items()}
-        if sum(asked.values()) > self.sessions:
-            words = ", ".join(f"{role} {count}" for role, count in asked.items() if count)
-            raise ScenarioError(f"the mix asks for {sum(asked.values())} of {self.sessions} sessions: {words}")
+            raise ScenarioError(f"typing = {self.typing:g} and no session types; give the mix a share: type = 0.5")
+        requested = {role: each.requested(self.sessions) for role, each in self.mix.items()}
+        if sum(requested.values()) > self.sessions:
+            words = ", ".join(f"{role} {count}" for role, count in requested.items() if count)
+            raise ScenarioError(f"the mix asks for {sum(requested.values())} of {self.sessions} sessions: {words}")
 
     def share_of(self, role: Role) -> RoleShare:
-        return self.mix.get(role, NOBODY)
+        return self.mix.get(role, NO_SESSIONS)
 
     @property
     def label(self) -> str:
-        """What a report calls it: its name, or what it does."""
+        """The stage in a report: its name, or a description."""
         if self.name:
             return self.name
         words = [f"{self.sessions:,} sessions"]
         if self.typing:
             words.append(f"{self.typing:g} keys/s")
-        words += [f"{role} {each}" for role, each in self.mix.items() if role is not Role.TYPE and each != NOBODY]
+        words += [f"{role} {each}" for role, each in self.mix.items() if role is not Role.TYPE and each != NO_SESSIONS]
         return ", ".join(words)
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole load. ``name`` is in every row of its results, so that only like is compared with like."""
+    """All stages of a load. ``name`` is in every row of its results, so that only equal scenarios are compared."""
 
     stage: tuple[LoadStage, ...]
     name: str = ""
@@ -156,46 +156,46 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if each.sessions < before.sessions:
                 raise ScenarioError(
                     f"stage {each.label!r} has {each.sessions} sessions after {before.sessions}; "
-                    "sessions only leave at the end"
+                    "sessions end only after the last stage"
                 )
         labels = [each.label for each in self.stage]
-        twice = next((label for label in labels if labels.count(label) > 1), None)
-        if twice is not None:
-            raise ScenarioError(f"two stages are called {twice!r}; give each a name of its own")
+        duplicate = next((label for label in labels if labels.count(label) > 1), None)
+        if duplicate is not None:
+            raise ScenarioError(f"two stages are called {duplicate!r}; give each a different name")
 
     @property
     def sessions(self) -> int:
-        """The most there are at once."""
+        """The maximum number of concurrent sessions."""
         return self.stage[-1].sessions
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """What each stage is called in the results."""
+        """The name of each stage in the results."""
         return tuple(f"{self.name}: {each.label}" if self.name else each.label for each in self.stage)
 
     @property
     def roles(self) -> frozenset[Role]:
-        """Every role that somebody has in some stage."""
-        return frozenset(role for each in self.stage for role, some in each.mix.items() if some.of(each.sessions))
+        """Every role that a session has in any stage."""
+        return frozenset(role for each in self.stage for role, share in each.mix.items() if share.of(each.sessions))
 
 
 def parse(text: str, where: str) -> Scenario:
     """The scenario in a TOML file's text.
 
     Raises:
-        ScenarioError: with ``where`` in front.
+        ScenarioError: the text starts with ``where``.
     """
     try:
         found = msgspec.toml.decode(text)
-        return msgspec.convert(found, Scenario, dec_hook=_share_from)
+        return msgspec.convert(found, Scenario, dec_hook=_decode_share)
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ScenarioError(f"{where}: {_in_words(str(error))}") from error
+        raise ScenarioError(f"{where}: {_with_remedy(str(error))}") from error
 
 
-def overridden(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, RoleShare]) -> Scenario:
-    """The scenario with ``flags`` (fields of a stage) and ``mix`` in place of what every stage says.
+def override(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, RoleShare]) -> Scenario:
+    """The scenario in which ``flags`` (fields of a stage) and ``mix`` replace the values of every stage.
 
     Raises:
         ScenarioError
@@ -207,8 +207,8 @@ def overridden(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, RoleSh
     return msgspec.structs.replace(scenario, stage=stages)
 
 
-def _in_words(text: str) -> str:
-    """What msgspec says, with what would do; it writes a place as `$.stage[0].ramp`."""
+def _with_remedy(text: str) -> str:
+    """An error of msgspec with what is accepted; msgspec writes a path as `$.stage[0].ramp`."""
     text = text.replace("`$", "`").replace("`.", "`").replace(" - at ``", "")
     if "unknown field" in text:
         of = LoadStage if "`stage[" in text else Scenario
@@ -218,7 +218,7 @@ def _in_words(text: str) -> str:
     return text
 
 
-def _share_from(kind: type, value: Any) -> Any:
+def _decode_share(kind: type, value: Any) -> Any:
     if kind is RoleShare:
-        return share(value)
+        return parse_share(value)
     raise NotImplementedError(kind)

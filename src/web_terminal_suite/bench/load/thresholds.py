@@ -1,6 +1,6 @@
-"""Thresholds as people write them: ``keystroke.p95<2ms``. Pure.
+"""Thresholds as users write them: ``keystroke.p95<2ms``. Pure.
 
-``METRIC OPERATOR NUMBER UNIT``, blanks between them as you like.
+The syntax is ``METRIC OPERATOR NUMBER UNIT``, with or without blanks in between.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 from typing import Final, NamedTuple
 
-from web_terminal_suite.bench.load.metrics import MEASURES, Dimension, LoadMetric
+from web_terminal_suite.bench.load.metrics import METRICS, Dimension, LoadMetric
 from web_terminal_suite.bench.samples import Target
 
 OPERATORS: Final = ("<", "<=", ">", ">=")
@@ -21,74 +21,76 @@ _BYTES: Final = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB
 UNITS: Final = {
     Dimension.TIME: _TIMES,
     Dimension.BYTES: _BYTES | {f"{name}/s": factor for name, factor in _BYTES.items()},
-    Dimension.PART: {"%": 1.0},
+    Dimension.PERCENTAGE: {"%": 1.0},
     Dimension.RATE: {"/s": 1.0},
     Dimension.COUNT: {"": 1.0},
 }
 
-_SHAPE: Final = re.compile(r"\s*([A-Za-z][\w.]*?)\s*([<>=!~]+)\s*([^\s%/A-Za-zµ]+)\s*([%/\wµ]*)\s*")
+_SYNTAX: Final = re.compile(r"\s*([A-Za-z][\w.]*?)\s*([<>=!~]+)\s*([^\s%/A-Za-zµ]+)\s*([%/\wµ]*)\s*")
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 
 
 class ThresholdError(ValueError):
-    """What is no threshold; the text names what was written and says what would do."""
+    """A text that is not a threshold; the message quotes it and says what is accepted."""
 
 
 class Threshold(NamedTuple):
-    """A threshold: what of, and the target that it amounts to."""
+    """A limit of one metric, as written and as the target that a record holds."""
 
     text: str
-    measure: LoadMetric
+    metric: LoadMetric
     target: Target
 
 
 def parse(text: str) -> Threshold:
-    """One threshold.
+    """The threshold that ``text`` describes.
 
     Raises:
-        ExpectError
+        ThresholdError
     """
-    found = _SHAPE.fullmatch(text)
+    found = _SYNTAX.fullmatch(text)
     if found is None:
-        raise ThresholdError(f"{text!r} is no expectation; write METRIC OPERATOR NUMBER UNIT, such as {EXAMPLE!r}")
+        raise ThresholdError(f"{text!r} is not a threshold; write METRIC OPERATOR NUMBER UNIT, such as {EXAMPLE!r}")
     name, operator, number, unit = found.groups()
     if operator not in OPERATORS:
         raise ThresholdError(f"{text!r}: there is no operator {operator!r}; there are {' '.join(OPERATORS)}")
     if name == "errors" and unit == "%":
-        name = "errors.share"  # the same word in a unit of its own
-    measure = MEASURES.get(name)
-    if measure is None:
-        raise ThresholdError(f"{text!r}: there is no metric {name!r}{_near(name)}")
-    limit = _number(text, number) * _factor(text, name, measure.dimension, unit)
-    return Threshold(text.strip(), measure, _target(measure, operator, limit, text.strip()))
+        name = "errors.share"  # the same name with another unit
+    metric = METRICS.get(name)
+    if metric is None:
+        raise ThresholdError(f"{text!r}: there is no metric {name!r}{_suggestion(name)}")
+    limit = _number(text, number) * _factor(text, name, metric.dimension, unit)
+    return Threshold(text.strip(), metric, _target(metric, operator, limit, text.strip()))
 
 
 def _number(text: str, number: str) -> float:
     plain = number.replace("_", "").replace(",", "")
     if _NUMBER.fullmatch(plain) is None:
-        raise ThresholdError(f"{text!r}: {number!r} is no number; write it as in {EXAMPLE!r}")
+        raise ThresholdError(f"{text!r}: {number!r} is not a number; write it as in {EXAMPLE!r}")
     return float(plain)
 
 
-def _factor(text: str, measure: str, dimension: Dimension, unit: str) -> float:
+def _factor(text: str, metric: str, dimension: Dimension, unit: str) -> float:
     units = UNITS[dimension]
     if unit in units:
         return units[unit]
     if not unit and dimension is Dimension.RATE:
         return 1.0
-    named = [name for name in units if name]
-    wanted = f"write its unit, one of {' '.join(named)}" if named else "write it without a unit"
-    raise ThresholdError(f"{text!r}: {measure} is {dimension.words}; {wanted}{f', not {unit!r}' if unit else ''}")
+    names = [name for name in units if name]
+    accepted = f"write its unit, one of {' '.join(names)}" if names else "write it without a unit"
+    raise ThresholdError(
+        f"{text!r}: {metric} is {dimension.description}; {accepted}{f', not {unit!r}' if unit else ''}"
+    )
 
 
-def _target(measure: LoadMetric, operator: str, limit: float, text: str) -> Target:
-    """Limits from above are strict in a record and limits from below are not, so the other two move by one step."""
+def _target(metric: LoadMetric, operator: str, limit: float, text: str) -> Target:
+    """In a record, upper limits are exclusive and lower limits inclusive, so ``<=`` and ``>`` move by one step."""
     if operator in ("<=", ">"):
-        is_whole = measure.dimension is Dimension.COUNT and limit == int(limit)
+        is_whole = metric.dimension is Dimension.COUNT and limit == int(limit)
         limit = limit + 1 if is_whole else math.nextafter(limit, math.inf)
-    return Target(statistic=measure.statistic, limit=limit, below=operator[0] == "<", text=text)  # type: ignore[arg-type]  # every statistic of a measure is one of a target's
+    return Target(statistic=metric.statistic, limit=limit, below=operator[0] == "<", text=text)  # type: ignore[arg-type]  # every statistic of a metric is one of a target's
 
 
-def _near(name: str) -> str:
-    close = difflib.get_close_matches(name, MEASURES, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(close)}?" if close else f"; there are: {', '.join(MEASURES)}"
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, METRICS, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(close)}?" if close else f"; there are: {', '.join(METRICS)}"

@@ -1,4 +1,4 @@
-"""One session of a shard: its connection, what its owner does, and what became of it."""
+"""A virtual user: one session of a load generator, its connection, its typist and its state."""
 
 from __future__ import annotations
 
@@ -14,45 +14,43 @@ if TYPE_CHECKING:
 
 
 class OutputMeter:
-    """Output that all seats of a shard heard."""
+    """Output that all virtual users of a load generator received."""
 
     def __init__(self) -> None:
-        self.heard_bytes = 0
-        self.heard_pieces = 0
+        self.received_bytes = 0
 
 
 class VirtualUser:
-    """Listens to its connection for as long as that lasts: counts, drops, and tells its typist.
+    """Listens to its connection until that ends: counts output, discards it, and passes it to the typist, if any.
 
-    ``lost`` is called once, when the connection ends without our doing. ``busy`` is held by whoever reads from the
-    connection or dials it anew.
+    ``on_lost`` is called once, when the session ends although the load generator did not end it. ``busy`` is held while
+    an operation reads from the connection or reconnects it.
     """
 
     def __init__(
         self,
-        number: int,
+        session: int,
         connection: ClientConnection,
         prompt: bytes,
         meter: OutputMeter,
-        lost: Callable[[VirtualUser], None],
+        on_lost: Callable[[VirtualUser], None],
     ) -> None:
-        self.number = number
+        self.session = session
         self.connection = connection
         self.prompt = prompt
-        self.heard_bytes = 0
+        self.received_bytes = 0
         self.typist: Typist | None = None
         self.busy = asyncio.Lock()
         self.is_lost = False
         self.is_wide = False
         self._meter = meter
-        self._lost = lost
-        connection.hand_to(self)
+        self._on_lost = on_lost
+        self.listen()
 
     def heard(self, chunk: Chunk) -> None:
         size = len(chunk.data)
-        self.heard_bytes += size
-        self._meter.heard_bytes += size
-        self._meter.heard_pieces += 1
+        self.received_bytes += size
+        self._meter.received_bytes += size
         if self.typist is not None:
             self.typist.heard(chunk)
 
@@ -61,13 +59,17 @@ class VirtualUser:
             self.typist.ended()
         if not self.is_lost:
             self.is_lost = True
-            self._lost(self)
+            self._on_lost(self)
 
     @property
     def reason(self) -> str:
-        """Why it is lost."""
+        """Why the session is lost."""
         return str(self.connection.closed or "the shell ended")
 
-    def listen(self, wanted: bool = True) -> None:
-        """Hear what arrives again, or leave it to be read."""
-        self.connection.hand_to(self if wanted else None)
+    def listen(self) -> None:
+        """Receive the connection's output."""
+        self.connection.hand_to(self)
+
+    def stop_listening(self) -> None:
+        """Leave the output to explicit reads of the connection, until ``listen``."""
+        self.connection.hand_to(None)

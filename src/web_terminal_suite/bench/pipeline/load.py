@@ -9,9 +9,9 @@ import msgspec
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.errors import OptionsError
+from web_terminal_suite.bench.load import coordinator
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.collector import Collector
-from web_terminal_suite.bench.load.coordinator import conduct
 from web_terminal_suite.bench.load.progress_view import NoProgressView
 from web_terminal_suite.bench.load.record import header, trials
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
@@ -77,7 +77,9 @@ async def measure_load(
     Raises:
         LaunchFailed, BackendError
     """
-    await conduct(test.plan.load, test.terminal, test.backend, collector, progress or NoProgressView(), stage_done)
+    await coordinator.run_load(
+        test.plan.config, test.terminal, test.backend, collector, progress or NoProgressView(), stage_done
+    )
 
 
 class _Stages:
@@ -94,22 +96,22 @@ class _Stages:
         self._recording.append(*trials(self._test.plan, self._collector, stage))
 
     def keep_rest(self) -> None:
-        for stage in range(len(self._test.plan.load.scenario.stage)):
+        for stage in range(len(self._test.plan.config.scenario.stage)):
             if stage not in self._kept:
                 self.keep(stage)
 
 
 def _new_collector(test: LoadTest) -> Collector:
-    return Collector(test.plan.load.shards, len(test.plan.load.scenario.stage))
+    return Collector(test.plan.config.generators, len(test.plan.config.scenario.stage))
 
 
 def _header(test: LoadTest, machine: dict[str, Any]) -> Run:
-    load = test.plan.load
-    expected = [each.text if where == "*" else f"{where}: {each.text}" for where, each in test.plan.expectations]
+    load = test.plan.config
+    expected = [each.text if where == "*" else f"{where}: {each.text}" for where, each in test.plan.thresholds]
     options: dict[str, Any] = {
         "stages": [_stage_text(each) for each in load.scenario.stage],
         "expected": expected,
-        "clients": load.shards,
+        "clients": load.generators,
         "addresses": max(1, len(load.sources)),
         "seed": load.seed,
         "confidence_level": test.confidence_level,

@@ -15,18 +15,17 @@ from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.load import placement, thresholds
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.backends.local import LocalBackend
-from web_terminal_suite.bench.load.coordinator import LoadRun
-from web_terminal_suite.bench.load.record import LoadPlan
+from web_terminal_suite.bench.load.plan import LoadConfig, LoadPlan
 from web_terminal_suite.bench.load.scenario import (
-    EMITTING,
-    NOBODY,
+    NO_SESSIONS,
+    OUTPUT_ROLES,
     LoadStage,
     Role,
     Scenario,
     ScenarioError,
-    overridden,
+    override,
     parse,
-    share,
+    parse_share,
 )
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
@@ -109,16 +108,16 @@ def _scenario(options: LoadOptions) -> Scenario:
     if options.scenario is None:
         fields = _DEFAULTS | fields
         if fields["typing"]:
-            mix = {Role.TYPE: share(_ACTIVE)} | mix
+            mix = {Role.TYPE: parse_share(_ACTIVE)} | mix
         return Scenario(stage=(LoadStage(**fields, mix=mix),))
     if isinstance(options.scenario, Scenario):
-        return overridden(options.scenario, fields, mix)
+        return override(options.scenario, fields, mix)
     path = Path(options.scenario)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"cannot read the scenario {path}: {error}") from error
-    return overridden(parse(text, str(path)), fields, mix)
+    return override(parse(text, str(path)), fields, mix)
 
 
 def _mix(options: LoadOptions) -> dict[Role, RoleShare]:
@@ -128,15 +127,15 @@ def _mix(options: LoadOptions) -> dict[Role, RoleShare]:
         ScenarioError, OptionsError
     """
     given = ((Role.TYPE, options.active), (Role.RECONNECT, options.reconnecting), (Role.RESIZE, options.resizing))
-    found = {role: share(text) for role, text in given if text is not None}
+    found = {role: parse_share(text) for role, text in given if text is not None}
     if options.output is None:
         if options.emitting is not None:
             raise OptionsError("--emitting says how many print, and nothing what: add --output steady, bursts or flood")
         return found
     output = OutputProfile(options.output)
-    found |= dict.fromkeys(EMITTING, NOBODY)
+    found |= dict.fromkeys(OUTPUT_ROLES, NO_SESSIONS)
     if output is not OutputProfile.NONE:
-        found[Role(output.value)] = share(options.emitting or _EMITTING[output])
+        found[Role(output.value)] = parse_share(options.emitting or _EMITTING[output])
     return found
 
 
@@ -203,7 +202,7 @@ def _backend(scheduler: str) -> tuple[Backend, int | None]:
     return backend, workers
 
 
-def _placed(options: LoadOptions, scenario: Scenario, terminal: Terminal, clients: int | None) -> LoadRun:
+def _placed(options: LoadOptions, scenario: Scenario, terminal: Terminal, clients: int | None) -> LoadConfig:
     """The load with its processes and addresses, once this machine is known to have room for it.
 
     Raises:
@@ -212,9 +211,9 @@ def _placed(options: LoadOptions, scenario: Scenario, terminal: Terminal, client
     limits = machine.read_limits()
     sessions = scenario.sessions
     is_remote = bool(options.scheduler)  # clients on other machines have limits of their own
-    processes = clients or placement.clients_for(scenario, len(os.sched_getaffinity(0)), limits)
-    needed = 1 if is_remote or options.url else placement.addresses_for(sessions, limits)
-    sources = placement.loopback(options.addresses or needed)
+    processes = clients or placement.generators_needed(scenario, len(os.sched_getaffinity(0)), limits)
+    needed = 1 if is_remote or options.url else placement.addresses_needed(sessions, limits)
+    sources = placement.loopback_addresses(options.addresses or needed)
     if not is_remote:
         # Our server is started with as many workers as it takes.
         workers = -(-sessions // SESSIONS_PER_WORKER) if terminal.name == WebTerminal.name else 1
@@ -222,14 +221,14 @@ def _placed(options: LoadOptions, scenario: Scenario, terminal: Terminal, client
         shells = not options.url and not terminal.can(frozenset({Capability.NO_SHELL}))
         short = placement.shortages(limits, spread, sessions, with_shells=shells)
         if short:
-            raise OptionsError(placement.in_words(sessions, short))
+            raise OptionsError(placement.describe(sessions, short))
         room = (limits.nofile_soft or sessions) - machine.DESCRIPTORS_KEPT
         if not options.url and not shells and sessions > room:
             raise OptionsError(f"{terminal.name} is one process and holds {room:,} sessions; ask for no more than that")
     seed = options.seed if options.seed is not None else scenario.seed
-    return LoadRun(
+    return LoadConfig(
         scenario=scenario,
         seed=secrets.randbelow(1 << 32) if seed is None else seed,
-        shards=processes,
+        generators=processes,
         sources=sources,
     )

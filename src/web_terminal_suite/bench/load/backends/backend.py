@@ -1,4 +1,4 @@
-"""What the conductor needs of whoever carries its shards: a way to each, both directions, and word of its end."""
+"""What the coordinator needs of a backend: to start load generators, and a channel to each."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ if TYPE_CHECKING:
 
 
 class BackendError(Exception):
-    """Shards cannot be started as asked; the text says why and what to do."""
+    """Load generators cannot be started as requested; the text says why and names the remedy."""
 
 
 class GeneratorChannel(Protocol):
-    """The way to one shard. ``name`` is what people call it."""
+    """Commands to one load generator, and its reports. ``name`` is its name in messages to the user."""
 
     name: str
 
     def send(self, command: messages.Command) -> None:
-        """Hand over a command; it never waits, and is for nobody once the shard is gone."""
+        """Queue a command. Never waits; does nothing once the generator is gone."""
 
     async def receive(self) -> messages.Report | None:
-        """The next report, ``None`` once the shard is gone."""
+        """The next report; ``None`` once the generator is gone.
+
+        Raises:
+            ValueError: what arrived is not a report of this version.
+        """
 
     @property
-    def last_words(self) -> str:
-        """How it ended, once it is gone."""
+    def exit_reason(self) -> str:
+        """How the generator ended, once it is gone."""
 
 
 class Backend(Protocol):
-    """Where shards run."""
+    """Where load generators run."""
 
-    def carry(self, shards: int) -> AbstractAsyncContextManager[Sequence[GeneratorChannel]]:
-        """Links to so many shards that were just started, each of which ends with the block.
+    def start(self, generators: int) -> AbstractAsyncContextManager[Sequence[GeneratorChannel]]:
+        """Channels to that many new load generators, each of which ends with the block.
 
         Raises:
-            CarrierError
+            BackendError
         """

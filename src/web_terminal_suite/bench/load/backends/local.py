@@ -1,4 +1,4 @@
-"""Shards as processes of this machine."""
+"""Load generators as processes of this machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.load.backends.backend import GeneratorChannel
 
-CLIENT: Final = "web_terminal_suite.bench.load.generator_process"
+GENERATOR_MODULE: Final = "web_terminal_suite.bench.load.generator_process"
 
 
 class LocalChannel:
-    """The way to a shard in a process of this machine."""
+    """The channel to a load generator in a process of this machine."""
 
     def __init__(
         self, name: str, process: ClientProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -30,43 +30,43 @@ class LocalChannel:
 
     def send(self, command: messages.Command) -> None:
         if not self._writer.is_closing():
-            self._writer.write(messages.frame(command))
+            self._writer.write(messages.encode_frame(command))
 
     async def receive(self) -> messages.Report | None:
         try:
-            size = messages.length(await self._reader.readexactly(messages.HEAD_BYTES))
-            return messages.report(await self._reader.readexactly(size))
+            size = messages.payload_length(await self._reader.readexactly(messages.HEADER_BYTES))
+            return messages.decode_report(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
-            # Its socket closes a moment before it can be asked how it ended.
+            # The socket closes just before the exit status is available.
             await ended(self.process)
             return None
 
     @property
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         return self.process.last_words
 
     async def close(self) -> None:
-        """Hang up, which ends it; kill it where it takes too long."""
+        """Close the socket, which ends the process; kill it if that takes too long."""
         self._writer.close()
         await ended(self.process)
         self.process.reap()
 
 
 class LocalBackend:
-    """The carrier that is always there."""
+    """Starts load generators on this machine."""
 
     @asynccontextmanager
-    async def carry(self, shards: int) -> AsyncIterator[Sequence[GeneratorChannel]]:
+    async def start(self, generators: int) -> AsyncIterator[Sequence[GeneratorChannel]]:
         async with AsyncExitStack() as stack:
-            links: list[GeneratorChannel] = []
-            for number in range(shards):
-                process = ClientProcess(CLIENT)
+            channels: list[GeneratorChannel] = []
+            for number in range(generators):
+                process = ClientProcess(GENERATOR_MODULE)
                 try:
                     reader, writer = await asyncio.open_connection(sock=process.socket)
                 except BaseException:
                     process.reap()
                     raise
-                link = LocalChannel(f"client {number + 1}", process, reader, writer)
-                stack.push_async_callback(link.close)
-                links.append(link)
-            yield links
+                channel = LocalChannel(f"client {number + 1}", process, reader, writer)
+                stack.push_async_callback(channel.close)
+                channels.append(channel)
+            yield channels

@@ -1,4 +1,4 @@
-"""Ledgers of known content: what shards would have told, second by second."""
+"""Collectors of known content: what load generators would have reported, second by second."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.bench.load import messages
 from web_terminal_suite.bench.load.collector import Collector, ServerSample
 from web_terminal_suite.bench.load.columns import OperationColumns
-from web_terminal_suite.bench.load.coordinator import LoadRun
-from web_terminal_suite.bench.load.record import LoadPlan
-from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
+from web_terminal_suite.bench.load.plan import LoadConfig, LoadPlan
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, parse_share
 from web_terminal_suite.bench.load.thresholds import parse
 from web_terminal_suite.bench.samples import Outcome, Sample, TerminalFacts
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 SECOND_NS = 1_000_000_000
 MS = 1_000_000
-SHARDS = 2
+GENERATORS = 2
 RAMP, DURATION, TYPING, SESSIONS = 10, 12, 50, 20
-"""Arrivals take two seconds, the stage begins at the third."""
+"""The ramp-up takes two seconds, the plateau begins at the third."""
 
 BEGIN = 3
 TERMINAL = TerminalFacts(name="ours", version="1", role="subject")
@@ -32,11 +31,11 @@ def planned(expect: Sequence[str] = (), stages: int = 1) -> LoadPlan:
     every = tuple(
         LoadStage(
             name=f"stage {number}", sessions=SESSIONS, ramp=RAMP, duration=DURATION, typing=TYPING,
-            mix={Role.TYPE: share("50%")},
+            mix={Role.TYPE: parse_share("50%")},
         )
         for number in range(stages)
     )  # fmt: skip
-    load = LoadRun(scenario=Scenario(stage=every, name="test"), seed=7, shards=SHARDS)
+    load = LoadConfig(scenario=Scenario(stage=every, name="test"), seed=7, generators=GENERATORS)
     return LoadPlan(load, TERMINAL, tuple(("*", parse(text)) for text in expect))
 
 
@@ -56,32 +55,36 @@ def keys(failing: int = 0, latency_ns: int = MS) -> list[Sample]:
     ]
 
 
-def told(ledger: Collector, kind: str, samples: Iterable[Sample], stage: int = 0) -> None:
-    """The samples, dealt to the shards, as they would have come."""
-    columns = [OperationColumns(kind, stage, 0) for _ in range(SHARDS)]
+def add(collector: Collector, kind: str, samples: Iterable[Sample], stage: int = 0) -> None:
+    """Add samples in batches, as the generators would have reported them."""
+    columns = [OperationColumns(kind, stage, 0) for _ in range(GENERATORS)]
     for place, sample in enumerate(samples):
-        columns[place % SHARDS].note(sample)
-    ledger.batches[stage, kind] += [batch for column in columns if (batch := column.taken()) is not None]
+        columns[place % GENERATORS].add(sample)
+    collector.batches[stage, kind] += [batch for column in columns if (batch := column.take_batch()) is not None]
 
 
 def whole(stages: int = 1, failing: int = 0, latency_ns: int = MS, end: int = BEGIN + DURATION) -> Collector:
     """Everything of one stage that went as planned."""
-    ledger = Collector(SHARDS, stages)
-    ledger.empty_pss_bytes = 50e6
-    passed = ledger.milestones[0]
-    passed.arrivals_ns, passed.arrived_ns, passed.wanted, passed.up = 0, 2 * SECOND_NS, SESSIONS, SESSIONS
-    passed.playing_ns, passed.played_ns, passed.end_ns = BEGIN * SECOND_NS, end * SECOND_NS, end * SECOND_NS
-    passed.full_pss_bytes = 50e6 + SESSIONS * 10_000
-    told(ledger, "start", starts())
-    told(ledger, "keystroke", keys(failing, latency_ns))
+    collector = Collector(GENERATORS, stages)
+    collector.empty_pss_bytes = 50e6
+    progress = collector.stages[0]
+    progress.ramp_start_ns, progress.ramp_end_ns, progress.planned, progress.up = 0, 2 * SECOND_NS, SESSIONS, SESSIONS
+    progress.plateau_start_ns, progress.plateau_end_ns, progress.end_ns = (
+        BEGIN * SECOND_NS,
+        end * SECOND_NS,
+        end * SECOND_NS,
+    )
+    progress.full_pss_bytes = 50e6 + SESSIONS * 10_000
+    add(collector, "start", starts())
+    add(collector, "keystroke", keys(failing, latency_ns))
     for second in range(end + 1):
         at_ns = second * SECOND_NS + MS
         up = min(SESSIONS, second * RAMP)
-        for shard in range(SHARDS):
-            tick = messages.ProgressReport(
-                at_ns=at_ns, up=up // SHARDS, waiting=0, cpu_ns=round(at_ns * CPU), pause_ns=1_000 + shard,
-                heard_bytes=1_000 * second, heard_pieces=second, memory_bytes=1, batches=[], lost=[],
+        for generator in range(GENERATORS):
+            report = messages.ProgressReport(
+                at_ns=at_ns, up=up // GENERATORS, pending_keys=0, cpu_ns=round(at_ns * CPU),
+                gc_pause_ns=1_000 + generator, received_bytes=1_000 * second, batches=[], lost=[],
             )  # fmt: skip
-            ledger.enter(shard, tick)
-        ledger.readings.append(ServerSample(at_ns, 50_000_000 + 10_000 * up, round(at_ns * CPU)))
-    return ledger
+            collector.add(generator, report)
+        collector.server_samples.append(ServerSample(at_ns, 50_000_000 + 10_000 * up, round(at_ns * CPU)))
+    return collector

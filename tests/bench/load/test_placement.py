@@ -1,4 +1,4 @@
-"""How a load is spread, and what is said where this machine has no room for it."""
+"""Load generators and addresses of a load, and the errors when this machine cannot hold it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from web_terminal_suite.bench.load import placement
-from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, share
+from web_terminal_suite.bench.load.scenario import LoadStage, Role, Scenario, parse_share
 from web_terminal_suite.bench.machine.limits import MachineLimits, ProcessSpread
 
 ROOMY = MachineLimits(
@@ -20,7 +20,7 @@ ROOMY = MachineLimits(
 
 
 def scenario(**fields) -> Scenario:
-    mix = {Role.TYPE: share("50%")} | fields.pop("mix", {})
+    mix = {Role.TYPE: parse_share("50%")} | fields.pop("mix", {})
     return Scenario(stage=(LoadStage(**fields, mix=mix),))
 
 
@@ -30,58 +30,58 @@ def scenario(**fields) -> Scenario:
         ({"sessions": 10}, 1),
         ({"sessions": 100, "typing": 10_000}, 3),
         ({"sessions": 100, "ramp": 1_000}, 3),
-        ({"sessions": 10, "mix": {Role.FLOOD: share(4)}}, 2),
+        ({"sessions": 10, "mix": {Role.FLOOD: parse_share(4)}}, 2),
         ({"sessions": 10, "typing": 10**6}, 8),
         ({"sessions": 20_000}, 2),
         ({"sessions": 50_000}, 3),
     ],
 )
-def test_processes_follow_from_descriptors_and_from_work(fields, clients):
-    assert placement.clients_for(scenario(**fields), 8, ROOMY) == clients
+def test_generators_follow_from_descriptors_and_processor_time(fields, clients):
+    assert placement.generators_needed(scenario(**fields), 8, ROOMY) == clients
 
 
 def test_more_processes_than_processors_only_for_descriptors():
-    assert placement.clients_for(scenario(sessions=10, typing=10**6), 2, ROOMY) == 2
+    assert placement.generators_needed(scenario(sessions=10, typing=10**6), 2, ROOMY) == 2
     few = msgspec.structs.replace(ROOMY, nofile_soft=1_024)
-    assert placement.clients_for(scenario(sessions=9_600), 2, few) == 10
+    assert placement.generators_needed(scenario(sessions=9_600), 2, few) == 10
 
 
 @pytest.mark.parametrize(("sessions", "addresses"), [(1, 1), (13_000, 1), (14_000, 2), (50_000, 4), (100_000, 8)])
 def test_addresses_follow_from_ports(sessions, addresses):
-    assert placement.addresses_for(sessions, ROOMY) == addresses
+    assert placement.addresses_needed(sessions, ROOMY) == addresses
 
 
 def test_addresses_are_loopback_and_no_two_alike():
-    assert placement.loopback(1) == ()
-    found = placement.loopback(600)
+    assert placement.loopback_addresses(1) == ()
+    found = placement.loopback_addresses(600)
     assert found[:2] == ("127.0.0.1", "127.0.0.2")
     assert len(set(found)) == 600
     assert all(ipaddress.ip_address(each).is_loopback for each in found)
 
 
-def test_room_is_room():
-    over = ProcessSpread(workers=6, clients=3, addresses=2)
+def test_sufficient_limits_have_no_shortage():
+    processes = ProcessSpread(workers=6, clients=3, addresses=2)
     host = msgspec.structs.replace(ROOMY, nofile_soft=60_000)
-    assert placement.shortages(host, over, 50_000, with_shells=True) == []
+    assert placement.shortages(host, processes, 50_000, with_shells=True) == []
 
 
 def test_each_limit_that_is_too_low_comes_with_its_remedy():
     tight = msgspec.structs.replace(ROOMY, pty_max=4_096, port_low=60_000, port_high=60_999)
     rows = placement.shortages(tight, ProcessSpread(workers=1, clients=1), 5_000, with_shells=True)
     assert [row.name for row in rows] == ["net.ipv4.ip_local_port_range", "kernel.pty.max"]
-    text = placement.in_words(5_000, rows)
+    text = placement.describe(5_000, rows)
     assert text.startswith("5,000 sessions are not feasible here: net.ipv4.ip_local_port_range = 1,000 allows 1,000; ")
     assert "sysctl -w kernel.pty.max=5011" in text
     assert "doctor --sessions 5000 --fix" in text
 
 
-def test_a_terminal_elsewhere_is_bound_by_its_own_limits():
+def test_a_remote_terminal_has_its_own_limits():
     tight = msgspec.structs.replace(ROOMY, pty_max=10, pid_max=10, memory_available=0)
     assert placement.shortages(tight, ProcessSpread(), 1_000, with_shells=False) == []
     assert len(placement.shortages(tight, ProcessSpread(), 1_000, with_shells=True)) == 3
 
 
-def test_a_client_uses_no_more_descriptors_than_it_may_whatever_the_limit():
+def test_a_generator_uses_no_more_descriptors_than_planned_whatever_the_limit():
     huge = msgspec.structs.replace(ROOMY, nofile_soft=10**6)
     (row,) = placement.shortages(huge, ProcessSpread(workers=9, clients=1, addresses=9), 30_000, with_shells=True)
     assert (row.name, row.value) == ("descriptors (client)", 20_000)

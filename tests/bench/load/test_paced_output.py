@@ -1,4 +1,4 @@
-"""Shells that print at a pace of their own, on real pseudo-terminals, in every shell that is here."""
+"""Paced output on real pseudo-terminals, in every shell that is installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHELLS = [shell for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if shutil.whi
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("lines", [1, 3])
-def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
+def test_a_shell_prints_at_intervals_without_a_process_for_each(shell, lines):
     argv = (shell, "--norc", "--noprofile") if shell.endswith("bash") else (shell,)
     with local_pty(argv, {**ENVIRONMENT, "HISTFILE": "/dev/null"}) as pty:
         pty.wait_for(b"$ ")
@@ -28,7 +28,7 @@ def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
             pty.wait_for(LINE_ON_THE_WAY)
         assert children(pty.pid) == [loop]
         assert children(loop) == []
-        # Interrupted it goes, and the terminal is as it was: a line is read, its end included.
+        # An interrupt ends it, and the terminal is as before: input is read line by line.
         pty.write(b"\x03")
         pty.wait_for(b"$ ")
         pty.write(b"printf '%s%s' al ive; stty -a\r")
@@ -39,13 +39,13 @@ def test_a_shell_prints_beat_by_beat_without_a_process_for_each(shell, lines):
 
 
 @pytest.mark.parametrize(
-    ("rate", "lines", "beats"), [(1.0, 1, 10), (2.0, 1, 5), (10.0, 1, 1), (30.0, 3, 1), (0.1, 1, 100), (4.0, 1, 2)]
+    ("rate", "lines", "ticks"), [(1.0, 1, 10), (2.0, 1, 5), (10.0, 1, 1), (30.0, 3, 1), (0.1, 1, 100), (4.0, 1, 2)]
 )
-def test_a_rate_is_lines_by_beats(rate, lines, beats):
+def test_a_rate_is_lines_per_interval(rate, lines, ticks):
     text = paced_output.steady(rate)
     assert f"-lt {lines} ]" in text
-    assert f"time {beats};" in text
+    assert f"time {ticks};" in text
 
 
 def test_a_line_that_prints_fits_a_terminals_line():
-    assert len(paced_output.bursts(100_000, paced_output.LONGEST_BEAT_SECONDS)) < 1024
+    assert len(paced_output.bursts(100_000, paced_output.LONGEST_INTERVAL_SECONDS)) < 1024

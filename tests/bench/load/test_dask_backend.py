@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.bench.load.test_conduct import Watcher, conducted, load_of, operations, typing
+from tests.bench.load.test_coordinator import Watcher, collected, failed_operations, load_of, operations, typing
 from tests.bench.load.test_load_cli import QUICK, asked
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.load.backends.backend import BackendError
@@ -83,22 +83,22 @@ def clients_below(pids):
     ]
 
 
-async def test_shards_run_on_workers_and_their_samples_are_one_schedule(cluster_of_three):
+async def test_generators_run_on_workers_and_their_samples_are_one_schedule(cluster_of_three):
     address, pids = cluster_of_three
     seen = []
     view = Watcher(act=lambda: seen.extend(clients_below(pids)))
-    carrier = cluster.DaskWorkers(address)
-    assert await carrier.count() == 3
-    ledger = await conducted(load_of(typing(sessions=12), shards=3), WebTerminal(), view, carrier)
+    backend = cluster.DaskBackend(address)
+    assert await backend.count() == 3
+    collector = await collected(load_of(typing(sessions=12), generators=3), WebTerminal(), view, backend)
     assert len(seen) == 3
     assert view.said == []
-    assert (ledger.deaths, ledger.lost, ledger.stayed) == ([], [], 0)
-    assert ledger.milestones[0].up == 12
-    keys = operations(ledger, "keystroke")
-    begin_ns = ledger.milestones[0].playing_ns
+    assert (collector.failures, collector.lost, collector.not_ended) == ([], [], 0)
+    assert collector.stages[0].up == 12
+    keys = operations(collector, "keystroke")
+    begin_ns = collector.stages[0].plateau_start_ns
     assert keys.due.tolist() == [begin_ns + round(number * 1e9 / 40) for number in range(80)]
-    assert ledger.failed() == {}
-    assert 0 < ledger.clock_error_ns < 5e9
+    assert failed_operations(collector) == []
+    assert 0 < collector.clock_error_ns < 5e9
     await gone(seen)
 
 
@@ -114,32 +114,32 @@ def test_the_command_takes_a_scheduler(cluster_of_three, tmp_path):
     ran = asked("load", "--scheduler", address, *words, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     run = record.load(tmp_path / "run.json")
-    # One on each worker, where nobody says otherwise.
+    # One on each worker by default.
     assert run.options["clients"] == 3
     assert sum(len(trial.samples) for trial in run.trials if trial.cell.benchmark == "load/keystroke") == 180
     ran = asked("load", "--scheduler", address, "--clients", "7", cwd=tmp_path)
-    assert (ran.returncode, "has 3 workers and 7 clients are asked for" in ran.stderr) == (2, True)
+    assert (ran.returncode, "has 3 workers and 7 clients are requested" in ran.stderr) == (2, True)
 
 
-async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_go_on(tmp_path):
+async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_continue(tmp_path):
     with running_cluster(tmp_path) as (address, pids):
         view = Watcher(act=lambda: os.kill(pids[1], signal.SIGKILL))
-        ledger = await conducted(
-            load_of(typing(sessions=12, duration=6), shards=3), NullServer(), view, cluster.DaskWorkers(address)
+        collector = await collected(
+            load_of(typing(sessions=12, duration=6), generators=3), NullServer(), view, cluster.DaskBackend(address)
         )
-        (death,) = ledger.deaths
-        assert death.sessions == 4
-        assert "left the cluster" in death.reason
+        (failure,) = collector.failures
+        assert failure.sessions == 4
+        assert "left the cluster" in failure.reason
         assert len(view.said) == 1
-        passed = ledger.milestones[0]
-        assert passed.up == 12
-        assert operations(ledger, "keystroke").due[-1] > passed.playing_ns + 5e9
+        progress = collector.stages[0]
+        assert progress.up == 12
+        assert operations(collector, "keystroke").due[-1] > progress.plateau_start_ns + 5e9
 
 
 async def test_more_clients_than_workers_are_refused(cluster_of_three):
-    carrier = cluster.DaskWorkers(cluster_of_three[0])
-    with pytest.raises(BackendError, match="has 3 workers and 4 clients are asked for"):
-        await conducted(load_of(typing(), shards=4), NullServer(), carrier=carrier)
+    backend = cluster.DaskBackend(cluster_of_three[0])
+    with pytest.raises(BackendError, match="has 3 workers and 4 clients are requested"):
+        await collected(load_of(typing(), generators=4), NullServer(), backend=backend)
 
 
 async def test_an_interrupted_load_leaves_nothing_on_the_workers(cluster_of_three):
@@ -151,49 +151,40 @@ async def test_an_interrupted_load_leaves_nothing_on_the_workers(cluster_of_thre
         seen.extend(clients_below(pids))
         task.cancel()
 
-    load = load_of(typing(duration=60), shards=3)
+    load = load_of(typing(duration=60), generators=3)
     with pytest.raises(asyncio.CancelledError):
-        await conducted(load, NullServer(), Watcher(act=interrupt), cluster.DaskWorkers(address))
+        await collected(load, NullServer(), Watcher(act=interrupt), cluster.DaskBackend(address))
     task.uncancel()
     assert len(seen) == 3
     await gone(seen)
 
 
-async def test_a_worker_without_a_conductor_ends_its_client(cluster_of_three):
+async def test_a_worker_without_a_coordinator_ends_its_generator(cluster_of_three):
     address, pids = cluster_of_three
-    # What a worker does is imported there, so it is asked to be less patient where it runs.
     import distributed
 
-    def patience(seconds):
-        from web_terminal_suite.bench.load.backends import dask as there
-
-        there._ALONE_SECONDS = seconds
-
     async with distributed.Client(address, asynchronous=True) as client:
-        await client.run(patience, 2.0)
-        try:
-            client.submit(cluster.carry, "nobody", 0, pure=False)
-            async with asyncio.timeout(30):
-                while not clients_below(pids):
-                    await asyncio.sleep(0.05)  # as above
-            await gone(clients_below(pids))
-        finally:
-            await client.run(patience, cluster._ALONE_SECONDS)
+        task = client.submit(cluster.run_generator, "nobody", 0, idle_timeout=2.0, pure=False)
+        async with asyncio.timeout(30):
+            while not clients_below(pids):
+                await asyncio.sleep(0.05)  # as above
+        await gone(clients_below(pids))
+        await task.cancel()
 
 
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("nowhere", "'nowhere' is no address of a Dask scheduler; write it as tcp://host:8786"),
+        ("nowhere", "'nowhere' is not an address of a Dask scheduler; write it as tcp://host:8786"),
         ("tcp://127.0.0.1:1", "no Dask scheduler answers at tcp://127.0.0.1:1; start one with dask scheduler"),
     ],
 )
 async def test_a_scheduler_that_is_not_there_is_one_clear_error(address, complaint):
     with pytest.raises(BackendError, match=complaint):
-        await cluster.DaskWorkers(address).count()
+        await cluster.DaskBackend(address).count()
 
 
-async def test_what_is_no_scheduler_is_told_from_one():
+async def test_another_server_is_not_taken_for_a_scheduler():
     async def speak_http(reader, writer):
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
@@ -202,10 +193,10 @@ async def test_what_is_no_scheduler_is_told_from_one():
     async with await asyncio.start_server(speak_http, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(BackendError, match=f"at tcp://127.0.0.1:{port}"):
-            await cluster.DaskWorkers(f"tcp://127.0.0.1:{port}").count()
+            await cluster.DaskBackend(f"tcp://127.0.0.1:{port}").count()
 
 
 async def test_a_server_on_loopback_is_out_of_reach_of_another_machine(cluster_of_three, monkeypatch):
     monkeypatch.setattr("platform.node", lambda: f"not-{socket.gethostname()}")
     with pytest.raises(BackendError, match="on another machine"):
-        await conducted(load_of(typing(), shards=2), NullServer(), carrier=cluster.DaskWorkers(cluster_of_three[0]))
+        await collected(load_of(typing(), generators=2), NullServer(), backend=cluster.DaskBackend(cluster_of_three[0]))

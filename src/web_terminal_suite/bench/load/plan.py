@@ -1,0 +1,71 @@
+"""A load before it starts: its configuration, its thresholds, and the cells that its record should have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.bench.load import metrics
+from web_terminal_suite.bench.load.scenario import Role
+from web_terminal_suite.bench.samples import Cell
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.load.scenario import Scenario
+    from web_terminal_suite.bench.load.thresholds import Threshold
+    from web_terminal_suite.bench.samples import BenchmarkFacts, TerminalFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadConfig:
+    """What a load does, independent of backend and terminal."""
+
+    scenario: Scenario
+    seed: int
+    generators: int
+    sources: tuple[str, ...] = ()
+    """Local addresses to connect from, in rotation; empty: the kernel chooses."""
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What is known of a load before it starts. ``thresholds``: each with its parameter (``*``: every stage)."""
+
+    config: LoadConfig
+    terminal: TerminalFacts
+    thresholds: tuple[tuple[str, Threshold], ...] = ()
+
+    @property
+    def benchmarks(self) -> tuple[BenchmarkFacts, ...]:
+        return self._described[0]
+
+    @property
+    def metric_copies(self) -> dict[str, list[str]]:
+        """By level metric, the additional names under which its value is recorded."""
+        return self._described[1]
+
+    def cells(self, number: int) -> tuple[Cell, ...]:
+        """The cells that a stage should fill; the first is that of the level metrics."""
+        scenario = self.config.scenario
+        stage = scenario.stage[number]
+        before = scenario.stage[number - 1].sessions if number else 0
+        planned = {
+            "start": stage.sessions > before,
+            "keystroke": bool(stage.typing),
+            "reconnect": bool(stage.share_of(Role.RECONNECT).of(stage.sessions)),
+            "resize": bool(stage.share_of(Role.RESIZE).of(stage.sessions)),
+        }
+        names = [metrics.LEVELS, *(f"{metrics.SUITE}/{kind}" for kind, is_planned in planned.items() if is_planned)]
+        return tuple(Cell(name, scenario.parameters[number], self.terminal.name) for name in names)
+
+    @cached_property
+    def _described(self) -> tuple[tuple[BenchmarkFacts, ...], dict[str, list[str]]]:
+        stages = range(len(self.config.scenario.stage))
+        kinds = {kind_of(cell) for number in stages for cell in self.cells(number)}
+        targets = [(each.metric, parameter, each.target) for parameter, each in self.thresholds]
+        return metrics.describe_benchmarks(sorted(kinds), self.config.scenario.parameters, targets)
+
+
+def kind_of(cell: Cell) -> str:
+    """The kind of operation that a cell holds."""
+    return cell.benchmark.rpartition("/")[2]
