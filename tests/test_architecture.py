@@ -267,3 +267,23 @@ def test_protocol_reads_no_clock_no_file_no_socket_and_draws_nothing():
         "time", "datetime", "os", "io", "socket", "random", "secrets", "asyncio", "threading", "pathlib", "select",
     }  # fmt: skip
     assert [where(each) for each in ALL if within(each.by, "protocol") and each.of.split(".")[0] in banned] == []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """At module level and inside functions, at run time and for typing: modules of one circle are one module."""
+    after = {name: {each.of for each in OURS if each.by == name} for name in MODULES}
+    reached: dict[str, set[str]] = {}
+    for name in MODULES:
+        found: set[str] = set()
+        left = [name]
+        while left:
+            new = after.get(left.pop(), set()) - found
+            found |= new
+            left += new
+        reached[name] = found
+    circles = {
+        frozenset(other for other in reached[name] if name in reached[other])
+        for name in MODULES
+        if name in reached[name]
+    }
+    assert sorted(map(sorted, circles)) == []

@@ -108,7 +108,6 @@ export class Connection {
 
   /** Connect; after a login again. */
   start(): void {
-    this.fatal = null;
     this.outbox.line = 'attaching';
     this.move({ state: 'connecting' });
     this.dial();
@@ -159,6 +158,7 @@ export class Connection {
   private dial(): void {
     this.release();
     this.phase = 'dialling';
+    this.fatal = null;
     this.counts.connections += 1;
     if (this.condition.state === 'reconnecting') this.move({ state: 'reconnecting', atMs: null });
     const socket = this.world.dial();

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from picows import WSCloseCode, WSMsgType
 
 from web_terminal_suite.protocol import messages as m
-from web_terminal_suite.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
+from web_terminal_suite.protocol.errors import MessageTooBig, OutOfRange, TheirError, UnsupportedData
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.log import Overrun
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from picows import WSFrame, WSTransport
 
     from web_terminal_suite.server.worker.attachment import Attachment
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.relay import Relay
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -57,13 +58,26 @@ class ServerConnection(relays.Listener):
     UNSENT_BYTES: ClassVar[int] = 1 << 20
 
     __slots__ = (
-        "_allowance", "_allowance_at", "_closing", "_counters", "_cursor", "_deadline", "_fragments", "_fragments_text",
-        "_grant", "_hold", "_mode", "_output_space", "_task", "_transport", "_worker",
+        "_allowance",
+        "_allowance_at",
+        "_closing",
+        "_context",
+        "_counters",
+        "_cursor",
+        "_deadline",
+        "_fragments",
+        "_fragments_text",
+        "_grant",
+        "_hold",
+        "_mode",
+        "_output_space",
+        "_task",
+        "_transport",
     )  # fmt: skip
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None, output_space: bytes) -> None:
-        self._worker = worker
-        self._counters = worker.counters.row
+    def __init__(self, context: WorkerContext, grant: Principal | None, output_space: bytes) -> None:
+        self._context = context
+        self._counters = context.counters.row
         self._grant = grant
         # What goes before the bytes of every frame of output.
         self._output_space = output_space
@@ -122,9 +136,9 @@ class ServerConnection(relays.Listener):
             if self._grant is not None:
                 self._enter(self._grant)
             else:
-                self._worker.strangers += 1
-                timeout = self._worker.settings.authentication_timeout
-                self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
+                self._context.unauthenticated += 1
+                timeout = self._context.settings.authentication_timeout
+                self._deadline = self._context.loop.call_later(timeout, self._unauthenticated)
         finally:
             self.flush(transport)
 
@@ -132,7 +146,7 @@ class ServerConnection(relays.Listener):
         self._counters[Counters.CONNECTIONS_CLOSED] += 1
         self._closing = True
         if self._grant is None:
-            self._worker.strangers -= 1
+            self._context.unauthenticated -= 1
         if self._deadline is not None:
             self._deadline.cancel()
         # An attach under way is not cancelled: its answer brings descriptors, and others may wait for the same hold.
@@ -160,7 +174,7 @@ class ServerConnection(relays.Listener):
         text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
         self.flush(self._transport)
         self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
-        self._worker.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
+        self._context.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
     def _refuse(self, error: TheirError) -> None:
         """Say what was wrong; close where the error demands it."""
@@ -211,32 +225,31 @@ class ServerConnection(relays.Listener):
             return
         self._fragments += frame.get_payload_as_bytes()
         size = len(self._fragments)
-        if size > self._worker.settings.message_limit:
+        if size > self._context.settings.message_limit:
             self._fragments = None
-            self._refuse(MessageTooBig(size, self._worker.settings.message_limit))
+            self._refuse(MessageTooBig(size, self._context.settings.message_limit))
         elif frame.fin:
             payload, self._fragments = bytes(self._fragments), None
             self._receive(self._fragments_text, payload)
 
     def _spend_allowance(self) -> None:
         """A token bucket that holds one second's worth."""
-        rate = self._worker.settings.messages_per_second
+        rate = self._context.settings.messages_per_second
         now = time.monotonic()
         self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
         self._allowance_at = now
         if self._allowance < 1:
-            raise TheirError("rate_limit", f"more than {rate} messages a second", CloseCode.RATE_LIMIT)
+            raise TheirError(ErrorCode.RATE_LIMIT, f"more than {rate} messages a second")
         self._allowance -= 1
 
     # --- who is there
 
     def _unauthenticated(self) -> None:
-        seconds = self._worker.settings.authentication_timeout
+        seconds = self._context.settings.authentication_timeout
         self._refuse(
             TheirError(
-                "authentication_timeout",
+                ErrorCode.AUTHENTICATION_TIMEOUT,
                 f"nobody authenticated within {seconds:g} s",
-                CloseCode.AUTHENTICATION_FAILED,
             )
         )
 
@@ -247,39 +260,41 @@ class ServerConnection(relays.Listener):
             TheirError: nobody has it, or too many wrong ones came from there.
         """
         try:
-            grant = self._worker.access.try_token(token, address(self._transport.underlying_transport))
+            grant = self._context.access.try_token(token, address(self._transport.underlying_transport))
         except TooManyFailures as denied:
-            raise TheirError("rate_limit", denied.reason, CloseCode.RATE_LIMIT) from denied
+            raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
         except Denied as denied:
             self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
-            raise TheirError("authentication_failed", denied.reason, CloseCode.AUTHENTICATION_FAILED) from denied
+            raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        self._worker.strangers -= 1
+        self._context.unauthenticated -= 1
         self._grant = grant
         self._enter(grant)
 
     def _enter(self, grant: Principal) -> None:
         self._welcome(grant)
         if grant.until is not None:  # a socket must not outlive the login that opened it
-            self._deadline = self._worker.loop.call_later(max(0.0, grant.until - time.time()), self._login_over)
+            self._deadline = self._context.loop.call_later(max(0.0, grant.until - time.time()), self._login_over)
 
     def _login_over(self) -> None:
-        self._refuse(TheirError("session_expired", "the login is over; log in again", CloseCode.SESSION_EXPIRED))
+        self._refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is over; log in again"))
 
     # --- a session to follow
 
     def _join(self, session: str, follow: Callable[[Attachment, Principal], None]) -> None:
         """Let the host give ``session``; ``follow`` becomes its viewer."""
-        self._task = self._worker.loop.create_task(self._ask_host(self._worker.hosts.join(self._who, session), follow))
+        self._task = self._context.loop.create_task(
+            self._ask_host(self._context.hosts.attach(self._who, session), follow)
+        )
 
     def _create(
         self, spec: m.SessionSpec, follow: Callable[[Attachment, Principal], None], *, tied: bool = False
     ) -> None:
         """Let the host create a session; ``follow`` becomes its viewer. ``tied`` to this connection's life or not."""
-        asking = self._worker.hosts.create(self._who, spec, tied=tied)
-        self._task = self._worker.loop.create_task(self._ask_host(asking, follow, created=True))
+        asking = self._context.hosts.create_attached(self._who, spec, tied=tied)
+        self._task = self._context.loop.create_task(self._ask_host(asking, follow, created=True))
 
     @property
     def _who(self) -> ipc.Caller:
@@ -301,7 +316,7 @@ class ServerConnection(relays.Listener):
             hold = await asking
             if self._closing:
                 if created:  # nobody was told its id, so nobody would come back to it
-                    self._destroy(hold.facts.id)
+                    self._destroy(hold.info.id)
                 return
             self.gather(self._transport)
             try:
@@ -316,8 +331,8 @@ class ServerConnection(relays.Listener):
             self.close(CloseCode.INTERNAL_ERROR, "")
         finally:
             self._task = None
-            if hold is not None and not hold.visitors:
-                hold.host.let_go(hold)
+            if hold is not None:
+                hold.release_if_unused()
 
     def _look_at(self, hold: Attachment, mode: m.Mode, offset: int, window_bytes: int) -> None:
         """Set the cursor, before anything can be appended, so that nothing is missed or doubled."""
@@ -327,11 +342,11 @@ class ServerConnection(relays.Listener):
 
     def _destroy(self, session: str) -> None:
         """End a session, then this connection."""
-        self._worker.spawn(self._destroy_at_host(self._who, session))
+        self._context.spawn(self._destroy_at_host(self._who, session))
 
     async def _destroy_at_host(self, who: ipc.Caller, session: str) -> None:
         try:
-            await self._worker.hosts.of(session).ask(ipc.DestroySession, who=who, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, who=who, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")
@@ -345,11 +360,13 @@ class ServerConnection(relays.Listener):
         self._must_write()
         self._counters[Counters.INPUT_BYTES] += len(data)
         if not hold.write(data):
-            raise TheirError("input_overflow", f"{len(data)} bytes of input refused: the program has not read 1 MiB")
+            raise TheirError(
+                ErrorCode.INPUT_OVERFLOW, f"{len(data)} bytes of input refused: the program has not read 1 MiB"
+            )
 
     def _must_write(self) -> None:
         if self._mode != "write":
-            raise TheirError("read_only", "this viewer may only read")
+            raise TheirError(ErrorCode.READ_ONLY, "this viewer may only read")
 
     def _set_size(self, cols: int, rows: int) -> None:
         self._check_size(cols, rows)
@@ -358,14 +375,14 @@ class ServerConnection(relays.Listener):
             self._hold.resize(m.Size(cols, rows), self)
 
     def _check_size(self, cols: int, rows: int) -> None:
-        settings = self._worker.settings
+        settings = self._context.settings
         for name, value, limit in (("cols", cols, settings.max_cols), ("rows", rows, settings.max_rows)):
             if not 1 <= value <= limit:
                 raise OutOfRange(f"{name} = {value} is out of range: 1 to {limit}")
 
     # --- what the session says
 
-    def relay(self, hold: Attachment) -> Relay | None:
+    def fast_path(self, hold: Attachment) -> Relay | None:
         return None
 
     def credit_end(self) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, ClassVar
 
-from web_terminal_suite.protocol.errors import CloseCode, MessageTooBig, TheirError
+from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.protocol.errors import MessageTooBig, TheirError
 from web_terminal_suite.server.worker.connection import ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server import ipc
     from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.worker.attachment import Attachment
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -32,8 +33,8 @@ class Foreign(ServerConnection):
 
     __slots__ = ("_early", "_early_bytes", "_end", "_ping", "_unsent")
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None, output_space: bytes) -> None:
-        super().__init__(worker, grant, output_space)
+    def __init__(self, context: WorkerContext, grant: Principal | None, output_space: bytes) -> None:
+        super().__init__(context, grant, output_space)
         # What came before the host gave the session: these clients do not wait for it.
         self._early: list[tuple[bool, bytes]] = []
         self._early_bytes = 0
@@ -81,7 +82,7 @@ class Foreign(ServerConnection):
             self.close(CloseCode.INTERNAL_ERROR, "")
 
     def _hear(self, text: bool, payload: bytes) -> None:
-        settings = self._worker.settings
+        settings = self._context.settings
         if settings.messages_per_second:
             self._spend_allowance()
         if len(payload) > settings.message_limit:  # picows said so already, and hands it over anyhow
@@ -94,7 +95,7 @@ class Foreign(ServerConnection):
     def _keep(self, text: bool, payload: bytes) -> None:
         # A message of nothing costs memory as well.
         self._early_bytes += max(len(payload), 64)
-        limit = self._worker.settings.message_limit
+        limit = self._context.settings.message_limit
         if self._early_bytes > limit:
             raise MessageTooBig(self._early_bytes, limit)
         self._early.append((text, payload))
@@ -105,7 +106,7 @@ class Foreign(ServerConnection):
     # --- a session to follow
 
     def _follow(self, hold: Attachment, grant: Principal) -> None:
-        window_bytes = self._worker.settings.window
+        window_bytes = self._context.settings.window
         self._look_at(hold, "write" if grant.may_write else "read", hold.session.log.start, window_bytes)
         self._greet(hold)
         hold.enter(self)

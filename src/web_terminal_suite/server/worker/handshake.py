@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.server.access import Principal, Scheme
     from web_terminal_suite.server.settings import Settings
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 # picows would make a Logger for each connection, and logs its client's faults as errors of ours.
 _picows_log = logging.LoggerAdapter(logging.getLogger("web_terminal_suite.picows"), {})
@@ -43,7 +43,7 @@ _picows_log.logger.setLevel(logging.CRITICAL)
 _STRANGERS = 1000
 
 
-def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
+def protocol_class(context: WorkerContext) -> type[WSProtocol]:
     """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
 
     class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
@@ -54,7 +54,7 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 None,  # host_port and ws_path are a client's
                 None,
                 False,  # is_client_side
-                lambda request: admit(worker, request, self.transport),
+                lambda request: admit(context, request, self.transport),
                 _picows_log,
                 True,  # disconnect_on_exception
                 None,  # handshake timeout: the request was read whole before it came here
@@ -63,13 +63,13 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 3600,
                 WSAutoPingStrategy.PING_WHEN_IDLE,
                 False,  # auto pong: a connection answers pings itself, with regard to what waits already
-                worker.settings.message_limit,
+                context.settings.message_limit,
                 None,  # extra headers
                 2048,  # read buffer; it grows
             )
 
         def connection_made(self, transport: Any) -> None:
-            worker.enter(self)
+            context.connections.enter(self)
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
@@ -82,13 +82,13 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
-            worker.leave(self)
+            context.connections.leave(self)
             super().connection_lost(exc)
 
         def shutdown(self) -> None:
             """The worker stops or is replaced."""
-            if isinstance(self.listener, ServerConnection):
-                self.listener.close(worker.leaving, "the server stops" if worker.stopping else "reconnect and resume")
+            if isinstance(self.listener, ServerConnection) and context.leaving is not None:
+                self.listener.close(context.leaving, "the server stops" if context.stopping else "reconnect and resume")
 
     return WebSocket
 
@@ -99,7 +99,7 @@ class _Door(NamedTuple):
     ``scheme`` will do beside Bearer; a ``stranger`` may come in and say who it is afterwards.
     """
 
-    wires: Mapping[str, Callable[[WorkerProcess, Principal | None], ServerConnection]]
+    wires: Mapping[str, Callable[[WorkerContext, Principal | None], ServerConnection]]
     scheme: Scheme
     strangers: bool
 
@@ -147,14 +147,16 @@ class _Admission(WSUpgradeResponse):
         return bytearray()
 
 
-def admit(worker: WorkerProcess, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
+def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
     origin = address(transport.underlying_transport)
     path, _, query = request.path.decode("latin-1").partition("?")
-    door = _door(worker.settings, path)
+    door = _door(context.settings, path)
     if door is None:
-        return _refuse(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {worker.settings.base_path}/ws")
+        return _refuse(
+            HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws"
+        )
     if headers.get("Sec-WebSocket-Version") != "13":
         return _refuse(HTTPStatus.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)")
     authorization = headers.get("Authorization")
@@ -162,20 +164,20 @@ def admit(worker: WorkerProcess, request: WSUpgradeRequest, transport: WSTranspo
         # JupyterLab's only way: a page cannot set a WebSocket's headers.
         authorization = next((f"token {value}" for value in parse_qs(query).get("token", [])), None)
     try:
-        worker.access.check_host(headers.get("Host"))
-        worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        grant = worker.access.by_headers(authorization, headers.get("Cookie"), origin, door.scheme)
+        context.access.check_host(headers.get("Host"))
+        context.access.check_origin(headers.get("Origin"), headers.get("Host"))
+        grant = context.access.by_headers(authorization, headers.get("Cookie"), origin, door.scheme)
     except TooManyFailures as denied:
         return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
-        worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in anew over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
             return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
         grant = None
     if grant is None and not door.strangers:
         return _refuse(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
-    if grant is None and worker.strangers >= _STRANGERS:
+    if grant is None and context.unauthenticated >= _STRANGERS:
         return _refuse(
             HTTPStatus.SERVICE_UNAVAILABLE, f"{_STRANGERS} connections wait to authenticate; try again later"
         )
@@ -186,7 +188,7 @@ def admit(worker: WorkerProcess, request: WSUpgradeRequest, transport: WSTranspo
         return _refuse(
             HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
         )
-    connection = door.wires[chosen](worker, grant)
+    connection = door.wires[chosen](context, grant)
     return WSUpgradeResponseWithListener(_Admission(chosen, transport, connection), connection)
 
 

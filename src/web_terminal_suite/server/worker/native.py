@@ -15,7 +15,8 @@ from web_terminal_suite.protocol import codec
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import EchoBytes, InputBytes, Kind, Subprotocol
 from web_terminal_suite.protocol.conversation import Conversation, Side, State
-from web_terminal_suite.protocol.errors import CloseCode, OutOfRange, TheirError
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
+from web_terminal_suite.protocol.errors import OutOfRange, TheirError
 from web_terminal_suite.server.pty import usage
 from web_terminal_suite.server.worker.connection import BINARY, TEXT, ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.session import Cursor
     from web_terminal_suite.server.worker.attachment import Attachment
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -48,9 +49,9 @@ class Native(ServerConnection):
     __slots__ = ("_conversation", "_subprotocol", "_usage_timer")
 
     def __init__(
-        self, worker: WorkerProcess, grant: Principal | None, subprotocol: Subprotocol, output_space: bytes
+        self, context: WorkerContext, grant: Principal | None, subprotocol: Subprotocol, output_space: bytes
     ) -> None:
-        super().__init__(worker, grant, output_space)
+        super().__init__(context, grant, output_space)
         self._subprotocol = subprotocol
         self._conversation = Conversation()
         self._usage_timer: asyncio.TimerHandle | None = None
@@ -58,7 +59,7 @@ class Native(ServerConnection):
     # --- greeting, errors, leaving
 
     def _begin(self) -> None:
-        settings = self._worker.settings
+        settings = self._context.settings
         limits = m.Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows)
         status = m.ConnectionStatus(
             status="authentication_required" if self._grant is None else "ready",
@@ -72,7 +73,7 @@ class Native(ServerConnection):
         self._send(m.Authenticated(user=grant.user, role=grant.role))
 
     def _tell_error(self, error: TheirError) -> None:
-        self._send(m.Error(code=error.code, message=error.message, fatal=error.close is not None))
+        self._send(m.Error(code=error.code, message=error.message, fatal=error.fatal))
 
     def _leave(self) -> None:
         if self._usage_timer is not None:
@@ -84,14 +85,13 @@ class Native(ServerConnection):
     def _receive(self, text: bool, payload: bytes) -> None:
         self._counters[Counters.MESSAGES_RECEIVED] += 1
         try:
-            if self._worker.settings.messages_per_second:
+            if self._context.settings.messages_per_second:
                 self._spend_allowance()
-            message = codec.decode_client(self._subprotocol, text, payload, self._worker.settings.message_limit)
+            message = codec.decode_client(self._subprotocol, text, payload, self._context.settings.message_limit)
             if self._conversation.state is State.AUTHENTICATING and not isinstance(message, m.Authenticate | m.Close):
                 raise TheirError(
-                    "authentication_required",
+                    ErrorCode.AUTHENTICATION_REQUIRED,
                     f"{m.kind(message)!r} came before 'authenticate'",
-                    CloseCode.AUTHENTICATION_FAILED,
                 )
             _ACTIONS[type(message)](self, message)
         except TheirError as error:
@@ -132,14 +132,14 @@ class Native(ServerConnection):
         if resume is not None and resume > log_.end:
             raise OutOfRange(f"resume_from of {resume} lies beyond the {log_.end} bytes of output")
         offset = log_.start if resume is None else max(resume, log_.start)
-        window = min(message.window or self._worker.settings.window, self._worker.settings.window)
+        window = min(message.window or self._context.settings.window, self._context.settings.window)
         self._look_at(hold, message.mode if grant.may_write else "read", offset, window)
         if self._mode == "write":
             hold.resize(m.Size(message.cols, message.rows), self)
         self._send(
             m.Attached(
-                session=hold.facts.id,
-                name=hold.facts.name,
+                session=hold.info.id,
+                name=hold.info.name,
                 offset=offset,
                 end=log_.end,
                 cols=hold.size.cols,
@@ -149,12 +149,12 @@ class Native(ServerConnection):
             )
         )
         if message.session is None:
-            self._send(m.ProcessStarted(session=hold.facts.id, pid=hold.facts.pid, command=hold.facts.command))
+            self._send(m.ProcessStarted(session=hold.info.id, pid=hold.info.pid, command=hold.info.command))
         if resume is not None and resume < offset:
             self._note_gap(resume, offset)
         hold.enter(self)
         if message.usage_interval is not None:
-            self._send_usage(hold.facts.pid, message.usage_interval)
+            self._send_usage(hold.info.pid, message.usage_interval)
         self.advance()
 
     def _send_usage(self, pid: int, interval: float) -> None:
@@ -162,7 +162,7 @@ class Native(ServerConnection):
             return
         now = usage(pid)
         self._send(m.ResourceUsage(cpu_seconds=now.cpu_seconds, memory_bytes=now.memory_bytes, processes=now.processes))
-        self._usage_timer = self._worker.loop.call_later(interval, self._send_usage, pid, interval)
+        self._usage_timer = self._context.loop.call_later(interval, self._send_usage, pid, interval)
 
     # --- what the client wants of its session
 
@@ -217,11 +217,11 @@ class Native(ServerConnection):
     def _close(self, message: m.Close) -> None:
         hold = self._hold
         if message.destroy and hold is not None and self._mode != "write":
-            raise TheirError("forbidden", "this viewer may only read; the session goes on", CloseCode.FORBIDDEN)
+            raise TheirError(ErrorCode.FORBIDDEN, "this viewer may only read; the session goes on")
         self._hear(message)
         self._relay = None
         if message.destroy and hold is not None and self._grant is not None:
-            self._destroy(hold.facts.id)
+            self._destroy(hold.info.id)
         else:
             self.close(CloseCode.NORMAL, "closed")
 
@@ -231,9 +231,9 @@ class Native(ServerConnection):
         self._send(m.Gap(start=start, end=end))
 
     def _tell_end(self, hold: Attachment, end: ipc.SessionEnded) -> None:
-        self._send(m.ProcessExited(session=hold.facts.id, offset=end.offset, status=end.status, signal=end.signal))
+        self._send(m.ProcessExited(session=hold.info.id, offset=end.offset, status=end.status, signal=end.signal))
         if end.reason == "expired":
-            self._refuse(TheirError("session_expired", "the session was idle for too long", CloseCode.SESSION_EXPIRED))
+            self._refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the session was idle for too long"))
         elif end.reason == "destroyed":
             self.close(CloseCode.NORMAL, "session destroyed")
         elif end.reason == "shutdown":
@@ -262,13 +262,13 @@ class Binary(Native):
 
     __slots__ = ()
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
-        super().__init__(worker, grant, Subprotocol.BINARY, OUTPUT_SPACE)
+    def __init__(self, context: WorkerContext, grant: Principal | None) -> None:
+        super().__init__(context, grant, Subprotocol.BINARY, OUTPUT_SPACE)
 
-    def relay(self, hold: Attachment) -> Relay | None:
+    def fast_path(self, hold: Attachment) -> Relay | None:
         cursor = self._cursor
         assert cursor is not None  # a viewer has one
-        if self._mode != "write" or self._worker.settings.messages_per_second:
+        if self._mode != "write" or self._context.settings.messages_per_second:
             return None
         self._relay = Relay(
             hold.session,
@@ -278,7 +278,7 @@ class Binary(Native):
             hold.write,
             hold.pump_once,
             hold.flooded,
-            hold.rest,
+            hold.coalesce,
         )
         return self._relay
 
@@ -295,8 +295,8 @@ class Json(Native):
 
     __slots__ = ()
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
-        super().__init__(worker, grant, Subprotocol.JSON, b"")
+    def __init__(self, context: WorkerContext, grant: Principal | None) -> None:
+        super().__init__(context, grant, Subprotocol.JSON, b"")
 
     def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
         """Holds back a character that is still incomplete."""
@@ -328,7 +328,7 @@ def signal_number(name: str) -> int:
     """
     number = getattr(signal, name, None) if name.startswith("SIG") and name.isalnum() else None
     if not isinstance(number, signal.Signals):
-        raise TheirError("unknown_signal", f"signal {name[:40]!r} is unknown; names are as in SIGINT")
+        raise TheirError(ErrorCode.UNKNOWN_SIGNAL, f"signal {name[:40]!r} is unknown; names are as in SIGINT")
     return int(number)
 
 

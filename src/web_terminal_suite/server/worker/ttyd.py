@@ -10,7 +10,8 @@ from litestar import get
 
 from web_terminal_suite.protocol.codec import InputBytes
 from web_terminal_suite.protocol.compat import ttyd
-from web_terminal_suite.protocol.errors import CloseCode, OutOfRange, TheirError, UnsupportedData
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
+from web_terminal_suite.protocol.errors import OutOfRange, TheirError, UnsupportedData
 from web_terminal_suite.protocol.messages import Resize, SessionSpec
 from web_terminal_suite.server.worker.connection import BINARY
 from web_terminal_suite.server.worker.foreign import Foreign
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.access import Principal
     from web_terminal_suite.server.session import Cursor
     from web_terminal_suite.server.worker.attachment import Attachment
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 _OUTPUT_SPACE = bytes(HEAD_ROOM) + ttyd.output(b"").payload
 
@@ -31,8 +32,8 @@ class Ttyd(Foreign):
 
     __slots__ = ("_greeted",)
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None) -> None:
-        super().__init__(worker, grant, _OUTPUT_SPACE)
+    def __init__(self, context: WorkerContext, grant: Principal | None) -> None:
+        super().__init__(context, grant, _OUTPUT_SPACE)
         self._greeted = False
 
     def _begin(self) -> None:
@@ -45,15 +46,13 @@ class Ttyd(Foreign):
         hold = self._hold
         super()._leave()
         if hold is not None and hold.end is None:
-            self._destroy(hold.facts.id)
+            self._destroy(hold.info.id)
 
     # --- frames in
 
     def _act(self, text: bool, payload: bytes) -> None:
         if self._grant is None and not payload.startswith(b"{"):
-            raise TheirError(
-                "authentication_required", "a hello with AuthToken must come first", CloseCode.AUTHENTICATION_FAILED
-            )
+            raise TheirError(ErrorCode.AUTHENTICATION_REQUIRED, "a hello with AuthToken must come first")
         try:
             message = ttyd.decode_client(payload)
         except UnsupportedData:
@@ -83,7 +82,7 @@ class Ttyd(Foreign):
 
     def _flow(self, cursor: Cursor, word: ttyd.Flow) -> None:
         """Without credit nothing is sent, nor read of the terminal for this viewer."""
-        cursor.window.limit = 0 if word is ttyd.Flow.PAUSE else self._worker.settings.window
+        cursor.window.limit = 0 if word is ttyd.Flow.PAUSE else self._context.settings.window
         self.advance()
         if self._hold is not None:
             self._hold.credited()
@@ -91,7 +90,7 @@ class Ttyd(Foreign):
     # --- frames out
 
     def _greet(self, hold: Attachment) -> None:
-        command = " ".join(hold.facts.command)
+        command = " ".join(hold.info.command)
         for frame in (ttyd.title(f"{command} ({socket.gethostname()})"), ttyd.preferences({})):
             self._send_frame(BINARY, frame.payload)
 
