@@ -17,8 +17,7 @@ from tests.server.raw import BINARY, CLOSE, attached, http, ready, websocket
 from tests.server.real import Place, new_terminal, terminal_socket, ttyd_socket
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.protocol import messages as m
-from web_terminal_suite.server.worker import terminado, ttyd
-from web_terminal_suite.server.worker.http import api
+from web_terminal_suite.server.worker.http import api, jupyter, ttyd
 
 ANN, BOB, EVE = "ann-token-0123456789", "bob-token-0123456789", "eve-token-0123456789"
 USERS = f'[users.ann]\ntoken = "{ANN}"\n[users.bob]\ntoken = "{BOB}"\n[users.eve]\ntoken = "{EVE}"\nrole = "viewer"\n'
@@ -58,7 +57,7 @@ async def routes(server) -> list[tuple[str, str]]:
     """Every operation of the OpenAPI document and of the handlers, with a value for each parameter."""
     document = (await http(server, "GET", "/api/v1/openapi.json", token=TOKEN)).json()
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    for place, handlers in (("/api/v1", api.HANDLERS), ("/ttyd", ttyd.HANDLERS), ("/jupyter", terminado.HANDLERS)):
+    for place, handlers in (("/api/v1", api.HANDLERS), ("/ttyd", ttyd.HANDLERS), ("/jupyter", jupyter.HANDLERS)):
         for handler in handlers:
             for path in handler.paths:
                 found |= {(str(method), place + path) for method in handler.http_methods}

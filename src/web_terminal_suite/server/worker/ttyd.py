@@ -5,9 +5,6 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import msgspec
-from litestar import get
-
 from web_terminal_suite.protocol.codec import InputBytes
 from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
@@ -111,18 +108,3 @@ class Ttyd(Foreign):
             # What ttyd's page takes for a failure (1006) is an end without a close frame.
             self._closing = True
             self._transport.disconnect()
-
-
-class Token(msgspec.Struct, frozen=True):
-    """What ttyd's page puts into its hello."""
-
-    token: str
-
-
-@get("/token", summary="What ttyd's page asks for before it connects; holds no token")
-async def token() -> Token:
-    # Whoever may ask has credentials that the handshake will carry, too.
-    return Token("")
-
-
-HANDLERS = [token]

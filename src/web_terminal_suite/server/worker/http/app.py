@@ -18,8 +18,7 @@ from litestar.static_files import create_static_files_router
 from web_terminal_suite import __version__
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import Malformed, TheirError
-from web_terminal_suite.server.worker import terminado, ttyd
-from web_terminal_suite.server.worker.http import api
+from web_terminal_suite.server.worker.http import api, jupyter, ttyd
 from web_terminal_suite.server.worker.http.auth_middleware import gate
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def application(context: WorkerContext) -> Application:
 
 def _foreign(settings: Settings) -> list[Router]:
     """What the pages of ttyd and Jupyter ask for over HTTP."""
-    found = [(settings.ttyd_path, ttyd.HANDLERS), (settings.terminado_path, terminado.HANDLERS)]
+    found = [(settings.ttyd_path, ttyd.HANDLERS), (settings.terminado_path, jupyter.HANDLERS)]
     return [Router(path=settings.base_path + path, route_handlers=list(handlers)) for path, handlers in found if path]
 
 
