@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
-RELAY_SOURCE := src/web_terminal_suite/server/worker/_relay.pyx
+FAST_PATH_SOURCE := src/web_terminal_suite/server/worker/_fast_path.pyx
 # What every terminal can be measured with and people feel; with six others installed it takes 34 minutes.
 COMPARED := keystroke_echo time_to_prompt/warm output_flood typing_under_flood interrupt_under_flood stalled_reader paste \
 	execute_echo_simple create_session_basic session_memory_footprint pty_output_to_websocket_messages/1MB
@@ -34,7 +34,7 @@ check: $(VENV)/.dev ## style and types only
 
 clean: ## remove everything that is made
 	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page
-	rm -f src/web_terminal_suite/server/worker/_relay.*.so
+	rm -f src/web_terminal_suite/server/worker/_fast_path.*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -42,7 +42,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES) $(RELAY_SOURCE)
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml hatch_build.py $(PAGE_SOURCES) $(FAST_PATH_SOURCE)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine
 
+    from web_terminal_suite.protocol.messages import Limits
     from web_terminal_suite.server.access import Access
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.counters import Counters
@@ -27,6 +28,8 @@ class WorkerContext:
     access: Access
     counters: Counters
     hosts: HostPool
+    limits: Limits
+    """What messages and sizes may be, as clients are told."""
     connections: OpenConnections
     unauthenticated: int = 0
     """WebSockets that have not authenticated."""

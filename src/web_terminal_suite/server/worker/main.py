@@ -19,9 +19,10 @@ import uvloop
 from uvicorn.server import ServerState
 
 from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.access import Access
-from web_terminal_suite.server.worker import relays
+from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.context import WorkerContext
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.handshake import protocol_class
@@ -97,6 +98,7 @@ class WorkerProcess:
             access=Access(settings, listener.getsockname()[1]),
             counters=Counters(launch.COUNTERS_FD, serial),
             hosts=HostPool(channels, loop, self._host_gone),
+            limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
         )
         for level, option, value in _KEEP_ALIVE:
@@ -106,7 +108,7 @@ class WorkerProcess:
 
     async def serve(self, control: socket.socket) -> None:
         """Accept connections until told to leave; then let them go within ``drain_timeout``."""
-        log.info("relay: %s%s", relays.KIND, f" ({relays.WHY})" if relays.WHY else "")
+        log.info("fast path: %s", f"none ({outbox.WHY_SLOW})" if outbox.WHY_SLOW else "compiled")
         websocket: Any = protocol_class(self._context)
         config = uvicorn.Config(
             application(self._context),

@@ -13,13 +13,13 @@ from web_terminal_suite import __version__
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
+from web_terminal_suite.protocol.signals import signal_number
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.http.auth_middleware import GRANT
 from web_terminal_suite.server.worker.http.metrics import exposition
-from web_terminal_suite.server.worker.native import signal_number
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.worker.context import WorkerContext
