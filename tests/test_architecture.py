@@ -108,7 +108,7 @@ TABLE: dict[str, tuple[str, ...]] = {
 # A half of the project is imported by a subcommand once it runs, so inside a function.
 HALVES = ("server", "bench", "client", "protocol")
 
-NEVER_AWAIT = ("protocol", "server.log", "bench.stats", "bench.analysis")
+NEVER_AWAIT = ("protocol", "server.log", "server.worker.protocols", "bench.stats", "bench.analysis")
 
 # The only ones in the server that start a process: shells, and the server's own.
 STARTERS = {"server.pty", "server.supervisor"}
@@ -306,3 +306,33 @@ def test_protocol_reads_no_clock_no_file_no_socket_and_draws_nothing():
         "time", "datetime", "os", "io", "socket", "random", "secrets", "asyncio", "threading", "pathlib", "select",
     }  # fmt: skip
     assert [where(each) for each in ALL if within(each.by, "protocol") and each.of.split(".")[0] in banned] == []
+    # The server's protocols neither, and of the server they know only each other.
+    sans_io = "server.worker.protocols"
+    assert [
+        where(each) for each in ALL if within(each.by, sans_io) and each.of.split(".")[0] in banned | WEB_LIBRARIES
+    ] == []
+    assert [
+        where(each)
+        for each in OURS
+        if within(each.by, sans_io) and not any(within(each.of, may) for may in (sans_io, "protocol", "package"))
+    ] == []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """At module level and inside functions, at run time and for typing: modules of one circle are one module."""
+    after = {name: {each.of for each in OURS if each.by == name} for name in MODULES}
+    reached: dict[str, set[str]] = {}
+    for name in MODULES:
+        found: set[str] = set()
+        left = [name]
+        while left:
+            new = after.get(left.pop(), set()) - found
+            found |= new
+            left += new
+        reached[name] = found
+    circles = {
+        frozenset(other for other in reached[name] if name in reached[other])
+        for name in MODULES
+        if name in reached[name]
+    }
+    assert sorted(map(sorted, circles)) == []

@@ -134,29 +134,29 @@ def test_a_failure_names_the_command_and_its_last_lines(project):
     assert said.endswith("Set WEB_TERMINAL_SKIP_PAGE=1 to build without the page.")
 
 
-# --- the relay
+# --- the fast path
 
 
-def test_the_relay_is_compiled_where_there_is_a_compiler_and_only_when_it_is_due(tmp_path):
+def test_the_fast_path_is_compiled_where_there_is_a_compiler_and_only_when_it_is_due(tmp_path):
     pytest.importorskip("Cython", reason="Cython is the build's, not the project's")
     if not hatch_build._has_compiler():
         pytest.skip("this machine has no C compiler, or no headers of Python")
-    source = "src/web_terminal_suite/server/worker/_relay.pyx"
+    source = "src/web_terminal_suite/server/worker/_fast_path.pyx"
     copy = tmp_path / source
     copy.parent.mkdir(parents=True)
     copy.write_bytes((_ROOT / source).read_bytes())
-    compiled = hatch_build.compile_relay(tmp_path)
+    compiled = hatch_build.compile_fast_path(tmp_path)
     assert compiled.parent == copy.parent
     made_ns = compiled.stat().st_mtime_ns
-    assert hatch_build.compile_relay(tmp_path).stat().st_mtime_ns == made_ns
+    assert hatch_build.compile_fast_path(tmp_path).stat().st_mtime_ns == made_ns
     copy.write_text("not cython (")
     os.utime(copy, ns=(made_ns + 10**9, made_ns + 10**9))
-    with pytest.raises(Exception, match="_relay"):
-        hatch_build.compile_relay(tmp_path)
+    with pytest.raises(Exception, match="_fast_path"):
+        hatch_build.compile_fast_path(tmp_path)
 
 
 def test_it_can_be_left_alone(project, monkeypatch):
-    monkeypatch.setenv("WEB_TERMINAL_SKIP_RELAY", "1")
+    monkeypatch.setenv("WEB_TERMINAL_SKIP_FAST_PATH", "1")
     assert hook(project).dependencies() == []
     data = {"artifacts": []}
     hook(project).initialize("standard", data)

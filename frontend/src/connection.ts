@@ -108,7 +108,6 @@ export class Connection {
 
   /** Connects, also again after a login. */
   start(): void {
-    this.fatal = null;
     this.outbox.state = 'attaching';
     this.setCondition({ state: 'connecting' });
     this.dial();
@@ -159,6 +158,7 @@ export class Connection {
   private dial(): void {
     this.closeSocket();
     this.phase = 'dialling';
+    this.fatal = null;
     this.counts.connections += 1;
     if (this.condition.state === 'reconnecting') this.setCondition({ state: 'reconnecting', atMs: null });
     const socket = this.environment.dial();

@@ -55,7 +55,7 @@ export interface Limits {
 
 export interface ConnectionStatus {
   readonly type: 'connection_status';
-  readonly status: 'authentication_required' | 'ready' | 'closing';
+  readonly status: 'authentication_required' | 'ready';
   readonly subprotocol: string;
   readonly version: string;
   readonly limits: Limits;
@@ -182,7 +182,7 @@ const limits: Field = {
 
 const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = {
   connection_status: {
-    status: oneOf('authentication_required', 'ready', 'closing'),
+    status: oneOf('authentication_required', 'ready'),
     subprotocol: text,
     version: text,
     limits,

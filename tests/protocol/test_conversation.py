@@ -10,7 +10,8 @@ from tests.protocol.examples import CLIENT, FULL, SERVER
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import EchoBytes, InputBytes, OutputBytes
 from web_terminal_suite.protocol.conversation import TABLE, Conversation, Side, State, allowed
-from web_terminal_suite.protocol.errors import CloseCode, IllegalInState
+from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.protocol.errors import IllegalInState
 
 SAMPLES = {type(each): each for each in FULL} | {
     InputBytes: InputBytes(b""),

@@ -13,7 +13,7 @@ from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Kind, Subprotocol
 from web_terminal_suite.protocol.compat import terminado, ttyd
 from web_terminal_suite.protocol.conversation import Side, State, allowed
-from web_terminal_suite.protocol.errors import CloseCode
+from web_terminal_suite.protocol.error_codes import CloseCode
 
 TEXT = (pathlib.Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 

@@ -409,7 +409,7 @@ async def test_a_worker_without_descriptors_refuses_and_recovers():
             worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds(), limits[1]))
             with pytest.raises(Closed) as closed:
                 await first.attach()
-            assert closed.value.code == 4500
+            assert closed.value.code == 1013
             assert "ulimit -n" in closed.value.reason
             worker.rlimit(psutil.RLIMIT_NOFILE, limits)
             await second.attach()

@@ -1,76 +1,65 @@
-"""Every error of the protocol, and the WebSocket close code each one ends a connection with.
-
-``TheirError`` is the peer's fault and carries what the peer is told; ``OurError`` is a misuse by our own caller.
-Each code has a row in ``docs/protocol.md``.
-"""
+"""Errors that a peer is told about, each with its row in ``error_codes``."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from typing import TYPE_CHECKING
 
+from web_terminal_suite.protocol.error_codes import CONSEQUENCES, ErrorCode
 
-class CloseCode(IntEnum):
-    """Why a connection ended: RFC 6455 section 7.4.1 below 4000, ours from 4000 up."""
+if TYPE_CHECKING:
+    from http import HTTPStatus
 
-    NORMAL = 1000
-    GOING_AWAY = 1001
-    UNSUPPORTED_DATA = 1003
-    INVALID_TEXT = 1007
-    MESSAGE_TOO_BIG = 1009
-    INTERNAL_ERROR = 1011
-    SERVICE_RESTART = 1012
-    TRY_AGAIN_LATER = 1013
-    AUTHENTICATION_FAILED = 4000
-    SESSION_EXPIRED = 4001
-    RATE_LIMIT = 4002
-    FORBIDDEN = 4003
-    MALFORMED = 4400
-    NO_SUCH_SESSION = 4404
-    ILLEGAL_IN_STATE = 4409
-    SESSION_LIMIT = 4429
-    SPAWN_FAILED = 4500
+    from web_terminal_suite.protocol.error_codes import CloseCode
 
 
 class ProtocolError(Exception):
     """Root of the tree."""
 
 
-class OurError(ProtocolError):
-    """Our caller asked for something the protocol does not allow."""
-
-
 class TheirError(ProtocolError):
-    """The peer sent something that is answered with an ``error`` message.
+    """The peer is answered with an ``error`` message, or with a REST error.
 
-    ``code`` is the machine-readable name, ``close`` the close code, or ``None`` where the connection goes on.
+    Raises:
+        KeyError: ``code`` has no row in the table.
     """
 
-    def __init__(self, code: str, message: str, close: CloseCode | None = None) -> None:
+    def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.close = close
+        self.close: CloseCode | None = CONSEQUENCES[code].close
+        """The close code, or ``None`` where the connection stays open."""
+
+    @property
+    def fatal(self) -> bool:
+        """Whether a close frame follows."""
+        return self.close is not None
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The status of the REST response."""
+        return CONSEQUENCES[self.code].status
 
 
 class Malformed(TheirError):
     """Not a message of this protocol: bad JSON, unknown type, missing or ill-typed field."""
 
-    def __init__(self, message: str, code: str = "malformed_message") -> None:
-        super().__init__(code, message, CloseCode.MALFORMED)
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.MALFORMED_MESSAGE, message)
 
 
 class InvalidText(TheirError):
     """Text that is not UTF-8 (RFC 6455 section 8.1)."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("invalid_utf8", message, CloseCode.INVALID_TEXT)
+        super().__init__(ErrorCode.INVALID_UTF8, message)
 
 
 class UnsupportedData(TheirError):
     """A binary frame where text is due, or a binary frame of an unknown kind."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("unsupported_data", message, CloseCode.UNSUPPORTED_DATA)
+        super().__init__(ErrorCode.UNSUPPORTED_DATA, message)
 
 
 class MessageTooBig(TheirError):
@@ -78,25 +67,22 @@ class MessageTooBig(TheirError):
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
-            "message_too_big",
-            f"message of {size_bytes} bytes exceeds the limit of {limit_bytes} bytes",
-            CloseCode.MESSAGE_TOO_BIG,
+            ErrorCode.MESSAGE_TOO_BIG, f"message of {size_bytes} bytes exceeds the limit of {limit_bytes} bytes"
         )
 
 
 class IllegalInState(TheirError):
-    """A message of this protocol at a moment where the table does not allow it."""
+    """A message of this protocol in a state where the table does not allow it."""
 
     def __init__(self, kind: str, state: str, allowed: tuple[str, ...]) -> None:
         super().__init__(
-            "illegal_in_state",
+            ErrorCode.ILLEGAL_IN_STATE,
             f"{kind!r} is not allowed while {state}; allowed: {', '.join(allowed) or 'nothing'}",
-            CloseCode.ILLEGAL_IN_STATE,
         )
 
 
 class OutOfRange(TheirError):
-    """A value outside its limits; the message is ignored and the connection goes on."""
+    """A value outside its limits; the message is ignored and the connection stays open."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("out_of_range", message)
+        super().__init__(ErrorCode.OUT_OF_RANGE, message)

@@ -135,7 +135,7 @@ class Close(_Request, tag="close", frozen=True, kw_only=True):
 
 
 class ConnectionStatus(_Message, tag="connection_status", frozen=True, kw_only=True):
-    status: Literal["authentication_required", "ready", "closing"]
+    status: Literal["authentication_required", "ready"]
     subprotocol: str
     version: str
     limits: Limits

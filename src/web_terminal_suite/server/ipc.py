@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import SessionSpec
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class StatsReply(_Packet, tag=44, frozen=True, kw_only=True):
 
 class ErrorReply(_Packet, tag=45, frozen=True, kw_only=True):
     id: int
-    code: str
+    code: ErrorCode
     message: str
 
 

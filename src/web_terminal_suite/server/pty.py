@@ -16,6 +16,7 @@ import termios
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import ResourceLimits, Size
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ _NO_SUCH_PROGRAM = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ELOOP, errn
 
 
 class SpawnFailed(Exception):
-    """A shell could not be started. ``code`` is the machine-readable reason."""
+    """A shell could not be started."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -158,7 +159,7 @@ def open_terminal() -> OpenedPty:
     except BaseException as error:
         os.close(master)
         if isinstance(error, (OSError, termios.error)):
-            raise SpawnFailed("no_pty", f"no pseudo-terminal: {error}") from error
+            raise SpawnFailed(ErrorCode.NO_PTY, f"no pseudo-terminal: {error}") from error
         raise
     return OpenedPty(master, f"/dev/pts/{number}")
 
@@ -222,21 +223,21 @@ def _check_text(request: SpawnRequest) -> None:
     """Refuse what execve(2) cannot carry."""
     for what, text in (("argument", "".join(request.argv)), ("working directory", request.cwd or "")):
         if "\0" in text:
-            raise SpawnFailed("bad_argument", f"{what} holds a NUL character")
+            raise SpawnFailed(ErrorCode.BAD_ARGUMENT, f"{what} holds a NUL character")
     for name, value in request.env.items():
         if not name or "=" in name or "\0" in name:
             raise SpawnFailed(
-                "bad_environment", f"environment variable {name[:40]!r} is no name: empty, or holds = or NUL"
+                ErrorCode.BAD_ENVIRONMENT, f"environment variable {name[:40]!r} is no name: empty, or holds = or NUL"
             )
         if "\0" in value:
-            raise SpawnFailed("bad_environment", f"environment variable {name[:40]!r} holds a NUL character")
+            raise SpawnFailed(ErrorCode.BAD_ENVIRONMENT, f"environment variable {name[:40]!r} holds a NUL character")
 
 
 def _change_directory(path: str) -> None:
     try:
         os.chdir(path)
     except OSError as error:
-        raise SpawnFailed("bad_directory", f"working directory {path!r}: {_reason(error)}") from error
+        raise SpawnFailed(ErrorCode.BAD_DIRECTORY, f"working directory {path!r}: {_reason(error)}") from error
 
 
 def _command(request: SpawnRequest) -> tuple[str, ...]:
@@ -256,7 +257,7 @@ def _command(request: SpawnRequest) -> tuple[str, ...]:
         return argv
     for flag, value in set_limits.items():
         if value <= 0:
-            raise SpawnFailed("bad_limit", f"limit {flag[2:]}={value} must be above 0")
+            raise SpawnFailed(ErrorCode.BAD_LIMIT, f"limit {flag[2:]}={value} must be above 0")
     # Limits must hold before the first instruction of the shell, and posix_spawn cannot set them: prlimit(1) does.
     prlimit = _find("prlimit", os.defpath)
     return (prlimit, *(f"{flag}={value}" for flag, value in set_limits.items()), "--", *argv)
@@ -267,27 +268,39 @@ def _find(program: str, path: str) -> str:
     if found is not None:
         return os.path.abspath(found)
     if os.path.isdir(program):
-        raise SpawnFailed("shell_not_executable", f"shell {program!r} is a directory")
+        raise SpawnFailed(ErrorCode.SHELL_NOT_EXECUTABLE, f"shell {program!r} is a directory")
     if os.path.exists(program):
-        raise SpawnFailed("shell_not_executable", f"shell {program!r} may not be executed; see its mode (chmod +x)")
+        raise SpawnFailed(
+            ErrorCode.SHELL_NOT_EXECUTABLE, f"shell {program!r} may not be executed; see its mode (chmod +x)"
+        )
     where = "" if "/" in program else f" in PATH {path!r}"
-    raise SpawnFailed("shell_not_found", f"shell {program!r} does not exist{where}")
+    raise SpawnFailed(ErrorCode.SHELL_NOT_FOUND, f"shell {program!r} does not exist{where}")
 
 
 def _no_terminal(error: OSError) -> SpawnFailed:
     if error.errno == errno.ENOSPC:
-        return SpawnFailed("no_pty", "no pseudo-terminal is left; raise the limit with: sysctl -w kernel.pty.max=65536")
+        return SpawnFailed(
+            ErrorCode.NO_PTY, "no pseudo-terminal is left; raise the limit with: sysctl -w kernel.pty.max=65536"
+        )
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return SpawnFailed("no_descriptor", f"{_reason(error)}; raise the limit with: ulimit -n")
-    return SpawnFailed("no_pty", f"no pseudo-terminal: {_reason(error)}")
+        return _no_descriptor(error)
+    return SpawnFailed(ErrorCode.NO_PTY, f"no pseudo-terminal: {_reason(error)}")
+
+
+def _no_descriptor(error: OSError) -> SpawnFailed:
+    return SpawnFailed(ErrorCode.NO_DESCRIPTOR, f"{_reason(error)}; raise the limit with: ulimit -n")
 
 
 def _not_started(program: str, error: OSError) -> SpawnFailed:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return _no_descriptor(error)
+    if error.errno == errno.ENOMEM:
+        return SpawnFailed(ErrorCode.NO_MEMORY, "no memory is left for a process")
     if error.errno == errno.EAGAIN:
-        return SpawnFailed("no_process", "no process is left; raise kernel.pid_max, pids.max or ulimit -u")
+        return SpawnFailed(ErrorCode.NO_PROCESS, "no process is left; raise kernel.pid_max, pids.max or ulimit -u")
     if error.errno == errno.E2BIG:
-        return SpawnFailed("environment_too_big", "arguments and environment exceed the kernel's limit (E2BIG)")
-    return SpawnFailed("spawn_failed", f"{program!r} could not be started: {_reason(error)}")
+        return SpawnFailed(ErrorCode.ENVIRONMENT_TOO_BIG, "arguments and environment exceed the kernel's limit (E2BIG)")
+    return SpawnFailed(ErrorCode.SPAWN_FAILED, f"{program!r} could not be started: {_reason(error)}")
 
 
 def _reason(error: OSError) -> str:

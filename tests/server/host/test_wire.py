@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import ResourceLimits, SessionSpec
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.ipc import Caller, Channel, ChannelClosed, PacketTooBig
@@ -65,7 +66,7 @@ FROM_HOST = (
     ipc.ListReply(id=1, sessions=(FACTS, FACTS), total=2, next="a"),
     ipc.Ok(id=1),
     ipc.StatsReply(id=1, states={"running": 1}, created=1, failed=2, expired=3),
-    ipc.ErrorReply(id=1, code="c", message="m"),
+    ipc.ErrorReply(id=1, code=ErrorCode.NO_PTY, message="m"),
     ipc.BecomePump(session="s"),
     ipc.FollowerAdded(session="s"),
     ipc.PumpChanged(session="s"),

@@ -39,7 +39,8 @@ from web_terminal_suite.protocol.codec import (
     encode_output,
     input_bytes,
 )
-from web_terminal_suite.protocol.errors import CloseCode, TheirError
+from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.protocol.errors import TheirError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

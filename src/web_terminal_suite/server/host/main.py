@@ -5,6 +5,7 @@ Started by the supervisor with the settings and one socket over which the ends o
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -14,6 +15,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server import ipc, launch
 from web_terminal_suite.server.host.arenas import Arenas
@@ -101,9 +103,9 @@ class Host:
         except Exception:
             # Our own fault, whatever it is. Every shell ends with this process, so one request must not end it.
             log.exception("%s failed", type(message).__name__)
-            self._refuse(worker, message, "internal_error", "the server failed; its log says how")
+            self._refuse(worker, message, ErrorCode.INTERNAL_ERROR, "the server failed; its log says more")
 
-    def _refuse(self, worker: WorkerChannel, message: ipc.FromWorker, code: str, text: str) -> None:
+    def _refuse(self, worker: WorkerChannel, message: ipc.FromWorker, code: ErrorCode, text: str) -> None:
         if isinstance(message, ipc.Request):
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
@@ -123,20 +125,22 @@ class Host:
         spec = request.spec
         now = self._loop.time()
         if self._endings.stopping:
-            raise Refusal("going_away", "the server is stopping")
+            raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._settings.shell or default_shell(), *spec.args)
         # Every answer about the session repeats it, and must fit a packet.
         length = len(ipc.encode(argv))
         if length > _COMMAND_BYTES:
-            raise Refusal("out_of_range", f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
+            raise Refusal(ErrorCode.OUT_OF_RANGE, f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
         entry = self._table.reserve(request.who, spec.name, size, now)
         try:
             try:
                 arena, slot, log_ = self._arenas.take()
             except OSError as error:
+                out_of_descriptors = error.errno in (errno.EMFILE, errno.ENFILE)
                 raise SpawnFailed(
-                    "no_memory", f"no memory for output logs: {(error.strerror or '').lower()}"
+                    ErrorCode.NO_DESCRIPTOR if out_of_descriptors else ErrorCode.NO_MEMORY,
+                    f"no memory for output logs: {(error.strerror or '').lower()}",
                 ) from error
             try:
                 pty = spawn(

@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.table import Refusal
@@ -50,7 +51,7 @@ class Pumps:
             try:
                 link = self._link(entry)
             except OSError as error:
-                raise Refusal("no_descriptor", f"{(error.strerror or '').lower()}; raise ulimit -n") from error
+                raise Refusal(ErrorCode.NO_DESCRIPTOR, f"{(error.strerror or '').lower()}; raise ulimit -n") from error
         entry.holders[worker] = 1
         worker.held[entry.id] = entry
         self._table.viewed(entry, self._loop.time())

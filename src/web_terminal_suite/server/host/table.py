@@ -10,6 +10,7 @@ import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server.ipc import SERIAL_DIGITS, Caller, SessionInfo
@@ -140,14 +141,14 @@ class SessionTable:
             Refusal: a limit is reached, the name is too long, or ``who`` may only look.
         """
         if who.role == "viewer":
-            raise Refusal("forbidden", f"user {who.user!r} may only view sessions")
+            raise Refusal(ErrorCode.FORBIDDEN, f"user {who.user!r} may only view sessions")
         if self._total >= self._share:
             raise Refusal(
-                "session_limit", f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)"
+                ErrorCode.SESSION_LIMIT, f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)"
             )
         if self._live.get(who.user, 0) >= self._share_per_user:
             raise Refusal(
-                "session_limit",
+                ErrorCode.SESSION_LIMIT,
                 f"the limit of {self.max_sessions_per_user} sessions for user {who.user!r} is reached "
                 "(max_sessions_per_user)",
             )
@@ -171,11 +172,11 @@ class SessionTable:
         entry = self._entries.get(id)
         if entry is not None and (who.role in ("owner", "viewer") or entry.user == who.user):
             if to_change and who.role == "viewer":
-                raise Refusal("forbidden", f"user {who.user!r} may only view session {id}")
+                raise Refusal(ErrorCode.FORBIDDEN, f"user {who.user!r} may only view session {id}")
             return entry
         if id in self._expired and (who.role in ("owner", "viewer") or self._expired[id] == who.user):
-            raise Refusal("session_expired", f"session {id} was idle for too long and was ended (idle_timeout)")
-        raise Refusal("no_such_session", f"no session has the id {id[:64]!r}")
+            raise Refusal(ErrorCode.SESSION_EXPIRED, f"session {id} was idle for too long and was ended (idle_timeout)")
+        raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {id[:64]!r}")
 
     def visible(self, who: Caller) -> list[SessionEntry]:
         """Sessions ``who`` may see, oldest first."""
@@ -262,7 +263,7 @@ def checked_name(name: str | None) -> str | None:
     if name is None:
         return None
     if not 0 < len(name) <= _NAME_CHARACTERS:
-        raise Refusal("out_of_range", f"a name of {len(name)} characters; 1 to {_NAME_CHARACTERS} are allowed")
+        raise Refusal(ErrorCode.OUT_OF_RANGE, f"a name of {len(name)} characters; 1 to {_NAME_CHARACTERS} are allowed")
     if not name.isprintable():
-        raise Refusal("out_of_range", "a name holds a control character")
+        raise Refusal(ErrorCode.OUT_OF_RANGE, "a name holds a control character")
     return name

@@ -1,36 +1,36 @@
-"""One viewer's WebSocket, whatever its wire: frames in, one session followed with one cursor, an end.
+"""One client's WebSocket: frames in, actions out, and one session followed with one cursor. It knows no protocol.
 
-A wire is a class below ``ServerConnection``: it says what a whole message means (``_receive``) and what output and the
-session's end look like on it. Everything else is here, once for all of them.
+What a message means and how output looks is decided by a ``ServerProtocol``, which does no I/O.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from picows import WSCloseCode, WSMsgType
 
-from web_terminal_suite.protocol import messages as m
-from web_terminal_suite.protocol.errors import CloseCode, MessageTooBig, OutOfRange, TheirError, UnsupportedData
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
+from web_terminal_suite.protocol.errors import MessageTooBig, TheirError, UnsupportedData
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.log import Overrun
+from web_terminal_suite.server.pty import usage
 from web_terminal_suite.server.session import Cursor
-from web_terminal_suite.server.worker import relays
+from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.relay import HEAD_ROOM
+from web_terminal_suite.server.worker.protocols import protocol as p
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from picows import WSFrame, WSTransport
 
-    from web_terminal_suite.server.worker.attachment import Attachment
-    from web_terminal_suite.server.worker.main import WorkerProcess
-    from web_terminal_suite.server.worker.relay import Relay
+    from web_terminal_suite.protocol.messages import Mode, Size
+    from web_terminal_suite.server.worker.attachment import Attachment, FastReader
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -39,8 +39,11 @@ _FRAME_BYTES = 64 * 1024
 # How long a peer may take to answer our close frame.
 _CLOSE_SECONDS = 1.0
 _CLOSE_REASON_BYTES = 123
-BINARY = WSMsgType.BINARY
-TEXT = WSMsgType.TEXT
+# Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
+_BINARY = WSMsgType.BINARY
+_TEXT = WSMsgType.TEXT
+_MESSAGES_SENT = Counters.MESSAGES_SENT
+_OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 
 def address(transport: asyncio.BaseTransport) -> str:
@@ -49,110 +52,79 @@ def address(transport: asyncio.BaseTransport) -> str:
     return str(peer[0]) if peer else ""
 
 
-class ServerConnection(relays.Listener):
-    """One WebSocket: at most one session at a time, followed with one cursor. A Visitor of its Hold."""
-
-    # Unsent bytes beyond which ``pause_writing`` is called. Above a window of output in JSON's longest form (six bytes
-    # for one), so that an interrupt is heard however slowly the output is read.
-    UNSENT_BYTES: ClassVar[int] = 1 << 20
+class ServerConnection(outbox.MessageListener):
+    """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
     __slots__ = (
-        "_allowance", "_allowance_at", "_closing", "_counters", "_cursor", "_deadline", "_fragments", "_fragments_text",
-        "_grant", "_hold", "_mode", "_output_space", "_task", "_transport", "_worker",
+        "_allowance", "_allowance_at", "_attachment", "_closing", "_context", "_counters", "_cursor", "_deadline",
+        "_end", "_fragments", "_fragments_text", "_mode", "_ping", "_principal", "_protocol", "_task", "_tied",
+        "_transport", "_unsent", "_usage_timer",
     )  # fmt: skip
 
-    def __init__(self, worker: WorkerProcess, grant: Principal | None, output_space: bytes) -> None:
-        self._worker = worker
-        self._counters = worker.counters.row
-        self._grant = grant
-        # What goes before the bytes of every frame of output.
-        self._output_space = output_space
+    def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
+        self._context = context
+        self._protocol = protocol
+        self._principal = principal
+        self._counters = context.counters.row
         self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
         self._fragments: bytearray | None = None
         self._fragments_text = False
-        self._hold: Attachment | None = None
+        self._attachment: Attachment | None = None
         self._cursor: Cursor | None = None
-        self._relay: Relay | None = None
-        self._mode: m.Mode = "write"
+        self._mode: Mode = "write"
+        self._tied = False  # the session ends with this connection
         self._deadline: asyncio.TimerHandle | None = None
+        self._usage_timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._unsent = False
+        self._ping: bytes | None = None
+        self._end: p.SessionEnd | None = None
         self._allowance = 0.0
         self._allowance_at = 0.0
-
-    # --- what a wire says of itself
-
-    def _begin(self) -> None:
-        """The handshake is answered: greet, if this wire does."""
-        raise NotImplementedError
-
-    def _welcome(self, grant: Principal) -> None:
-        """It is known who is there."""
-        raise NotImplementedError
-
-    def _receive(self, text: bool, payload: bytes) -> None:
-        """Act on a whole message; nothing that a client sends is raised."""
-        raise NotImplementedError
-
-    def _tell_error(self, error: TheirError) -> None:
-        """Say what was wrong, where this wire has words for it."""
-        raise NotImplementedError
-
-    def _send_output(self, cursor: Cursor, buffer: bytearray, offset: int, count: int) -> bool:
-        """Send what lies in ``buffer`` behind the space: ``count`` bytes from ``offset`` on; whether to go on."""
-        raise NotImplementedError
-
-    def _tell_gap(self, start: int, end: int) -> None:
-        """These bytes fell out of the log before they could be sent."""
-        raise NotImplementedError
-
-    def _tell_end(self, hold: Attachment, end: ipc.SessionEnded) -> None:
-        """The last byte was sent, and the session is over."""
-        raise NotImplementedError
+        self.fast = None
 
     # --- the connection's life
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
-        relays.lighten(transport)
+        outbox.lighten(transport)
         self._counters[Counters.CONNECTIONS_OPENED] += 1
-        transport.underlying_transport.set_write_buffer_limits(high=self.UNSENT_BYTES)
+        transport.underlying_transport.set_write_buffer_limits(high=self._protocol.unsent_bytes)
         try:
-            self._begin()
-            if self._grant is not None:
-                self._enter(self._grant)
+            self._perform(self._protocol.greet(authenticated=self._principal is not None))
+            if self._principal is not None:
+                self._enter(self._principal)
             else:
-                self._worker.strangers += 1
-                timeout = self._worker.settings.authentication_timeout
-                self._deadline = self._worker.loop.call_later(timeout, self._unauthenticated)
+                self._context.unauthenticated += 1
+                timeout = self._context.settings.authentication_timeout
+                self._deadline = self._context.loop.call_later(timeout, self._authentication_timeout)
         finally:
             self.flush(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._counters[Counters.CONNECTIONS_CLOSED] += 1
         self._closing = True
-        if self._grant is None:
-            self._worker.strangers -= 1
+        if self._principal is None:
+            self._context.unauthenticated -= 1
         if self._deadline is not None:
             self._deadline.cancel()
-        # An attach under way is not cancelled: its answer brings descriptors, and others may wait for the same hold.
+        # An attach under way is not cancelled: its answer brings descriptors, and other connections may wait for the
+        # same attachment.
         self._leave()
 
-    def pause_writing(self) -> None:
-        """The client asks (echo, ping) and does not read the answers: nor do we read on."""
-        self._transport.underlying_transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """The client reads again."""
-        self._transport.underlying_transport.resume_reading()
-
     def _leave(self) -> None:
-        hold, self._hold, self._cursor, self._relay = self._hold, None, None, None
-        if hold is not None:
-            hold.leave(self)
+        """Stop following the session."""
+        attachment, self._attachment, self._cursor, self.fast = self._attachment, None, None, None
+        if self._usage_timer is not None:
+            self._usage_timer.cancel()
+        if attachment is not None:
+            attachment.leave(self)
+            if self._tied and attachment.end is None:
+                self._destroy(attachment.info.id)
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Send a close frame, and hang up when the peer has answered or taken too long."""
+        """Send a close frame, and disconnect when the peer has answered or taken too long."""
         if self._closing:
             return
         self._closing = True
@@ -160,16 +132,63 @@ class ServerConnection(relays.Listener):
         text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
         self.flush(self._transport)
         self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
-        self._worker.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
+        self._context.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
     def _refuse(self, error: TheirError) -> None:
-        """Say what was wrong; close where the error demands it."""
+        """Tell the client of an error; close if it is fatal."""
         if self._closing:
             return
         self._counters[Counters.ERRORS] += 1
-        self._tell_error(error)
+        self._perform(self._protocol.error(error))
         if error.close is not None:
             self.close(error.close, error.message)
+
+    def _fail(self, doing: str) -> None:
+        """A failure of ours ends this connection; the others go on."""
+        log.exception("%s failed", doing)
+        self.close(CloseCode.INTERNAL_ERROR, "")
+
+    # --- what the client does not read
+
+    def pause_writing(self) -> None:
+        """More than ``unsent_bytes`` wait. A client that asks (echo, ping) and does not read is not read either."""
+        self._unsent = True
+        if self._protocol.acknowledges:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._unsent = False
+        if self._protocol.acknowledges:
+            self._transport.underlying_transport.resume_reading()
+            return
+        if self._ping is not None:
+            self._pong(self._ping)
+        if self._end is not None:
+            self._tell_end(self._end)
+        self._acknowledge_sent()
+        self.advance()
+        if self._attachment is not None:
+            self._attachment.credited()
+
+    def _acknowledge_sent(self) -> None:
+        """What left the send buffer counts as acknowledged, where the protocol has no acknowledgements."""
+        cursor = self._cursor
+        if cursor is not None:
+            cursor.window.ack(cursor.window.sent)
+
+    def _pong(self, payload: bytes) -> None:
+        """Answer a ping.
+
+        Where reading is not paused, only the latest (RFC 6455 section 5.5.3) and once there is room: pings alone must
+        not fill the send buffer.
+        """
+        wait = self._unsent and not self._protocol.acknowledges
+        self._ping = payload if wait else None
+        if not wait:
+            buffer = bytearray(p.HEAD_ROOM)
+            buffer += payload
+            self.put(self._transport, WSMsgType.PONG, buffer)
 
     # --- frames in
 
@@ -179,9 +198,9 @@ class ServerConnection(relays.Listener):
                 transport.disconnect()
             return
         kind = frame.msg_type
-        if kind == BINARY or kind == TEXT:
+        if kind == _BINARY or kind == _TEXT:
             if frame.fin and self._fragments is None:
-                self._receive(kind == TEXT, frame.get_payload_as_bytes())
+                self._receive(kind == _TEXT, frame.get_payload_as_bytes())
             else:
                 self._begin_fragments(frame)
         elif kind == WSMsgType.CONTINUATION:
@@ -194,16 +213,13 @@ class ServerConnection(relays.Listener):
             transport.send_close(frame.get_close_code() or WSCloseCode.OK)
             transport.disconnect()
 
-    def _pong(self, payload: bytes) -> None:
-        self._send_frame(WSMsgType.PONG, payload)
-
     def _begin_fragments(self, frame: WSFrame) -> None:
         if self._fragments is not None:
             self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
             return
-        self._relay = None  # what comes between two fragments is no input
+        self.fast = None  # what comes between two fragments is no input
         self._fragments = bytearray(frame.get_payload_as_bytes())
-        self._fragments_text = frame.msg_type == TEXT
+        self._fragments_text = frame.msg_type == _TEXT
 
     def _continue_fragments(self, frame: WSFrame) -> None:
         if self._fragments is None:
@@ -211,162 +227,251 @@ class ServerConnection(relays.Listener):
             return
         self._fragments += frame.get_payload_as_bytes()
         size = len(self._fragments)
-        if size > self._worker.settings.message_limit:
+        if size > self._context.settings.message_limit:
             self._fragments = None
-            self._refuse(MessageTooBig(size, self._worker.settings.message_limit))
+            self._refuse(MessageTooBig(size, self._context.settings.message_limit))
         elif frame.fin:
             payload, self._fragments = bytes(self._fragments), None
             self._receive(self._fragments_text, payload)
 
+    def _receive(self, text: bool, payload: bytes) -> None:
+        """Act on a whole message; nothing that a client sends is raised."""
+        self._counters[Counters.MESSAGES_RECEIVED] += 1
+        try:
+            if self._context.settings.messages_per_second:
+                self._spend_allowance()
+            self._perform(self._protocol.receive(text, payload))
+        except TheirError as error:
+            self._refuse(error)
+        except Exception:
+            # Whatever it is, it is a failure of ours and must not reach other connections.
+            self._fail("connection")
+
     def _spend_allowance(self) -> None:
         """A token bucket that holds one second's worth."""
-        rate = self._worker.settings.messages_per_second
+        rate = self._context.settings.messages_per_second
         now = time.monotonic()
         self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
         self._allowance_at = now
         if self._allowance < 1:
-            raise TheirError("rate_limit", f"more than {rate} messages a second", CloseCode.RATE_LIMIT)
+            raise TheirError(ErrorCode.RATE_LIMIT, f"more than {rate} messages a second")
         self._allowance -= 1
 
-    # --- who is there
+    # --- actions
 
-    def _unauthenticated(self) -> None:
-        seconds = self._worker.settings.authentication_timeout
-        self._refuse(
-            TheirError(
-                "authentication_timeout",
-                f"nobody authenticated within {seconds:g} s",
-                CloseCode.AUTHENTICATION_FAILED,
-            )
-        )
+    def _perform(self, actions: Iterable[p.Action]) -> None:
+        for action in actions:
+            if self._closing:
+                return
+            _PERFORM[type(action)](self, action)
 
-    def _log_in(self, token: str) -> None:
-        """Let in whoever has ``token``.
+    def _send(self, frame: p.OutgoingFrame) -> None:
+        self._counters[_MESSAGES_SENT] += 1
+        self.put(self._transport, _TEXT if frame.text else _BINARY, frame.buffer)
 
-        Raises:
-            TheirError: nobody has it, or too many wrong ones came from there.
-        """
+    def _log_in(self, action: p.LogIn) -> None:
         try:
-            grant = self._worker.access.try_token(token, address(self._transport.underlying_transport))
+            principal = self._context.access.try_token(action.token, address(self._transport.underlying_transport))
         except TooManyFailures as denied:
-            raise TheirError("rate_limit", denied.reason, CloseCode.RATE_LIMIT) from denied
+            raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
         except Denied as denied:
             self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
-            raise TheirError("authentication_failed", denied.reason, CloseCode.AUTHENTICATION_FAILED) from denied
+            raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        self._worker.strangers -= 1
-        self._grant = grant
-        self._enter(grant)
+        self._context.unauthenticated -= 1
+        self._principal = principal
+        self._enter(principal)
 
-    def _enter(self, grant: Principal) -> None:
-        self._welcome(grant)
-        if grant.until is not None:  # a socket must not outlive the login that opened it
-            self._deadline = self._worker.loop.call_later(max(0.0, grant.until - time.time()), self._login_over)
+    def _enter(self, principal: Principal) -> None:
+        self._perform(self._protocol.authenticated(principal.user, principal.role))
+        if principal.until is not None:  # a socket must not outlive the login that opened it
+            self._deadline = self._context.loop.call_later(max(0.0, principal.until - time.time()), self._login_over)
+
+    def _authentication_timeout(self) -> None:
+        seconds = self._context.settings.authentication_timeout
+        self._refuse(TheirError(ErrorCode.AUTHENTICATION_TIMEOUT, f"no authentication within {seconds:g} s"))
 
     def _login_over(self) -> None:
-        self._refuse(TheirError("session_expired", "the login is over; log in again", CloseCode.SESSION_EXPIRED))
+        self._refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is over; log in again"))
+
+    def _start_session(self, action: p.StartSession) -> None:
+        self._leave()
+        self._tied = action.tied
+        asking = self._context.hosts.create_attached(self._caller, action.spec, tied=action.tied)
+        self._task = self._context.loop.create_task(self._attach(asking, created=True))
+
+    def _enter_session(self, action: p.EnterSession) -> None:
+        self._leave()
+        asking = self._context.hosts.attach(self._caller, action.session)
+        self._task = self._context.loop.create_task(self._attach(asking, created=False))
+
+    @property
+    def _caller(self) -> ipc.Caller:
+        principal = self._principal
+        assert principal is not None  # every protocol asks for a session only after `authenticated`
+        return ipc.Caller(principal.user, principal.role)
+
+    def _type_input(self, action: p.TypeInput) -> None:
+        attachment = self._attachment
+        if attachment is None:  # ended: the client could not know
+            return
+        self._must_write()
+        data = action.data
+        self._counters[Counters.INPUT_BYTES] += len(data)
+        if not attachment.write(data):
+            text = f"{len(data)} bytes of input refused: the program has not read 1 MiB"
+            raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
+
+    def _must_write(self) -> None:
+        if self._mode != "write":
+            raise TheirError(ErrorCode.READ_ONLY, "this viewer may only read")
+
+    def _set_size(self, action: p.SetSize) -> None:
+        if self._attachment is not None:
+            self._must_write()
+            self._attachment.resize(action.size, self)
+
+    def _send_signal(self, action: p.SendSignal) -> None:
+        if self._attachment is not None and self._attachment.session.pty.fd >= 0:
+            self._must_write()
+            self._attachment.session.pty.signal(action.number)
+
+    def _acknowledge(self, action: p.Acknowledge) -> None:
+        if self._cursor is not None:
+            self._cursor.window.ack(action.offset)
+            self._credited()
+
+    def _set_window(self, action: p.SetWindow) -> None:
+        if self._cursor is not None:
+            self._cursor.window.limit = action.limit_bytes
+            self._credited()
+
+    def _credited(self) -> None:
+        self.advance()
+        if self._attachment is not None:
+            self._attachment.credited()
+
+    def _end_session(self, _action: p.EndSession) -> None:
+        self.fast = None  # nothing that comes from now on is input
+        if self._attachment is not None:
+            self._destroy(self._attachment.info.id)
+
+    def _close_with(self, action: p.CloseWith) -> None:
+        self.close(action.code, action.reason)
+
+    def _refuse_with(self, action: p.Refuse) -> None:
+        self._refuse(action.error)
+
+    def _abort(self, _action: p.Abort) -> None:
+        self._closing = True
+        self._transport.disconnect()
 
     # --- a session to follow
 
-    def _join(self, session: str, follow: Callable[[Attachment, Principal], None]) -> None:
-        """Let the host give ``session``; ``follow`` becomes its viewer."""
-        self._task = self._worker.loop.create_task(self._ask_host(self._worker.hosts.join(self._who, session), follow))
-
-    def _create(
-        self, spec: m.SessionSpec, follow: Callable[[Attachment, Principal], None], *, tied: bool = False
-    ) -> None:
-        """Let the host create a session; ``follow`` becomes its viewer. ``tied`` to this connection's life or not."""
-        asking = self._worker.hosts.create(self._who, spec, tied=tied)
-        self._task = self._worker.loop.create_task(self._ask_host(asking, follow, created=True))
-
-    @property
-    def _who(self) -> ipc.Caller:
-        grant = self._grant
-        assert grant is not None  # every wire asks for something only once it knows who is there
-        return ipc.Caller(grant.user, grant.role)
-
-    async def _ask_host(
-        self,
-        asking: Coroutine[Any, Any, Attachment],
-        follow: Callable[[Attachment, Principal], None],
-        *,
-        created: bool = False,
-    ) -> None:
-        grant = self._grant
-        assert grant is not None  # as above
-        hold: Attachment | None = None
+    async def _attach(self, asking: Coroutine[Any, Any, Attachment], *, created: bool) -> None:
+        attachment: Attachment | None = None
         try:
-            hold = await asking
+            attachment = await asking
             if self._closing:
-                if created:  # nobody was told its id, so nobody would come back to it
-                    self._destroy(hold.facts.id)
+                if created:  # its id was told to no client, so none would come back to it
+                    self._destroy(attachment.info.id)
                 return
             self.gather(self._transport)
             try:
-                follow(hold, grant)
+                self._follow(attachment)
             finally:
                 self.flush(self._transport)
         except TheirError as error:
             self._refuse(error)
         except Exception:
-            # As in _receive: nobody awaits this task, so the failure is told and logged here.
-            log.exception("attach failed")
-            self.close(CloseCode.INTERNAL_ERROR, "")
+            # As in _receive: nothing awaits this task, so the failure is logged here.
+            self._fail("attach")
         finally:
             self._task = None
-            if hold is not None and not hold.visitors:
-                hold.host.let_go(hold)
+            if attachment is not None:
+                attachment.release_if_unused()
 
-    def _look_at(self, hold: Attachment, mode: m.Mode, offset: int, window_bytes: int) -> None:
-        """Set the cursor, before anything can be appended, so that nothing is missed or doubled."""
-        self._mode = mode
-        self._cursor = Cursor(hold.session.log, offset, window_bytes)
-        self._hold = hold
+    def _follow(self, attachment: Attachment) -> None:
+        principal = self._principal
+        assert principal is not None  # as in _caller
+        info, session_log = attachment.info, attachment.session.log
+        opening = self._protocol.attached(
+            p.AttachedSession(
+                id=info.id,
+                name=info.name,
+                pid=info.pid,
+                command=info.command,
+                log_start=session_log.start,
+                log_end=session_log.end,
+                size=attachment.size,
+                resizable=attachment.session.pty.fd >= 0,
+                may_write=principal.may_write,
+            )
+        )
+        # The cursor is set before anything can be appended, so that nothing is missed or doubled.
+        self._mode = opening.mode
+        self._cursor = Cursor(session_log, opening.offset, opening.window_bytes)
+        self._attachment = attachment
+        if opening.size is not None:
+            attachment.resize(opening.size, self)
+        self._perform(opening.frames)
+        if opening.gap is not None:
+            self._note_gap(*opening.gap)
+        attachment.enter(self)
+        if opening.usage_interval is not None:
+            self._send_usage(info.pid, opening.usage_interval)
+        self.advance()
+        for text, payload in opening.early:
+            if self._closing:
+                return
+            self._receive_early(text, payload)
+
+    def _receive_early(self, text: bool, payload: bytes) -> None:
+        """A message that was counted when it came."""
+        try:
+            self._perform(self._protocol.receive(text, payload))
+        except TheirError as error:
+            self._refuse(error)
+
+    def _send_usage(self, pid: int, interval: float) -> None:
+        now = usage(pid)
+        self._perform(self._protocol.used(now.cpu_seconds, now.memory_bytes, now.processes))
+        self._usage_timer = self._context.loop.call_later(interval, self._send_usage, pid, interval)
 
     def _destroy(self, session: str) -> None:
         """End a session, then this connection."""
-        self._worker.spawn(self._destroy_at_host(self._who, session))
+        self._context.spawn(self._destroy_at_host(self._caller, session))
 
-    async def _destroy_at_host(self, who: ipc.Caller, session: str) -> None:
+    async def _destroy_at_host(self, caller: ipc.Caller, session: str) -> None:
         try:
-            await self._worker.hosts.of(session).ask(ipc.DestroySession, who=who, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, who=caller, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")
 
-    # --- what the client wants of its session
-
-    def _type(self, data: bytes) -> None:
-        hold = self._hold
-        if hold is None:  # ended: the client could not know
-            return
-        self._must_write()
-        self._counters[Counters.INPUT_BYTES] += len(data)
-        if not hold.write(data):
-            raise TheirError("input_overflow", f"{len(data)} bytes of input refused: the program has not read 1 MiB")
-
-    def _must_write(self) -> None:
-        if self._mode != "write":
-            raise TheirError("read_only", "this viewer may only read")
-
-    def _set_size(self, cols: int, rows: int) -> None:
-        self._check_size(cols, rows)
-        if self._hold is not None:
-            self._must_write()
-            self._hold.resize(m.Size(cols, rows), self)
-
-    def _check_size(self, cols: int, rows: int) -> None:
-        settings = self._worker.settings
-        for name, value, limit in (("cols", cols, settings.max_cols), ("rows", rows, settings.max_rows)):
-            if not 1 <= value <= limit:
-                raise OutOfRange(f"{name} = {value} is out of range: 1 to {limit}")
-
     # --- what the session says
 
-    def relay(self, hold: Attachment) -> Relay | None:
-        return None
+    def fast_path(self, attachment: Attachment) -> FastReader | None:
+        """The compiled fast path, where this connection is as simple as that."""
+        cursor = self._cursor
+        assert cursor is not None  # a viewer has one
+        if outbox.FastPath is None or not self._protocol.fast_path:
+            return None
+        if self._mode != "write" or self._context.settings.messages_per_second:
+            return None
+        self.fast = outbox.FastPath(
+            attachment.session,
+            cursor.window,
+            self._transport,
+            self._counters,
+            attachment.write,
+            attachment.pump_once,
+            attachment.flooded,
+            attachment.coalesce,
+        )
+        return self.fast
 
     def credit_end(self) -> int:
         cursor = self._cursor
@@ -374,45 +479,74 @@ class ServerConnection(relays.Listener):
 
     def advance(self) -> None:
         """Send what the log has and the window allows, then the end if that was all."""
-        cursor = self._cursor
+        cursor, protocol = self._cursor, self._protocol
         if cursor is None:
             return
         while (count := cursor.ready(_FRAME_BYTES)) > 0:
-            buffer = bytearray(self._output_space)
+            buffer = bytearray(protocol.output_space)
             try:
                 offset = cursor.take(buffer, count)
             except Overrun as overrun:
                 self._note_gap(*cursor.skip(overrun))
                 continue
-            if not self._send_output(cursor, buffer, offset, count):
+            attachment = self._attachment
+            ended = attachment is not None and attachment.end is not None
+            frame, consumed = protocol.output(buffer, offset, count, ended=ended)
+            if consumed < count:
+                cursor.window.sent = offset + consumed
+            if frame is None:
                 break
-        hold = self._hold
-        if hold is not None and hold.end is not None and cursor.window.sent >= hold.end.offset:
-            end = hold.end
-            self._leave()
-            self._tell_end(hold, end)
+            self._counters[_OUTPUT_BYTES] += consumed
+            self._send(frame)
+            if not (protocol.acknowledges or self._unsent):
+                self._acknowledge_sent()
+        self._finish(cursor)
+
+    def _finish(self, cursor: Cursor) -> None:
+        """Tell the end of a session whose last byte was sent."""
+        attachment = self._attachment
+        if attachment is None or attachment.end is None or cursor.window.sent < attachment.end.offset:
+            return
+        end = attachment.end
+        self._leave()
+        self._tell_end(p.SessionEnd(attachment.info.id, end.offset, end.reason, end.status, end.signal))
+
+    def _tell_end(self, end: p.SessionEnd) -> None:
+        """Tell it now, or once everything left, where only that acknowledges."""
+        self._end = None
+        if not self._protocol.acknowledges:
+            self.flush(self._transport)
+            if self._unsent:
+                self._end = end
+                return
+        self._perform(self._protocol.ended(end))
 
     def _note_gap(self, start: int, end: int) -> None:
         self._counters[Counters.GAPS] += 1
-        self._tell_gap(start, end)
+        self._perform(self._protocol.gap(start, end))
 
     def ended(self, notice: ipc.SessionEnded) -> None:
         self.advance()
 
-    def resized(self, size: m.Size) -> None:
-        """Somebody else set the size."""
+    def resized(self, size: Size) -> None:
+        self._perform(self._protocol.resized(size))
 
     def paused(self, direction: str, paused: bool) -> None:
-        """The program waits for the viewers, or does not read."""
+        self._perform(self._protocol.paused(direction, paused))
 
-    # --- frames out
 
-    def _send_frame(self, kind: WSMsgType, payload: bytes) -> None:
-        """Send a whole message.
-
-        Not with picows' ``send``: above 8 KiB, when the socket is full, it leaves the transport a view of its own
-        buffer as the frame's head, and the next frame writes over it.
-        """
-        buffer = bytearray(HEAD_ROOM)
-        buffer += payload
-        self.put(self._transport, kind, buffer)
+_PERFORM: dict[type[Any], Callable[[ServerConnection, Any], None]] = {
+    p.OutgoingFrame: ServerConnection._send,
+    p.LogIn: ServerConnection._log_in,
+    p.StartSession: ServerConnection._start_session,
+    p.EnterSession: ServerConnection._enter_session,
+    p.TypeInput: ServerConnection._type_input,
+    p.SetSize: ServerConnection._set_size,
+    p.SendSignal: ServerConnection._send_signal,
+    p.Acknowledge: ServerConnection._acknowledge,
+    p.SetWindow: ServerConnection._set_window,
+    p.EndSession: ServerConnection._end_session,
+    p.CloseWith: ServerConnection._close_with,
+    p.Refuse: ServerConnection._refuse_with,
+    p.Abort: ServerConnection._abort,
+}

@@ -1,4 +1,4 @@
-"""The WebSocket handshake: who is let in on which wire, and who is told why not.
+"""The WebSocket handshake: which client is let in with which protocol, or is told why not.
 
 uvicorn parses the upgrade request and hands the transport over (its ``ws=`` setting); picows takes it from there. Both
 are used below their public surface, which ``tests/server/worker/test_contract.py`` names and which is why their
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,28 +23,29 @@ from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.server.access import Denied, TooManyFailures
 from web_terminal_suite.server.worker.connection import ServerConnection, address
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.native import Binary, Json
-from web_terminal_suite.server.worker.terminado import Terminado
-from web_terminal_suite.server.worker.ttyd import Ttyd
+from web_terminal_suite.server.worker.protocols.native import NativeProtocol
+from web_terminal_suite.server.worker.protocols.terminado import TerminadoProtocol
+from web_terminal_suite.server.worker.protocols.ttyd import TtydProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from picows import WSTransport, WSUpgradeRequest
 
-    from web_terminal_suite.server.access import Principal, Scheme
+    from web_terminal_suite.server.access import Scheme
     from web_terminal_suite.server.settings import Settings
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
+    from web_terminal_suite.server.worker.protocols.protocol import ServerProtocol
 
 # picows would make a Logger for each connection, and logs its client's faults as errors of ours.
 _picows_log = logging.LoggerAdapter(logging.getLogger("web_terminal_suite.picows"), {})
 _picows_log.logger.setLevel(logging.CRITICAL)
 
-# Connections that have not said who they are; beyond it new ones are turned away.
-_STRANGERS = 1000
+# Connections that have not authenticated; beyond this number new ones are turned away.
+_MAX_UNAUTHENTICATED = 1000
 
 
-def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
+def protocol_class(context: WorkerContext) -> type[WSProtocol]:
     """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
 
     class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
@@ -54,7 +56,7 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 None,  # host_port and ws_path are a client's
                 None,
                 False,  # is_client_side
-                lambda request: admit(worker, request, self.transport),
+                lambda request: admit(context, request, self.transport),
                 _picows_log,
                 True,  # disconnect_on_exception
                 None,  # handshake timeout: the request was read whole before it came here
@@ -63,13 +65,13 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 3600,
                 WSAutoPingStrategy.PING_WHEN_IDLE,
                 False,  # auto pong: a connection answers pings itself, with regard to what waits already
-                worker.settings.message_limit,
+                context.settings.message_limit,
                 None,  # extra headers
                 2048,  # read buffer; it grows
             )
 
         def connection_made(self, transport: Any) -> None:
-            worker.enter(self)
+            context.connections.enter(self)
             super().connection_made(transport)
 
         def data_received(self, data: bytes) -> None:
@@ -82,35 +84,47 @@ def protocol_class(worker: WorkerProcess) -> type[WSProtocol]:
                 data = data[count:]
 
         def connection_lost(self, exc: Exception | None) -> None:
-            worker.leave(self)
+            context.connections.leave(self)
             super().connection_lost(exc)
 
         def shutdown(self) -> None:
             """The worker stops or is replaced."""
-            if isinstance(self.listener, ServerConnection):
-                self.listener.close(worker.leaving, "the server stops" if worker.stopping else "reconnect and resume")
+            if isinstance(self.listener, ServerConnection) and context.leaving is not None:
+                self.listener.close(context.leaving, "the server stops" if context.stopping else "reconnect and resume")
 
     return WebSocket
 
 
-class _Door(NamedTuple):
-    """One wire's place: ``wires`` by subprotocol, the preferred one first, "" where the wire names none.
+class _Endpoint(NamedTuple):
+    """What is at one path: ``protocols`` by subprotocol, the preferred one first, "" where the protocol names none.
 
-    ``scheme`` will do beside Bearer; a ``stranger`` may come in and say who it is afterwards.
+    ``scheme`` is accepted besides Bearer. Where ``unauthenticated`` a client may authenticate after the handshake.
     """
 
-    wires: Mapping[str, Callable[[WorkerProcess, Principal | None], ServerConnection]]
+    protocols: Mapping[str, Callable[[WorkerContext], ServerProtocol]]
     scheme: Scheme
-    strangers: bool
+    unauthenticated: bool
 
 
-_NATIVE = _Door({Subprotocol.BINARY.value: Binary, Subprotocol.JSON.value: Json}, "bearer", True)
-_TTYD = _Door({ttyd.SUBPROTOCOL: Ttyd}, "basic", True)
+def _native(subprotocol: Subprotocol, context: WorkerContext) -> ServerProtocol:
+    return NativeProtocol(subprotocol, context.limits, context.settings.window)
+
+
+def _ttyd(context: WorkerContext) -> ServerProtocol:
+    return TtydProtocol(context.limits, context.settings.window, socket.gethostname())
+
+
+def _terminado(name: str, context: WorkerContext) -> ServerProtocol:
+    return TerminadoProtocol(context.limits, context.settings.window, name)
+
+
+_NATIVE = _Endpoint({each.value: partial(_native, each) for each in Subprotocol}, "bearer", True)
+_TTYD = _Endpoint({ttyd.SUBPROTOCOL: _ttyd}, "basic", True)
 _TERMINAL_NAME = re.compile(r"/terminals/websocket/(\w+)", re.ASCII)
 
 
-def _door(settings: Settings, path: str) -> _Door | None:
-    """What is behind ``path``, if anything."""
+def _endpoint(settings: Settings, path: str) -> _Endpoint | None:
+    """What is at ``path``, if anything."""
     base = settings.base_path
     if path == f"{base}/ws":
         return _NATIVE
@@ -120,7 +134,7 @@ def _door(settings: Settings, path: str) -> _Door | None:
     if settings.terminado_path and path.startswith(place):
         found = _TERMINAL_NAME.fullmatch(path.removeprefix(place))
         if found is not None:
-            return _Door({"": partial(Terminado, name=found[1])}, "token", False)
+            return _Endpoint({"": partial(_terminado, found[1])}, "token", False)
     return None
 
 
@@ -147,46 +161,48 @@ class _Admission(WSUpgradeResponse):
         return bytearray()
 
 
-def admit(worker: WorkerProcess, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
+def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
     """The answer to a handshake: a connection, or a refusal that says why."""
     headers = request.headers
     origin = address(transport.underlying_transport)
     path, _, query = request.path.decode("latin-1").partition("?")
-    door = _door(worker.settings, path)
-    if door is None:
-        return _refuse(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {worker.settings.base_path}/ws")
+    endpoint = _endpoint(context.settings, path)
+    if endpoint is None:
+        return _refuse(
+            HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws"
+        )
     if headers.get("Sec-WebSocket-Version") != "13":
         return _refuse(HTTPStatus.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)")
     authorization = headers.get("Authorization")
-    if authorization is None and door.scheme == "token":
+    if authorization is None and endpoint.scheme == "token":
         # JupyterLab's only way: a page cannot set a WebSocket's headers.
         authorization = next((f"token {value}" for value in parse_qs(query).get("token", [])), None)
     try:
-        worker.access.check_host(headers.get("Host"))
-        worker.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        grant = worker.access.by_headers(authorization, headers.get("Cookie"), origin, door.scheme)
+        context.access.check_host(headers.get("Host"))
+        context.access.check_origin(headers.get("Origin"), headers.get("Host"))
+        principal = context.access.by_headers(authorization, headers.get("Cookie"), origin, endpoint.scheme)
     except TooManyFailures as denied:
         return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
-        worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in anew over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
             return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
-        grant = None
-    if grant is None and not door.strangers:
+        principal = None
+    if principal is None and not endpoint.unauthenticated:
         return _refuse(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
-    if grant is None and worker.strangers >= _STRANGERS:
+    if principal is None and context.unauthenticated >= _MAX_UNAUTHENTICATED:
         return _refuse(
-            HTTPStatus.SERVICE_UNAVAILABLE, f"{_STRANGERS} connections wait to authenticate; try again later"
+            HTTPStatus.SERVICE_UNAVAILABLE, f"{_MAX_UNAUTHENTICATED} connections wait to authenticate; try again later"
         )
     offered = [name.strip() for name in ",".join(headers.getall("Sec-WebSocket-Protocol", [])).split(",")]
-    chosen = next((name for name in door.wires if not name or name in offered), None)
+    chosen = next((name for name in endpoint.protocols if not name or name in offered), None)
     if chosen is None:
-        known = " or ".join(door.wires)
+        known = " or ".join(endpoint.protocols)
         return _refuse(
             HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
         )
-    connection = door.wires[chosen](worker, grant)
+    connection = ServerConnection(context, endpoint.protocols[chosen](context), principal)
     return WSUpgradeResponseWithListener(_Admission(chosen, transport, connection), connection)
 
 

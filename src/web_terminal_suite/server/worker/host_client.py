@@ -1,4 +1,4 @@
-"""A worker's side of one host's socket: questions with their answers, and notices about the sessions it holds."""
+"""A worker's end of the socket to one PTY host: requests with their answers, and notices about attached sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from web_terminal_suite.protocol.errors import CloseCode, TheirError
+from web_terminal_suite.protocol.error_codes import ErrorCode
+from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Arena
 from web_terminal_suite.server.pty import Pty
@@ -20,68 +21,63 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from web_terminal_suite.server.worker.pause_watch import PauseWatch
     from web_terminal_suite.server.worker.scheduler import Scheduler
-
-# A pause shorter than this is ordinary flow control and not worth a message.
-_ANNOUNCE_SECONDS = 1.0
-
-_CLOSE_CODES = {
-    "no_such_session": CloseCode.NO_SUCH_SESSION,
-    "session_expired": CloseCode.SESSION_EXPIRED,
-    "session_limit": CloseCode.SESSION_LIMIT,
-    "forbidden": CloseCode.FORBIDDEN,
-    "going_away": CloseCode.GOING_AWAY,
-    "out_of_range": None,
-}
 
 
 class HostError(TheirError):
-    """The host said no; every code that is not of the table means that the shell did not start."""
+    """The host refused a request, or failed at it."""
 
     def __init__(self, refused: ipc.ErrorReply) -> None:
-        super().__init__(refused.code, refused.message, _CLOSE_CODES.get(refused.code, CloseCode.SPAWN_FAILED))
+        super().__init__(refused.code, refused.message)
 
 
 class HostClient:
-    """Questions to the host, its answers, and its notices."""
+    """Requests to one host, its answers and notices, and the sessions of that host with viewers in this worker."""
 
     def __init__(
-        self, sock: socket.socket, loop: asyncio.AbstractEventLoop, gone: Callable[[], None], rota: Scheduler
+        self,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        gone: Callable[[], None],
+        scheduler: Scheduler,
+        pauses: PauseWatch,
     ) -> None:
-        self.loop = loop
-        self.holds: dict[str, Attachment] = {}
-        self.paused: set[Attachment] = set()
+        self._loop = loop
         self._channel = ipc.Channel(sock)
         self._gone = gone
+        self._scheduler = scheduler
+        self._pauses = pauses
+        self._attachments: dict[str, Attachment] = {}
         self._next_id = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._joining: dict[str, asyncio.Future[Attachment]] = {}
+        self._attaching: dict[str, asyncio.Future[Attachment]] = {}
         self._arenas: dict[int, Arena] = {}
-        self.rota = rota
         self._command: tuple[str, ...] = ()
         self._flushing = False
-        self._watching_pauses = False
         loop.add_reader(self._channel.fileno(), self._readable)
 
-    # --- asking
+    # --- requests
 
     async def ask(self, type_: type[ipc.Request], **fields: Any) -> Any:
         """The host's answer to a request.
 
         Raises:
-            HostRefused: with the host's code and text.
+            HostError: with the host's code and text.
         """
         self._next_id += 1
-        answer: asyncio.Future[Any] = self.loop.create_future()
+        answer: asyncio.Future[Any] = self._loop.create_future()
         self._answers[self._next_id] = answer
         try:
             self.tell(type_(id=self._next_id, **fields))
         except ipc.PacketTooBig as error:
             del self._answers[self._next_id]
-            raise TheirError("message_too_big", f"{error}; a shorter environment or argument list would do") from error
+            raise TheirError(
+                ErrorCode.OUT_OF_RANGE, f"{error}; a shorter environment or argument list would do"
+            ) from error
         except OverflowError as error:
             del self._answers[self._next_id]
-            raise TheirError("out_of_range", "a number does not fit in 64 bits") from error
+            raise TheirError(ErrorCode.OUT_OF_RANGE, "a number does not fit in 64 bits") from error
         return await answer
 
     def tell(self, message: ipc.FromWorker) -> None:
@@ -89,66 +85,49 @@ class HostClient:
         self._channel.send(message)
         if self._channel.waits and not self._flushing:
             self._flushing = True
-            self.loop.add_writer(self._channel.fileno(), self._flush)
+            self._loop.add_writer(self._channel.fileno(), self._flush)
 
-    async def join(self, who: ipc.Caller, session: str) -> Attachment:
-        """A session that exists, held by this worker.
+    async def attach(self, who: ipc.Caller, session: str) -> Attachment:
+        """A session that exists, attached to this worker.
 
         Raises:
-            HostRefused: there is none, or it is not theirs.
+            HostError: there is none, or it belongs to another user.
         """
-        while (pending := self._joining.get(session)) is not None:
+        while (pending := self._attaching.get(session)) is not None:
             await asyncio.wait([pending])
-        hold = self.holds.get(session)
-        if hold is not None:
-            if who.role in ("owner", "viewer") or hold.facts.user == who.user:
-                return hold
-            raise HostError(ipc.ErrorReply(id=0, code="no_such_session", message=f"no session has the id {session!r}"))
-        pending = self._joining[session] = self.loop.create_future()
+        attachment = self._attachments.get(session)
+        if attachment is not None:
+            if who.role in ("owner", "viewer") or attachment.info.user == who.user:
+                return attachment
+            message = f"no session has the id {session!r}"
+            raise HostError(ipc.ErrorReply(id=0, code=ErrorCode.NO_SUCH_SESSION, message=message))
+        pending = self._attaching[session] = self._loop.create_future()
         try:
-            joined: Attachment = await self.ask(ipc.JoinSession, who=who, session=session)
+            attached: Attachment = await self.ask(ipc.JoinSession, who=who, session=session)
         finally:
-            del self._joining[session]
+            del self._attaching[session]
             pending.cancel()
-        return joined
+        return attached
 
-    def let_go(self, hold: Attachment) -> None:
+    def release(self, attachment: Attachment) -> None:
         """This worker has no viewer of the session any more."""
-        if self.holds.pop(hold.facts.id, None) is hold:
-            hold.close()
-            self.tell(ipc.ViewerCount(session=hold.facts.id, count=0))
+        if self._attachments.pop(attachment.info.id, None) is attachment:
+            attachment.close()
+            self.tell(ipc.ViewerCount(session=attachment.info.id, count=0))
 
-    # --- pauses worth telling
-
-    def note_pause(self, hold: Attachment) -> None:
-        """A pump waits for its viewers; they are told when it lasts."""
-        self.paused.add(hold)
-        if not self._watching_pauses:
-            self._watching_pauses = True
-            self.loop.call_later(_ANNOUNCE_SECONDS, self._look_at_pauses, {hold: hold.session.log.end})
-
-    def _look_at_pauses(self, before: dict[Attachment, int]) -> None:
-        for hold in list(self.paused):
-            if before.get(hold) == hold.session.log.end:
-                hold.announce(True)
-        self._watching_pauses = bool(self.paused)
-        if self.paused:
-            ends = {hold: hold.session.log.end for hold in self.paused}
-            self.loop.call_later(_ANNOUNCE_SECONDS, self._look_at_pauses, ends)
-
-    # --- hearing
+    # --- answers and notices
 
     def _flush(self) -> None:
         self._channel.flush()
         if not self._channel.waits:
             self._flushing = False
-            self.loop.remove_writer(self._channel.fileno())
+            self._loop.remove_writer(self._channel.fileno())
 
     def _readable(self) -> None:
         try:
             received = self._channel.receive()
         except ipc.ChannelClosed:
-            self.loop.remove_reader(self._channel.fileno())
+            self._loop.remove_reader(self._channel.fileno())
             self._gone()
             return
         if received is None:
@@ -166,11 +145,11 @@ class HostClient:
             if len(fds) < message.brings_master + message.brings_arena + message.brings_link:
                 message = self._short_of_descriptors(message, fds)
             else:
-                result = self._held(message, fds)
+                result = self._attached(message, fds)
         answer = self._answers.pop(message.id)
-        if answer.cancelled():  # whoever asked is gone; a hold without visitors is of no use
+        if answer.cancelled():  # the connection that asked is gone
             if isinstance(result, Attachment):
-                self.let_go(result)
+                result.release_if_unused()
         elif isinstance(message, ipc.ErrorReply):
             answer.set_exception(HostError(message))
         else:
@@ -183,20 +162,27 @@ class HostClient:
         lost = message.arena if message.brings_arena else None
         self.tell(ipc.ViewerCount(session=message.facts.id, count=0, lost_arena=lost))
         reason = "this worker has no descriptor left; raise the limit with: ulimit -n, or use more --workers"
-        return ipc.ErrorReply(id=message.id, code="no_descriptor", message=reason)
+        return ipc.ErrorReply(id=message.id, code=ErrorCode.NO_DESCRIPTOR, message=reason)
 
-    def _held(self, message: ipc.AttachReply, fds: list[int]) -> Attachment:
-        waiting = iter(fds)
-        master = next(waiting) if message.brings_master else -1
+    def _attached(self, message: ipc.AttachReply, fds: list[int]) -> Attachment:
+        descriptors = iter(fds)
+        master = next(descriptors) if message.brings_master else -1
         if message.brings_arena:
-            self._arenas[message.arena] = Arena.receive(next(waiting), message.log_size)
+            self._arenas[message.arena] = Arena.receive(next(descriptors), message.log_size)
         log = self._arenas[message.arena].log(message.slot)
-        session = Session(Pty(master, message.facts.pid), log, self.rota)
-        hold = Attachment(self, self._shared(message.facts), session, pumping=message.pumping)
+        attachment = Attachment(
+            self._shared(message.facts),
+            Session(Pty(master, message.facts.pid), log, self._scheduler),
+            owner=self,
+            loop=self._loop,
+            scheduler=self._scheduler,
+            pauses=self._pauses,
+            pumping=message.pumping,
+        )
         if message.brings_link:
-            hold.follow(next(waiting))
-        self.holds[message.facts.id] = hold
-        return hold
+            attachment.follow(next(descriptors))
+        self._attachments[message.facts.id] = attachment
+        return attachment
 
     def _shared(self, facts: ipc.SessionInfo) -> ipc.SessionInfo:
         """The same, with one copy of what is alike in thousands of sessions."""
@@ -210,21 +196,21 @@ class HostClient:
         )
 
     def _noticed(self, message: ipc.Notice, fds: list[int]) -> None:
-        hold = self.holds.get(message.session)
-        if hold is None:  # let go of meanwhile; the host learns from our notice
+        attachment = self._attachments.get(message.session)
+        if attachment is None:  # released meanwhile; the host learns it from our notice
             for fd in fds:
                 os.close(fd)
             return
         match message:
             case ipc.BecomePump():
-                hold.pump()
+                attachment.become_pump()
             case ipc.FollowerAdded():
-                hold.followed(fds[0])
+                attachment.add_follower(fds[0])
             case ipc.PumpChanged():
-                hold.follow(fds[0])
+                attachment.follow(fds[0])
             case ipc.ShellExited():
-                hold.exited()
+                attachment.shell_exited()
             case ipc.SessionEnded():
-                hold.ended(message)
+                attachment.ended(message)
             case ipc.SessionUpdated():
-                hold.changed(message)
+                attachment.updated(message)

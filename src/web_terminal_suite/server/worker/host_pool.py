@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.worker.host_client import HostClient, HostError
+from web_terminal_suite.server.worker.pause_watch import PauseWatch
 from web_terminal_suite.server.worker.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -23,70 +25,70 @@ if TYPE_CHECKING:
 
 
 class HostPool:
-    """A worker's links to the hosts, by the number each has in its sessions' ids."""
+    """A worker's clients of the hosts, by the number each host has in its sessions' ids."""
 
     def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
-        # One loop pumps the sessions of all hosts.
-        rota = Scheduler(loop)
-        self._links = [HostClient(sock, loop, gone, rota) for sock in socks]
+        # One loop reads the sessions of all hosts.
+        scheduler, pauses = Scheduler(loop), PauseWatch(loop)
+        self._clients = [HostClient(sock, loop, gone, scheduler, pauses) for sock in socks]
         self._next = 0
 
     def of(self, session: str) -> HostClient:
-        """The host that has, or would have, a session of this id."""
+        """The client of the host that has, or would have, a session of this id."""
         number = ipc.host_of(session)
-        return self._links[number if number < len(self._links) else 0]
+        return self._clients[number if number < len(self._clients) else 0]
 
-    async def create(self, who: ipc.Caller, spec: SessionSpec, *, tied: bool = False) -> Attachment:
-        """A new session, held by this worker, and ended with it at the latest where it is ``tied``.
+    async def create_attached(self, who: ipc.Caller, spec: SessionSpec, *, tied: bool = False) -> Attachment:
+        """A new session, attached to this worker. Where it is ``tied`` it ends with this worker at the latest.
 
         Raises:
-            HostRefused: a limit, or the shell did not start.
+            HostError: a limit is reached, or the shell did not start.
         """
-        hold: Attachment = await self._create(who, spec, join=True, tied=tied)
-        return hold
+        attachment: Attachment = await self._create(who, spec, join=True, tied=tied)
+        return attachment
 
-    async def make(self, who: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
-        """A new session that nobody looks at yet.
+    async def create_detached(self, who: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
+        """A new session without viewers.
 
         Raises:
-            HostRefused: as in ``create``.
+            HostError: as in ``create_attached``.
         """
         told: ipc.InfoReply = await self._create(who, spec, join=False, tied=False)
         return told.facts
 
     async def _create(self, who: ipc.Caller, spec: SessionSpec, *, join: bool, tied: bool) -> Any:
-        first = self._next = (self._next + 1) % len(self._links)
-        for link in (*self._links[first:], *self._links[:first]):
+        first = self._next = (self._next + 1) % len(self._clients)
+        for client in (*self._clients[first:], *self._clients[:first]):
             try:
-                return await link.ask(ipc.CreateSession, who=who, spec=spec, join=join, tied=tied)
+                return await client.ask(ipc.CreateSession, who=who, spec=spec, join=join, tied=tied)
             except HostError as refused:
-                if refused.code != "session_limit":
+                if refused.code is not ErrorCode.SESSION_LIMIT:
                     raise
                 last = refused
         raise last
 
-    async def join(self, who: ipc.Caller, session: str) -> Attachment:
-        """A session that exists, held by this worker.
+    async def attach(self, who: ipc.Caller, session: str) -> Attachment:
+        """A session that exists, attached to this worker.
 
         Raises:
-            HostRefused: there is none, or it is not theirs.
+            HostError: there is none, or it belongs to another user.
         """
-        return await self.of(session).join(who, session)
+        return await self.of(session).attach(who, session)
 
     async def list(self, who: ipc.Caller, limit: int, after: str | None) -> ipc.ListReply:
-        """At most ``limit`` sessions behind the id ``after``, in the order of their ids, how many there are in all, and
+        """At most ``limit`` sessions after the id ``after``, in the order of their ids, how many there are in all, and
         where to go on."""
-        if len(self._links) == 1:
-            only: ipc.ListReply = await self._links[0].ask(ipc.ListSessions, who=who, limit=limit, after=after)
+        if len(self._clients) == 1:
+            only: ipc.ListReply = await self._clients[0].ask(ipc.ListSessions, who=who, limit=limit, after=after)
             return only
         pages = await asyncio.gather(
-            *(link.ask(ipc.ListSessions, who=who, limit=limit, after=after) for link in self._links)
+            *(client.ask(ipc.ListSessions, who=who, limit=limit, after=after) for client in self._clients)
         )
         return merged(pages, limit)
 
     async def count(self) -> ipc.StatsReply:
         """Sessions by state now, and totals since the start, over all hosts."""
-        counts: list[ipc.StatsReply] = await asyncio.gather(*(link.ask(ipc.GetStats) for link in self._links))
+        counts: list[ipc.StatsReply] = await asyncio.gather(*(client.ask(ipc.GetStats) for client in self._clients))
         states = {name: sum(each.states[name] for each in counts) for name in counts[0].states}
         return ipc.StatsReply(
             id=0,

@@ -18,16 +18,21 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from web_terminal_suite.protocol.errors import CloseCode
+from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.access import Access
-from web_terminal_suite.server.worker import relays
+from web_terminal_suite.server.worker import outbox
+from web_terminal_suite.server.worker.context import WorkerContext
 from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.handshake import protocol_class
 from web_terminal_suite.server.worker.host_pool import HostPool
+from web_terminal_suite.server.worker.http.app import application
+from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.sniffer import ProtocolSniffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from web_terminal_suite.server.settings import Settings
 
@@ -79,72 +84,34 @@ def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
     return Bounded
 
 
-# So many connections are a crowd, and so small a part of it is what is left of one.
-_CROWD = 256
-_FEW = 16
-
-
 class WorkerProcess:
-    """Everything of one worker that its connections share."""
+    """The process: its listener, its HTTP server, and how it leaves."""
 
     def __init__(self, settings: Settings, serial: int, listener: socket.socket) -> None:
-        self.settings = settings
-        self.loop = asyncio.get_running_loop()
-        self.access = Access(settings, listener.getsockname()[1])
-        self.counters = Counters(launch.COUNTERS_FD, serial)
+        loop = asyncio.get_running_loop()
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
-        self.hosts = HostPool(channels, self.loop, self._host_gone)
-        self.strangers = 0
-        """Connections that have not authenticated."""
-        self.leaving = CloseCode.GOING_AWAY
-        self.leaving_now = False
+        self._loop = loop
+        self._state = ServerState()
+        self._context = WorkerContext(
+            settings=settings,
+            loop=loop,
+            access=Access(settings, listener.getsockname()[1]),
+            counters=Counters(launch.COUNTERS_FD, serial),
+            hosts=HostPool(channels, loop, self._host_gone),
+            limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
+            connections=OpenConnections(self._state.connections),
+        )
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)
         self._listener = listener
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._state = ServerState()
-        self.connections: set[Any] = self._state.connections
-        """Everything that is open on the port, HTTP and WebSocket."""
         self._left = asyncio.Event()
-        # WebSockets at once since memory was given back, and whether that was done while some of a crowd were there.
-        self._most = 0
-        self._rest_leaves = False
-
-    def enter(self, websocket: Any) -> None:
-        """A WebSocket more."""
-        self.connections.add(websocket)
-        self._most = max(self._most, len(self.connections))
-
-    def leave(self, websocket: Any) -> None:
-        """One less; when most of a crowd have left its memory goes, and once more after the last."""
-        self.connections.discard(websocket)
-        left = len(self.connections)
-        if (self._most >= _CROWD and left <= self._most // _FEW) or (self._rest_leaves and not left):
-            self._most = left
-            self._rest_leaves = left > 0
-            launch.give_back()
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the server stops for good, rather than this worker being replaced."""
-        return self.leaving is CloseCode.GOING_AWAY
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work``, which handles its own failures, to its end or the worker's."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def serve(self, control: socket.socket) -> None:
         """Accept connections until told to leave; then let them go within ``drain_timeout``."""
-        # Imported here: they import this module's class.
-        from web_terminal_suite.server.worker.handshake import protocol_class
-        from web_terminal_suite.server.worker.http.app import application
-
-        log.info("relay: %s%s", relays.KIND, f" ({relays.WHY})" if relays.WHY else "")
-        websocket: Any = protocol_class(self)
+        log.info("fast path: %s", f"none ({outbox.WHY_SLOW})" if outbox.WHY_SLOW else "compiled")
+        websocket: Any = protocol_class(self._context)
         config = uvicorn.Config(
-            application(self),
+            application(self._context),
             http="httptools",
             ws=websocket,
             lifespan="off",
@@ -153,7 +120,7 @@ class WorkerProcess:
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            ws_max_size=self.settings.message_limit,
+            ws_max_size=self._context.settings.message_limit,
         )
         config.load()
         self._state.default_headers = config.encoded_headers
@@ -162,13 +129,13 @@ class WorkerProcess:
         http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
         arrival = partial(
             ProtocolSniffer,
-            self.connections,
+            self._context.connections.all,
             http=partial(http, config=config, server_state=self._state, app_state={}),
             websocket=partial(websocket, config, self._state, {}),
         )
-        server = await self.loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
+        server = await self._loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
         control.setblocking(False)
-        self.loop.add_reader(control.fileno(), self._told, control)
+        self._loop.add_reader(control.fileno(), self._told, control)
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()
@@ -182,26 +149,28 @@ class WorkerProcess:
         except BlockingIOError:
             return
         if not word:
-            self.loop.remove_reader(control.fileno())
-        self.leaving = CloseCode.SERVICE_RESTART if word == launch.REPLACE else CloseCode.GOING_AWAY
-        self.leaving_now = True
-        self._left.set()
+            self._loop.remove_reader(control.fileno())
+        self._leave(CloseCode.SERVICE_RESTART if word == launch.REPLACE else CloseCode.GOING_AWAY)
 
     def _host_gone(self) -> None:
         log.error("the PTY host is gone; leaving")
-        self.leaving_now = True
+        self._leave(CloseCode.GOING_AWAY)
+
+    def _leave(self, code: CloseCode) -> None:
+        self._context.leaving = code
         self._left.set()
 
     async def _drain(self) -> None:
-        for connection in list(self.connections):
+        connections = self._context.connections.all
+        for connection in list(connections):
             connection.shutdown()
         try:
-            async with asyncio.timeout(self.settings.drain_timeout):
-                while self.connections or self._state.tasks:
+            async with asyncio.timeout(self._context.settings.drain_timeout):
+                while connections or self._state.tasks:
                     # uvicorn offers no event for "the last connection closed".
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            log.warning("%d connections did not close in time", len(self.connections))
+            log.warning("%d connections did not close in time", len(connections))
 
 
 async def _main() -> None:

@@ -1,35 +1,33 @@
-"""Who is read in turn rather than when it is readable: sessions of one worker that flood, or that speak in gasps.
+"""Round-robin reading for sessions that flood, and coalescing for sessions that write in small bursts.
 
-A terminal that always has more to read is always ready. Were all of them read whenever the loop comes round, a key
+A terminal that always has more to read is always ready. If all of them were read whenever the loop comes round, a key
 would wait for all of them, twice: on its way to the shell and back.
 
-And a program that writes as fast as it is read never has much to give: each look costs a wake-up, a read and a frame
-for a line or two. Left alone for a moment it fills the kernel's buffer, and one turn takes it all.
+A program that writes as fast as it is read never has much to give: each look costs a wake-up, a read and a frame for a
+line or two. Left alone for a moment it fills the kernel's buffer, and one turn takes it all.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from web_terminal_suite.server.session import ReadBudget
 
 if TYPE_CHECKING:
     import asyncio
 
-    from web_terminal_suite.server.worker.attachment import Attachment
-
 # Shorter, and less has gathered; longer, and at 64 KiB the kernel makes the program wait.
-_REST_NS = 150_000
+_COALESCING_NS = 150_000
 # timerfd_create(2); Python has it as os.timerfd_create from 3.13 on. An event loop's own timers have milliseconds.
 _CLOCK_MONOTONIC = 1
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
-_TIMES_RUNG_BYTES = 8
+_EXPIRATIONS_BYTES = 8
 
 
 class CoalescingTimer:
-    """A timer in the kernel: ``fd`` is readable ``_REST_NS`` after ``set``, until ``clear``.
+    """A timer in the kernel: ``fd`` is readable ``_COALESCING_NS`` after ``set``, until ``clear``.
 
     Raises:
         OSError: no descriptor is left.
@@ -40,7 +38,7 @@ class CoalescingTimer:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         # struct itimerspec: no interval, and the time from now in seconds and nanoseconds.
-        self._setting = (ctypes.c_long * 4)(0, 0, 0, _REST_NS)
+        self._setting = (ctypes.c_long * 4)(0, 0, 0, _COALESCING_NS)
         self.fd = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS))
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
@@ -49,69 +47,79 @@ class CoalescingTimer:
         self._libc.timerfd_settime(self.fd, 0, self._setting, None)
 
     def clear(self) -> bool:
-        """Whether it has rung since it was set."""
+        """Whether it has expired since it was set."""
         try:
-            return bool(os.read(self.fd, _TIMES_RUNG_BYTES))
-        except BlockingIOError:  # set anew between its ringing and now
+            return bool(os.read(self.fd, _EXPIRATIONS_BYTES))
+        except BlockingIOError:  # set again between its expiration and now
             return False
 
     def close(self) -> None:
         os.close(self.fd)
 
 
-class Scheduler(ReadBudget):
-    """Who waits for a turn, in order, and who rests before it does. One turn each time the loop comes round."""
+class Schedulable(Protocol):
+    """A session that is read in turns."""
 
-    __slots__ = ("_alarm", "_loop", "_resting", "_scheduled", "_waiting")
+    def run_once(self) -> None:
+        """Read once. The session joins again if it must have another turn."""
+
+
+class Scheduler(ReadBudget):
+    """A run queue of sessions, and those that wait for their output to coalesce before they join it.
+
+    One session is read each time the loop comes round.
+    """
+
+    __slots__ = ("_coalescing", "_loop", "_queue", "_scheduled", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._waiting: dict[Attachment, None] = {}
-        self._resting: dict[Attachment, None] = {}
+        self._queue: dict[Schedulable, None] = {}
+        self._coalescing: dict[Schedulable, None] = {}
         self._scheduled = False
-        self._alarm = CoalescingTimer()
-        loop.add_reader(self._alarm.fd, self._rested)
+        self._timer = CoalescingTimer()
+        loop.add_reader(self._timer.fd, self._coalesced)
 
     def close(self) -> None:
-        """Release the alarm; nobody waits any more."""
-        self._loop.remove_reader(self._alarm.fd)
-        self._alarm.close()
+        """Release the timer; no session is read any more."""
+        self._loop.remove_reader(self._timer.fd)
+        self._timer.close()
 
-    def __contains__(self, hold: Attachment) -> bool:
-        return hold in self._waiting or hold in self._resting
+    def __contains__(self, session: Schedulable) -> bool:
+        return session in self._queue or session in self._coalescing
 
-    def join(self, hold: Attachment) -> None:
-        """Wait for a turn, behind all others."""
-        self._waiting[hold] = None
+    def join(self, session: Schedulable) -> None:
+        """Queue ``session`` behind all others."""
+        self._queue[session] = None
         self._schedule()
 
-    def rest(self, hold: Attachment) -> None:
-        """Wait a moment, at most as long as the alarm takes, and then for a turn."""
-        if not self._resting:
-            self._alarm.set()
-        self._resting[hold] = None
+    def coalesce(self, session: Schedulable) -> None:
+        """Queue ``session`` once its output had time to coalesce."""
+        if not self._coalescing:
+            self._timer.set()
+        self._coalescing[session] = None
 
-    def leave(self, hold: Attachment) -> None:
-        """Wait no more."""
-        self._waiting.pop(hold, None)
-        self._resting.pop(hold, None)
+    def leave(self, session: Schedulable) -> None:
+        """Remove ``session`` from the queue."""
+        self._queue.pop(session, None)
+        self._coalescing.pop(session, None)
 
-    def _rested(self) -> None:
-        if self._alarm.clear():
-            self._waiting.update(self._resting)
-            self._resting.clear()
+    def _coalesced(self) -> None:
+        if self._timer.clear():
+            self._queue.update(self._coalescing)
+            self._coalescing.clear()
             self._schedule()
 
     def _schedule(self) -> None:
-        if self._waiting and not self._scheduled:
+        if self._queue and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._run_next)
 
-    def _turn(self) -> None:
+    def _run_next(self) -> None:
         self._scheduled = False
-        hold = next(iter(self._waiting), None)
-        if hold is not None:
-            del self._waiting[hold]
+        session = next(iter(self._queue), None)
+        if session is not None:
+            del self._queue[session]
             self._schedule()
-            hold.take_turn()
+            session.run_once()

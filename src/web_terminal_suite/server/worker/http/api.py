@@ -10,35 +10,21 @@ from litestar.datastructures import Cookie
 from litestar.params import Parameter
 
 from web_terminal_suite import __version__
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
+from web_terminal_suite.protocol.signals import signal_number
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.http.auth_middleware import GRANT
 from web_terminal_suite.server.worker.http.metrics import exposition
-from web_terminal_suite.server.worker.native import signal_number
 
 if TYPE_CHECKING:
-    from web_terminal_suite.server.worker.main import WorkerProcess
+    from web_terminal_suite.server.worker.context import WorkerContext
 
 _PAGE_LIMIT = 1000
-
-_STATUS = {
-    "no_such_session": 404,
-    "session_expired": 410,
-    "forbidden": 403,
-    "session_limit": 429,
-    "rate_limit": 429,
-    "out_of_range": 422,
-    "unknown_signal": 422,
-    "message_too_big": 413,
-    "authentication_failed": 401,
-    "going_away": 503,
-}
-# Whatever else the host refuses is a shell that could not be started as asked.
-_STATUS_SPAWN_FAILED = 422
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,10 +68,10 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
-def worker_of(request: Request[Any, Any, Any]) -> WorkerProcess:
-    """The worker that answers."""
-    worker: WorkerProcess = request.app.state["worker"]
-    return worker
+def context_of(request: Request[Any, Any, Any]) -> WorkerContext:
+    """What requests share with all connections of this worker."""
+    context: WorkerContext = request.app.state["context"]
+    return context
 
 
 def grant_of(request: Request[Any, Any, Any]) -> Principal:
@@ -100,36 +86,36 @@ def who_asks(request: Request[Any, Any, Any]) -> ipc.Caller:
     return ipc.Caller(grant.user, grant.role)
 
 
-def _check_size(worker: WorkerProcess, cols: int | None, rows: int | None) -> None:
-    settings = worker.settings
+def _check_size(context: WorkerContext, cols: int | None, rows: int | None) -> None:
+    settings = context.settings
     for name, value, limit in (("cols", cols, settings.max_cols), ("rows", rows, settings.max_rows)):
         if value is not None and not 1 <= value <= limit:
-            raise TheirError("out_of_range", f"{name} = {value} is out of range: 1 to {limit}")
+            raise TheirError(ErrorCode.OUT_OF_RANGE, f"{name} = {value} is out of range: 1 to {limit}")
 
 
 @post("/login", status_code=200, summary="Exchange a token for a cookie")
 async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
-    worker = worker_of(request)
-    access = worker.access
+    context = context_of(request)
+    access = context.access
     address = request.client.host if request.client else ""
     try:
         grant = access.try_token(data.token, address)
     except TooManyFailures as denied:
-        raise TheirError("rate_limit", denied.reason) from denied
+        raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
     except Denied as denied:
-        worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
-        raise TheirError("authentication_failed", denied.reason) from denied
+        context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
     return Response(Me(grant.user, grant.role), cookies=[login_cookie(request, grant)])
 
 
 def login_cookie(request: Request[Any, Any, Any], grant: Principal) -> Cookie:
     """What a browser keeps instead of the token."""
-    worker = worker_of(request)
+    context = context_of(request)
     return Cookie(
-        key=worker.access.cookie_name,
-        value=worker.access.cookie(grant),
-        path=worker.settings.base_path or "/",
-        max_age=worker.settings.login_seconds,
+        key=context.access.cookie_name,
+        value=context.access.cookie(grant),
+        path=context.settings.base_path or "/",
+        max_age=context.settings.login_seconds,
         httponly=True,
         samesite="strict",
         secure=_is_https(request),
@@ -143,9 +129,9 @@ def _is_https(request: Request[Any, Any, Any]) -> bool:
 
 @post("/logout", status_code=204, summary="Forget the cookie")
 async def logout(request: Request[Any, Any, Any]) -> Response[None]:
-    worker = worker_of(request)
+    context = context_of(request)
     response: Response[None] = Response(None, status_code=204)
-    response.delete_cookie(worker.access.cookie_name, path=worker.settings.base_path or "/")
+    response.delete_cookie(context.access.cookie_name, path=context.settings.base_path or "/")
     return response
 
 
@@ -157,10 +143,10 @@ async def me(request: Request[Any, Any, Any]) -> Me:
 
 @post("/sessions", summary="Create a session")
 async def create_session(request: Request[Any, Any, Any], data: SessionSpec | None = None) -> SessionInfo:
-    worker = worker_of(request)
+    context = context_of(request)
     spec = data or SessionSpec()
-    _check_size(worker, spec.cols, spec.rows)
-    return await worker.hosts.make(who_asks(request), spec)
+    _check_size(context, spec.cols, spec.rows)
+    return await context.hosts.create_detached(who_asks(request), spec)
 
 
 @get("/sessions", summary="List sessions")
@@ -169,21 +155,21 @@ async def list_sessions(
     limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
     after: str | None = None,
 ) -> SessionPage:
-    answer = await worker_of(request).hosts.list(who_asks(request), limit, after)
+    answer = await context_of(request).hosts.list(who_asks(request), limit, after)
     return SessionPage(answer.sessions, answer.total, answer.next)
 
 
 @get("/sessions/{id:str}", summary="Read a session")
 async def read_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = await worker_of(request).hosts.of(id).ask(ipc.GetSession, who=who_asks(request), session=id)
+    told: ipc.InfoReply = await context_of(request).hosts.of(id).ask(ipc.GetSession, who=who_asks(request), session=id)
     return told.facts
 
 
 @patch("/sessions/{id:str}", summary="Rename or resize a session")
 async def change_session(request: Request[Any, Any, Any], id: str, data: SessionPatch) -> SessionInfo:
-    worker = worker_of(request)
-    _check_size(worker, data.cols, data.rows)
-    told: ipc.InfoReply = await worker.hosts.of(id).ask(
+    context = context_of(request)
+    _check_size(context, data.cols, data.rows)
+    told: ipc.InfoReply = await context.hosts.of(id).ask(
         ipc.UpdateSession, who=who_asks(request), session=id, name=data.name, cols=data.cols, rows=data.rows
     )
     return told.facts
@@ -191,39 +177,36 @@ async def change_session(request: Request[Any, Any, Any], id: str, data: Session
 
 @post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
 async def touch_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = await worker_of(request).hosts.of(id).ask(ipc.TouchSession, who=who_asks(request), session=id)
+    told: ipc.InfoReply = (
+        await context_of(request).hosts.of(id).ask(ipc.TouchSession, who=who_asks(request), session=id)
+    )
     return told.facts
 
 
 @post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
 async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
     number = signal_number(data.name)
-    await worker_of(request).hosts.of(id).ask(ipc.SignalSession, who=who_asks(request), session=id, number=number)
+    await context_of(request).hosts.of(id).ask(ipc.SignalSession, who=who_asks(request), session=id, number=number)
 
 
 @delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
 async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
-    await worker_of(request).hosts.of(id).ask(ipc.DestroySession, who=who_asks(request), session=id)
+    await context_of(request).hosts.of(id).ask(ipc.DestroySession, who=who_asks(request), session=id)
 
 
 @get("/health", summary="Whether this server takes sessions")
 async def health(request: Request[Any, Any, Any]) -> Response[Health]:
-    stopping = worker_of(request).leaving_now
+    stopping = context_of(request).leaving is not None
     return Response(Health("stopping" if stopping else "ok", __version__), status_code=503 if stopping else 200)
 
 
 @get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
 async def metrics(request: Request[Any, Any, Any]) -> bytes:
-    worker = worker_of(request)
-    return exposition(await worker.hosts.count(), worker.counters.totals())
+    context = context_of(request)
+    return exposition(await context.hosts.count(), context.counters.totals())
 
 
 HANDLERS = [
     login, logout, me, create_session, list_sessions, read_session, change_session, touch_session,
     signal_session, delete_session, health, metrics,
 ]  # fmt: skip
-
-
-def status_of(error: TheirError) -> int:
-    """The HTTP status that goes with an error's code."""
-    return _STATUS.get(error.code, _STATUS_SPAWN_FAILED)

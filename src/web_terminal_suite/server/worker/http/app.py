@@ -16,30 +16,31 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from web_terminal_suite import __version__
-from web_terminal_suite.protocol.errors import TheirError
+from web_terminal_suite.protocol.error_codes import ErrorCode
+from web_terminal_suite.protocol.errors import Malformed, TheirError
 from web_terminal_suite.server.worker.http import api, jupyter, ttyd
 from web_terminal_suite.server.worker.http.auth_middleware import gate
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
+    from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.http.auth_middleware import Application
-    from web_terminal_suite.server.worker.main import WorkerProcess
 
 log = logging.getLogger("web_terminal_suite.worker")
 
 PAGE = pathlib.Path(__file__).parents[1] / "page"
 
 
-def application(worker: WorkerProcess) -> Application:
+def application(context: WorkerContext) -> Application:
     """The ASGI application of one worker."""
-    base = worker.settings.base_path
+    base = context.settings.base_path
     app = Litestar(
         route_handlers=[
             Router(path=f"{base}/api/v1", route_handlers=list(api.HANDLERS)),
-            *_foreign(worker.settings),
+            *_foreign(context.settings),
             *_page(base),
         ],
-        state=State({"worker": worker}),
+        state=State({"context": context}),
         openapi_config=OpenAPIConfig(
             title="web-terminal",
             version=__version__,
@@ -50,7 +51,7 @@ def application(worker: WorkerProcess) -> Application:
                 security_schemes={
                     "token": SecurityScheme(type="http", scheme="bearer"),
                     "cookie": SecurityScheme(
-                        type="apiKey", name=worker.access.cookie_name, security_scheme_in="cookie"
+                        type="apiKey", name=context.access.cookie_name, security_scheme_in="cookie"
                     ),
                 }
             ),
@@ -64,7 +65,7 @@ def application(worker: WorkerProcess) -> Application:
             Exception: _our_error,
         },
     )
-    return gate(app, worker.access, worker.settings)
+    return gate(app, context.access, context.settings)
 
 
 def _foreign(settings: Settings) -> list[Router]:
@@ -93,13 +94,13 @@ def _problem(status: int, code: str, message: str) -> Response[api.Problem]:
 
 
 def _their_error(_request: Request[Any, Any, Any], error: TheirError) -> Response[api.Problem]:
-    return _problem(api.status_of(error), error.code, error.message)
+    return _problem(error.status, error.code, error.message)
 
 
 def _invalid(_request: Request[Any, Any, Any], error: ValidationException) -> Response[api.Problem]:
     details = error.extra if isinstance(error.extra, list) else []
     text = "; ".join(f"{each.get('key', 'body')}: {each.get('message')}" for each in details if isinstance(each, dict))
-    return _problem(422, "malformed_message", text or error.detail)
+    return _their_error(_request, Malformed(text or error.detail))
 
 
 def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[api.Problem]:
@@ -107,9 +108,9 @@ def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 
 def _too_deep(_request: Request[Any, Any, Any], _error: RecursionError) -> Response[api.Problem]:
-    return _problem(422, "malformed_message", "JSON nested too deeply")
+    return _their_error(_request, Malformed("JSON nested too deeply"))
 
 
 def _our_error(_request: Request[Any, Any, Any], error: Exception) -> Response[api.Problem]:
     log.error("request failed", exc_info=error)
-    return _problem(500, "internal_error", "the server failed; its log says more")
+    return _their_error(_request, TheirError(ErrorCode.INTERNAL_ERROR, "the server failed; its log says more"))

@@ -5,10 +5,12 @@ Wraps the whole application, so that a route added later is closed until somebod
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from web_terminal_suite.protocol.error_codes import CONSEQUENCES, ErrorCode
 from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFailures
 
 if TYPE_CHECKING:
@@ -64,27 +66,27 @@ def gate(application: Application, access: Access, settings: Settings) -> Applic
             await send(event)
 
         if "\0" in path:  # no file and no route has one, and the file system raises
-            await _refuse(send_with_headers, 400, "malformed_message", "the path holds a NUL character")
+            await _refuse(send_with_headers, ErrorCode.BAD_REQUEST, "the path holds a NUL character")
             return
         try:
             access.check_host(headers.get(b"host"))
             if scope["method"] not in ("GET", "HEAD"):
                 access.check_origin(headers.get(b"origin"), headers.get(b"host"))
         except Denied as denied:
-            await _refuse(send_with_headers, 403, "forbidden", denied.reason)
+            await _refuse(send_with_headers, ErrorCode.FORBIDDEN, denied.reason)
             return
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
             address = scope["client"][0] if scope["client"] else ""
             scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address, scheme)
         except TooManyFailures as denied:
-            await _refuse(send_with_headers, 429, "rate_limit", denied.reason)
+            await _refuse(send_with_headers, ErrorCode.RATE_LIMIT, denied.reason)
             return
         except Denied as denied:
             scope[GRANT] = None
             reason = denied.reason
         if scope[GRANT] is None and not _is_open(scope["method"], path):
-            await _refuse(send_with_headers, 401, "authentication_failed", reason, scheme)
+            await _refuse(send_with_headers, ErrorCode.AUTHENTICATION_FAILED, reason, scheme)
             return
         await application(scope, receive, send_with_headers)
 
@@ -103,11 +105,12 @@ def _is_open(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") and (path in _OPEN_FILES or path.startswith(_OPEN_PAGE))
 
 
-async def _refuse(send: Send, status: int, code: str, message: str, scheme: Scheme = "bearer") -> None:
+async def _refuse(send: Send, code: ErrorCode, message: str, scheme: Scheme = "bearer") -> None:
+    status = CONSEQUENCES[code].status
     body = msgspec.json.encode({"code": code, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
+    if status is HTTPStatus.UNAUTHORIZED:
         # A browser asks its user only where Basic is offered, which nothing of ours needs.
         headers.append((b"www-authenticate", b'Basic realm="web-terminal"' if scheme == "basic" else b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": body})

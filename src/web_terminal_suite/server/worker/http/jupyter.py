@@ -11,10 +11,11 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 
+from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
 from web_terminal_suite.server import ipc
-from web_terminal_suite.server.worker.http.api import grant_of, login_cookie, who_asks, worker_of
+from web_terminal_suite.server.worker.http.api import context_of, grant_of, login_cookie, who_asks
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -44,10 +45,10 @@ def _terminal(facts: ipc.SessionInfo) -> Terminal:
 
 async def _live(request: Request[Any, Any, Any], name: str) -> ipc.SessionInfo:
     told: ipc.InfoReply = (
-        await worker_of(request).hosts.of(name).ask(ipc.GetSession, who=who_asks(request), session=name)
+        await context_of(request).hosts.of(name).ask(ipc.GetSession, who=who_asks(request), session=name)
     )
     if told.facts.state not in _LIVE:
-        raise TheirError("no_such_session", f"session {name} has ended")
+        raise TheirError(ErrorCode.NO_SUCH_SESSION, f"session {name} has ended")
     return told.facts
 
 
@@ -61,7 +62,7 @@ def _directory(settings: Settings, cwd: str | None) -> str | None:
 
 def _remembered(request: Request[Any, Any, Any]) -> list[Cookie]:
     """A login for whoever sent a token: JupyterLab sends it over HTTP and expects a cookie to open its WebSocket."""
-    settings = worker_of(request).settings
+    settings = context_of(request).settings
     if "authorization" not in request.headers or not settings.has_authentication:
         return []
     return [login_cookie(request, grant_of(request))]
@@ -72,7 +73,7 @@ async def list_terminals(request: Request[Any, Any, Any]) -> Response[list[Termi
     found: list[Terminal] = []
     after: str | None = None
     while True:
-        listed = await worker_of(request).hosts.list(who_asks(request), _PAGE, after)
+        listed = await context_of(request).hosts.list(who_asks(request), _PAGE, after)
         found += [_terminal(facts) for facts in listed.sessions if facts.state in _LIVE]
         after = listed.next
         if after is None:
@@ -81,10 +82,10 @@ async def list_terminals(request: Request[Any, Any, Any]) -> Response[list[Termi
 
 @post("/api/terminals", status_code=200, summary="Create a terminal, as Jupyter does")
 async def create_terminal(request: Request[Any, Any, Any], data: NewTerminal | None = None) -> Response[Terminal]:
-    worker = worker_of(request)
+    context = context_of(request)
     asked = data or NewTerminal()
-    spec = SessionSpec(name=asked.name or None, cwd=_directory(worker.settings, asked.cwd))
-    facts = await worker.hosts.make(who_asks(request), spec)
+    spec = SessionSpec(name=asked.name or None, cwd=_directory(context.settings, asked.cwd))
+    facts = await context.hosts.create_detached(who_asks(request), spec)
     return Response(_terminal(facts), cookies=_remembered(request), status_code=200)
 
 
@@ -96,7 +97,7 @@ async def read_terminal(request: Request[Any, Any, Any], name: str) -> Terminal:
 @delete("/api/terminals/{name:str}", status_code=204, summary="End a terminal, as Jupyter does")
 async def delete_terminal(request: Request[Any, Any, Any], name: str) -> None:
     facts = await _live(request, name)
-    await worker_of(request).hosts.of(name).ask(ipc.DestroySession, who=who_asks(request), session=facts.id)
+    await context_of(request).hosts.of(name).ask(ipc.DestroySession, who=who_asks(request), session=facts.id)
 
 
 HANDLERS = [list_terminals, create_terminal, read_terminal, delete_terminal]

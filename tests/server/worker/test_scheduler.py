@@ -1,4 +1,4 @@
-"""Several floods in one worker: each in its turn, none before everybody else was heard, none forgotten."""
+"""Several floods in one worker: each is read in its turn, none twice before the others, none is forgotten."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import SHARED_TURN_BYTES, TURN_BYTES, Cursor, Session
 from web_terminal_suite.server.worker.attachment import Attachment
 from web_terminal_suite.server.worker.host_client import HostClient
+from web_terminal_suite.server.worker.pause_watch import PauseWatch
 from web_terminal_suite.server.worker.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
 # Every line is the line discipline's work, so it is slower than whoever reads it.
-GASPS = "stty -echo; echo go; read line; exec yes 0123456789012345678901234567890123456789"
+BURSTS = "stty -echo; echo go; read line; exec yes 0123456789012345678901234567890123456789"
 FLOODS = 3
 CAPACITY = 1 << 20
 _TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
@@ -36,21 +37,21 @@ _TURN_BYTES = SHARED_TURN_BYTES + FULL_READ_BYTES
 class Viewer:
     """One that takes everything, and notes which session came in which order."""
 
-    def __init__(self, hold: Attachment, order: list[Attachment]) -> None:
-        self._hold = hold
+    def __init__(self, attachment: Attachment, order: list[Attachment]) -> None:
+        self._attachment = attachment
         self._order = order
-        self.cursor = Cursor(hold.session.log, hold.session.log.end, CAPACITY // 2)
+        self.cursor = Cursor(attachment.session.log, attachment.session.log.end, CAPACITY // 2)
         self.stalls = False
 
-    def relay(self, _: Attachment) -> None:
+    def fast_path(self, _: Attachment) -> None:
         return None
 
     def credit_end(self) -> int:
         return self.cursor.window.sent + self.cursor.window.room()
 
     def advance(self) -> None:
-        self._order.append(self._hold)
-        self.cursor.window.sent = self._hold.session.log.end
+        self._order.append(self._attachment)
+        self.cursor.window.sent = self._attachment.session.log.end
         if not self.stalls:
             self.cursor.window.ack(self.cursor.window.sent)
 
@@ -63,17 +64,18 @@ class Worker:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.loop = asyncio.get_running_loop()
-        self.rota = Scheduler(self.loop)
-        stack.callback(self.rota.close)
+        self.scheduler = Scheduler(self.loop)
+        stack.callback(self.scheduler.close)
         self.order: list[Attachment] = []
         near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link = HostClient(near, self.loop, lambda: None, self.rota)
+        self.pauses = PauseWatch(self.loop)
+        self._client = HostClient(near, self.loop, lambda: None, self.scheduler, self.pauses)
         stack.callback(self._far.close)
         stack.callback(near.close)
         stack.callback(self.loop.remove_reader, near.fileno())
         self._stack = stack
 
-    def hold(self, number: int, program: str = FLOOD) -> Attachment:
+    def attach(self, number: int, program: str = FLOOD) -> Attachment:
         """A session whose program writes without end once it is typed a line."""
         pty = self._stack.enter_context(running("/bin/sh", "-c", program))
         read_until(pty, b"go")
@@ -83,19 +85,33 @@ class Worker:
             id=str(number), name="s", user="u", state="running", pid=pty.pid, command=("sh",), cols=80, rows=24,
             offset=0, viewers=1, created=0.0, idle_seconds=0.0,
         )  # fmt: skip
-        hold = Attachment(self._link, facts, Session(pty, arena.log(0), self.rota), pumping=True)
-        self._stack.callback(hold.close)
-        hold.enter(Viewer(hold, self.order))
-        return hold
+        attachment = Attachment(
+            facts,
+            Session(pty, arena.log(0), self.scheduler),
+            owner=self._client,
+            loop=self.loop,
+            scheduler=self.scheduler,
+            pauses=self.pauses,
+            pumping=True,
+        )
+        self._stack.callback(attachment.close)
+        attachment.enter(Viewer(attachment, self.order))
+        return attachment
 
     async def come_round(self) -> list[tuple[Attachment, int]]:
         """Let the loop come round once; which of those that waited for a turn had one, and how much they were read."""
-        before = {hold: hold.session.log.end for hold in self.holds if hold in self.rota}
+        before = {
+            attachment: attachment.session.log.end for attachment in self.attachments if attachment in self.scheduler
+        }
         self.order.clear()
         await asyncio.sleep(0)
-        return [(hold, hold.session.log.end - before[hold]) for hold in self.order if hold in before]
+        return [
+            (attachment, attachment.session.log.end - before[attachment])
+            for attachment in self.order
+            if attachment in before
+        ]
 
-    holds: list[Attachment]
+    attachments: list[Attachment]
 
 
 @pytest.fixture
@@ -103,16 +119,16 @@ async def worker() -> Iterator[Worker]:
     """Three sessions that flood."""
     with contextlib.ExitStack() as stack:
         found = Worker(stack)
-        found.holds = [found.hold(number) for number in range(FLOODS)]
-        for hold in found.holds:
-            hold.write(b"\r")
-        await until(lambda: all(hold.session.log.end > CAPACITY for hold in found.holds))
+        found.attachments = [found.attach(number) for number in range(FLOODS)]
+        for attachment in found.attachments:
+            attachment.write(b"\r")
+        await until(lambda: all(attachment.session.log.end > CAPACITY for attachment in found.attachments))
         yield found
 
 
-async def until(holds) -> None:
+async def until(condition) -> None:
     async with asyncio.timeout(GUARD_SECONDS):
-        while not holds():
+        while not condition():
             await asyncio.sleep(0)
 
 
@@ -120,19 +136,19 @@ async def test_one_turn_of_bounded_size_each_time_the_loop_comes_round(worker):
     turns: list[Attachment] = []
     async with asyncio.timeout(GUARD_SECONDS):
         while len(turns) < 20 * FLOODS:
-            several = worker.rota.floods > 1
-            for hold, count in (came := await worker.come_round()):
+            several = worker.scheduler.floods > 1
+            for attachment, count in (came := await worker.come_round()):
                 assert count <= (_TURN_BYTES if several else TURN_BYTES)
-                turns.append(hold)
+                turns.append(attachment)
             assert len(came) <= 1
-    assert set(turns) == set(worker.holds)
+    assert set(turns) == set(worker.attachments)
 
 
 async def test_who_waits_for_a_turn_may_leave_be_paused_and_come_back(worker):
-    first, second, third = worker.holds
+    first, second, third = worker.attachments
     first.close()
     assert not first.session.floods
-    viewer = second.visitors[0]
+    viewer = second.viewers[0]
     viewer.stalls = True
     await until(lambda: viewer.credit_end() <= second.session.log.end)
     await until(lambda: not second.session.floods)
@@ -151,18 +167,18 @@ async def test_who_waits_for_a_turn_may_leave_be_paused_and_come_back(worker):
 async def test_one_that_is_slower_than_its_reader_rests_and_goes_on():
     with contextlib.ExitStack() as stack:
         worker = Worker(stack)
-        hold = worker.hold(0, GASPS)
-        hold.write(b"\r")
+        attachment = worker.attach(0, BURSTS)
+        attachment.write(b"\r")
         for _ in range(3):
-            await until(lambda: hold in worker.rota and not hold.session.floods)
-            seen = hold.session.log.end
-            await until(lambda seen=seen: hold.session.log.end > seen + CAPACITY)
-        await until(lambda: hold in worker.rota)
-        hold.credited()  # as when its viewer acknowledges something
-        assert not worker.loop.remove_reader(hold.session.pty.fd)
-        assert hold in worker.rota
-        hold.close()
-        assert hold not in worker.rota
+            await until(lambda: attachment in worker.scheduler and not attachment.session.floods)
+            seen = attachment.session.log.end
+            await until(lambda seen=seen: attachment.session.log.end > seen + CAPACITY)
+        await until(lambda: attachment in worker.scheduler)
+        attachment.credited()  # as when its viewer acknowledges something
+        assert not worker.loop.remove_reader(attachment.session.pty.fd)
+        assert attachment in worker.scheduler
+        attachment.close()
+        assert attachment not in worker.scheduler
 
 
 @pytest.mark.parametrize("subprotocol", list(Subprotocol))

@@ -1,9 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""``relay`` compiled: the same decisions in the same order, without the interpreter between two system calls.
+"""The fast path of a keystroke: from the socket to the terminal and back, for a session's only viewer on our binary
+subprotocol. Optional: made by the build where there is a C compiler, see ``outbox``.
 
-Made by the build where there is a compiler; ``relays`` takes ``relay`` otherwise. It differs in three things: it reads
-a terminal that has much to say until that has no more, and sends it as one frame; it notes acknowledgements; and what
-answers messages that came together leaves together.
+The slow path (``ServerConnection``, ``Attachment``, ``Session.pump``) serves any number of viewers on any protocol,
+however far behind. Most sessions have one viewer that has seen everything, and then each key passes through some forty
+calls that decide nothing. Here the same is done in one step each way. Whatever is not as simple as that is left,
+untouched, to the slow path. ``tests/server/worker/test_path_conformance.py`` holds both to the same.
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
@@ -17,9 +19,10 @@ from posix.unistd cimport read, write
 
 from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal_suite.server.log import OPENING_BYTES
+from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
-from web_terminal_suite.server.worker import relay
 from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.protocols import protocol
 
 cdef enum:
     HEAD_ROOM = 14
@@ -31,8 +34,10 @@ cdef enum:
     # As many digits cannot overflow.
     OFFSET_DIGITS = 18
 
-cdef Py_ssize_t KEY_BYTES = relay.KEY_BYTES
-cdef Py_ssize_t READ_BYTES = relay.READ_BYTES
+# What a person types at once; a paste goes through the slow path.
+cdef Py_ssize_t KEY_BYTES = 64
+# A read from a pseudo-terminal gives less than this.
+cdef Py_ssize_t READ_BYTES = FULL_READ_BYTES + 1
 cdef uint8_t INPUT = Kind.INPUT
 cdef uint8_t OUTPUT = Kind.OUTPUT
 cdef Py_ssize_t MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
@@ -42,9 +47,9 @@ cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 # The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
 if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
-    relay.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
+    protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
 ):
-    raise ImportError("_relay was compiled for other sizes than these modules have")
+    raise ImportError("the fast path was compiled for other sizes than these modules have")
 
 cdef char* ack_head = ACK_HEAD
 cdef Py_ssize_t ACK_HEAD_BYTES = len(ACK_HEAD)
@@ -67,7 +72,7 @@ cdef void* address_of(memory) except NULL:
 
 
 def lighten(WSTransport transport not None):
-    """Let a connection drop what nobody needs after its handshake: both messages of it, and a buffer of its own.
+    """Let a connection drop what is not needed after its handshake: both messages of it, and a buffer of its own.
 
     What is sent is put together in that buffer and has left it when ``send`` returns, so all connections of the one
     thread share one. Saves 1.9 kB of thousands.
@@ -83,16 +88,16 @@ def lighten(WSTransport transport not None):
 cdef MemoryBuffer shared_buffer = None
 
 
-cdef class Listener(WSListener):
-    """As ``relay.Listener``."""
+cdef class MessageListener(WSListener):
+    """As ``outbox.SlowListener``, but ``fast`` is offered each frame first, and replies are gathered."""
 
-    cdef public Relay _relay
+    cdef public FastPath fast
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         if not frame.last_in_buffer and gatherer is not transport:
             self.gather(transport)
         try:
-            if self._relay is None or not self._relay.took(frame):
+            if self.fast is None or not self.fast.took(frame):
                 self.on_frame(transport, frame)
         finally:
             if frame.last_in_buffer and gatherer is transport:
@@ -144,8 +149,13 @@ cdef int send_gathered() except -1:
     return 0
 
 
-cdef class Relay:
-    """As ``relay.Relay``."""
+cdef class FastPath:
+    """The fast path of one viewer who may write and is its session's only one, until ``end`` is called.
+
+    ``write`` and ``pump`` are the slow path of input and output. ``flooded`` is called when there is more to read than
+    one turn's share, and ``coalesce`` when much was read and nothing is left; on the slow path ``pump`` sees to both.
+    While it lives nothing else reads the terminal, writes the log or moves the window forward.
+    """
 
     cdef:
         int _fd
@@ -157,7 +167,7 @@ cdef class Relay:
         object _write
         object _pump
         object _flooded
-        object _rest
+        object _coalesce
         uint64_t* _words
         uint8_t* _opening
         uint8_t* _ring
@@ -166,7 +176,7 @@ cdef class Relay:
         Py_ssize_t _claimed
         Py_ssize_t _capacity
 
-    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, rest):
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, coalesce):
         cdef uint8_t* view
         places = session.log.places
         view = <uint8_t*>address_of(places.view)
@@ -186,16 +196,18 @@ cdef class Relay:
         self._write = write
         self._pump = pump
         self._flooded = flooded
-        self._rest = rest
+        self._coalesce = coalesce
         self._fd = session.pty.fd
 
     def __cinit__(self):
         self._fd = -1
 
     def end(self):
+        """There is another viewer, or none, or no terminal: from now on everything takes the slow path."""
         self._fd = -1
 
     cpdef bint took(self, WSFrame frame) except -1:
+        """Type what ``frame`` holds, or note what it acknowledges. ``False``: nothing was done."""
         cdef Py_ssize_t size, taken
         cdef timespec now
         if self._fd < 0 or not frame.fin:
@@ -242,6 +254,7 @@ cdef class Relay:
         return True
 
     def readable(self):
+        """Read the terminal into the log and send it, if the viewer has everything else and takes this."""
         cdef uint64_t sent = self._window.sent
         cdef Py_ssize_t room = self._window.limit - sent + self._window.acked + self._window.skipped
         cdef uint8_t* head = frame_space + HEAD_ROOM
@@ -276,14 +289,14 @@ cdef class Relay:
             self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
         if got < 0 and number == EAGAIN:
             if count >= BULK and not flooded:
-                self._rest()
+                self._coalesce()
             return
         if got <= 0:  # the end
             self._pump()
         elif got == READ_BYTES - 1:
             self._flooded()
         elif count >= BULK and not flooded:
-            self._rest()
+            self._coalesce()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""

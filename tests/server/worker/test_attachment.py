@@ -1,4 +1,4 @@
-"""Holds and links, with a real shell and real sockets; the host is the test's end of the channel."""
+"""Attachments and follower channels, with a real shell and real sockets; the host is the test's end of the channel."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from web_terminal_suite.server.pty import Pty
 from web_terminal_suite.server.session import Session
 from web_terminal_suite.server.worker.attachment import Attachment
 from web_terminal_suite.server.worker.host_client import HostClient
+from web_terminal_suite.server.worker.pause_watch import PauseWatch
 from web_terminal_suite.server.worker.scheduler import Scheduler
 
 FACTS = ipc.SessionInfo(
@@ -21,19 +22,28 @@ FACTS = ipc.SessionInfo(
 )  # fmt: skip
 
 
-async def test_a_follower_is_told_to_look_even_when_all_output_came_before_its_link():
+async def test_a_follower_is_told_to_look_even_when_all_output_came_before_before_its_channel():
     """What the pump appends between the follower's last look and the link's arrival must not wait for more output."""
     loop = asyncio.get_running_loop()
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pump_end, follower_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     follower_end.setblocking(False)
     with running("/bin/sh", "-c", "read x") as shell, far, follower_end:
-        rota = Scheduler(loop)
-        session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0), rota)
-        hold = Attachment(HostClient(near, loop, lambda: None, rota), FACTS, session, pumping=True)
+        scheduler = Scheduler(loop)
+        session = Session(Pty(os.dup(shell.fd), shell.pid), Arena.create(64 * 1024).log(0), scheduler)
+        pauses = PauseWatch(loop)
+        attachment = Attachment(
+            FACTS,
+            session,
+            owner=HostClient(near, loop, lambda: None, scheduler, pauses),
+            loop=loop,
+            scheduler=scheduler,
+            pauses=pauses,
+            pumping=True,
+        )
         session.log.append(b"before the link")
-        hold.followed(pump_end.detach())
+        attachment.add_follower(pump_end.detach())
         assert follower_end.recv(1)
-        hold.close()
+        attachment.close()
         loop.remove_reader(near.fileno())
         near.close()

@@ -1,4 +1,7 @@
-"""The short way of a keystroke, compiled and in Python: it gives what the ordinary way gives, and leaves in time."""
+"""One suite for both paths of a keystroke: the slow path in Python and the compiled fast path.
+
+The fast path leaves to the slow one what is not simple. What a client sees is the same.
+"""
 
 from __future__ import annotations
 
@@ -18,33 +21,33 @@ from web_terminal_suite.client.errors import Closed
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol.codec import Frame, Subprotocol
 from web_terminal_suite.protocol.messages import FlowControl
-from web_terminal_suite.server.worker import relays
+from web_terminal_suite.server.worker import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Serving
 
-KINDS = ("compiled", "python")
+PATHS = {"slow": {"PURE_PYTHON": "1"}, "fast": {}}
 LOG_BYTES = 64 * 1024
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=PATHS)
 def small(request) -> Iterator[Serving]:
     """A server with the smallest log, so that the ring wraps soon."""
-    if request.param == "compiled" and relays.KIND != "compiled":
-        pytest.skip(f"the relay is not compiled here: {relays.WHY}")
-    environment = {"PURE_PYTHON": "1"} if request.param == "python" else {}
-    with serving("--log-size", str(LOG_BYTES), "--window", str(LOG_BYTES // 2), env=environment) as each:
-        assert any(f"relay: {request.param}" in line for line in each.log) or _says(each, request.param)
+    if request.param == "fast" and outbox.WHY_SLOW:
+        pytest.skip(f"there is no fast path here: {outbox.WHY_SLOW}")
+    flags = ("--log-size", str(LOG_BYTES), "--window", str(LOG_BYTES // 2))
+    with serving(*flags, env=PATHS[request.param]) as each:
+        assert says(each, "compiled" if request.param == "fast" else "none (PURE_PYTHON is set)")
         yield each
 
 
-def _says(server: Serving, kind: str) -> bool:
-    """The worker says it before it is ready, but its words come by another pipe than the server's URL."""
-    while not any("relay: " in line for line in server.log):
+def says(server: Serving, what: str) -> bool:
+    """The worker says it before it is ready, but its words come through another pipe than the server's URL."""
+    while not any("fast path: " in line for line in server.log):
         assert server.process.poll() is None
-    return any(f"relay: {kind}" in line for line in server.log)
+    return any(f"fast path: {what}" in line for line in server.log)
 
 
 async def echoing(connection) -> None:
@@ -126,7 +129,7 @@ async def test_another_viewer_and_its_leaving_change_nothing(small):
         await first.close(destroy=True)
 
 
-async def test_what_is_not_a_key_goes_the_ordinary_way(small):
+async def test_what_is_not_a_key_takes_the_slow_path(small):
     async with connect(small.url) as connection:
         await connection.attach()
         await echoing(connection)
@@ -223,12 +226,12 @@ async def test_a_shell_that_ends_is_told_of_after_its_last_byte(small):
         assert (exited.status, exited.offset) == (5, connection.offset)
 
 
-def test_python_serves_where_nothing_was_compiled():
+def test_the_slow_path_serves_where_nothing_was_compiled():
     program = (
-        "import sys; sys.modules['web_terminal_suite.server.worker._relay'] = None\n"
-        "from web_terminal_suite.server.worker import relay, relays\n"
-        "print(relays.KIND, relays.Relay is relay.Relay, bool(relays.WHY))"
+        "import sys; sys.modules['web_terminal_suite.server.worker._fast_path'] = None\n"
+        "from web_terminal_suite.server.worker import outbox\n"
+        "print(outbox.FastPath, outbox.MessageListener is outbox.SlowListener, bool(outbox.WHY_SLOW))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PURE_PYTHON"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.split() == ["python", "True", "True"]
+    assert done.stdout.split() == ["None", "True", "True"]

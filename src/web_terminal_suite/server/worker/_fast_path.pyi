@@ -1,0 +1,27 @@
+from collections.abc import Callable
+
+from picows import WSFrame, WSTransport
+
+from web_terminal_suite.protocol.window import Window
+from web_terminal_suite.server.session import Session
+from web_terminal_suite.server.worker.outbox import SlowListener
+
+class FastPath:
+    def __init__(
+        self,
+        session: Session,
+        window: Window,
+        transport: WSTransport,
+        counters: memoryview,
+        write: Callable[[bytes], bool],
+        pump: Callable[[], None],
+        flooded: Callable[[], None],
+        coalesce: Callable[[], None],
+    ) -> None: ...
+    def took(self, frame: WSFrame) -> bool: ...
+    def readable(self) -> None: ...
+    def end(self) -> None: ...
+
+class MessageListener(SlowListener): ...
+
+def lighten(transport: WSTransport) -> None: ...

@@ -1,0 +1,49 @@
+"""What all connections and requests of one worker share. It knows none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.protocol.error_codes import CloseCode
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine
+
+    from web_terminal_suite.protocol.messages import Limits
+    from web_terminal_suite.server.access import Access
+    from web_terminal_suite.server.settings import Settings
+    from web_terminal_suite.server.worker.counters import Counters
+    from web_terminal_suite.server.worker.host_pool import HostPool
+    from web_terminal_suite.server.worker.open_connections import OpenConnections
+
+
+@dataclass(slots=True, eq=False)
+class WorkerContext:
+    """Made once, by the worker's process. Only what stands below ``connections`` changes afterwards."""
+
+    settings: Settings
+    loop: asyncio.AbstractEventLoop
+    access: Access
+    counters: Counters
+    hosts: HostPool
+    limits: Limits
+    """What messages and sizes may be, as clients are told."""
+    connections: OpenConnections
+    unauthenticated: int = 0
+    """WebSockets that have not authenticated."""
+    leaving: CloseCode | None = None
+    """What connections are closed with once this worker leaves; ``None`` while it serves."""
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server stops for good, rather than this worker being replaced."""
+        return self.leaving is CloseCode.GOING_AWAY
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run ``work``, which handles its own failures, to its end or the worker's."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
