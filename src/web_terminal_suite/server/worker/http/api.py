@@ -1,13 +1,14 @@
-"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer."""
+"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer.
+
+A new operation is a handler, a row of ``OPERATIONS``, a row of the table in ``docs/protocol.md``, and a test.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post
-from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from starlette.responses import Response
 
 from web_terminal_suite import __version__
 from web_terminal_suite.protocol.errors import TheirError
@@ -17,28 +18,17 @@ from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.http.auth_middleware import GRANT
-from web_terminal_suite.server.worker.http.metrics import exposition
+from web_terminal_suite.server.worker.http.operation import WORKER, JSONResponse, Operation
 from web_terminal_suite.server.worker.native import signal_number
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.main import WorkerProcess
 
 _PAGE_LIMIT = 1000
-
-_STATUS = {
-    "no_such_session": 404,
-    "session_expired": 410,
-    "forbidden": 403,
-    "session_limit": 429,
-    "rate_limit": 429,
-    "out_of_range": 422,
-    "unknown_signal": 422,
-    "message_too_big": 413,
-    "authentication_failed": 401,
-    "going_away": 503,
-}
-# Whatever else the host refuses is a shell that could not be started as asked.
-_STATUS_SPAWN_FAILED = 422
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +52,13 @@ class SignalName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class SessionQuery(msgspec.Struct, frozen=True):
+    """Which sessions are listed: ``limit`` of them, the first one after the id ``after``."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_PAGE_LIMIT)] = 100
+    after: str | None = None
+
+
 class SessionPage(msgspec.Struct, frozen=True):
     """Some of the sessions; ``next`` is what ``after`` must be for the following ones."""
 
@@ -75,26 +72,19 @@ class Health(msgspec.Struct, frozen=True):
     version: str
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """The body of every answer that is not a success."""
-
-    code: str
-    message: str
-
-
-def worker_of(request: Request[Any, Any, Any]) -> WorkerProcess:
+def worker_of(request: Request) -> WorkerProcess:
     """The worker that answers."""
-    worker: WorkerProcess = request.app.state["worker"]
+    worker: WorkerProcess = request.scope[WORKER]
     return worker
 
 
-def grant_of(request: Request[Any, Any, Any]) -> Principal:
-    """What whoever asks may do."""
-    grant: Principal = request.scope[GRANT]  # type: ignore[literal-required]  # set by the gate
+def grant_of(request: Request) -> Principal:
+    """The authenticated user that asks, and what they may do."""
+    grant: Principal = request.scope[GRANT]
     return grant
 
 
-def who_asks(request: Request[Any, Any, Any]) -> ipc.Caller:
+def who_asks(request: Request) -> ipc.Caller:
     """On whose behalf the host is asked."""
     grant = grant_of(request)
     return ipc.Caller(grant.user, grant.role)
@@ -107,8 +97,7 @@ def _check_size(worker: WorkerProcess, cols: int | None, rows: int | None) -> No
             raise TheirError("out_of_range", f"{name} = {value} is out of range: 1 to {limit}")
 
 
-@post("/login", status_code=200, summary="Exchange a token for a cookie")
-async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
+async def login(request: Request, data: Login) -> Response:
     worker = worker_of(request)
     access = worker.access
     address = request.client.host if request.client else ""
@@ -119,16 +108,18 @@ async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
     except Denied as denied:
         worker.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         raise TheirError("authentication_failed", denied.reason) from denied
-    return Response(Me(grant.user, grant.role), cookies=[login_cookie(request, grant)])
+    response = JSONResponse(Me(grant.user, grant.role))
+    set_login_cookie(request, response, grant)
+    return response
 
 
-def login_cookie(request: Request[Any, Any, Any], grant: Principal) -> Cookie:
-    """What a browser keeps instead of the token."""
+def set_login_cookie(request: Request, response: Response, grant: Principal) -> None:
+    """Let ``response`` set what a browser keeps instead of the token."""
     worker = worker_of(request)
-    return Cookie(
-        key=worker.access.cookie_name,
-        value=worker.access.cookie(grant),
-        path=worker.settings.base_path or "/",
+    response.set_cookie(
+        worker.access.cookie_name,
+        worker.access.cookie(grant),
+        path=_cookie_path(worker.settings),
         max_age=worker.settings.login_seconds,
         httponly=True,
         samesite="strict",
@@ -136,94 +127,110 @@ def login_cookie(request: Request[Any, Any, Any], grant: Principal) -> Cookie:
     )
 
 
-def _is_https(request: Request[Any, Any, Any]) -> bool:
+def _cookie_path(settings: Settings) -> str:
+    return settings.base_path or "/"
+
+
+def _is_https(request: Request) -> bool:
     """Whether the browser came over TLS; behind a proxy its page's origin says so."""
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-@post("/logout", status_code=204, summary="Forget the cookie")
-async def logout(request: Request[Any, Any, Any]) -> Response[None]:
+async def logout(request: Request) -> Response:
     worker = worker_of(request)
-    response: Response[None] = Response(None, status_code=204)
-    response.delete_cookie(worker.access.cookie_name, path=worker.settings.base_path or "/")
+    response = Response(status_code=204)
+    response.delete_cookie(worker.access.cookie_name, path=_cookie_path(worker.settings))
     return response
 
 
-@get("/me", summary="Who these credentials are")
-async def me(request: Request[Any, Any, Any]) -> Me:
+async def me(request: Request) -> Me:
     who = who_asks(request)
     return Me(who.user, who.role)
 
 
-@post("/sessions", summary="Create a session")
-async def create_session(request: Request[Any, Any, Any], data: SessionSpec | None = None) -> SessionInfo:
+async def create_session(request: Request, data: SessionSpec | None) -> SessionInfo:
     worker = worker_of(request)
     spec = data or SessionSpec()
     _check_size(worker, spec.cols, spec.rows)
     return await worker.hosts.make(who_asks(request), spec)
 
 
-@get("/sessions", summary="List sessions")
-async def list_sessions(
-    request: Request[Any, Any, Any],
-    limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
-    after: str | None = None,
-) -> SessionPage:
-    answer = await worker_of(request).hosts.list(who_asks(request), limit, after)
+async def list_sessions(request: Request, query: SessionQuery) -> SessionPage:
+    answer = await worker_of(request).hosts.list(who_asks(request), query.limit, query.after)
     return SessionPage(answer.sessions, answer.total, answer.next)
 
 
-@get("/sessions/{id:str}", summary="Read a session")
-async def read_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = await worker_of(request).hosts.of(id).ask(ipc.GetSession, who=who_asks(request), session=id)
+async def _ask(request: Request, question: type[Any], **fields: Any) -> Any:
+    """The host's reply to ``question`` about the session that the path names."""
+    session = request.path_params["id"]
+    return await worker_of(request).hosts.of(session).ask(question, who=who_asks(request), session=session, **fields)
+
+
+async def read_session(request: Request) -> SessionInfo:
+    told: ipc.InfoReply = await _ask(request, ipc.GetSession)
     return told.facts
 
 
-@patch("/sessions/{id:str}", summary="Rename or resize a session")
-async def change_session(request: Request[Any, Any, Any], id: str, data: SessionPatch) -> SessionInfo:
-    worker = worker_of(request)
-    _check_size(worker, data.cols, data.rows)
-    told: ipc.InfoReply = await worker.hosts.of(id).ask(
-        ipc.UpdateSession, who=who_asks(request), session=id, name=data.name, cols=data.cols, rows=data.rows
-    )
+async def change_session(request: Request, data: SessionPatch) -> SessionInfo:
+    _check_size(worker_of(request), data.cols, data.rows)
+    told: ipc.InfoReply = await _ask(request, ipc.UpdateSession, name=data.name, cols=data.cols, rows=data.rows)
     return told.facts
 
 
-@post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
-async def touch_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = await worker_of(request).hosts.of(id).ask(ipc.TouchSession, who=who_asks(request), session=id)
+async def touch_session(request: Request) -> SessionInfo:
+    told: ipc.InfoReply = await _ask(request, ipc.TouchSession)
     return told.facts
 
 
-@post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
-async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
-    number = signal_number(data.name)
-    await worker_of(request).hosts.of(id).ask(ipc.SignalSession, who=who_asks(request), session=id, number=number)
+async def signal_session(request: Request, data: SignalName) -> None:
+    await _ask(request, ipc.SignalSession, number=signal_number(data.name))
 
 
-@delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
-async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
-    await worker_of(request).hosts.of(id).ask(ipc.DestroySession, who=who_asks(request), session=id)
+async def delete_session(request: Request) -> None:
+    await _ask(request, ipc.DestroySession)
 
 
-@get("/health", summary="Whether this server takes sessions")
-async def health(request: Request[Any, Any, Any]) -> Response[Health]:
+async def health(request: Request) -> Response:
     stopping = worker_of(request).leaving_now
-    return Response(Health("stopping" if stopping else "ok", __version__), status_code=503 if stopping else 200)
+    return JSONResponse(Health("stopping" if stopping else "ok", __version__), 503 if stopping else 200)
 
 
-@get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
-async def metrics(request: Request[Any, Any, Any]) -> bytes:
+async def metrics(request: Request) -> Response:
+    # Imported here: most servers are never asked for metrics, and the library takes 2 MB of every worker.
+    from web_terminal_suite.server.worker.http.metrics import exposition
+
     worker = worker_of(request)
-    return exposition(await worker.hosts.count(), worker.counters.totals())
+    text = exposition(await worker.hosts.count(), worker.counters.totals())
+    return Response(text, media_type=_METRICS)
 
 
-HANDLERS = [
-    login, logout, me, create_session, list_sessions, read_session, change_session, touch_session,
-    signal_session, delete_session, health, metrics,
-]  # fmt: skip
+_NO_SESSION = (404, 410)
 
-
-def status_of(error: TheirError) -> int:
-    """The HTTP status that goes with an error's code."""
-    return _STATUS.get(error.code, _STATUS_SPAWN_FAILED)
+OPERATIONS = (
+    Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login),
+    Operation("POST", "/logout", logout, "Forget the cookie", status=204),
+    Operation("GET", "/me", me, "Who these credentials are", Me),
+    Operation(
+        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(503,)
+    ),
+    Operation("GET", "/sessions", list_sessions, "List sessions", SessionPage, query=SessionQuery),
+    Operation("GET", "/sessions/{id}", read_session, "Read a session", SessionInfo, errors=_NO_SESSION),
+    Operation(
+        "PATCH", "/sessions/{id}", change_session, "Rename or resize a session", SessionInfo,
+        body=SessionPatch, errors=_NO_SESSION,
+    ),
+    Operation(
+        "POST", "/sessions/{id}/touch", touch_session, "Restart a session's idle clock", SessionInfo,
+        errors=_NO_SESSION,
+    ),
+    Operation(
+        "POST", "/sessions/{id}/signal", signal_session, "Signal the foreground process group",
+        status=204, body=SignalName, errors=_NO_SESSION,
+    ),
+    Operation(
+        "DELETE", "/sessions/{id}", delete_session, "End a session; answers when its shell is reaped",
+        status=204, errors=_NO_SESSION,
+    ),
+    Operation("GET", "/health", health, "Whether this server takes sessions", Health),
+    Operation("GET", "/metrics", metrics, "Prometheus metrics", str, media_type=_METRICS),
+)  # fmt: skip

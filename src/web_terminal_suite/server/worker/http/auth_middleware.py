@@ -1,28 +1,23 @@
-"""The HTTP gate: what may be asked without credentials is listed here, everything else is refused.
+"""Authentication of HTTP requests: what may be asked without credentials is listed here, everything else is refused.
 
-Wraps the whole application, so that a route added later is closed until somebody opens it.
+Wraps the whole application, so that a route added later is closed until it is listed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from web_terminal_suite.server.settings import Settings
 
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    Application = Callable[[Any, Any, Any], Awaitable[None]]
-
 GRANT = "web_terminal_suite.grant"
-"""The scope's key under which handlers find who asks."""
+"""The scope's key under which handlers find the principal of a request."""
 
 _OPEN = {("POST", "/api/v1/login"), ("GET", "/api/v1/health")}
 _OPEN_PAGE = ("/assets/",)
@@ -43,56 +38,65 @@ _HEADERS = [
 ]
 
 
-def gate(application: Application, access: Access, settings: Settings) -> Application:
-    """``application`` behind the checks of ``access``."""
-    base_path = settings.base_path
-    places = foreign_places(settings)
+class AuthMiddleware:
+    """An ASGI application behind the checks of ``access``."""
 
-    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, application: ASGIApp, access: Access, settings: Settings) -> None:
+        self._application = application
+        self._access = access
+        self._base_path = settings.base_path
+        self._places = foreign_places(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an authenticated request on, with its principal in the scope; refuse any other."""
         if scope["type"] != "http":
-            await application(scope, receive, send)
+            await self._application(scope, receive, send)
             return
-        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
-        path = scope["path"].removeprefix(base_path)
-        scheme: Scheme = next((scheme for place, scheme in places if path.startswith(place)), "bearer")
+        path = scope["path"].removeprefix(self._base_path)
+        scheme: Scheme = next((scheme for place, scheme in self._places if path.startswith(place)), "bearer")
 
-        async def send_with_headers(event: MutableMapping[str, Any]) -> None:
+        async def send_with_headers(event: Message) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [*event.get("headers", ()), *_HEADERS]
                 if path.startswith("/api/") or scheme != "bearer":
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
 
+        refusal = self._refusal(scope, path, scheme)
+        if refusal is None:
+            await self._application(scope, receive, send_with_headers)
+        else:
+            await _refuse(send_with_headers, *refusal, scheme)
+
+    def _refusal(self, scope: Scope, path: str, scheme: Scheme) -> tuple[int, str, str] | None:
+        """Status, code and text of what is not let in; else puts the principal into the scope."""
         if "\0" in path:  # no file and no route has one, and the file system raises
-            await _refuse(send_with_headers, 400, "malformed_message", "the path holds a NUL character")
-            return
+            return 400, "malformed_message", "the path holds a NUL character"
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         try:
-            access.check_host(headers.get(b"host"))
+            self._access.check_host(headers.get(b"host"))
             if scope["method"] not in ("GET", "HEAD"):
-                access.check_origin(headers.get(b"origin"), headers.get(b"host"))
+                self._access.check_origin(headers.get(b"origin"), headers.get(b"host"))
         except Denied as denied:
-            await _refuse(send_with_headers, 403, "forbidden", denied.reason)
-            return
+            return 403, "forbidden", denied.reason
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
+        scope[GRANT] = None
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address, scheme)
+            scope[GRANT] = self._access.by_headers(
+                headers.get(b"authorization"), headers.get(b"cookie"), address, scheme
+            )
         except TooManyFailures as denied:
-            await _refuse(send_with_headers, 429, "rate_limit", denied.reason)
-            return
+            return 429, "rate_limit", denied.reason
         except Denied as denied:
-            scope[GRANT] = None
             reason = denied.reason
         if scope[GRANT] is None and not _is_open(scope["method"], path):
-            await _refuse(send_with_headers, 401, "authentication_failed", reason, scheme)
-            return
-        await application(scope, receive, send_with_headers)
-
-    return checked
+            return 401, "authentication_failed", reason
+        return None
 
 
 def foreign_places(settings: Settings) -> list[tuple[str, Scheme]]:
-    """What the paths of others' wires begin with below the base path, and how their clients authenticate."""
+    """What the paths of ttyd and Jupyter begin with below the base path, and how their clients authenticate."""
     schemes: list[tuple[str, Scheme]] = [(settings.ttyd_path, "basic"), (settings.terminado_path, "token")]
     return [(f"{path}/", scheme) for path, scheme in schemes if path]
 
@@ -107,7 +111,7 @@ async def _refuse(send: Send, status: int, code: str, message: str, scheme: Sche
     body = msgspec.json.encode({"code": code, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 401:
-        # A browser asks its user only where Basic is offered, which nothing of ours needs.
+        # A browser asks its user only where Basic is offered, which only ttyd's clients need.
         headers.append((b"www-authenticate", b'Basic realm="web-terminal"' if scheme == "basic" else b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
