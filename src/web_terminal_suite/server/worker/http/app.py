@@ -66,7 +66,7 @@ def _routes(worker: WorkerProcess, operations: list[Operation]) -> list[Route]:
 
 
 def _document(worker: WorkerProcess, tables: list[tuple[str, Operation]]) -> bytes:
-    # Imported here: hardly anybody asks for it.
+    # Imported here: most workers never write the document.
     from web_terminal_suite.server.worker.http.openapi import document
 
     schemes: dict[str, dict[str, Any]] = {
