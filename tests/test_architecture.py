@@ -120,7 +120,7 @@ STARTING = {
 STARTING_MODULES = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process"}
 
 WEB_LIBRARIES = {
-    "picows", "uvicorn", "litestar", "websockets", "aiohttp", "starlette", "httptools", "httpx", "requests", "tornado",
+    "picows", "uvicorn", "websockets", "aiohttp", "starlette", "httptools", "httpx", "requests", "tornado",
     "wsproto", "h11",
 }  # fmt: skip
 # The null terminal is a floor: it measures the library itself. terminado is one, so its server is ours to write.

@@ -14,7 +14,7 @@ from web_terminal_suite.cli.listing import only_lists
 # Each costs as much as the interpreter's own start, or more.
 NEVER = {
     "typer", "click", "rich", "asyncio.base_events", "ssl", "subprocess", "picows", "uvloop", "numpy", "scipy",
-    "psutil", "uvicorn", "litestar", "sqlite3", "email", "http",
+    "psutil", "uvicorn", "starlette", "sqlite3", "email", "http",
     "web_terminal_suite.server", "web_terminal_suite.bench.runner",
     "web_terminal_suite.bench.analysis", "web_terminal_suite.bench.report", "web_terminal_suite.client.connection",
 }  # fmt: skip

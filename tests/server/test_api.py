@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pathlib
+import re
 
 import psutil
 import pytest
@@ -14,6 +16,9 @@ from tests.server.raw import attached, http, websocket
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.server.ipc import SessionInfo
+from web_terminal_suite.server.worker.http.api import OPERATIONS
+
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +241,28 @@ async def test_the_openapi_document_describes_what_is_served(either):
     assert set(document["components"]["securitySchemes"]) == {"token", "cookie"}
 
 
+async def test_the_openapi_document_says_what_a_refusal_looks_like(server):
+    document = (await call(server, "GET", "/openapi.json")).json()
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    assert answer["content"]["application/json"]["schema"] == problem, (method, path, status)
+    refused = (await call(server, "GET", "/sessions/none", status=404)).json()
+    assert set(refused) == set(document["components"]["schemas"]["Problem"]["properties"])
+    create = document["paths"]["/api/v1/sessions"]["post"]
+    assert create["requestBody"]["required"] is False
+    assert set(create["responses"]) >= {"201", "400", "401", "403", "413", "422", "429", "500", "503"}
+    assert document["paths"]["/api/v1/login"]["post"]["requestBody"]["required"] is True
+
+
+def test_the_documents_list_every_operation_with_its_status():
+    text = DOCUMENT.read_text().split("\n## REST\n")[1]
+    rows = re.findall(r"^\| `([A-Z]+) /api/v1(/\S*)` \|.*\| (\d+)[^|]*\|$", text, re.MULTILINE)
+    assert sorted(rows) == sorted((each.method, each.path, str(each.status)) for each in OPERATIONS)
+
+
 async def test_everything_lies_under_the_base_path(based):
     for path in ("/api/v1/health", "/api/v1/sessions", "/"):
         assert (await http(based, "GET", path, token=TOKEN)).status == 404
@@ -248,6 +275,9 @@ async def test_everything_lies_under_the_base_path(based):
         assert (await http(based, "GET", path)).status == 401
     page = await http(based, "GET", "/term/")
     assert page.status in (200, 503)
+    if page.status == 200:  # its references are relative to the directory
+        there = await http(based, "GET", "/term")
+        assert (there.status, there.header("location")) == (307, "/term/")
 
 
 async def test_a_stopping_server_says_so_or_is_gone():

@@ -54,13 +54,12 @@ def cookie_of(answer) -> tuple[str, dict[str, str]]:
 
 
 async def routes(server) -> list[tuple[str, str]]:
-    """Every operation of the OpenAPI document and of the handlers, with a value for each parameter."""
+    """Every operation of the OpenAPI document and of the route tables, with a value for each parameter."""
     document = (await http(server, "GET", "/api/v1/openapi.json", token=TOKEN)).json()
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
-    for place, handlers in (("/api/v1", api.HANDLERS), ("/ttyd", ttyd.HANDLERS), ("/jupyter", jupyter.HANDLERS)):
-        for handler in handlers:
-            for path in handler.paths:
-                found |= {(str(method), place + path) for method in handler.http_methods}
+    tables = (("/api/v1", api.OPERATIONS), ("/ttyd", ttyd.OPERATIONS), ("/jupyter", jupyter.OPERATIONS))
+    for place, operations in tables:
+        found |= {(each.method, place + each.path) for each in operations}
     return sorted((method, re.sub(r"\{[^}]*\}", "0" * 24, path)) for method, path in found)
 
 

@@ -1,7 +1,7 @@
 """Who may enter, to read or to write: tokens, the login cookie, the allow-lists for Host and Origin.
 
-Decides only; the handshake and the HTTP gate ask it. Middleware does not run in a WebSocket handshake (that is how
-CVE-2026-39987 happened), so both ask here.
+Decides only; the handshake and the auth middleware ask it. Middleware does not run in a WebSocket handshake (that is
+how CVE-2026-39987 happened), so both ask here.
 """
 
 from __future__ import annotations

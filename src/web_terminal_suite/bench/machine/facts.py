@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-PACKAGES = ("web-terminal-suite", "numpy", "scipy", "picows", "uvloop", "msgspec", "uvicorn", "litestar", "psutil")
+PACKAGES = ("web-terminal-suite", "numpy", "scipy", "picows", "uvloop", "msgspec", "uvicorn", "starlette", "psutil")
 """Whose versions can change a result."""
 
 CLOCK_READINGS = 2_000

@@ -1,13 +1,14 @@
-"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer."""
+"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer.
+
+A new operation is a handler, a row of ``OPERATIONS``, a row of the table in ``docs/protocol.md``, and a test.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from litestar import Request, Response, delete, get, patch, post
-from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from starlette.responses import Response
 
 from web_terminal_suite import __version__
 from web_terminal_suite.protocol.error_codes import ErrorCode
@@ -18,13 +19,17 @@ from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.http.auth_middleware import GRANT
-from web_terminal_suite.server.worker.http.metrics import exposition
+from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL
+from web_terminal_suite.server.worker.http.operation import CONTEXT, JSONResponse, Operation
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.context import WorkerContext
 
 _PAGE_LIMIT = 1000
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +53,13 @@ class SignalName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
+class SessionQuery(msgspec.Struct, frozen=True):
+    """Which sessions are listed: ``limit`` of them, the first one after the id ``after``."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_PAGE_LIMIT)] = 100
+    after: str | None = None
+
+
 class SessionPage(msgspec.Struct, frozen=True):
     """Some of the sessions; ``next`` is what ``after`` must be for the following ones."""
 
@@ -61,29 +73,22 @@ class Health(msgspec.Struct, frozen=True):
     version: str
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """The body of every answer that is not a success."""
-
-    code: str
-    message: str
-
-
-def context_of(request: Request[Any, Any, Any]) -> WorkerContext:
+def context_of(request: Request) -> WorkerContext:
     """What requests share with all connections of this worker."""
-    context: WorkerContext = request.app.state["context"]
+    context: WorkerContext = request.scope[CONTEXT]
     return context
 
 
-def grant_of(request: Request[Any, Any, Any]) -> Principal:
-    """What whoever asks may do."""
-    grant: Principal = request.scope[GRANT]  # type: ignore[literal-required]  # set by the gate
-    return grant
+def principal_of(request: Request) -> Principal:
+    """The authenticated user that asks, and what they may do."""
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal
 
 
-def who_asks(request: Request[Any, Any, Any]) -> ipc.Caller:
+def caller_of(request: Request) -> ipc.Caller:
     """On whose behalf the host is asked."""
-    grant = grant_of(request)
-    return ipc.Caller(grant.user, grant.role)
+    principal = principal_of(request)
+    return ipc.Caller(principal.user, principal.role)
 
 
 def _check_size(context: WorkerContext, cols: int | None, rows: int | None) -> None:
@@ -93,28 +98,29 @@ def _check_size(context: WorkerContext, cols: int | None, rows: int | None) -> N
             raise TheirError(ErrorCode.OUT_OF_RANGE, f"{name} = {value} is out of range: 1 to {limit}")
 
 
-@post("/login", status_code=200, summary="Exchange a token for a cookie")
-async def login(request: Request[Any, Any, Any], data: Login) -> Response[Me]:
+async def login(request: Request, data: Login) -> Response:
     context = context_of(request)
     access = context.access
     address = request.client.host if request.client else ""
     try:
-        grant = access.try_token(data.token, address)
+        principal = access.try_token(data.token, address)
     except TooManyFailures as denied:
         raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
-    return Response(Me(grant.user, grant.role), cookies=[login_cookie(request, grant)])
+    response = JSONResponse(Me(principal.user, principal.role))
+    set_login_cookie(request, response, principal)
+    return response
 
 
-def login_cookie(request: Request[Any, Any, Any], grant: Principal) -> Cookie:
-    """What a browser keeps instead of the token."""
+def set_login_cookie(request: Request, response: Response, principal: Principal) -> None:
+    """Let ``response`` set what a browser keeps instead of the token."""
     context = context_of(request)
-    return Cookie(
-        key=context.access.cookie_name,
-        value=context.access.cookie(grant),
-        path=context.settings.base_path or "/",
+    response.set_cookie(
+        context.access.cookie_name,
+        context.access.cookie(principal),
+        path=_cookie_path(context.settings),
         max_age=context.settings.login_seconds,
         httponly=True,
         samesite="strict",
@@ -122,91 +128,110 @@ def login_cookie(request: Request[Any, Any, Any], grant: Principal) -> Cookie:
     )
 
 
-def _is_https(request: Request[Any, Any, Any]) -> bool:
+def _cookie_path(settings: Settings) -> str:
+    return settings.base_path or "/"
+
+
+def _is_https(request: Request) -> bool:
     """Whether the browser came over TLS; behind a proxy its page's origin says so."""
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
-@post("/logout", status_code=204, summary="Forget the cookie")
-async def logout(request: Request[Any, Any, Any]) -> Response[None]:
+async def logout(request: Request) -> Response:
     context = context_of(request)
-    response: Response[None] = Response(None, status_code=204)
-    response.delete_cookie(context.access.cookie_name, path=context.settings.base_path or "/")
+    response = Response(status_code=204)
+    response.delete_cookie(context.access.cookie_name, path=_cookie_path(context.settings))
     return response
 
 
-@get("/me", summary="Who these credentials are")
-async def me(request: Request[Any, Any, Any]) -> Me:
-    who = who_asks(request)
+async def me(request: Request) -> Me:
+    who = caller_of(request)
     return Me(who.user, who.role)
 
 
-@post("/sessions", summary="Create a session")
-async def create_session(request: Request[Any, Any, Any], data: SessionSpec | None = None) -> SessionInfo:
+async def create_session(request: Request, data: SessionSpec | None) -> SessionInfo:
     context = context_of(request)
     spec = data or SessionSpec()
     _check_size(context, spec.cols, spec.rows)
-    return await context.hosts.create_detached(who_asks(request), spec)
+    return await context.hosts.create_detached(caller_of(request), spec)
 
 
-@get("/sessions", summary="List sessions")
-async def list_sessions(
-    request: Request[Any, Any, Any],
-    limit: Annotated[int, Parameter(ge=1, le=_PAGE_LIMIT)] = 100,
-    after: str | None = None,
-) -> SessionPage:
-    answer = await context_of(request).hosts.list(who_asks(request), limit, after)
+async def list_sessions(request: Request, query: SessionQuery) -> SessionPage:
+    answer = await context_of(request).hosts.list(caller_of(request), query.limit, query.after)
     return SessionPage(answer.sessions, answer.total, answer.next)
 
 
-@get("/sessions/{id:str}", summary="Read a session")
-async def read_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = await context_of(request).hosts.of(id).ask(ipc.GetSession, who=who_asks(request), session=id)
+async def _ask(request: Request, question: type[Any], **fields: Any) -> Any:
+    """The host's reply to ``question`` about the session that the path names."""
+    session = request.path_params["id"]
+    return await context_of(request).hosts.of(session).ask(question, who=caller_of(request), session=session, **fields)
+
+
+async def read_session(request: Request) -> SessionInfo:
+    told: ipc.InfoReply = await _ask(request, ipc.GetSession)
     return told.facts
 
 
-@patch("/sessions/{id:str}", summary="Rename or resize a session")
-async def change_session(request: Request[Any, Any, Any], id: str, data: SessionPatch) -> SessionInfo:
-    context = context_of(request)
-    _check_size(context, data.cols, data.rows)
-    told: ipc.InfoReply = await context.hosts.of(id).ask(
-        ipc.UpdateSession, who=who_asks(request), session=id, name=data.name, cols=data.cols, rows=data.rows
-    )
+async def change_session(request: Request, data: SessionPatch) -> SessionInfo:
+    _check_size(context_of(request), data.cols, data.rows)
+    told: ipc.InfoReply = await _ask(request, ipc.UpdateSession, name=data.name, cols=data.cols, rows=data.rows)
     return told.facts
 
 
-@post("/sessions/{id:str}/touch", status_code=200, summary="Restart a session's idle clock")
-async def touch_session(request: Request[Any, Any, Any], id: str) -> SessionInfo:
-    told: ipc.InfoReply = (
-        await context_of(request).hosts.of(id).ask(ipc.TouchSession, who=who_asks(request), session=id)
-    )
+async def touch_session(request: Request) -> SessionInfo:
+    told: ipc.InfoReply = await _ask(request, ipc.TouchSession)
     return told.facts
 
 
-@post("/sessions/{id:str}/signal", status_code=204, summary="Signal the foreground process group")
-async def signal_session(request: Request[Any, Any, Any], id: str, data: SignalName) -> None:
-    number = signal_number(data.name)
-    await context_of(request).hosts.of(id).ask(ipc.SignalSession, who=who_asks(request), session=id, number=number)
+async def signal_session(request: Request, data: SignalName) -> None:
+    await _ask(request, ipc.SignalSession, number=signal_number(data.name))
 
 
-@delete("/sessions/{id:str}", status_code=204, summary="End a session; answers when its shell is reaped")
-async def delete_session(request: Request[Any, Any, Any], id: str) -> None:
-    await context_of(request).hosts.of(id).ask(ipc.DestroySession, who=who_asks(request), session=id)
+async def delete_session(request: Request) -> None:
+    await _ask(request, ipc.DestroySession)
 
 
-@get("/health", summary="Whether this server takes sessions")
-async def health(request: Request[Any, Any, Any]) -> Response[Health]:
+async def health(request: Request) -> Response:
     stopping = context_of(request).leaving is not None
-    return Response(Health("stopping" if stopping else "ok", __version__), status_code=503 if stopping else 200)
+    return JSONResponse(Health("stopping" if stopping else "ok", __version__), 503 if stopping else 200)
 
 
-@get("/metrics", summary="Prometheus metrics", media_type="text/plain; version=0.0.4; charset=utf-8")
-async def metrics(request: Request[Any, Any, Any]) -> bytes:
+async def metrics(request: Request) -> Response:
+    # Imported here: most servers are never asked for metrics, and the library takes 2 MB of every worker.
+    from web_terminal_suite.server.worker.http.metrics import exposition
+
     context = context_of(request)
-    return exposition(await context.hosts.count(), context.counters.totals())
+    text = exposition(await context.hosts.count(), context.counters.totals())
+    return Response(text, media_type=_METRICS)
 
 
-HANDLERS = [
-    login, logout, me, create_session, list_sessions, read_session, change_session, touch_session,
-    signal_session, delete_session, health, metrics,
-]  # fmt: skip
+_NO_SESSION = (404, 410)
+
+OPERATIONS = (
+    Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login),
+    Operation("POST", "/logout", logout, "Forget the cookie", status=204),
+    Operation("GET", "/me", me, "Who these credentials are", Me),
+    Operation(
+        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(503,)
+    ),
+    Operation("GET", "/sessions", list_sessions, "List sessions", SessionPage, query=SessionQuery),
+    Operation("GET", "/sessions/{id}", read_session, "Read a session", SessionInfo, errors=_NO_SESSION),
+    Operation(
+        "PATCH", "/sessions/{id}", change_session, "Rename or resize a session", SessionInfo,
+        body=SessionPatch, errors=_NO_SESSION,
+    ),
+    Operation(
+        "POST", "/sessions/{id}/touch", touch_session, "Restart a session's idle clock", SessionInfo,
+        errors=_NO_SESSION,
+    ),
+    Operation(
+        "POST", "/sessions/{id}/signal", signal_session, "Signal the foreground process group",
+        status=204, body=SignalName, errors=_NO_SESSION,
+    ),
+    Operation(
+        "DELETE", "/sessions/{id}", delete_session, "End a session; answers when its shell is reaped",
+        status=204, errors=_NO_SESSION,
+    ),
+    Operation("GET", "/health", health, "Whether this server takes sessions", Health),
+    Operation("GET", "/metrics", metrics, "Prometheus metrics", str, media_type=_METRICS),
+)  # fmt: skip

@@ -1,12 +1,12 @@
-"""The HTTP gate: what may be asked without credentials is listed here, everything else is refused.
+"""Authentication of HTTP requests: what may be asked without credentials is listed here, everything else is refused.
 
-Wraps the whole application, so that a route added later is closed until somebody opens it.
+Wraps the whole application, so that a route added later is closed until it is listed.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,17 +14,12 @@ from web_terminal_suite.protocol.error_codes import CONSEQUENCES, ErrorCode
 from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from web_terminal_suite.server.settings import Settings
 
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    Application = Callable[[Any, Any, Any], Awaitable[None]]
-
-GRANT = "web_terminal_suite.grant"
-"""The scope's key under which handlers find who asks."""
+PRINCIPAL = "web_terminal_suite.principal"
+"""The scope's key under which handlers find the principal of a request."""
 
 _OPEN = {("POST", "/api/v1/login"), ("GET", "/api/v1/health")}
 _OPEN_PAGE = ("/assets/",)
@@ -45,56 +40,65 @@ _HEADERS = [
 ]
 
 
-def gate(application: Application, access: Access, settings: Settings) -> Application:
-    """``application`` behind the checks of ``access``."""
-    base_path = settings.base_path
-    places = foreign_places(settings)
+class AuthMiddleware:
+    """An ASGI application behind the checks of ``access``."""
 
-    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, application: ASGIApp, access: Access, settings: Settings) -> None:
+        self._application = application
+        self._access = access
+        self._base_path = settings.base_path
+        self._compat_paths = compat_paths(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an authenticated request on, with its principal in the scope; refuse any other."""
         if scope["type"] != "http":
-            await application(scope, receive, send)
+            await self._application(scope, receive, send)
             return
-        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
-        path = scope["path"].removeprefix(base_path)
-        scheme: Scheme = next((scheme for place, scheme in places if path.startswith(place)), "bearer")
+        path = scope["path"].removeprefix(self._base_path)
+        scheme: Scheme = next((scheme for place, scheme in self._compat_paths if path.startswith(place)), "bearer")
 
-        async def send_with_headers(event: MutableMapping[str, Any]) -> None:
+        async def send_with_headers(event: Message) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [*event.get("headers", ()), *_HEADERS]
                 if path.startswith("/api/") or scheme != "bearer":
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
 
+        refusal = self._refusal(scope, path, scheme)
+        if refusal is None:
+            await self._application(scope, receive, send_with_headers)
+        else:
+            await _refuse(send_with_headers, *refusal, scheme)
+
+    def _refusal(self, scope: Scope, path: str, scheme: Scheme) -> tuple[ErrorCode, str] | None:
+        """Code and text of what is not let in; else puts the principal into the scope."""
         if "\0" in path:  # no file and no route has one, and the file system raises
-            await _refuse(send_with_headers, ErrorCode.BAD_REQUEST, "the path holds a NUL character")
-            return
+            return ErrorCode.BAD_REQUEST, "the path holds a NUL character"
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         try:
-            access.check_host(headers.get(b"host"))
+            self._access.check_host(headers.get(b"host"))
             if scope["method"] not in ("GET", "HEAD"):
-                access.check_origin(headers.get(b"origin"), headers.get(b"host"))
+                self._access.check_origin(headers.get(b"origin"), headers.get(b"host"))
         except Denied as denied:
-            await _refuse(send_with_headers, ErrorCode.FORBIDDEN, denied.reason)
-            return
+            return ErrorCode.FORBIDDEN, denied.reason
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
+        scope[PRINCIPAL] = None
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[GRANT] = access.by_headers(headers.get(b"authorization"), headers.get(b"cookie"), address, scheme)
+            scope[PRINCIPAL] = self._access.by_headers(
+                headers.get(b"authorization"), headers.get(b"cookie"), address, scheme
+            )
         except TooManyFailures as denied:
-            await _refuse(send_with_headers, ErrorCode.RATE_LIMIT, denied.reason)
-            return
+            return ErrorCode.RATE_LIMIT, denied.reason
         except Denied as denied:
-            scope[GRANT] = None
             reason = denied.reason
-        if scope[GRANT] is None and not _is_open(scope["method"], path):
-            await _refuse(send_with_headers, ErrorCode.AUTHENTICATION_FAILED, reason, scheme)
-            return
-        await application(scope, receive, send_with_headers)
-
-    return checked
+        if scope[PRINCIPAL] is None and not _is_open(scope["method"], path):
+            return ErrorCode.AUTHENTICATION_FAILED, reason
+        return None
 
 
-def foreign_places(settings: Settings) -> list[tuple[str, Scheme]]:
-    """What the paths of others' wires begin with below the base path, and how their clients authenticate."""
+def compat_paths(settings: Settings) -> list[tuple[str, Scheme]]:
+    """What the paths of ttyd and Jupyter begin with below the base path, and how their clients authenticate."""
     schemes: list[tuple[str, Scheme]] = [(settings.ttyd_path, "basic"), (settings.terminado_path, "token")]
     return [(f"{path}/", scheme) for path, scheme in schemes if path]
 
@@ -109,8 +113,8 @@ async def _refuse(send: Send, code: ErrorCode, message: str, scheme: Scheme = "b
     status = CONSEQUENCES[code].status
     body = msgspec.json.encode({"code": code, "message": message})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status is HTTPStatus.UNAUTHORIZED:
-        # A browser asks its user only where Basic is offered, which nothing of ours needs.
+    if status == HTTPStatus.UNAUTHORIZED:
+        # A browser asks its user only where Basic is offered, which only ttyd's clients need.
         headers.append((b"www-authenticate", b'Basic realm="web-terminal"' if scheme == "basic" else b"Bearer"))
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

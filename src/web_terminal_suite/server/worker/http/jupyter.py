@@ -5,19 +5,21 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from litestar import Request, Response, delete, get, post
-from litestar.datastructures import Cookie
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
 from web_terminal_suite.server import ipc
-from web_terminal_suite.server.worker.http.api import context_of, grant_of, login_cookie, who_asks
+from web_terminal_suite.server.worker.http.api import caller_of, context_of, principal_of, set_login_cookie
+from web_terminal_suite.server.worker.http.operation import JSONResponse, Operation
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from web_terminal_suite.server.settings import Settings
 
 _LIVE = ("starting", "running", "ending")
@@ -25,14 +27,14 @@ _PAGE = 1000
 
 
 class Terminal(msgspec.Struct, frozen=True):
-    """A session as Jupyter speaks of it. ``name`` is the session's id."""
+    """A session as Jupyter describes it. ``name`` is the session's id."""
 
     name: str
     last_activity: str
 
 
 class NewTerminal(msgspec.Struct, frozen=True):
-    """What JupyterLab asks for; whatever else it may say is passed over. ``cwd`` may be relative to ours."""
+    """What JupyterLab asks for; other fields are ignored. ``cwd`` may be relative to ours."""
 
     name: str | None = None
     cwd: str | None = None
@@ -43,9 +45,10 @@ def _terminal(facts: ipc.SessionInfo) -> Terminal:
     return Terminal(facts.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
 
 
-async def _live(request: Request[Any, Any, Any], name: str) -> ipc.SessionInfo:
+async def _live(request: Request) -> ipc.SessionInfo:
+    name = request.path_params["name"]
     told: ipc.InfoReply = (
-        await context_of(request).hosts.of(name).ask(ipc.GetSession, who=who_asks(request), session=name)
+        await context_of(request).hosts.of(name).ask(ipc.GetSession, who=caller_of(request), session=name)
     )
     if told.facts.state not in _LIVE:
         raise TheirError(ErrorCode.NO_SUCH_SESSION, f"session {name} has ended")
@@ -60,44 +63,53 @@ def _directory(settings: Settings, cwd: str | None) -> str | None:
     return place if os.path.isdir(place) else None
 
 
-def _remembered(request: Request[Any, Any, Any]) -> list[Cookie]:
-    """A login for whoever sent a token: JupyterLab sends it over HTTP and expects a cookie to open its WebSocket."""
-    settings = context_of(request).settings
-    if "authorization" not in request.headers or not settings.has_authentication:
-        return []
-    return [login_cookie(request, grant_of(request))]
+def _with_login(request: Request, response: Response) -> Response:
+    """``response`` with the login cookie where the request has a token.
+
+    JupyterLab sends its token over HTTP and expects a cookie to open its WebSocket.
+    """
+    if "authorization" in request.headers and context_of(request).settings.has_authentication:
+        set_login_cookie(request, response, principal_of(request))
+    return response
 
 
-@get("/api/terminals", summary="List terminals, as Jupyter does")
-async def list_terminals(request: Request[Any, Any, Any]) -> Response[list[Terminal]]:
+async def list_terminals(request: Request) -> Response:
     found: list[Terminal] = []
     after: str | None = None
     while True:
-        listed = await context_of(request).hosts.list(who_asks(request), _PAGE, after)
+        listed = await context_of(request).hosts.list(caller_of(request), _PAGE, after)
         found += [_terminal(facts) for facts in listed.sessions if facts.state in _LIVE]
         after = listed.next
         if after is None:
-            return Response(found, cookies=_remembered(request))
+            return _with_login(request, JSONResponse(found))
 
 
-@post("/api/terminals", status_code=200, summary="Create a terminal, as Jupyter does")
-async def create_terminal(request: Request[Any, Any, Any], data: NewTerminal | None = None) -> Response[Terminal]:
+async def create_terminal(request: Request, data: NewTerminal | None) -> Response:
     context = context_of(request)
     asked = data or NewTerminal()
     spec = SessionSpec(name=asked.name or None, cwd=_directory(context.settings, asked.cwd))
-    facts = await context.hosts.create_detached(who_asks(request), spec)
-    return Response(_terminal(facts), cookies=_remembered(request), status_code=200)
+    facts = await context.hosts.create_detached(caller_of(request), spec)
+    return _with_login(request, JSONResponse(_terminal(facts)))
 
 
-@get("/api/terminals/{name:str}", summary="Read a terminal, as Jupyter does")
-async def read_terminal(request: Request[Any, Any, Any], name: str) -> Terminal:
-    return _terminal(await _live(request, name))
+async def read_terminal(request: Request) -> Terminal:
+    return _terminal(await _live(request))
 
 
-@delete("/api/terminals/{name:str}", status_code=204, summary="End a terminal, as Jupyter does")
-async def delete_terminal(request: Request[Any, Any, Any], name: str) -> None:
-    facts = await _live(request, name)
-    await context_of(request).hosts.of(name).ask(ipc.DestroySession, who=who_asks(request), session=facts.id)
+async def delete_terminal(request: Request) -> None:
+    facts = await _live(request)
+    await context_of(request).hosts.of(facts.id).ask(ipc.DestroySession, who=caller_of(request), session=facts.id)
 
 
-HANDLERS = [list_terminals, create_terminal, read_terminal, delete_terminal]
+_ALL = "/api/terminals"
+_ONE = "/api/terminals/{name}"
+
+OPERATIONS = (
+    Operation("GET", _ALL, list_terminals, "List terminals, as Jupyter does", list[Terminal]),
+    Operation(
+        "POST", _ALL, create_terminal, "Create a terminal, as Jupyter does", Terminal, body=NewTerminal | None,
+        errors=(503,),
+    ),
+    Operation("GET", _ONE, read_terminal, "Read a terminal, as Jupyter does", Terminal, errors=(404, 410)),
+    Operation("DELETE", _ONE, delete_terminal, "End a terminal, as Jupyter does", status=204, errors=(404, 410)),
+)  # fmt: skip

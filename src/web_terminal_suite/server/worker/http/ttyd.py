@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
-from litestar import get
+
+from web_terminal_suite.server.worker.http.operation import Operation
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -12,10 +18,9 @@ class Token(msgspec.Struct, frozen=True):
     token: str
 
 
-@get("/token", summary="What ttyd's page asks for before it connects; holds no token")
-async def token() -> Token:
-    # Whoever may ask has credentials that the handshake will carry, too.
+async def token(_request: Request) -> Token:
+    # A client that may ask has credentials, and the handshake will carry them, too.
     return Token("")
 
 
-HANDLERS = [token]
+OPERATIONS = (Operation("GET", "/token", token, "What ttyd's page asks for before it connects; holds no token", Token),)
