@@ -15,7 +15,7 @@ const FOOT = 26;
 const LEAST = 42;
 /** Where the dots have at least this width the names are next to them, else above. */
 const WIDE = 340;
-const LETTER = 7.1;
+const LETTER = 7.6;
 const GAP = 22;
 /** Room of the numbers at the ends of the axis. */
 const EDGE = 12;

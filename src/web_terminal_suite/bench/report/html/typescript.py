@@ -62,8 +62,8 @@ def _text(node: ast.stmt | None) -> str:
 def _declaration(node: ast.stmt, doc: str) -> str:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         name = node.targets[0].id
-        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str | int | float):
-            return f"{_comment(doc)}export const {name} = {node.value.value};\n"
+        if isinstance(node.value, ast.Constant):
+            return f"{_comment(doc)}export const {name} = {ast.unparse(node.value)};\n"
         return f"{_comment(doc)}export type {name} = {_type(node.value)};\n"
     if isinstance(node, ast.ClassDef):
         return _class(node)
@@ -110,7 +110,7 @@ def _type(node: ast.expr, without: object = None) -> str:
 
 def _generic(name: str, inside: list[ast.expr], without: object) -> str:
     if name == "Literal":
-        values = [each.value for each in inside if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        values = [str(each.value) for each in inside if isinstance(each, ast.Constant)]
         return " | ".join(f"'{value}'" for value in values if value != without)
     types = [_type(each) for each in inside]
     if name == "list":
