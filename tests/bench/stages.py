@@ -26,7 +26,7 @@ async def operated(benchmark: Benchmark, running: Running, parameter: str = "", 
     samples: list[Sample] = []
     points = []
     async with benchmark.prepare(stage_on(running, parameter)) as operate:
-        for _ in range(1 if benchmark.reads else times):
+        for _ in range(1 if benchmark.one_shot else times):
             result = await operate()
             if isinstance(result, Sample):
                 result = OperationResult((result,))

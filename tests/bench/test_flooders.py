@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.stages import operated, readings, stage_on
-from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
@@ -202,8 +202,22 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
         yield operate
 
     needs = frozenset({Capability.SHELL})
-    doomed = declare("interactive/doomed", "T.", "T.", dying, needs, parameters=("2",), reads=True, blocks=1)
-    others = [declare(f"interactive/calm{place}", "T.", "T.", calm, needs, blocks=1) for place in (1, 2)]
+    doomed = Benchmark(
+        id="interactive/doomed",
+        description="T.",
+        limitations="T.",
+        prepare=dying,
+        needs=needs,
+        parameters=("2",),
+        one_shot=True,
+        blocks=1,
+    )
+    others = [
+        Benchmark(
+            id=f"interactive/calm{place}", description="T.", limitations="T.", prepare=calm, needs=needs, blocks=1
+        )
+        for place in (1, 2)
+    ]
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=1.0, blocks=1, seed=1)
     trials = []
     await carry_out(
@@ -250,12 +264,12 @@ async def test_a_run_that_is_cancelled_leaves_nothing(running):
 
 _PARENT = """
 import asyncio, pickle, random, sys
-from web_terminal_suite.bench.benchmark import Stage
+from web_terminal_suite.bench.benchmark import BenchmarkContext
 from web_terminal_suite.bench.workload.flood.remote import flooders
 from web_terminal_suite.client.marker import Markers
 
 async def main():
-    stage = Stage(pickle.loads(sys.stdin.buffer.read()), "", Markers(random.Random(1)))
+    stage = BenchmarkContext(pickle.loads(sys.stdin.buffer.read()), "", Markers(random.Random(1)))
     async with flooders(stage, 2) as neighbours, neighbours.flooding():
         print("flooding", flush=True)
         await asyncio.Event().wait()

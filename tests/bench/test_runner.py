@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
@@ -37,7 +37,9 @@ def benchmark(operate, needs=PTY, **more):
 
         yield act
 
-    return declare("floors/test", "Test.", "All.", prepare, needs, is_floor=True, **more)
+    return Benchmark(
+        id="floors/test", description="Test.", limitations="All.", prepare=prepare, needs=needs, is_floor=True, **more
+    )
 
 
 async def run(benchmarks, terminals, options=OPTIONS):
@@ -158,7 +160,7 @@ async def test_readings_are_points():
     async def operate(stage):
         return (Point("level", 0, 5.0),)
 
-    trials = await run([benchmark(operate, reads=True)], [RawPty()])
+    trials = await run([benchmark(operate, one_shot=True)], [RawPty()])
     assert [trial.points for trial in trials] == [(Point("level", 0, 5.0),)] * 2
 
 

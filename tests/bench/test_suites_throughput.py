@@ -28,21 +28,6 @@ async def running():
         yield each
 
 
-def test_every_id_and_parameter_of_the_catalogue_is_there():
-    parameters = {name: each.facts.parameters for name, each in BY_NAME.items()}
-    serialization = parameters.pop("websocket_message_serialization")
-    assert len(serialization) == 54
-    assert parameters == {
-        "websocket_message_throughput": ("10", "100", "1000", "10000"),
-        "websocket_latency_by_message_size": ("64", "256", "1024", "4096", "16384"),
-        "websocket_round_trip_ping_pong": ("",),
-        "websocket_concurrent_messages": ("10", "50", "100"),
-        "pty_output_to_websocket_messages": ("1MB text", "1MB binary", "32MB text", "32MB binary"),
-        "websocket_batch_processing": ("10", "50", "100", "500"),
-        "raw_pty_stream": ("1MB text", "1MB binary", "32MB text", "32MB binary", "10MB", "100MB"),
-    }
-
-
 def test_targets_are_those_promised():
     (throughput,) = BY_NAME["websocket_message_throughput"].facts.metrics
     rate = throughput.targets["10000"]

@@ -241,7 +241,7 @@ def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
         raise KeepingError("--self-check needs a terminal that is judged; name one with --terminal")
     again = copy(first)
     # The name is the class's, for this one instance it is another.
-    vars(again)["name"] = first.name + AGAIN
+    again.name = first.name + AGAIN
     return (first, again, *(each for each in terminals if each.role != "subject"))
 
 

@@ -50,7 +50,7 @@ class TimedOperation(NamedTuple):
 
     kind: str
     description: str
-    not_shown: str
+    limitations: str
 
 
 TIMED: Final = (
@@ -149,7 +149,7 @@ def described(
     course = BenchmarkFacts(
         id=COURSE,
         description="A load second by second: sessions, rates, errors, and what server and client took for it.",
-        not_shown="Not the shells' memory and processor time, which are apart from the server's.",
+        limitations="Not the shells' memory and processor time, which are apart from the server's.",
         parameters=parameters,
         metrics=of(COURSE),
     )
@@ -157,7 +157,7 @@ def described(
         BenchmarkFacts(
             id=f"{SUITE}/{each.kind}",
             description=each.description,
-            not_shown=each.not_shown,
+            limitations=each.limitations,
             parameters=parameters,
             metrics=of(f"{SUITE}/{each.kind}"),
         )

@@ -63,7 +63,7 @@ def _described(facts: BenchmarkFacts) -> Benchmark:
         name=name,
         anchor=facts.id,
         description=facts.description,
-        not_shown=facts.not_shown,
+        not_shown=facts.limitations,
         component=facts.component,
     )
 

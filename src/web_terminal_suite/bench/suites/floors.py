@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
 from web_terminal_suite.bench.terminals.delays import CONFESS
@@ -157,21 +157,26 @@ KNOWN_DELAY: Final = "floors/known_delay"
 KNOWN_PARAMETERS: Final = ("echo", "command")
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "floors/raw_pty_echo",
-        "One byte into a local pseudo-terminal until it comes back: echoed by the kernel, or by a program in raw mode.",
-        "No server, no socket.",
-        _raw_pty_echo,
-        _PTY,
+    Benchmark(
+        id="floors/raw_pty_echo",
+        description=(
+            "One byte written to a local pseudo-terminal until it comes back, echoed by the kernel or by a program in"
+            " raw mode."
+        ),
+        limitations="No server, no socket.",
+        prepare=_raw_pty_echo,
+        needs=_PTY,
         parameters=("kernel", "program"),
         is_floor=True,
     ),
-    declare(
-        "floors/raw_pty_drain",
-        "So many bytes of text from a program on a local pseudo-terminal until the last was read; all are counted.",
-        "No server, no socket. The program, `yes`, is faster than the pseudo-terminal.",
-        _raw_pty_drain,
-        _PTY,
+    Benchmark(
+        id="floors/raw_pty_drain",
+        description=(
+            "N bytes of text from a program on a local pseudo-terminal until the last one was read; all are counted."
+        ),
+        limitations="No server, no socket. The program, `yes`, is faster than the pseudo-terminal.",
+        prepare=_raw_pty_drain,
+        needs=_PTY,
         parameters=tuple(_DRAIN_BYTES),
         elements={name: count // _LINE_BYTES * _LINE_BYTES for name, count in _DRAIN_BYTES.items()},
         element_unit="B",
@@ -180,48 +185,57 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         seconds=1.0,
     ),
-    declare(
-        "floors/bare_spawn",
-        "A local pseudo-terminal and /bin/sh on it by posix_spawn, until its first byte; reaping outside the clock.",
-        "No server.",
-        _bare_spawn,
-        _PTY,
+    Benchmark(
+        id="floors/bare_spawn",
+        description=(
+            "Opening a local pseudo-terminal and starting /bin/sh on it with posix_spawn, until its first byte. "
+            "Reaping is not timed."
+        ),
+        limitations="No server.",
+        prepare=_bare_spawn,
+        needs=_PTY,
         is_floor=True,
     ),
-    declare(
-        "floors/bare_shell_command",
-        "A command line to a shell on a local pseudo-terminal until its computed output was read.",
-        "No server, no socket.",
-        _bare_shell_command,
-        _PTY,
+    Benchmark(
+        id="floors/bare_shell_command",
+        description="A command line sent to a shell on a local pseudo-terminal until its computed output was read.",
+        limitations="No server, no socket.",
+        prepare=_bare_shell_command,
+        needs=_PTY,
         is_floor=True,
     ),
-    declare(
-        LOOPBACK,
-        "64 bytes over a bare TCP socket to a process that sends them back; the client on an event loop, or blocking.",
-        "No WebSocket, no protocol, no shell.",
-        _loopback_ping_pong,
-        frozenset({Capability.BARE_SOCKET}),
+    Benchmark(
+        id=LOOPBACK,
+        description=(
+            "64 bytes over a bare TCP socket to a process that sends them back; the client runs on an event loop or "
+            "blocks."
+        ),
+        limitations="No WebSocket, no protocol, no shell.",
+        prepare=_loopback_ping_pong,
+        needs=frozenset({Capability.BARE_SOCKET}),
         parameters=("", "blocking"),
         is_floor=True,
     ),
-    declare(
-        NULL_SERVER,
-        "A round trip to a server on our wire that answers at once and has no pseudo-terminal.",
-        "The client's own cost, with the loopback's; no shell.",
-        _exchange,
-        frozenset({Capability.NO_SHELL}),
+    Benchmark(
+        id=NULL_SERVER,
+        description="A round trip to a server that speaks our protocol, answers at once and has no pseudo-terminal.",
+        limitations="The client's own cost, together with the loopback's; no shell.",
+        prepare=_exchange,
+        needs=frozenset({Capability.NO_SHELL}),
         parameters=("echo", "command", "ping"),
         metrics=(Metric(name="latency", floor_targets={"echo": _CLIENT_COST}),),
         floor=LOOPBACK,
         is_floor=True,
     ),
-    declare(
-        KNOWN_DELAY,
-        "The same to a server that waits a delay we set: the suite must find these delays, or the run stops.",
-        "Not a terminal: the truth of the measurement itself.",
-        _exchange,
-        frozenset({Capability.KNOWN_DELAYS}),
+    Benchmark(
+        id=KNOWN_DELAY,
+        description=(
+            "A round trip to a server that waits for a delay we set: the suite must measure these delays, or the run "
+            "stops."
+        ),
+        limitations="Not a terminal: it checks the measurement itself.",
+        prepare=_exchange,
+        needs=frozenset({Capability.KNOWN_DELAYS}),
         parameters=KNOWN_PARAMETERS,
         floor=NULL_SERVER,
         is_floor=True,

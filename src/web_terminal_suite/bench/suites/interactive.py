@@ -7,7 +7,7 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -294,13 +294,16 @@ def _level(name: str, unit: str, exact: bool = False, targets: dict[str, Target]
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "interactive/keystroke_echo",
-        "A key from the moment it was due to its echo by the kernel, by a program in raw mode, or by bash's line "
-        f"editor; {_TYPISTS} people type at once, {KEYS_PER_SECOND} keys a second each, in sessions of their own.",
-        "Not drawing on a screen.",
-        _keystroke_echo,
-        _SHELL,
+    Benchmark(
+        id="interactive/keystroke_echo",
+        description=(
+            "A keystroke from the moment it was due to its echo by the kernel, by a program in raw mode, or by bash's "
+            f"line editor; {_TYPISTS} users type at the same time, {KEYS_PER_SECOND} keys a second each, each in a "
+            "session of its own."
+        ),
+        limitations="Not drawing on a screen.",
+        prepare=_keystroke_echo,
+        needs=_SHELL,
         parameters=ECHOES,
         metrics=(
             Metric(
@@ -313,24 +316,31 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         quick=("tty", "readline"),
     ),
-    declare(
-        "interactive/time_to_prompt",
-        "Dial, attach, and the first prompt: from a server just started, or from one that has run others before.",
-        "Not anybody's start-up files. To know that a server has started it was made to run one shell.",
-        _time_to_prompt,
-        _SHELL | {Capability.PROCESSES},
+    Benchmark(
+        id="interactive/time_to_prompt",
+        description=(
+            "Connect, attach, and wait for the first prompt, from a server that was just started or one that has "
+            "already run sessions."
+        ),
+        limitations=(
+            "Not a user's start-up files. A cold server has run one shell, which is how it is known to be ready."
+        ),
+        prepare=_time_to_prompt,
+        needs=_SHELL | {Capability.PROCESSES},
         parameters=("cold", "warm"),
         blocks=1,
         repeats=100,
         seconds=1.0,
         quick=("warm",),
     ),
-    declare(
-        "interactive/output_flood",
-        "A program writes so many bytes of text, until all have come; counted, hashed.",
-        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
-        _output_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/output_flood",
+        description="A program writes N bytes of text, until all of them have arrived; they are counted and hashed.",
+        limitations=(
+            "Not drawing them on a screen. The client that counts them shares the processors with server and shell."
+        ),
+        prepare=_output_flood,
+        needs=_SHELL,
         parameters=tuple(_STREAMS),
         metrics=STREAM_METRICS,
         elements={name: streams.text(count * streams.MEGABYTE).size_bytes for name, count in _STREAMS.items()},
@@ -341,14 +351,19 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         quick=(),
         full=("100MB",),
-        at_least=20,
+        min_operations=20,
     ),
-    declare(
-        "interactive/typing_under_flood",
-        f"Keys of {_NEIGHBOURS} people, echoed by the kernel, while so many neighbours run `yes`.",
-        "Not the flooders' own keys. What reads the floods is another client process, on the same processors.",
-        _typing_under_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/typing_under_flood",
+        description=(
+            f"Keystrokes of {_NEIGHBOURS} users, echoed by the kernel, while N other sessions of the same server run "
+            "`yes`."
+        ),
+        limitations=(
+            "Not keystrokes in the flooding sessions. Another client process on the same processors reads the floods."
+        ),
+        prepare=_typing_under_flood,
+        needs=_SHELL,
         parameters=("1", "4", "16"),
         metrics=(
             Metric(name="latency"),
@@ -358,27 +373,32 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("fairness of flooders", ""),
             _level("missed sends", "", exact=True),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=("4",),
     ),
-    declare(
-        "interactive/interrupt_under_flood",
-        "Ctrl-C, with a megabyte of `yes` behind it, until the prompt; and the bytes that still came.",
-        "Not a client that is behind: this one reads as fast as it can.",
-        _interrupt_under_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/interrupt_under_flood",
+        description=(
+            "Ctrl-C after a megabyte of output from `yes`, until the prompt; and the number of bytes that still "
+            "arrived."
+        ),
+        limitations="Not a client that is behind: this one reads as fast as it can.",
+        prepare=_interrupt_under_flood,
+        needs=_SHELL,
         metrics=(Metric(name="latency"), _level("bytes after Ctrl-C", "B")),
         blocks=1,
         repeats=40,
         seconds=1.5,
     ),
-    declare(
-        "interactive/stalled_reader",
-        f"One client stops reading while `yes` runs and reads on later; meanwhile keys of {_NEIGHBOURS} neighbours.",
-        "Not a client that never comes back.",
-        _stalled_reader,
-        _SHELL,
+    Benchmark(
+        id="interactive/stalled_reader",
+        description=(
+            f"One client stops reading while `yes` runs, and later reads on; meanwhile {_NEIGHBOURS} other users type."
+        ),
+        limitations="Not a client that never comes back.",
+        prepare=_stalled_reader,
+        needs=_SHELL,
         parameters=tuple(_STALLS),
         metrics=(
             Metric(name="neighbours' echo"),
@@ -386,17 +406,20 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("bytes lost", "B", exact=True),
             _level("missed sends", "", exact=True),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=(),
         full=("60s",),
     ),
-    declare(
-        "interactive/reattach",
-        "Dial and attach where one left, until all that was missed has come, or all that the log still holds.",
-        "Not drawing it.",
-        _reattach,
-        _SHELL | {Capability.REATTACH},
+    Benchmark(
+        id="interactive/reattach",
+        description=(
+            "Connect and attach at the offset where the client left, until the missed output, or what the log still "
+            "holds of it, has arrived."
+        ),
+        limitations="Not drawing it.",
+        prepare=_reattach,
+        needs=_SHELL | {Capability.REATTACH},
         parameters=tuple(_MISSED),
         metrics=(
             Metric(name="latency"),
@@ -409,12 +432,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         quick=("64KiB",),
     ),
-    declare(
-        "interactive/paste",
-        "So many bytes typed at once, until a program in raw mode has read them all and said their hash.",
-        "Not a program that echoes them.",
-        _paste,
-        _SHELL,
+    Benchmark(
+        id="interactive/paste",
+        description="N bytes typed at once, until a program in raw mode has read all of them and printed their hash.",
+        limitations="Not a program that echoes them.",
+        prepare=_paste,
+        needs=_SHELL,
         parameters=tuple(_PASTES),
         elements=dict(_PASTES),
         element_unit="B",

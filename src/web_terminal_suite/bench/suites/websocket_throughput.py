@@ -7,7 +7,7 @@ import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -347,13 +347,16 @@ def sizes(streams: dict[str, Callable[[], streams.Stream]]) -> dict[str, int]:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "websocket_throughput/websocket_message_serialization",
-        "Component, in this process: one message to a frame's payload or back.",
-        "Not WebSocket framing, nor a socket. "
-        f"A sample is the mean of {_BATCH}, with some 30 ns of loop and call; its percentiles are those of such means.",
-        _websocket_message_serialization,
-        frozenset({Capability.COMPONENTS}),
+    Benchmark(
+        id="websocket_throughput/websocket_message_serialization",
+        description="Component, in this process: one message encoded to the payload of a frame, or decoded from it.",
+        limitations=(
+            "Not WebSocket framing, nor a socket. "
+            f"A sample is the mean of {_BATCH} calls and includes about 30 ns for loop and call; percentiles are of "
+            "these means."
+        ),
+        prepare=_websocket_message_serialization,
+        needs=frozenset({Capability.COMPONENTS}),
         parameters=tuple(_WORKS),
         elements=dict.fromkeys(_WORKS, 1),
         element_unit="messages",
@@ -362,12 +365,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeats=100,
         quick=("client input decode binary", "server output encode binary", "server output encode json"),
     ),
-    declare(
-        "websocket_throughput/websocket_message_throughput",
-        "So many echo messages of 64 bytes in one write, until the last reply.",
-        "Not a shell; not many connections at once.",
-        _websocket_message_throughput,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_message_throughput",
+        description="N echo messages of 64 bytes in one write, until the last reply.",
+        limitations="Not a shell; not many connections at once.",
+        prepare=_websocket_message_throughput,
+        needs=_ECHO,
         parameters=_COUNTS,
         metrics=(Metric(name="latency", targets={"1000": _RATE, "10000": _RATE}),),
         elements=_elements(_COUNTS),
@@ -377,12 +380,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=60,
     ),
-    declare(
-        "websocket_throughput/websocket_latency_by_message_size",
-        "One echo message of so many bytes, there and back.",
-        "Not a shell.",
-        _websocket_latency_by_message_size,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_latency_by_message_size",
+        description="The round trip of one echo message of N bytes.",
+        limitations="Not a shell.",
+        prepare=_websocket_latency_by_message_size,
+        needs=_ECHO,
         parameters=_SIZES,
         metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
         elements=_elements(_SIZES),
@@ -391,21 +394,21 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         quick=("64", "16384"),
         blocks=2,
     ),
-    declare(
-        "websocket_throughput/websocket_round_trip_ping_pong",
-        "One ping message until its pong.",
-        "Not a shell, nor anything of size.",
-        _websocket_round_trip_ping_pong,
-        frozenset({Capability.PING}),
+    Benchmark(
+        id="websocket_throughput/websocket_round_trip_ping_pong",
+        description="One ping message until its pong.",
+        limitations="Not a shell, nor a large message.",
+        prepare=_websocket_round_trip_ping_pong,
+        needs=frozenset({Capability.PING}),
         metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
         floor="null-server",
     ),
-    declare(
-        "websocket_throughput/websocket_concurrent_messages",
-        "One echo message on each of so many open connections at once, until all have replied.",
-        "Not their handshakes; not sessions.",
-        _websocket_concurrent_messages,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_concurrent_messages",
+        description="One echo message on each of N open connections at the same time, until all replies have arrived.",
+        limitations="Not their handshakes; not sessions.",
+        prepare=_websocket_concurrent_messages,
+        needs=_ECHO,
         parameters=_AT_ONCE,
         elements=_elements(_AT_ONCE),
         element_unit="messages",
@@ -414,12 +417,17 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=100,
     ),
-    declare(
-        "websocket_throughput/pty_output_to_websocket_messages",
-        "A shell emits so many known bytes, text lines or every byte there is, until all came; counted, hashed.",
-        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
-        _pty_output_to_websocket_messages,
-        _SHELL | {Capability.BINARY},
+    Benchmark(
+        id="websocket_throughput/pty_output_to_websocket_messages",
+        description=(
+            "A shell writes N known bytes, as lines of text or as all 256 byte values, until all have arrived; they "
+            "are counted and hashed."
+        ),
+        limitations=(
+            "Not drawing them on a screen. The client that counts them shares the processors with server and shell."
+        ),
+        prepare=_pty_output_to_websocket_messages,
+        needs=_SHELL | {Capability.BINARY},
         parameters=tuple(_STREAMS),
         metrics=STREAM_METRICS,
         elements=sizes(_STREAMS),
@@ -431,12 +439,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         full=("32MB text", "32MB binary"),
     ),
-    declare(
-        "websocket_throughput/websocket_batch_processing",
-        "So many input messages of ten bytes in one write, until a program in raw mode has sent back the last.",
-        "Not a shell at its prompt: the program is `cat`.",
-        _websocket_batch_processing,
-        _SHELL,
+    Benchmark(
+        id="websocket_throughput/websocket_batch_processing",
+        description=(
+            "N input messages of ten bytes in one write, until a program in raw mode has sent back the last one."
+        ),
+        limitations="Not a shell at its prompt: the program is `cat`.",
+        prepare=_websocket_batch_processing,
+        needs=_SHELL,
         parameters=_BATCHES,
         elements=_elements(_BATCHES),
         element_unit="messages",
@@ -444,12 +454,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=100,
     ),
-    declare(
-        RAW_PTY_STREAM,
-        "The same bytes from a shell on a local pseudo-terminal, counted and hashed: the floor of output in bulk.",
-        "No server, no socket.",
-        _raw_pty_stream,
-        frozenset({Capability.LOCAL_PTY}),
+    Benchmark(
+        id=RAW_PTY_STREAM,
+        description=(
+            "The same bytes from a shell on a local pseudo-terminal, counted and hashed: the floor of bulk output."
+        ),
+        limitations="No server, no socket.",
+        prepare=_raw_pty_stream,
+        needs=frozenset({Capability.LOCAL_PTY}),
         parameters=(*_STREAMS, *_FLOODS),
         elements=sizes(_STREAMS | _FLOODS),
         element_unit="B",

@@ -98,8 +98,7 @@ class RemotePeer(Terminal):
         self._peer = peer
         self.address = parse_address(url, token)
         self.capabilities = peer.abilities | {Capability.SHELL}
-        # The name of a terminal is its class's, and this class is many terminals'.
-        vars(self)["name"] = peer.name
+        self.name = peer.name
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(

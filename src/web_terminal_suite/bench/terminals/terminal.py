@@ -166,7 +166,8 @@ Role = Literal["subject", "floor", "known"]
 class Terminal(ABC):
     """One terminal under test, or a floor beside it."""
 
-    name: ClassVar[str]
+    name: str
+    """By which samples are kept; of its class, unless one run has several terminals of a class."""
     role: ClassVar[Role] = "subject"
     capabilities: frozenset[Capability]
 

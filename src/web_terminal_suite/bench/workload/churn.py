@@ -9,7 +9,7 @@ from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Point, Sample
 from web_terminal_suite.bench.workload.capacity import make_sure
-from web_terminal_suite.bench.workload.ramp import settled_pss
+from web_terminal_suite.bench.workload.memory import settled_pss
 from web_terminal_suite.bench.workload.session_pool import crew
 from web_terminal_suite.bench.workload.teardown import Leftovers, wait_until
 

@@ -11,8 +11,8 @@ from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
-from web_terminal_suite.bench.terminals.processes import pss_bytes
 from web_terminal_suite.bench.workload.capacity import make_sure
+from web_terminal_suite.bench.workload.memory import settled_pss
 from web_terminal_suite.bench.workload.session_pool import ServerClock, outcome_of
 from web_terminal_suite.bench.workload.shells import destroy_all, ready
 from web_terminal_suite.bench.workload.teardown import END_SECONDS, Leftovers, wait_until
@@ -34,8 +34,6 @@ KEYS_PER_SECOND: Final = 200
 _KEYS_EACH_PER_SECOND: Final = 0.16
 # Of as few sessions as these: enough for a well bounded p95, in a second.
 _FEWEST_KEYS: Final = 200
-_SETTLE_READINGS: Final = 20
-_SETTLE_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 1.0
 
 
@@ -171,15 +169,3 @@ async def idle_cpu(clock: ServerClock) -> float:
     before_ns, began_ns = clock.read_ns(), now_ns()
     await asyncio.sleep(_IDLE_SECONDS)  # what is measured is that nothing happens meanwhile
     return (clock.read_ns() - before_ns) * SECOND_NS / (now_ns() - began_ns)
-
-
-async def settled_pss(pids: Sequence[int]) -> float:
-    """Memory of these processes once two readings in a row agree to a thousandth."""
-    last = 0.0
-    for _ in range(_SETTLE_READINGS):
-        now = float(pss_bytes(pids))
-        if abs(now - last) <= now / 1000:
-            break
-        last = now
-        await asyncio.sleep(_SETTLE_SECONDS)  # memory is given back by whoever holds it, at no announced moment
-    return now

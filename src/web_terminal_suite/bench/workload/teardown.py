@@ -88,16 +88,16 @@ class Teardown(NamedTuple):
     marks: dict[str, int]
 
 
-class _Census:
-    """Counts what is left at ``MOMENTS`` after the beginning, while the block of ``taken`` runs."""
+class LeftoverCounter:
+    """Counts what is left ``moments`` seconds after the block of ``running`` began, while it runs."""
 
-    def __init__(self, count: Callable[[], int]) -> None:
-        self.left = dict.fromkeys(MOMENTS, 0)
+    def __init__(self, count: Callable[[], int], moments: Sequence[float] = MOMENTS) -> None:
+        self.left = dict.fromkeys(moments, 0)
         self._count = count
 
     @asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._take(now_ns()))
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._run(now_ns()))
         try:
             yield
         finally:
@@ -105,23 +105,23 @@ class _Census:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _take(self, began_ns: int) -> None:
-        for moment in MOMENTS:
+    async def _run(self, began_ns: int) -> None:
+        for moment in self.left:
             await asyncio.sleep(moment - (now_ns() - began_ns) / 1e9)  # a moment of the clock, not a wait
             self.left[moment] = max(0, self._count())
 
 
 @asynccontextmanager
-async def cleanup_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    """One operation: a thousand shells that have spoken, then the end of them all."""
-    make_sure(stage, SESSIONS)
+async def cleanup_1000_sessions(stage: BenchmarkContext, sessions: int = SESSIONS) -> AsyncIterator[Operation]:
+    """One operation: ``sessions`` shells that have answered, then the end of all of them."""
+    make_sure(stage, sessions)
 
     async def operate() -> OperationResult:
         if stage.parameter == "SIGTERM":
             async with stage.running.terminal.launch() as running:
-                ended = await _by_signal(BenchmarkContext(running, stage.parameter, stage.markers))
+                ended = await _by_signal(BenchmarkContext(running, stage.parameter, stage.markers), sessions)
         else:
-            ended = await _by_request(stage, lost=stage.parameter == "socket loss")
+            ended = await _by_request(stage, sessions, lost=stage.parameter == "socket loss")
         points = [Point("clean-up", 0, ended.seen_ns - ended.sent_ns)]
         points += [Point(f"to {name}", 0, at_ns - ended.sent_ns) for name, at_ns in ended.marks.items()]
         points += [Point(f"left after {moment:g} s", 0, count) for moment, count in ended.left.items()]
@@ -130,22 +130,22 @@ async def cleanup_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operat
     yield operate
 
 
-async def _by_request(stage: BenchmarkContext, lost: bool) -> Teardown:
+async def _by_request(stage: BenchmarkContext, sessions: int, lost: bool) -> Teardown:
     process = stage.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     async with AsyncExitStack() as stack:
         hands = [await stack.enter_async_context(stage.running.rest()) for _ in range(_HANDS)]
         await asyncio.gather(*(api.call("GET", "/health") for api in hands))
         remains = Leftovers(process)
-        async with crew(stage, SESSIONS) as shells:
+        async with crew(stage, sessions) as shells:
             connections = [shell.connection for shell in shells]
-            census = _Census(remains.count)
-            async with census.taken():
+            counter = LeftoverCounter(remains.count)
+            async with counter.running():
                 sent_ns = now_ns()
                 marks = await (_lose(connections, hands, remains) if lost else _close(connections))
                 seen_ns = await wait_until(remains.nothing, "end of every shell and descriptor")
             await _expect_no_session(hands[0])
-        return Teardown(sent_ns, seen_ns, census.left, marks)
+        return Teardown(sent_ns, seen_ns, counter.left, marks)
 
 
 async def _close(connections: Sequence[ClientConnection]) -> dict[str, int]:
@@ -160,7 +160,7 @@ async def _lose(connections: Sequence[ClientConnection], hands: Sequence[Rest], 
     sessions = [str(connection.session) for connection in connections]
     for connection in connections:
         connection.abort()
-    noticed_ns = await wait_until(lambda: remains.open() <= open_before - SESSIONS, "end of every socket")
+    noticed_ns = await wait_until(lambda: remains.open() <= open_before - len(connections), "end of every socket")
 
     async def end(api: Rest) -> None:
         while sessions:
@@ -170,11 +170,11 @@ async def _lose(connections: Sequence[ClientConnection], hands: Sequence[Rest], 
     return {"sockets noticed": noticed_ns, "last reply": now_ns()}
 
 
-async def _by_signal(stage: BenchmarkContext) -> Teardown:
+async def _by_signal(stage: BenchmarkContext, sessions: int) -> Teardown:
     """SIGTERM to a server of its own, until its process and everything below it are gone."""
     process = stage.running.process
     assert process is not None  # as above
-    async with crew(stage, SESSIONS):
+    async with crew(stage, sessions):
         family = [*process.server_pids(), *process.shell_pids()]
         family.remove(process.pid)
 
@@ -182,13 +182,13 @@ async def _by_signal(stage: BenchmarkContext) -> Teardown:
             # Whoever launched it reaps the process itself, so it is looked at apart.
             return (process.status is None) + sum(not is_gone(pid) for pid in family)
 
-        census = _Census(count)
-        async with census.taken():
+        counter = LeftoverCounter(count)
+        async with counter.running():
             sent_ns = now_ns()
             os.kill(process.pid, signal.SIGTERM)
             # The server goes last, so there is no need to look for a thousand shells again and again.
             seen_ns = await wait_until(lambda: process.status is not None and not count(), "end of server and shells")
-        return Teardown(sent_ns, seen_ns, census.left, {})
+        return Teardown(sent_ns, seen_ns, counter.left, {})
 
 
 async def _expect_no_session(api: Rest) -> None:
