@@ -52,7 +52,7 @@ def test_typing_under_a_flood(count):
 def test_kinds_of_a_mixed_workload(count):
     latencies = {kind: uneven(count, seed) for seed, kind in enumerate(mixed.KINDS)}
     done = [mixed.ActionResult(kind, each) for kind, values in latencies.items() for each in samples(values)]
-    points = {point.metric: point.y for point in mixed.findings(done).points}
+    points = {point.metric: point.y for point in mixed.result_of(done).points}
     for kind, values in latencies.items():
         assert points[f"{kind} p50"] == naive.quantile(values, "0.5")
 

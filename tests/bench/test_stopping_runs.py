@@ -105,7 +105,7 @@ class Told:
 @pytest.mark.parametrize(("role", "expected"), [("subject", [20, 5, 20]), ("floor", [20, 20, 20])])
 async def test_the_runner_makes_blocks_as_long_as_it_is_told_and_floors_as_ever(role: str, expected: list[int]) -> None:
     @asynccontextmanager
-    async def prepare(stage):  # type: ignore[no-untyped-def]
+    async def prepare(context):  # type: ignore[no-untyped-def]
         async def operate():  # type: ignore[no-untyped-def]
             return sample(now_ns(), now_ns() + 1)
 
@@ -154,7 +154,7 @@ class Counted:
 @pytest.mark.parametrize(("operations", "expected"), [(3, 3), (30, 30)])
 async def test_the_runner_goes_on_until_told(operations: int, expected: int) -> None:
     @asynccontextmanager
-    async def prepare(stage):  # type: ignore[no-untyped-def]
+    async def prepare(context):  # type: ignore[no-untyped-def]
         async def operate():  # type: ignore[no-untyped-def]
             return sample(now_ns(), now_ns() + 1)
 

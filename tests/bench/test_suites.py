@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from tests.bench.stages import operated, stage_on
+from tests.bench.operations import context_on, operated
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
@@ -19,7 +19,7 @@ from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.loopback import Loopback
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
-from web_terminal_suite.bench.workload.cpu_affinity import apart
+from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
 from web_terminal_suite.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
@@ -91,7 +91,7 @@ async def test_a_bare_ping_pong_works_by_either_client():
 @pytest.mark.parametrize("parameter", ["", "blocking"])
 async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
     benchmark = BY_ID["floors/loopback_ping_pong"]
-    async with Loopback().launch() as running, benchmark.prepare(stage_on(running, parameter)) as operate:
+    async with Loopback().launch() as running, benchmark.prepare(context_on(running, parameter)) as operate:
         assert isinstance(await operate(), Sample)
         os.kill(running.process.pid, signal.SIGKILL)
         for _ in range(2):
@@ -102,13 +102,13 @@ async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
 async def test_processors_are_shared_again_after_a_floor_had_one_for_each_side():
     usable = os.sched_getaffinity(0)
     async with Loopback().launch() as running:
-        with apart(stage_on(running)):
+        with separate_processors(context_on(running)):
             ours, theirs = os.sched_getaffinity(0), os.sched_getaffinity(running.process.pid)
             if len(usable) > 1:
                 assert (ours, theirs) == ({min(usable)}, {max(usable)})
         assert os.sched_getaffinity(0) == os.sched_getaffinity(running.process.pid) == usable
         os.kill(running.process.pid, signal.SIGKILL)
-        with apart(stage_on(running)):
+        with separate_processors(context_on(running)):
             pass
     assert os.sched_getaffinity(0) == usable
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.bench.stages import operated, readings, stage_on
+from tests.bench.operations import context_on, operated, readings
 from web_terminal_suite.bench.machine.kernel import read_limits
 from web_terminal_suite.bench.samples import Outcome
 from web_terminal_suite.bench.suites import concurrent_load
@@ -83,7 +83,7 @@ def test_a_fuller_house_is_typed_into_faster():
 @module
 async def test_a_ramp_of_a_server_that_refuses_says_so():
     async with WebTerminal(("--max-sessions", "5")).launch() as small:
-        async with BY_NAME["concurrent_sessions_scale"].prepare(stage_on(small, "8")) as operate:
+        async with BY_NAME["concurrent_sessions_scale"].prepare(context_on(small, "8")) as operate:
             found = await operate()
         assert readings(found, "sessions") == [5]
         failed = [sample for sample in found.samples if sample.outcome is not Outcome.OK]
@@ -95,7 +95,7 @@ async def test_a_ramp_of_a_server_that_refuses_says_so():
 @module
 async def test_what_the_machine_cannot_hold_is_told_before_the_first_connection(running):
     with pytest.raises(NotFeasible, match=r"not feasible here: .* allows .* of 1,000,000,000 sessions"):
-        async with BY_NAME["concurrent_sessions_scale"].prepare(stage_on(running, "1000000000")):
+        async with BY_NAME["concurrent_sessions_scale"].prepare(context_on(running, "1000000000")):
             pass
 
 

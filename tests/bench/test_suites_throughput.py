@@ -7,7 +7,7 @@ import typing
 import pytest
 import pytest_asyncio
 
-from tests.bench.stages import operated, readings, stage_on
+from tests.bench.operations import context_on, operated, readings
 from web_terminal_suite.bench.suites.websocket_throughput import _WORKS, BENCHMARKS
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
@@ -123,10 +123,10 @@ def test_a_changed_missing_or_doubled_byte_is_noticed(make):
 
 @module
 async def test_output_that_is_not_what_was_sent_for_is_a_failure(running):
-    stage = stage_on(running)
+    context = context_on(running)
     wrong = streams.Stream(b"y" * 10, 10, 10, "printf xxxxxxxxxx")
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         with pytest.raises(Violated, match="not those"):
-            await streams.receive(shell.connection, wrong, stage.markers)
+            await streams.receive(shell.connection, wrong, context.markers)
     with local_pty() as pty, pytest.raises(Violated, match="not those"):
-        streams.receive_locally(pty, wrong, stage.markers)
+        streams.receive_locally(pty, wrong, context.markers)

@@ -43,7 +43,7 @@ class BenchmarkContext:
 
 @dataclass(frozen=True)
 class OperationResult:
-    """What one operation found where that is not one sample: several, readings beside them, or both.
+    """What one operation measured if that is not one sample: several samples, further readings, or both.
 
     Iterating gives the readings.
     """

@@ -35,11 +35,11 @@ _COLD_TEXT: Final = "p95 < 100 ms; goal < 10 ms with spawn"
 
 
 @asynccontextmanager
-async def _execute_echo_simple(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _execute_echo_simple(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = shell.connection.input(marker.command.encode() + b"\r")
             found = await shell.connection.wait_for(marker.seen)
             await shell.prompted()
@@ -49,15 +49,15 @@ async def _execute_echo_simple(stage: BenchmarkContext) -> AsyncIterator[Operati
 
 
 @asynccontextmanager
-async def _execute_echo_cold(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _execute_echo_cold(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
         # The kept-alive connection is dialled now, not inside the first operation.
         await api.request("GET", "/health")
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = now_ns()
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 attached = await connection.attach()
                 try:
                     connection.input(marker.command.encode() + b"\r")
@@ -71,10 +71,10 @@ async def _execute_echo_cold(stage: BenchmarkContext) -> AsyncIterator[Operation
 
 
 @asynccontextmanager
-async def _command_execution_by_length(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    length = int(stage.parameter)
-    words = _words(random.Random(stage.parameter))
-    async with ready_shell(stage) as shell:
+async def _command_execution_by_length(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    length = int(context.parameter)
+    words = _words(random.Random(context.parameter))
+    async with ready_shell(context) as shell:
         # `m LEFT RIGHT` fits into ten characters; what follows is padding the function ignores.
         shell.connection.input(b'm() { printf \'%s%s\' "$1" "$2"; }\r')
         await shell.prompted()
@@ -99,13 +99,13 @@ def _words(source: random.Random) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _command_execution_by_shell(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _command_execution_by_shell(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
 
         async def operate() -> Sample:
-            prompt, marker = stage.markers.fresh(), stage.markers.fresh()
-            async with stage.running.connect() as connection:
-                sent_ns = connection.begin_attach(spec=_spec(stage.parameter, prompt))
+            prompt, marker = context.markers.fresh(), context.markers.fresh()
+            async with context.running.connect() as connection:
+                sent_ns = connection.begin_attach(spec=_spec(context.parameter, prompt))
                 attached = await connection.wait_attached()
                 prompted = await connection.wait_for(prompt.seen)
                 connection.input(marker.command.encode() + b"\r")
@@ -120,7 +120,7 @@ async def _command_execution_by_shell(stage: BenchmarkContext) -> AsyncIterator[
 
 
 def _spec(shell: str, prompt: Marker) -> SessionSpec:
-    """An interactive shell that reads nobody's start-up files and prints a prompt we can tell from its echo."""
+    """An interactive shell without start-up files, whose prompt cannot be mistaken for an echo."""
     path = shutil.which(shell) or shell
     text = prompt.left + prompt.right
     if shell == "fish":
@@ -131,7 +131,7 @@ def _spec(shell: str, prompt: Marker) -> SessionSpec:
 
 
 @asynccontextmanager
-async def _pty_spawn_time(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _pty_spawn_time(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.pty import SpawnRequest, spawn
 
     request = SpawnRequest(argv=(SHELL,), env=ENVIRONMENT)
@@ -156,13 +156,13 @@ async def _pty_spawn_time(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _execute_10_sequential_commands(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _execute_10_sequential_commands(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
 
         async def operate() -> Sample:
             first_ns = 0
             for _ in range(_SEQUENTIAL):
-                marker = stage.markers.fresh()
+                marker = context.markers.fresh()
                 sent_ns = shell.connection.input(marker.command.encode() + b"\r")
                 found = await shell.connection.wait_for(marker.seen)
                 first_ns = first_ns or sent_ns

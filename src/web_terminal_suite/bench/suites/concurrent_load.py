@@ -15,7 +15,7 @@ from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import churn, mixed, ramp, teardown
 from web_terminal_suite.bench.workload.capacity import make_sure
 from web_terminal_suite.bench.workload.memory import MEMORY_PER_SESSION, settled_pss
-from web_terminal_suite.bench.workload.session_pool import ServerClock, crew, in_batches, outcome_of
+from web_terminal_suite.bench.workload.session_pool import ServerClock, in_batches, outcome_of, session_pool
 from web_terminal_suite.bench.workload.shells import destroy_all, several
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.workload.shells import Shell
     from web_terminal_suite.client.connection import ClientConnection
 
-# Connections opened at once by a churn.
-_HANDS: Final = 16
+# Connections that are open at the same time in a churn.
+_CONCURRENCY: Final = 16
 _ECHOED: Final = b"x" * 64
 _SUSTAINED_SESSIONS: Final = 100
 _SUSTAINED_SECONDS: Final = 10
 
 
 @asynccontextmanager
-async def _concurrent_command_execution(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with crew(stage, int(stage.parameter)) as shells:
+async def _concurrent_command_execution(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with session_pool(context, int(context.parameter)) as shells:
 
         async def operate() -> Sample:
-            markers = [stage.markers.fresh() for _ in shells]
+            markers = [context.markers.fresh() for _ in shells]
             sent = [
                 shell.connection.input(marker.command.encode() + b"\r")
                 for shell, marker in zip(shells, markers, strict=True)
@@ -58,10 +58,10 @@ def until_last(sent_ns: int, seen_ns: Sequence[int]) -> Sample:
 
 
 @asynccontextmanager
-async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    make_sure(stage, int(stage.parameter))
-    steps = [int(stage.parameter) * quarter // 4 for quarter in range(1, 5)]
-    process = stage.running.process
+async def _memory_usage_1000_sessions(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    make_sure(context, int(context.parameter))
+    steps = [int(context.parameter) * quarter // 4 for quarter in range(1, 5)]
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     servers = process.server_pids()
 
@@ -71,10 +71,10 @@ async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[
             connections: list[ClientConnection] = []
             try:
                 for count in steps:
-                    more = await stack.enter_async_context(several(stage, count - len(connections)))
+                    more = await stack.enter_async_context(several(context, count - len(connections)))
                     connections += more
                     for batch in in_batches(more):
-                        await asyncio.gather(*(_spoken(each) for each in batch))
+                        await asyncio.gather(*(_first_output(each) for each in batch))
                     points.append(Point("server PSS per session", count, await settled_pss(servers)))
                 shells = process.shell_pids()
                 points.append(Point("shell PSS per session", 0, pss_bytes(shells) / len(shells)))
@@ -86,26 +86,26 @@ async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[
     yield operate
 
 
-async def _spoken(connection: ClientConnection) -> None:
+async def _first_output(connection: ClientConnection) -> None:
     """A new session whose shell has said something."""
     await connection.attach()
     if await connection.read() is None:
-        raise Closed(1000, "the shell ended without a word")
+        raise Closed(1000, "the shell ended without any output")
 
 
 @asynccontextmanager
-async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    clock = ServerClock(stage)
+async def _connection_churn(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    clock = ServerClock(context)
 
     async def operate() -> Sample:
         open_before = descriptor_count(clock.pids)
         numbers = iter(range(count))
 
-        async def hand() -> int:
+        async def work() -> int:
             last_ns = 0
             for _ in numbers:
-                async with stage.running.connect() as connection:
+                async with context.running.connect() as connection:
                     _, reply = await connection.echo(_ECHOED)
                     if not isinstance(reply.event, EchoBytes) or reply.event.data != _ECHOED:
                         raise Violated("an echo came back changed")
@@ -113,7 +113,7 @@ async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]
             return last_ns
 
         sent_ns = now_ns()
-        seen_ns = max(await asyncio.gather(*(hand() for _ in range(_HANDS))))
+        seen_ns = max(await asyncio.gather(*(work() for _ in range(_CONCURRENCY))))
         closed_ns = await teardown.wait_until(
             lambda: descriptor_count(clock.pids) <= open_before, "end of every connection's descriptor"
         )
@@ -124,10 +124,10 @@ async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]
 
 @asynccontextmanager
 async def sustained_throughput(
-    stage: BenchmarkContext, sessions: int = _SUSTAINED_SESSIONS, seconds: int = _SUSTAINED_SECONDS
+    context: BenchmarkContext, sessions: int = _SUSTAINED_SESSIONS, seconds: int = _SUSTAINED_SECONDS
 ) -> AsyncIterator[Operation]:
-    clock = ServerClock(stage)
-    async with crew(stage, sessions) as shells:
+    clock = ServerClock(context)
+    async with session_pool(context, sessions) as shells:
 
         async def operate() -> OperationResult:
             begin_ns = now_ns()
@@ -136,17 +136,17 @@ async def sustained_throughput(
             async with asyncio.TaskGroup() as group:
                 memory = group.create_task(_measure_memory(clock.pids, begin_ns, seconds))
                 for shell in shells:
-                    group.create_task(_work(shell, stage, end_ns, samples))
+                    group.create_task(_work(shell, context, end_ns, samples))
             samples.sort(key=lambda each: each.due_ns)
             return OperationResult(tuple(samples), (*memory.result(), *by_second(samples, begin_ns, seconds)))
 
         yield operate
 
 
-async def _work(shell: Shell, stage: BenchmarkContext, end_ns: int, samples: list[Sample]) -> None:
+async def _work(shell: Shell, context: BenchmarkContext, end_ns: int, samples: list[Sample]) -> None:
     """One command after the other until the time is over or one fails."""
     while now_ns() < end_ns:
-        marker = stage.markers.fresh()
+        marker = context.markers.fresh()
         sent_ns = now_ns()
         try:
             shell.connection.input(marker.command.encode() + b"\r")
@@ -324,8 +324,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark(
         id="concurrent_load/connection_churn",
         description=(
-            f"N connections, {_HANDS} at a time: connect, one echo, disconnect; until the server has closed all of its"
-            " sockets."
+            f"N connections, {_CONCURRENCY} at a time: connect, one echo, disconnect; until the server has closed "
+            "all of its sockets."
         ),
         limitations="Not sessions.",
         prepare=_connection_churn,

@@ -1,4 +1,4 @@
-"""Suite ``interactive``: what a person feels."""
+"""Suite ``interactive``: what a user notices."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
 from web_terminal_suite.bench.workload.flood.local import YES, jain
-from web_terminal_suite.bench.workload.flood.remote import flooders
-from web_terminal_suite.bench.workload.session_pool import ServerClock, crew
+from web_terminal_suite.bench.workload.flood.remote import remote_flood
+from web_terminal_suite.bench.workload.session_pool import ServerClock, session_pool
 from web_terminal_suite.bench.workload.shells import destroy, ready_shell
 from web_terminal_suite.bench.workload.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
 from web_terminal_suite.client.errors import Closed, Violated
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.workload.shells import Shell
     from web_terminal_suite.client.connection import ClientConnection
 
-# As many people type at once as it takes to have a bounded p99 in a second, each at a person's pace.
+# Enough users for a bounded p99 in a second, each at the pace of a person.
 _TYPISTS: Final = 40
 _KEYS_AT_A_TIME: Final = 50
-# Fewer beside a flood: they are neighbours, not a load of their own.
+# Fewer during a flood: they are neighbours of the flooding sessions and not a load of their own.
 _NEIGHBOURS: Final = 10
 _IDLE_KEYS: Final = 50
 _FLOODED_KEYS: Final = 100
@@ -55,9 +55,9 @@ _PASTE_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def _keystroke_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    clock = ServerClock(stage)
-    async with typists(stage, _TYPISTS, stage.parameter) as people:
+async def _keystroke_echo(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    clock = ServerClock(context)
+    async with typists(context, _TYPISTS, context.parameter) as people:
 
         async def operate() -> OperationResult:
             before_ns = clock.read_ns()
@@ -72,24 +72,24 @@ async def _keystroke_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _time_to_prompt(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _time_to_prompt(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def cold() -> Sample:
-        async with stage.running.terminal.launch() as running:
-            return await _prompted(BenchmarkContext(running, stage.parameter, stage.markers))
+        async with context.running.terminal.launch() as running:
+            return await _prompted(BenchmarkContext(running, context.parameter, context.markers))
 
     async def warm() -> Sample:
-        return await _prompted(stage)
+        return await _prompted(context)
 
-    if stage.parameter == "warm":
-        async with crew(stage, _WARM_SESSIONS):
+    if context.parameter == "warm":
+        async with session_pool(context, _WARM_SESSIONS):
             pass
-    yield warm if stage.parameter == "warm" else cold
+    yield warm if context.parameter == "warm" else cold
 
 
-async def _prompted(stage: BenchmarkContext) -> Sample:
+async def _prompted(context: BenchmarkContext) -> Sample:
     """Dial, attach, and see the prompt, which comes from the environment that every server was started with."""
     sent_ns = now_ns()
-    async with stage.running.connect() as connection:
+    async with context.running.connect() as connection:
         await connection.attach()
         try:
             found = await connection.wait_for(PROMPT.encode())
@@ -99,22 +99,25 @@ async def _prompted(stage: BenchmarkContext) -> Sample:
 
 
 @asynccontextmanager
-async def _output_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with output(stage, streams.text(_STREAMS[stage.parameter] * streams.MEGABYTE)) as operate:
+async def _output_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with output(context, streams.text(_STREAMS[context.parameter] * streams.MEGABYTE)) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _typing_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _typing_under_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
     rate = _NEIGHBOURS * KEYS_PER_SECOND
-    async with typists(stage, _NEIGHBOURS, "tty") as people, flooders(stage, int(stage.parameter)) as neighbours:
+    async with (
+        typists(context, _NEIGHBOURS, "tty") as people,
+        remote_flood(context, int(context.parameter)) as flood,
+    ):
 
         async def operate() -> OperationResult:
             idle = await type_keys(people, rate, _IDLE_KEYS)
-            async with neighbours.flooding():
-                before = await neighbours.heard()
+            async with flood.flooding():
+                before = await flood.heard()
                 typed = await type_keys(people, rate, _FLOODED_KEYS)
-                after = await neighbours.heard()
+                after = await flood.heard()
             shares = [offset - old for offset, old in zip(after.offsets, before.offsets, strict=True)]
             elapsed_ns = after.at_ns - before.at_ns
             return OperationResult(
@@ -136,8 +139,8 @@ def p95_ns(samples: tuple[Sample, ...]) -> int:
 
 
 @asynccontextmanager
-async def _interrupt_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _interrupt_under_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
         connection = shell.connection
 
         async def operate() -> OperationResult:
@@ -156,15 +159,15 @@ async def _interrupt_under_flood(stage: BenchmarkContext) -> AsyncIterator[Opera
 
 
 @asynccontextmanager
-async def _stalled_reader(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    seconds = _STALLS[stage.parameter]
-    clock = ServerClock(stage)
+async def _stalled_reader(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    seconds = _STALLS[context.parameter]
+    clock = ServerClock(context)
     rate = _NEIGHBOURS * KEYS_PER_SECOND
-    async with typists(stage, _NEIGHBOURS, "tty") as people, crew(stage, 1) as (stalled,):
+    async with typists(context, _NEIGHBOURS, "tty") as people, session_pool(context, 1) as (stalled,):
 
         async def operate() -> OperationResult:
             connection = stalled.connection
-            await _begin_yes(stalled, stage)
+            await _begin_yes(stalled, context)
             connection.pause_reading()
             points: list[Point] = []
             async with asyncio.TaskGroup() as group:
@@ -186,9 +189,9 @@ async def _stalled_reader(stage: BenchmarkContext) -> AsyncIterator[Operation]:
         yield operate
 
 
-async def _begin_yes(shell: Shell, stage: BenchmarkContext) -> None:
+async def _begin_yes(shell: Shell, context: BenchmarkContext) -> None:
     """`yes` runs, and what is read next begins with a line of it."""
-    marker = stage.markers.fresh()
+    marker = context.markers.fresh()
     shell.connection.input(f"{marker.command}; echo; {YES}\r".encode())
     await shell.connection.wait_for(marker.seen + b"\r\n")
 
@@ -213,10 +216,10 @@ async def _expect_all(connection: ClientConnection) -> None:
 
 
 @asynccontextmanager
-async def _reattach(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    missed_bytes = _MISSED[stage.parameter]
+async def _reattach(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    missed_bytes = _MISSED[context.parameter]
     stream = streams.text(missed_bytes)
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         connection = shell.connection
         # The answer to the first attach; each operation then finds its own.
         await connection.message(Attached)
@@ -226,9 +229,9 @@ async def _reattach(stage: BenchmarkContext) -> AsyncIterator[Operation]:
             connection.abort()
             if missed_bytes:
                 # A second viewer has the output made while the first is away, and leaves.
-                async with stage.running.connect() as other:
+                async with context.running.connect() as other:
                     await other.attach(connection.session, resume_from=left_at)
-                    await streams.receive(other, stream, stage.markers)
+                    await streams.receive(other, stream, context.markers)
             sent_ns = now_ns()
             await connection.reconnect(left_at)
             attached_ns, attached = await connection.message(Attached)
@@ -258,17 +261,17 @@ async def _caught_up(connection: ClientConnection, offset: int, end: int) -> int
 
 
 @asynccontextmanager
-async def _paste(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    size_bytes = _PASTES[stage.parameter]
+async def _paste(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    size_bytes = _PASTES[context.parameter]
     text = (streams.LINE.encode() + b"\n") * (size_bytes // len(streams.LINE) + 1)
     pasted = text[:size_bytes]
     chunks = [pasted[at : at + _PASTE_CHUNK_BYTES] for at in range(0, size_bytes, _PASTE_CHUNK_BYTES)]
     digest = hashlib.sha256(pasted).hexdigest().encode()
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         connection = shell.connection
 
         async def operate() -> Sample:
-            marker, end = stage.markers.fresh(), stage.markers.fresh()
+            marker, end = context.markers.fresh(), context.markers.fresh()
             program = f"stty raw -echo; {marker.command}; head -c {size_bytes} | sha256sum; stty sane; {end.command}"
             connection.input(f"{program}\r".encode())
             await connection.wait_for(marker.seen)

@@ -1,4 +1,4 @@
-"""Suite ``session_creation``: sessions made, found, changed, left and destroyed, and what they weigh."""
+"""Suite ``session_creation``: sessions created, looked up, changed and destroyed, and their memory."""
 
 from __future__ import annotations
 
@@ -54,45 +54,45 @@ async def _create(connection: ClientConnection, spec: SessionSpec | None = None,
 async def _first_output(connection: ClientConnection) -> int:
     chunk = await connection.read()
     if chunk is None:
-        raise Closed(1000, "the shell ended without a word")
+        raise Closed(1000, "the shell ended without any output")
     return chunk.seen_ns
 
 
 @asynccontextmanager
-async def _create_session_basic(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _create_session_basic(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
-        async with stage.running.connect() as connection:
+        async with context.running.connect() as connection:
             return await _create(connection)
 
     yield operate
 
 
 @asynccontextmanager
-async def _session_creation_with_config(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    spec = _CONFIGURATIONS[stage.parameter]
-    size = _SIZED if stage.parameter == "size+env+cwd" else Size()
+async def _session_creation_with_config(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    spec = _CONFIGURATIONS[context.parameter]
+    size = _SIZED if context.parameter == "size+env+cwd" else Size()
 
     async def operate() -> Sample:
-        async with stage.running.connect() as connection:
+        async with context.running.connect() as connection:
             return await _create(connection, spec, size)
 
     yield operate
 
 
 async def _create_at_once(connections: Sequence[ClientConnection]) -> Sample:
-    """All creations requested before any is answered, until every shell has spoken."""
+    """All creations requested before any is answered, until every shell has first_outputs."""
     sent_ns = connections[0].begin_attach()
     for connection in connections[1:]:
         connection.begin_attach()
-    spoken = await asyncio.gather(*(_first_output(each) for each in connections))
+    first_outputs = await asyncio.gather(*(_first_output(each) for each in connections))
     replies = [(await each.message(Attached))[0] for each in connections]
-    return sample(sent_ns, max(spoken), reply=max(replies), first_output=max(spoken))
+    return sample(sent_ns, max(first_outputs), reply=max(replies), first_output=max(first_outputs))
 
 
 @asynccontextmanager
-async def _concurrent_session_creation(stage: BenchmarkContext, users: bool = False) -> AsyncIterator[Operation]:
+async def _concurrent_session_creation(context: BenchmarkContext, users: bool = False) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
-        async with several(stage, int(stage.parameter), users) as connections:
+        async with several(context, int(context.parameter), users) as connections:
             try:
                 return await _create_at_once(connections)
             finally:
@@ -102,15 +102,15 @@ async def _concurrent_session_creation(stage: BenchmarkContext, users: bool = Fa
 
 
 @asynccontextmanager
-async def _session_creation_multi_user(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with _concurrent_session_creation(stage, users=True) as operate:
+async def _session_creation_multi_user(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with _concurrent_session_creation(context, users=True) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _session_lookup(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    source = random.Random(stage.parameter)
-    async with crowd(stage, int(stage.parameter)) as ids, stage.running.rest() as api:
+async def _session_lookup(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    source = random.Random(context.parameter)
+    async with crowd(context, int(context.parameter)) as ids, context.running.rest() as api:
 
         async def operate() -> Sample:
             session = source.choice(ids)
@@ -123,9 +123,9 @@ async def _session_lookup(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_state_operations(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_state_operations(context: BenchmarkContext) -> AsyncIterator[Operation]:
     numbers = iter(range(1 << 62))
-    async with crowd(stage, 1) as ids, stage.running.rest() as api:
+    async with crowd(context, 1) as ids, context.running.rest() as api:
         path = f"/sessions/{ids[0]}"
 
         async def rename() -> Sample:
@@ -149,7 +149,7 @@ async def _session_state_operations(stage: BenchmarkContext) -> AsyncIterator[Op
             _expect(response.json()["state"], "running")
             return sample(response.sent_ns, response.seen_ns)
 
-        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[context.parameter]
 
 
 def _expect(found: object, wanted: object) -> None:
@@ -158,10 +158,10 @@ def _expect(found: object, wanted: object) -> None:
 
 
 @asynccontextmanager
-async def _destroy_session(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    process = stage.running.process
+async def _destroy_session(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
-    async with stage.running.rest() as api:
+    async with context.running.rest() as api:
         await api.request("GET", "/health")
         servers = process.server_pids()
 
@@ -180,20 +180,20 @@ async def _destroy_session(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_full_lifecycle(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _session_full_lifecycle(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
         await api.request("GET", "/health")
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             created = await api.call("POST", "/sessions", {})
             session = created.json()["id"]
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 await connection.attach(session)
                 connection.input(marker.command.encode() + b"\r")
                 found = await connection.wait_for(marker.seen)
                 await connection.close()
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 attached = await connection.attach(session, resume_from=found.offset)
                 _expect(attached.offset, found.offset)
                 reattached_ns, _ = await connection.message(Attached)
@@ -212,11 +212,11 @@ async def _session_full_lifecycle(stage: BenchmarkContext) -> AsyncIterator[Oper
 
 @asynccontextmanager
 async def session_memory_footprint(
-    stage: BenchmarkContext, steps: Sequence[int] = _MEMORY_STEPS
+    context: BenchmarkContext, steps: Sequence[int] = _MEMORY_STEPS
 ) -> AsyncIterator[Operation]:
     """Memory at each count on the way up, all sessions attached and idle; one server, started for this."""
-    most = int(stage.parameter)
-    process = stage.running.process
+    most = int(context.parameter)
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
 
     async def operate() -> tuple[Point, ...]:
@@ -226,7 +226,7 @@ async def session_memory_footprint(
         async with AsyncExitStack() as stack:
             connections: list[ClientConnection] = []
             for count in (step for step in steps if step <= most):
-                more = await stack.enter_async_context(several(stage, count - len(connections)))
+                more = await stack.enter_async_context(several(context, count - len(connections)))
                 for first in range(0, len(more), _AT_ONCE):
                     batch = more[first : first + _AT_ONCE]
                     await _create_at_once(batch)
@@ -240,14 +240,14 @@ async def session_memory_footprint(
 
 
 @asynccontextmanager
-async def _session_lookup_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_lookup_in_process(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.host.table import SessionTable
     from web_terminal_suite.server.ipc import Caller
 
     who = Caller("bench", "owner")
     table = SessionTable(1 << 20, 1 << 20)
-    ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(stage.parameter))]
-    source = random.Random(stage.parameter)
+    ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(context.parameter))]
+    source = random.Random(context.parameter)
 
     async def operate() -> Sample:
         session = source.choice(ids)
@@ -261,7 +261,7 @@ async def _session_lookup_in_process(stage: BenchmarkContext) -> AsyncIterator[O
 
 
 @asynccontextmanager
-async def _session_state_operations_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_state_operations_in_process(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.host.table import SessionTable, checked_name
     from web_terminal_suite.server.ipc import Caller
     from web_terminal_suite.server.pty import SpawnRequest, spawn
@@ -286,7 +286,7 @@ async def _session_state_operations_in_process(stage: BenchmarkContext) -> Async
     def read_state() -> None:
         table.find(who, entry.id).facts(1.0, 1.0)
 
-    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[context.parameter]
 
     async def operate() -> Sample:
         sent_ns = now_ns()

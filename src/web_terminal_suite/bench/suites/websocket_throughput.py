@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Sample
     from web_terminal_suite.client.connection import ClientConnection, Reply
 
-# A sample is the mean of so many: one message takes less than reading the clock.
+# Calls in a sample, which is their mean: one call takes less time than reading the clock.
 _BATCH: Final = 200
 _SESSION: Final = "s-0123456789abcdef"
 _KEYSTROKE: Final = b"k"
@@ -144,14 +144,14 @@ def _decoding(side: str, subprotocol: Subprotocol, frame: Frame) -> Callable[[],
 
 _WORKS: Final = _works()
 
-# Between two round trips, outside the clock. One after the other without a breath, the client alone keeps a processor
-# busy for 60 to 82 % of the time, and above 80 % no verdict on the server would stand.
-_BREATH_SECONDS: Final = 0.001
+# Between two round trips, not timed. Without it the client alone keeps a processor busy for 60 to 82 % of the time, and
+# above 80 % a verdict on the server is refused.
+_PAUSE_SECONDS: Final = 0.001
 
 
 @asynccontextmanager
-async def _websocket_message_serialization(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    work = _WORKS[stage.parameter]
+async def _websocket_message_serialization(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    work = _WORKS[context.parameter]
 
     async def operate() -> Sample:
         times = itertools.repeat(None, _BATCH)
@@ -167,9 +167,9 @@ async def _websocket_message_serialization(stage: BenchmarkContext) -> AsyncIter
 
 
 @asynccontextmanager
-async def _websocket_message_throughput(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    async with stage.running.connect() as connection:
+async def _websocket_message_throughput(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    async with context.running.connect() as connection:
         frames = [connection.dialect.echo(b"%08d" % number + _ECHOED[8:]) for number in range(count)]
         # An echo is answered in the form it came in.
         wanted = [frame.payload for frame in frames]
@@ -195,38 +195,38 @@ def _expect_echoes(replies: Sequence[Reply], wanted: Sequence[bytes]) -> None:
 
 
 @asynccontextmanager
-async def _websocket_latency_by_message_size(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    data = b"x" * int(stage.parameter)
-    async with stage.running.connect() as connection:
+async def _websocket_latency_by_message_size(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    data = b"x" * int(context.parameter)
+    async with context.running.connect() as connection:
 
         async def operate() -> Sample:
             sent_ns, reply = await connection.echo(data)
             _expect_echoes([reply], [data])
-            await asyncio.sleep(_BREATH_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
             return sample(sent_ns, reply.seen_ns)
 
         yield operate
 
 
 @asynccontextmanager
-async def _websocket_round_trip_ping_pong(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _websocket_round_trip_ping_pong(context: BenchmarkContext) -> AsyncIterator[Operation]:
     ids = itertools.count(1)
-    async with stage.running.connect() as connection:
+    async with context.running.connect() as connection:
 
         async def operate() -> Sample:
             id = next(ids)
             sent_ns, reply = await connection.ping(id)
             if reply.event != m.Pong(id=id):
                 raise Violated(f"ping {id} was answered by {reply.event}")
-            await asyncio.sleep(_BREATH_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
             return sample(sent_ns, reply.seen_ns)
 
         yield operate
 
 
 @asynccontextmanager
-async def _websocket_concurrent_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with several(stage, int(stage.parameter)) as connections:
+async def _websocket_concurrent_messages(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with several(context, int(context.parameter)) as connections:
 
         async def operate() -> Sample:
             sent = [connection.send_echo(_ECHOED) for connection in connections]
@@ -245,21 +245,21 @@ async def _reply(connection: ClientConnection) -> Reply:
 
 
 @asynccontextmanager
-async def _pty_output_to_websocket_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = _STREAMS[stage.parameter]()
-    async with output(stage, stream) as operate:
+async def _pty_output_to_websocket_messages(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = _STREAMS[context.parameter]()
+    async with output(context, stream) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Operation]:
+async def output(context: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Operation]:
     """One operation is one stream received whole; with it what the server spent and how the bytes were cut."""
-    clock = ServerClock(stage)
-    async with ready_shell(stage) as shell, streams.prepared(shell, stage, stream):
+    clock = ServerClock(context)
+    async with ready_shell(context) as shell, streams.prepared(shell, context, stream):
 
         async def operate() -> OperationResult:
             before_ns = clock.read_ns()
-            received = await streams.receive(shell.connection, stream, stage.markers)
+            received = await streams.receive(shell.connection, stream, context.markers)
             spent_ns = clock.read_ns() - before_ns
             points = message_points(received.sizes)
             if clock.pids:
@@ -270,36 +270,36 @@ async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _raw_pty_stream(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = (_STREAMS | _FLOODS)[stage.parameter]()
+async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = (_STREAMS | _FLOODS)[context.parameter]()
     with local_pty(timeout=30) as pty:
         pty.wait_for(PROMPT.encode())
-        ready = stage.markers.fresh()
+        ready = context.markers.fresh()
         pty.write(f"{stream.prepare or ':'}; {ready.command}\r".encode())
         pty.wait_for(ready.seen)
 
         async def operate() -> Sample:
-            received = streams.receive_locally(pty, stream, stage.markers)
+            received = streams.receive_locally(pty, stream, context.markers)
             return sample(received.sent_ns, received.seen_ns)
 
         try:
             yield operate
         finally:
-            done = stage.markers.fresh()
+            done = context.markers.fresh()
             pty.write(f"{stream.tidy or ':'}; {done.command}\r".encode())
             pty.wait_for(done.seen)
 
 
 @asynccontextmanager
-async def _websocket_batch_processing(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    async with ready_shell(stage) as shell:
-        await begin_echo(shell, stage, "app")
+async def _websocket_batch_processing(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    async with ready_shell(context) as shell:
+        await begin_echo(shell, context, "app")
         connection = shell.connection
 
         async def operate() -> Sample:
             # Ten bytes a message, the last with a nonce; with its own echo off the program alone can send them back.
-            last = stage.markers.fresh().seen
+            last = context.markers.fresh().seen
             volley = framed(connection.dialect.input(b"%09d." % number) for number in range(count - 1))
             volley += framed([connection.dialect.input(last)])
             begin = connection.offset

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Sample
-from web_terminal_suite.bench.workload.session_pool import crew, outcome_of
+from web_terminal_suite.bench.workload.session_pool import outcome_of, session_pool
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
 
 if TYPE_CHECKING:
@@ -173,11 +173,11 @@ async def type_keys(
 
 
 @asynccontextmanager
-async def typists(stage: BenchmarkContext, count: int, echo: str) -> AsyncIterator[list[Typist]]:
+async def typists(context: BenchmarkContext, count: int, echo: str) -> AsyncIterator[list[Typist]]:
     """``count`` of them, each in a session of its own where keys are echoed as ``echo`` says."""
-    async with crew(stage, count) as shells:
+    async with session_pool(context, count) as shells:
         for shell in shells:
-            await begin_echo(shell, stage, echo)
+            await begin_echo(shell, context, echo)
         async with listening([Typist(shell.connection, echo == "readline") for shell in shells]) as each:
             yield each
 
@@ -194,9 +194,9 @@ async def listening(people: list[Typist]) -> AsyncIterator[list[Typist]]:
             each.connection.hand_to(None)
 
 
-async def begin_echo(shell: Shell, stage: BenchmarkContext, echo: str) -> None:
+async def begin_echo(shell: Shell, context: BenchmarkContext, echo: str) -> None:
     """Return when every key typed into this session comes back once."""
-    marker = stage.markers.fresh()
+    marker = context.markers.fresh()
     if echo == "readline":
         shell.connection.input(f"{_BASH}\r".encode())
         shell.connection.input(f"{_BASH_SETTINGS}; {marker.command}; echo\r".encode())
