@@ -25,7 +25,7 @@ NAMES = {
     """,
     "web_terminal_suite.bench": """
         Benchmark BenchmarkContext Capability Metric OperationResult Peer Point Running Sample Target Terminal
-        TerminalFacts below declare now_ns sample
+        TerminalFacts below now_ns sample
     """,
     "web_terminal_suite.bench.pipeline": """
         Base BenchError BenchOptions Choice LoadOptions LoadTest NoProgress OptionsError OutputProfile Plan Progress

@@ -71,7 +71,7 @@ def trial(
 def facts(*metrics: Metric, id: str = SUITE, **more: object) -> BenchmarkFacts:
     """A benchmark; by default with one latency that must keep p95 < 100 ms, goal 3 ms."""
     found = metrics or (Metric(name="latency", targets={"*": P95_100_MS}),)
-    return BenchmarkFacts(id=id, description="one operation", not_shown="much", metrics=found, **more)  # type: ignore[arg-type]
+    return BenchmarkFacts(id=id, description="one operation", limitations="much", metrics=found, **more)  # type: ignore[arg-type]
 
 
 def run(

@@ -47,14 +47,14 @@ BENCHMARKS = (
     BenchmarkFacts(
         id=ECHO,
         description="One key until its echo has arrived.",
-        not_shown="Not drawing on a screen.",
+        limitations="Not drawing on a screen.",
         metrics=(Metric(name="latency", targets={"*": Target(statistic="p95", limit=20.0 * MS, goal=0.3 * MS)}),),
         floor=FLOOR,
     ),
     BenchmarkFacts(
         id=THROUGHPUT,
         description="So many messages until the last reply.",
-        not_shown="No shell.",
+        limitations="No shell.",
         parameters=("10", "100", "1000"),
         metrics=(
             Metric(name="latency", targets={"*": Target(statistic="rate", limit=10_000.0, goal=1e6, below=False)}),
@@ -65,7 +65,7 @@ BENCHMARKS = (
     BenchmarkFacts(
         id=LIFE,
         description=HOSTILE,
-        not_shown="Not much.",
+        limitations="Not much.",
         needs=("create API",),
         metrics=(
             Metric(name="latency", targets={"*": Target(statistic="p95", limit=1.0 * MS, goal=0.5 * MS)}),
@@ -75,7 +75,7 @@ BENCHMARKS = (
     BenchmarkFacts(
         id=MEMORY,
         description="Memory of the server over sessions.",
-        not_shown="Not the shells'.",
+        limitations="Not the shells'.",
         metrics=(
             Metric(
                 name="per session",

@@ -15,7 +15,7 @@ from web_terminal_suite.bench.terminals.processes import LaunchFailed
 from web_terminal_suite.bench.terminals.registry import PEERS, UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.ttyd import Ttyd
-from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.bench.workload.streams import prepared, receive, text
 from web_terminal_suite.bench.workload.typists import type_keys, typists
@@ -56,7 +56,7 @@ async def test_the_real_one(name: str) -> None:
         async with typists(stage, 2, "tty") as people:
             typed = await type_keys(people, 100, 40)
         assert [each.outcome for each in typed.samples] == [Outcome.OK] * 40
-        async with crew(stage, 5) as shells:
+        async with session_pool(stage, 5) as shells:
             assert len(shells) == 5
         left, _ = await running.residue(empty)
         assert left == ""

@@ -59,7 +59,7 @@ def test_terminals_that_are_compared_are_measured_in_every_block_and_in_a_row():
 
 def test_enough_operations_for_every_target():
     for slot in plan_for(options=replace(QUICK, seed=1)).slots:
-        least = slot.benchmark.least(slot.cell.parameter)
+        least = slot.benchmark.operations_needed(slot.cell.parameter)
         blocks = slot.benchmark.blocks or QUICK.blocks
         assert slot.least * blocks >= least
         assert slot.operations >= slot.least

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+import web_terminal_suite
 from web_terminal_suite.bench import profile
 from web_terminal_suite.bench.profile import (
+    SERVER_PROCESSES,
     Profile,
     ProfileError,
     ProfilerMissing,
@@ -71,6 +74,16 @@ def end(program: subprocess.Popen[str]) -> None:
 
 
 # Recording
+
+
+def test_processes_of_our_server_are_known_by_the_modules_that_it_starts() -> None:
+    package = Path(web_terminal_suite.__file__).parent
+    started = {
+        ".".join((package.name, *path.relative_to(package).with_suffix("").parts))
+        for path in (package / "server").rglob("*.py")
+        if re.search(r'^if __name__ == "__main__":', path.read_text(), re.MULTILINE)
+    }
+    assert set(SERVER_PROCESSES) == started
 
 
 @needs_tracing

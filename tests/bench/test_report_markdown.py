@@ -270,7 +270,7 @@ def test_a_broken_history_does_not_keep_a_report_back(file, tmp_path):
 
 
 def test_facts_without_elements_are_no_parameters():
-    bench = BenchmarkFacts(id="a/b", description="", not_shown="", metrics=(Metric(name="latency"),))
+    bench = BenchmarkFacts(id="a/b", description="", limitations="", metrics=(Metric(name="latency"),))
     assert found(run(trial(samples([MS] * 10), benchmark="a/b"), benchmarks=[bench]), Topic.SCALING) == []
 
 

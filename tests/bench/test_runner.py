@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.leftovers import Leftovers
-from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
@@ -32,13 +32,15 @@ NULL = frozenset({Capability.NO_SHELL})
 
 def benchmark(operate, needs=PTY, **more):
     @asynccontextmanager
-    async def prepare(stage):
+    async def prepare(context):
         async def act():
-            return await operate(stage)
+            return await operate(context)
 
         yield act
 
-    return declare("floors/test", "Test.", "All.", prepare, needs, is_floor=True, **more)
+    return Benchmark(
+        id="floors/test", description="Test.", limitations="All.", prepare=prepare, needs=needs, is_floor=True, **more
+    )
 
 
 async def run(benchmarks, terminals, options=OPTIONS):
@@ -48,7 +50,7 @@ async def run(benchmarks, terminals, options=OPTIONS):
 
 
 async def test_every_operation_is_kept_and_warm_up_is_labelled():
-    async def operate(stage):
+    async def operate(context):
         assert not gc.isenabled()
         began_ns = now_ns()
         return sample(began_ns, now_ns(), mark=began_ns)
@@ -65,7 +67,7 @@ async def test_every_operation_is_kept_and_warm_up_is_labelled():
 
 
 async def test_time_ends_a_trial_but_not_before_its_targets_can_be_judged():
-    async def operate(stage):
+    async def operate(context):
         return sample(now_ns(), now_ns())
 
     target = Target(statistic="p95", limit=1e9)
@@ -87,7 +89,7 @@ async def test_time_ends_a_trial_but_not_before_its_targets_can_be_judged():
 async def test_a_failed_operation_is_a_sample_with_its_outcome(error, outcome):
     calls = []
 
-    async def operate(stage):
+    async def operate(context):
         calls.append(1)
         if len(calls) == 5:
             raise error
@@ -101,7 +103,7 @@ async def test_a_failed_operation_is_a_sample_with_its_outcome(error, outcome):
 
 
 async def test_three_failures_in_a_row_end_a_trial():
-    async def operate(stage):
+    async def operate(context):
         raise TimedOut("anything", 1)
 
     trial = (await run([benchmark(operate)], [RawPty()]))[0]
@@ -112,7 +114,7 @@ async def test_three_failures_in_a_row_end_a_trial():
 async def test_a_process_left_behind_voids_the_trial():
     left = []
 
-    async def operate(stage):
+    async def operate(context):
         if not left:
             keeper = local_pty(("/bin/sleep", "600"))
             keeper.__enter__()
@@ -138,11 +140,11 @@ async def test_a_terminal_that_dies_or_does_not_start_leaves_the_others_alone():
     class Dying(NullServer):
         name = "dying"
 
-    async def operate(stage):
-        if stage.running.terminal.name == "dying":
-            os.kill(stage.running.process.pid, signal.SIGKILL)
+    async def operate(context):
+        if context.running.terminal.name == "dying":
+            os.kill(context.running.process.pid, signal.SIGKILL)
             async with asyncio.timeout(5):
-                while not stage.running.died:
+                while not context.running.died:
                     await asyncio.sleep(0)
             raise Closed(1006, "gone")
         return sample(now_ns(), now_ns())
@@ -156,19 +158,19 @@ async def test_a_terminal_that_dies_or_does_not_start_leaves_the_others_alone():
 
 
 async def test_readings_are_points():
-    async def operate(stage):
+    async def operate(context):
         return (Point("level", 0, 5.0),)
 
-    trials = await run([benchmark(operate, reads=True)], [RawPty()])
+    trials = await run([benchmark(operate, one_shot=True)], [RawPty()])
     assert [trial.points for trial in trials] == [(Point("level", 0, 5.0),)] * 2
 
 
 async def test_cancelling_keeps_what_was_finished_and_ends_what_was_started():
     trials, reached, pids = [], asyncio.Event(), []
 
-    async def operate(stage):
+    async def operate(context):
         if trials:
-            pids.extend(facts.pid for facts in tree(stage.running.process.pid))
+            pids.extend(facts.pid for facts in tree(context.running.process.pid))
             reached.set()
             await asyncio.Event().wait()
         return sample(now_ns(), now_ns())

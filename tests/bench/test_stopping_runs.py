@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench.records import MS, P95_100_MS, facts, samples, trial
 from web_terminal_suite.bench.analysis.sufficiency import SAVES_NS, SHORT, Interim, Sufficiency
-from web_terminal_suite.bench.benchmark import declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
@@ -105,7 +105,7 @@ class Told:
 @pytest.mark.parametrize(("role", "expected"), [("subject", [20, 5, 20]), ("floor", [20, 20, 20])])
 async def test_the_runner_makes_blocks_as_long_as_it_is_told_and_floors_as_ever(role: str, expected: list[int]) -> None:
     @asynccontextmanager
-    async def prepare(stage):  # type: ignore[no-untyped-def]
+    async def prepare(context):  # type: ignore[no-untyped-def]
         async def operate():  # type: ignore[no-untyped-def]
             return sample(now_ns(), now_ns() + 1)
 
@@ -115,7 +115,14 @@ async def test_the_runner_makes_blocks_as_long_as_it_is_told_and_floors_as_ever(
         pass
 
     vars(terminal := Judged())["role"] = role
-    one = declare("floors/one", "one", "much", prepare, frozenset({Capability.LOCAL_PTY}), component=True)
+    one = Benchmark(
+        id="floors/one",
+        description="one",
+        limitations="much",
+        prepare=prepare,
+        needs=frozenset({Capability.LOCAL_PTY}),
+        component=True,
+    )
     options = Options(sample_size=80, warm_up_seconds=0.0, measurement_seconds=240.0, blocks=4)
     plan = make_plan([one], [terminal], (), options)
     # The last block is told to take all its time: a second, in which thousands of such operations fit.
@@ -147,13 +154,20 @@ class Counted:
 @pytest.mark.parametrize(("operations", "expected"), [(3, 3), (30, 30)])
 async def test_the_runner_goes_on_until_told(operations: int, expected: int) -> None:
     @asynccontextmanager
-    async def prepare(stage):  # type: ignore[no-untyped-def]
+    async def prepare(context):  # type: ignore[no-untyped-def]
         async def operate():  # type: ignore[no-untyped-def]
             return sample(now_ns(), now_ns() + 1)
 
         yield operate
 
-    one = declare("floors/one", "one", "much", prepare, frozenset({Capability.LOCAL_PTY}), is_floor=True)
+    one = Benchmark(
+        id="floors/one",
+        description="one",
+        limitations="much",
+        prepare=prepare,
+        needs=frozenset({Capability.LOCAL_PTY}),
+        is_floor=True,
+    )
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=60.0, blocks=2)
     trials: list[Trial] = []
     enough = Counted(operations)

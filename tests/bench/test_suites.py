@@ -1,23 +1,25 @@
-"""Every operation of every suite, once or twice, on the real thing; and the catalogue as it is promised."""
+"""Operations of ``command_execution``, ``session_creation`` and ``floors``, once or twice, on the real thing."""
 
 from __future__ import annotations
 
 import os
 import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from tests.bench.stages import operated, stage_on
+from tests.bench.operations import context_on, operated
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.runner import carry_out
 from web_terminal_suite.bench.samples import Outcome, Phase, Sample
+from web_terminal_suite.bench.suites import session_creation
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.loopback import Loopback
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
-from web_terminal_suite.bench.workload.cpu_affinity import apart
+from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
 from web_terminal_suite.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
@@ -29,45 +31,14 @@ SMALL = (
 )  # fmt: skip
 
 
-async def trials_of(terminals, *filters):
+async def trials_of(terminals, *filters, catalogue=CATALOGUE):
     trials = []
-    plan = make_plan(CATALOGUE, terminals, filters, ONCE)
+    plan = make_plan(catalogue, terminals, filters, ONCE)
     few = tuple(replace(slot, operations=2, least=2) for slot in plan.together[0])
     plan = replace(plan, together=(few,))
     await carry_out(plan, trials.append, NoProgress())
     assert {trial.cell for trial in trials} == set(plan.cells)
     return trials
-
-
-def test_the_catalogue_is_complete():
-    suites = ("command_execution/", "session_creation/", "floors/")
-    here = [id for id in BY_ID if id.startswith(suites) and not id.endswith(("by_shell", "raw_pty_stream"))]
-    assert {id: BY_ID[id].facts.parameters for id in here} == {
-        "command_execution/execute_echo_simple": ("",),
-        "command_execution/execute_echo_cold": ("",),
-        "command_execution/command_execution_by_length": ("10", "50", "100", "500", "1000"),
-        "command_execution/pty_spawn_time": ("",),
-        "command_execution/execute_10_sequential_commands": ("10",),
-        "session_creation/create_session_basic": ("",),
-        "session_creation/session_creation_multi_user": ("1", "5", "10"),
-        "session_creation/session_creation_with_config": ("default", "size+env+cwd", "limits"),
-        "session_creation/session_lookup": ("1", "1000"),
-        "session_creation/session_lookup_in_process": ("1", "1000"),
-        "session_creation/session_state_operations": ("rename", "resize", "touch", "read"),
-        "session_creation/session_state_operations_in_process": ("rename", "resize", "touch", "read"),
-        "session_creation/destroy_session": ("",),
-        "session_creation/session_full_lifecycle": ("",),
-        "session_creation/concurrent_session_creation": ("10", "50", "100", "500"),
-        "session_creation/session_memory_footprint": ("1000",),
-        "floors/raw_pty_echo": ("kernel", "program"),
-        "floors/raw_pty_drain": ("1MB", "32MB"),
-        "floors/bare_spawn": ("",),
-        "floors/bare_shell_command": ("",),
-        "floors/loopback_ping_pong": ("", "blocking"),
-        "floors/null_server": ("echo", "command", "ping"),
-        "floors/known_delay": ("echo", "command"),
-    }
-    assert BY_ID["command_execution/command_execution_by_shell"].facts.parameters[:2] == ("sh", "bash")
 
 
 @pytest.mark.parametrize(
@@ -89,15 +60,6 @@ def test_memory_targets():
     slope, base = BY_ID["session_creation/session_memory_footprint"].facts.metrics
     assert (slope.targets["*"].limit * 1000, slope.targets["*"].goal * 1000) == (100e6, 10e6)
     assert (base.targets["*"].limit, base.targets["*"].goal) == (100e6, 60e6)
-
-
-def test_every_benchmark_says_what_it_shows_and_what_not():
-    for benchmark in CATALOGUE:
-        assert benchmark.facts.description.endswith(".")
-        assert benchmark.facts.not_shown.endswith(".")
-        assert benchmark.facts.component == ("Component, in this process" in benchmark.facts.description)
-        assert set(benchmark.facts.elements) <= set(benchmark.facts.parameters)
-        assert benchmark.facts.floor in ("", "null-server", *BY_ID)
 
 
 async def test_every_operation_works_on_our_server_and_leaves_nothing():
@@ -129,7 +91,7 @@ async def test_a_bare_ping_pong_works_by_either_client():
 @pytest.mark.parametrize("parameter", ["", "blocking"])
 async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
     benchmark = BY_ID["floors/loopback_ping_pong"]
-    async with Loopback().launch() as running, benchmark.prepare(stage_on(running, parameter)) as operate:
+    async with Loopback().launch() as running, benchmark.prepare(context_on(running, parameter)) as operate:
         assert isinstance(await operate(), Sample)
         os.kill(running.process.pid, signal.SIGKILL)
         for _ in range(2):
@@ -140,22 +102,21 @@ async def test_a_bare_ping_fails_when_the_other_end_is_gone(parameter):
 async def test_processors_are_shared_again_after_a_floor_had_one_for_each_side():
     usable = os.sched_getaffinity(0)
     async with Loopback().launch() as running:
-        with apart(stage_on(running)):
+        with separate_processors(context_on(running)):
             ours, theirs = os.sched_getaffinity(0), os.sched_getaffinity(running.process.pid)
             if len(usable) > 1:
                 assert (ours, theirs) == ({min(usable)}, {max(usable)})
         assert os.sched_getaffinity(0) == os.sched_getaffinity(running.process.pid) == usable
         os.kill(running.process.pid, signal.SIGKILL)
-        with apart(stage_on(running)):
+        with separate_processors(context_on(running)):
             pass
     assert os.sched_getaffinity(0) == usable
 
 
-async def test_memory_is_a_line_over_sessions(monkeypatch):
-    from web_terminal_suite.bench.suites import session_creation
-
-    monkeypatch.setattr(session_creation, "_MEMORY_STEPS", (10, 20))
-    (trial,) = await trials_of([WebTerminal()], "memory_footprint")
+async def test_memory_is_a_line_over_sessions():
+    few = partial(session_creation.session_memory_footprint, steps=(10, 20))
+    footprint = replace(BY_ID["session_creation/session_memory_footprint"], prepare=few)
+    (trial,) = await trials_of([WebTerminal()], "memory_footprint", catalogue=(footprint,))
     assert trial.problem == ""
     line = [(point.x, point.y) for point in trial.points if point.metric == "server PSS per session"]
     assert [x for x, _ in line] == [0, 10, 20]

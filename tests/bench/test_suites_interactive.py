@@ -9,14 +9,14 @@ import time
 import pytest
 import pytest_asyncio
 
-from tests.bench.stages import operated, readings, stage_on
+from tests.bench.operations import context_on, operated, readings
 from web_terminal_suite.bench.clock import alarm, now_ns, play
 from web_terminal_suite.bench.samples import Outcome
 from web_terminal_suite.bench.suites import interactive
 from web_terminal_suite.bench.suites.interactive import BENCHMARKS
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.bench.workload.flood.local import flooding, jain
-from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.typists import ECHOES, Typist, listening, type_keys, typists
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
@@ -27,21 +27,6 @@ module = pytest.mark.asyncio(loop_scope="module")
 async def running():
     async with WebTerminal().launch() as each:
         yield each
-
-
-def test_every_id_and_parameter_of_the_catalogue_is_there():
-    assert {name: each.facts.parameters for name, each in BY_NAME.items()} == {
-        "keystroke_echo": ("tty", "app", "readline"),
-        "time_to_prompt": ("cold", "warm"),
-        "output_flood": ("10MB", "100MB"),
-        "typing_under_flood": ("1", "4", "16"),
-        "interrupt_under_flood": ("",),
-        "stalled_reader": ("2s", "60s"),
-        "reattach": ("0B", "64KiB", "beyond the log"),
-        "paste": ("64KiB", "1MiB"),
-    }
-    assert BY_NAME["output_flood"].full == ("100MB",)
-    assert BY_NAME["stalled_reader"].full == ("60s",)
 
 
 async def test_a_schedule_keeps_its_moments_however_late_it_is():
@@ -83,7 +68,7 @@ async def test_an_alarm_never_rings_early():
 @pytest.mark.parametrize("echo", ECHOES)
 async def test_every_key_comes_back_once(running, echo):
     # More than a line of the editor holds, so it is killed in between.
-    async with typists(stage_on(running), 2, echo) as people:
+    async with typists(context_on(running), 2, echo) as people:
         typed = await type_keys(people, 400, 300)
     assert len(typed.samples) == 300
     assert {sample.outcome for sample in typed.samples} == {Outcome.OK}
@@ -92,20 +77,19 @@ async def test_every_key_comes_back_once(running, echo):
 
 @module
 async def test_a_key_that_is_not_echoed_is_a_failure(running, monkeypatch):
-    monkeypatch.setattr("web_terminal_suite.bench.workload.typists._PATIENCE_SECONDS", 0.2)
-    async with crew(stage_on(running), 1) as (shell,):
-        marker = stage_on(running).markers.fresh()
+    async with session_pool(context_on(running), 1) as (shell,):
+        marker = context_on(running).markers.fresh()
         shell.connection.input(f"stty -echo; {marker.command}; cat > /dev/null\r".encode())
         await shell.connection.wait_for(marker.seen)
         async with listening([Typist(shell.connection)]) as people:
-            typed = await type_keys(people, 100, 5)
+            typed = await type_keys(people, 100, 5, timeout_seconds=0.2)
     assert [sample.outcome for sample in typed.samples] == [Outcome.TIMEOUT] * 5
 
 
 @module
 async def test_a_wrong_echo_is_a_failure_and_so_is_every_key_behind_it(running):
-    async with crew(stage_on(running), 1) as (shell,):
-        marker = stage_on(running).markers.fresh()
+    async with session_pool(context_on(running), 1) as (shell,):
+        marker = context_on(running).markers.fresh()
         program = "while head -c 1 > /dev/null; do printf x; done"
         shell.connection.input(f"stty raw -echo; {marker.command}; {program}\r".encode())
         await shell.connection.wait_for(marker.seen)
@@ -135,7 +119,7 @@ async def test_a_flood_comes_whole(running):
 
 @module
 async def test_flooders_are_back_at_their_prompts(running):
-    async with crew(stage_on(running), 2) as shells:
+    async with session_pool(context_on(running), 2) as shells:
         async with flooding(shells):
             pass
         for shell in shells:

@@ -7,7 +7,7 @@ import typing
 import pytest
 import pytest_asyncio
 
-from tests.bench.stages import operated, readings, stage_on
+from tests.bench.operations import context_on, operated, readings
 from web_terminal_suite.bench.suites.websocket_throughput import _WORKS, BENCHMARKS
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
@@ -26,21 +26,6 @@ module = pytest.mark.asyncio(loop_scope="module")
 async def running():
     async with WebTerminal().launch() as each:
         yield each
-
-
-def test_every_id_and_parameter_of_the_catalogue_is_there():
-    parameters = {name: each.facts.parameters for name, each in BY_NAME.items()}
-    serialization = parameters.pop("websocket_message_serialization")
-    assert len(serialization) == 54
-    assert parameters == {
-        "websocket_message_throughput": ("10", "100", "1000", "10000"),
-        "websocket_latency_by_message_size": ("64", "256", "1024", "4096", "16384"),
-        "websocket_round_trip_ping_pong": ("",),
-        "websocket_concurrent_messages": ("10", "50", "100"),
-        "pty_output_to_websocket_messages": ("1MB text", "1MB binary", "32MB text", "32MB binary"),
-        "websocket_batch_processing": ("10", "50", "100", "500"),
-        "raw_pty_stream": ("1MB text", "1MB binary", "32MB text", "32MB binary", "10MB", "100MB"),
-    }
 
 
 def test_targets_are_those_promised():
@@ -138,10 +123,10 @@ def test_a_changed_missing_or_doubled_byte_is_noticed(make):
 
 @module
 async def test_output_that_is_not_what_was_sent_for_is_a_failure(running):
-    stage = stage_on(running)
+    context = context_on(running)
     wrong = streams.Stream(b"y" * 10, 10, 10, "printf xxxxxxxxxx")
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         with pytest.raises(Violated, match="not those"):
-            await streams.receive(shell.connection, wrong, stage.markers)
+            await streams.receive(shell.connection, wrong, context.markers)
     with local_pty() as pty, pytest.raises(Violated, match="not those"):
-        streams.receive_locally(pty, wrong, stage.markers)
+        streams.receive_locally(pty, wrong, context.markers)

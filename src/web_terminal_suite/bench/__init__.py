@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, declare, sample
+    from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, sample
     from web_terminal_suite.bench.clock import now_ns
     from web_terminal_suite.bench.samples import Metric, Point, Sample, Target, TerminalFacts
     from web_terminal_suite.bench.terminals.peer import Peer
@@ -30,14 +30,13 @@ __all__ = [
     "Terminal",
     "TerminalFacts",
     "below",
-    "declare",
     "now_ns",
     "sample",
 ]
 
 _MODULES = {
     "web_terminal_suite.bench.benchmark": (
-        "Benchmark", "BenchmarkContext", "OperationResult", "below", "declare", "sample",
+        "Benchmark", "BenchmarkContext", "OperationResult", "below", "sample",
     ),
     "web_terminal_suite.bench.clock": ("now_ns",),
     "web_terminal_suite.bench.samples": ("Metric", "Point", "Sample", "Target", "TerminalFacts"),

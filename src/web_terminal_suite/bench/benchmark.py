@@ -1,13 +1,14 @@
-"""What a benchmark declares, and how an operation is handed to whoever runs it.
+"""How a benchmark is declared, and how the runner is given its operation.
 
-A suite is a list of these. ``prepare`` is entered outside the clock, once for each trial; what it yields is called
-again and again and gives one ``Sample`` each time, or ``OperationResult`` where it finds more (where ``reads`` holds it
-is called once). Inside, only what lies between ``sent`` and ``seen`` counts; dialling before and cleanup after do not.
+``prepare`` is entered once for each trial and is not timed. It yields the operation, a coroutine function that is
+called again and again (once, if the benchmark is ``one_shot``) and returns a ``Sample``, or an ``OperationResult`` if
+it measures more. Only the time between ``sent`` and ``seen`` of a sample counts; connecting and cleaning up do not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Point, Sample, Target
@@ -26,7 +27,7 @@ MS: Final = 1_000_000
 Statistic = Literal["mean", "p50", "p95", "p99"]
 
 _LEVEL: Final = 0.95
-"""Confidence at which ``least`` wants a percentile bounded on both sides."""
+"""Confidence at which ``operations_needed`` wants a percentile bounded on both sides."""
 
 _FEWEST_FOR_A_MEAN: Final = 10
 
@@ -42,7 +43,7 @@ class BenchmarkContext:
 
 @dataclass(frozen=True)
 class OperationResult:
-    """What one operation found where that is not one sample: several, readings beside them, or both.
+    """What one operation measured if that is not one sample: several samples, further readings, or both.
 
     Iterating gives the readings.
     """
@@ -59,46 +60,81 @@ if TYPE_CHECKING:
     Prepare = Callable[[BenchmarkContext], AbstractAsyncContextManager[Operation]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """One benchmark. ``facts`` is what a report knows of it; the rest is how it is run.
+    """One benchmark: what a report says of it, and how it is run.
 
-    ``terminals`` need all of ``needs``. One that is ``alone`` gets a terminal started for it while no other runs.
-    ``blocks`` and ``quick`` (the parameters of a quick run) bound what is dear. ``repeats`` is the number of
-    operations that take the place of the run's sample size, for a benchmark whose preparation is the expensive part.
-    ``seconds``, where it is not 0, is the most time for measuring that a longer run gives it; ``at_least`` operations
-    are measured however long they take.
-    ``full`` are the parameters that only a full run measures. ``sessions`` says how many sessions a parameter holds at
-    once, so that a machine that cannot hold them is told so before the first connection.
+    A suite's module has these in a tuple ``BENCHMARKS``. Parameters are text; ``""`` stands for none.
     """
 
-    facts: BenchmarkFacts
-    needs: frozenset[Capability]
+    id: str
+    """``suite/name``."""
+    description: str
+    """What one operation is, from where to where it is timed: a sentence."""
+    limitations: str
+    """What its figures do not show: a sentence."""
     prepare: Prepare
-    reads: bool = False
-    alone: bool = False
-    blocks: int = 0
-    quick: tuple[str, ...] | None = None
-    repeats: int = 0
-    seconds: float = 0.0
-    full: tuple[str, ...] = ()
+    needs: frozenset[Capability]
+    """A terminal that lacks one of them is reported as not applicable."""
+
+    parameters: tuple[str, ...] = ("",)
+    metrics: tuple[Metric, ...] = (Metric(name="latency"),)
+    elements: Mapping[str, int] = field(default_factory=dict)
+    """Elements in one operation, by parameter or ``"*"``; a report divides them by the latency."""
+    element_unit: str = ""
+    component: bool = False
+    """It times one part of our server in this process."""
+    floor: str = ""
+    """The benchmark, or the terminal, that does the same without what is measured."""
+    is_floor: bool = False
+    """It is such a floor itself, so terminals that cannot do it are not worth a line."""
+
+    one_shot: bool = False
+    """An operation is a whole measurement of its own: one is done a trial, however long that takes."""
+    isolated: bool = False
+    """It gets a terminal started for it, while no other runs."""
     sessions: Callable[[str], int] | None = None
-    at_least: int = 1
+    """How many sessions a parameter holds at once; a machine that cannot hold them is told so before the first."""
 
-    @property
-    def id(self) -> str:
-        return self.facts.id
+    quick: tuple[str, ...] | None = None
+    """The parameters of a quick run; ``None`` for all."""
+    full: tuple[str, ...] = ()
+    """The parameters that only a full run measures."""
+    blocks: int = 0
+    """The number of blocks in place of the run's; 0 for the run's."""
+    repeats: int = 0
+    """The number of operations in place of the run's sample size, where preparing is the expensive part; 0 for that."""
+    seconds: float = 0.0
+    """The most time for measuring that a long run spends on it; 0 for no such limit."""
+    min_operations: int = 1
+    """The number of operations that are done however long they take."""
 
-    def least(self, parameter: str) -> int:
+    @cached_property
+    def facts(self) -> BenchmarkFacts:
+        """What a record keeps of it."""
+        return BenchmarkFacts(
+            id=self.id,
+            description=self.description,
+            limitations=self.limitations,
+            parameters=self.parameters,
+            metrics=self.metrics,
+            component=self.component,
+            elements=dict(self.elements),
+            element_unit=self.element_unit,
+            floor=self.floor,
+            needs=() if self.is_floor else tuple(sorted(self.needs)),
+        )
+
+    def operations_needed(self, parameter: str) -> int:
         """Operations without which it, or one of its targets, cannot be judged."""
         targets = [
             target
-            for metric in self.facts.metrics
+            for metric in self.metrics
             for table in (metric.targets, metric.floor_targets)
             for target in (table.get(parameter, table.get("*")),)
             if target is not None
         ]
-        return max(self.at_least, *(_needed(each.statistic.removeprefix("ratio_")) for each in targets), 1)
+        return max(self.min_operations, *(_needed(each.statistic.removeprefix("ratio_")) for each in targets), 1)
 
 
 def _needed(statistic: str) -> int:
@@ -106,46 +142,6 @@ def _needed(statistic: str) -> int:
     if statistic in quantiles.PERCENTILES:
         return quantiles.needed(quantiles.PERCENTILES[statistic], _LEVEL)
     return _FEWEST_FOR_A_MEAN if statistic in ("mean", "rate") else 1
-
-
-def declare(
-    id: str,
-    description: str,
-    not_shown: str,
-    prepare: Prepare,
-    needs: frozenset[Capability],
-    *,
-    parameters: tuple[str, ...] = ("",),
-    metrics: tuple[Metric, ...] = (Metric(name="latency"),),
-    elements: Mapping[str, int] | None = None,
-    element_unit: str = "",
-    component: bool = False,
-    floor: str = "",
-    is_floor: bool = False,
-    reads: bool = False,
-    alone: bool = False,
-    blocks: int = 0,
-    quick: tuple[str, ...] | None = None,
-    repeats: int = 0,
-    seconds: float = 0.0,
-    full: tuple[str, ...] = (),
-    sessions: Callable[[str], int] | None = None,
-    at_least: int = 1,
-) -> Benchmark:
-    """A benchmark from its parts. A floor does not list its needs: that a terminal is no floor is not worth a line."""
-    facts = BenchmarkFacts(
-        id=id,
-        description=description,
-        not_shown=not_shown,
-        parameters=parameters,
-        metrics=metrics,
-        component=component,
-        elements=dict(elements or {}),
-        element_unit=element_unit,
-        floor=floor,
-        needs=() if is_floor else tuple(sorted(needs)),
-    )
-    return Benchmark(facts, needs, prepare, reads, alone, blocks, quick, repeats, seconds, full, sessions, at_least)
 
 
 def below(statistic: Statistic, limit_ms: float, goal_ms: float, text: str, *, key: str = "*") -> dict[str, Target]:

@@ -164,7 +164,7 @@ class Measurement:
         return True
 
     def _is_warm(self, warm_until: float) -> bool:
-        if self._slot.benchmark.reads:
+        if self._slot.benchmark.one_shot:
             return True  # a reading is of a fresh terminal or it is none
         warmed = len(self._samples)
         return warmed >= self._slot.operations or (warmed >= 1 and time.monotonic() >= warm_until)
@@ -173,7 +173,7 @@ class Measurement:
         if self._failures >= _FAILURES_IN_A_ROW:
             self.problem = f"given up after {self._failures} failures in a row: {self._samples[-1].reason}"
             return True
-        if self._running.died or (self._slot.benchmark.reads and (self._operations or self._failures)):
+        if self._running.died or (self._slot.benchmark.one_shot and (self._operations or self._failures)):
             return True
         if self._started is None:
             return False

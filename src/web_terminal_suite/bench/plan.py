@@ -169,8 +169,8 @@ def make_plan(
             if block < (blocks := options.blocks if several else benchmark.blocks or options.blocks)
         ]
         slots = _mixed(planned, random.Random(f"{options.seed}/{block}"))
-        together.append(tuple(slot for slot in slots if not slot.benchmark.alone))
-        alone.append(tuple(slot for slot in slots if slot.benchmark.alone))
+        together.append(tuple(slot for slot in slots if not slot.benchmark.isolated))
+        alone.append(tuple(slot for slot in slots if slot.benchmark.isolated))
     used = {cell.benchmark for cell in (*(cell for _, cell in pairs), *(cell for cell, _ in infeasible))}
     used |= {slot.cell.benchmark for slot in proof}
     lacking = {benchmark.id for benchmark, _ in wanted}
@@ -288,7 +288,7 @@ def _mixed(slots: Sequence[Slot], source: random.Random) -> list[Slot]:
 
 
 def _slot(benchmark: Benchmark, cell: Cell, block: int, blocks: int, options: Options) -> Slot:
-    least = benchmark.least(cell.parameter)
+    least = benchmark.operations_needed(cell.parameter)
     enough = max(least, benchmark.repeats or options.sample_size)
     return Slot(
         block,

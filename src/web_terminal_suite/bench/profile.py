@@ -70,6 +70,14 @@ class Stack:
 
 # Recording
 
+SERVER_PROCESSES: Final = {
+    "web_terminal_suite.server.supervisor": "supervisor",
+    "web_terminal_suite.server.host.main": "host",
+    "web_terminal_suite.server.worker.main": "worker",
+}
+"""By the module that a process of our server runs, as its command line names it. The suite does not import the server,
+so a test compares this with the modules that the server starts."""
+
 
 def processes_of(pids: Iterable[int]) -> dict[str, int]:
     """Those of ``pids`` that run Python, by a name: of ours the part they play, else their program; numbered if needed.
@@ -135,8 +143,8 @@ def read_stacks(profile: Profile) -> tuple[Stack, ...]:
 
 
 def _profiler() -> str:
-    beside = Path(sysconfig.get_path("scripts"), "py-spy")
-    program = str(beside) if beside.exists() else shutil.which("py-spy")
+    installed = Path(sysconfig.get_path("scripts"), "py-spy")
+    program = str(installed) if installed.exists() else shutil.which("py-spy")
     if program is None:
         raise ProfilerMissing(_MISSING)
     return program
@@ -151,8 +159,8 @@ def _make(directory: Path) -> None:
 
 def _part(words: Sequence[str]) -> str:
     for word in words:
-        if found := re.fullmatch(r"web_terminal_suite\.server\.(?:\w+\.)*?(\w+?)(?:\.main)?", word):
-            return found[1]
+        if word in SERVER_PROCESSES:
+            return SERVER_PROCESSES[word]
     named = [word for word in words[1:] if word and not word.startswith("-")]
     name = Path(named[0]).name if named else "python"
     return re.sub(r"[^\w.]+", "_", name)
@@ -162,7 +170,7 @@ def _part(words: Sequence[str]) -> str:
 async def _sampled(program: str, profile: Profile) -> AsyncIterator[None]:
     """py-spy on one process, from its first sample to its file.
 
-    It gets a session of its own: so Ctrl-C does not reach it, and nobody takes it for a shell of ours.
+    It gets a session of its own: Ctrl-C does not reach it, and it is not taken for one of our shells.
     """
     process = await asyncio.create_subprocess_exec(
         program, "record", "--pid", str(profile.pid), "--format", "raw", "--rate", str(profile.rate),
@@ -234,7 +242,7 @@ class _Recorder:
         """Send a signal, if it has not ended.
 
         Not by asyncio: its ``send_signal`` looks whether the process has ended, which takes the status away from
-        whoever waits for it.
+        the caller that waits for it.
         """
         if self._pidfd < 0:
             return

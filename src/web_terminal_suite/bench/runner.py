@@ -181,7 +181,7 @@ class _Runner:
             before = None if slot.benchmark.facts.component else await self._before(slot.cell.terminal, running)
         except ClientError as error:
             return Trial(cell=slot.cell, block=slot.block, problem=running.died or str(error))
-        enough = None if slot.benchmark.reads else self.enough
+        enough = None if slot.benchmark.one_shot else self.enough
         earlier = self._earlier.setdefault(slot.cell, [])
         share = 1.0
         if self.interim is not None and earlier and running.terminal.role == "subject":

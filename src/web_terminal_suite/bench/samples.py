@@ -156,7 +156,7 @@ class BenchmarkFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     id: str
     description: str
-    not_shown: str
+    limitations: str = msgspec.field(name="not_shown")
     parameters: tuple[str, ...] = ("",)
     metrics: tuple[Metric, ...] = ()
     component: bool = False

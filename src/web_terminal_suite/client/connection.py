@@ -178,7 +178,7 @@ class ClientConnection(Receiver):
         await self._until(lambda: self.dialect.ready, "readiness", self.timeout)
 
     async def _ask_before(self) -> None:
-        """What the wire wants asked over HTTP first."""
+        """The HTTP requests that the protocol needs first."""
         request = self.dialect.before(self.address.token)
         if request is None:
             return
@@ -296,7 +296,7 @@ class ClientConnection(Receiver):
             self.abort()
 
     def abort(self) -> None:
-        """Drop the socket without a word, as a lost network does."""
+        """Drop the socket without a close frame, as a lost network does."""
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.disconnect(graceful=False)
@@ -341,7 +341,7 @@ class ClientConnection(Receiver):
     def send_framed(self, frames: bytes) -> int:
         """Whole masked WebSocket frames made beforehand, in one write; the moment before.
 
-        For whoever batches: ``send_frame`` writes one message a call. Both write at once while the transport holds
+        For callers that batch: ``send_frame`` writes one message a call. Both write at once while the transport holds
         nothing back, so neither overtakes the other.
         """
         transport = self._open_transport()
@@ -353,7 +353,7 @@ class ClientConnection(Receiver):
         transport = self._open_transport()
         kind = _TEXT if frame.text else _BINARY
         sent_ns = self._clock()
-        # picows masks into a buffer of its own on the client's side, so the payload may be anybody's.
+        # picows masks into a buffer of its own on the client's side, so the payload need not be copied.
         transport.send(kind, frame.payload)
         return sent_ns
 
@@ -401,7 +401,7 @@ class ClientConnection(Receiver):
             self._heard(joined, now_ns)
 
     def _arrived(self, arrivals: _Arrivals, text: bool, payload: bytes, now_ns: int) -> None:
-        # The last words of a connection that was given up are nobody's.
+        # Nothing reads what a connection says after it was given up.
         if arrivals is self._arrivals and self._end is None:
             self._receive(text, payload, now_ns)
 

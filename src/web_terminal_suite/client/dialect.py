@@ -1,10 +1,10 @@
-"""What a wire must offer so that one client can talk to any web terminal. No I/O.
+"""What a protocol must offer so that one client can talk to any web terminal. No I/O.
 
 The vocabulary is our own protocol's: a dialect takes its messages (``attach``, ``resize``, ``ack``, ...), gives
 WebSocket frames, and reads frames back as server messages. One dialect object serves one connection, so it may
 remember where its conversation stands.
 
-Most wires know neither sessions apart from their connection nor offsets: ``Ephemeral`` is what these share.
+Most protocols have neither sessions that outlive a connection nor offsets: ``Ephemeral`` is what these share.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Event = m.ServerMessage | OutputBytes | EchoBytes
 
 
 class Unsupported(ValueError):
-    """This wire has no such message."""
+    """This protocol has no such message."""
 
     def __init__(self, dialect: str, what: str) -> None:
-        super().__init__(f"the wire of {dialect} has no {what}")
+        super().__init__(f"the protocol of {dialect} has no {what}")
 
 
 class HttpRequest(NamedTuple):
-    """What a wire wants asked over HTTP, beside its WebSocket. ``path`` lies under the server's base."""
+    """What a protocol asks over HTTP, besides its WebSocket. ``path`` lies under the server's base."""
 
     method: str
     path: str
@@ -39,9 +39,9 @@ class HttpRequest(NamedTuple):
 
 
 class Dialect(ABC):
-    """One wire, for one connection.
+    """One protocol, for one connection.
 
-    ``owed`` are frames the wire demands at once in reply to what was read; whoever reads sends and clears them.
+    ``owed`` are frames that the protocol demands at once in reply to what was read; the reader sends and clears them.
     """
 
     name: ClassVar[str]
@@ -63,20 +63,20 @@ class Dialect(ABC):
         """The body of a good answer to ``before``.
 
         Raises:
-            TheirError: not the answer this wire gives.
+            TheirError: not the answer of this protocol.
         """
         raise Unsupported(self.name, "request before its handshake")
 
     def after(self, token: str) -> HttpRequest | None:
-        """What ends the session, where closing the WebSocket does not and the wire has no word for it."""
+        """What ends the session, if closing the WebSocket does not and the protocol has no message for it."""
         return None
 
     def headers(self, token: str) -> Mapping[str, str]:
-        """Headers of the handshake beyond what a WebSocket needs; where the wire has such credentials, these."""
+        """Headers of the handshake beyond what a WebSocket needs; the credentials, if the protocol sends them there."""
         return {}
 
     def opened(self) -> m.Attached | None:
-        """What the handshake alone means: an attached session on a wire where no frame says so."""
+        """What the handshake alone means: an attached session, if no frame of the protocol says so."""
         return None
 
     def greeting(self, token: str) -> tuple[Frame, ...]:
@@ -101,7 +101,7 @@ class Dialect(ABC):
         """The terminal's new size."""
 
     def acknowledge(self, offset: int) -> Frame | None:
-        """Everything before ``offset`` was drawn; ``None`` where the wire needs no such word."""
+        """Everything before ``offset`` was drawn; ``None`` if the protocol has no acknowledgements."""
         return None
 
     def echo(self, data: bytes) -> Frame:
@@ -129,17 +129,17 @@ class Dialect(ABC):
         """What the server said, or ``None`` for a frame that says nothing of interest; what it demands is ``owed``.
 
         Raises:
-            TheirError: no message of this wire, or one at the wrong moment.
+            TheirError: no message of this protocol, or one at the wrong moment.
         """
 
 
 _sessions = itertools.count(1)
-# What a client of ours acknowledges by; these wires do not hear of it.
+# What a client of ours acknowledges by; these protocols do not send it.
 _WINDOW_BYTES: Final = 1 << 17
 
 
 class Ephemeral(Dialect):
-    """A wire whose session lives as long as its connection, and whose output has no offsets: they are counted here."""
+    """A protocol whose session lives as long as its connection and whose output has no offsets; they are counted."""
 
     def __init__(self) -> None:
         super().__init__()

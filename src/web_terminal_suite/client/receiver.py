@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 _M = TypeVar("_M", bound="m.ServerMessage")
 
-# An acknowledgement every so many bytes: rare enough to cost nothing, and a quarter of the default window.
+# Bytes from one acknowledgement to the next: rare enough to cost nothing, and a quarter of the default window.
 ACKNOWLEDGE_EVERY_BYTES: Final = 32 << 10
-# Output nobody has read. Beyond it the socket is not read either, so that a wire without credit is held up by TCP.
+# Unread output. Beyond it the socket is not read either, so that TCP slows down a protocol without flow control.
 UNREAD_LIMIT_BYTES: Final = 8 << 20
 _ANSWER: Final = "answer to echo or ping"
-# Messages nobody has asked for; the oldest are forgotten.
+# Unread messages; the oldest are dropped.
 _MESSAGES_KEPT: Final = 256
 
 
@@ -103,7 +103,7 @@ class Receiver(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Drop the socket without a word, as a lost network does."""
+        """Drop the socket without a close frame, as a lost network does."""
 
     @abstractmethod
     def _send(self, frame: Frame) -> int:
@@ -164,7 +164,7 @@ class Receiver(ABC):
         return found[0]
 
     async def read(self, timeout: float | None = None) -> Chunk | None:
-        """The next piece of output, or ``None`` after the last one: the shell ended or the server hung up politely."""
+        """The next piece of output, or ``None`` after the last one: the shell ended, or the server closed normally."""
         await self._until(lambda: bool(self._unread) or self._over(), "output", timeout)
         if not self._unread:
             return None
@@ -328,7 +328,7 @@ class Receiver(ABC):
             self._messages.append((now_ns, event))
 
     def _pay(self) -> None:
-        """Send what the wire demands in reply."""
+        """Send what the protocol demands in reply."""
         owed, self.dialect.owed = self.dialect.owed, []
         for frame in owed:
             self._send(frame)

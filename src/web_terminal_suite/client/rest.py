@@ -110,7 +110,7 @@ class Parser:
         return False
 
 
-class _Wire(asyncio.Protocol):
+class _HttpProtocol(asyncio.Protocol):
     """Bytes of one connection to the parser of the request on its way."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -146,7 +146,7 @@ class Rest:
         self.address = address
         self._clock = clock
         self._timeout = timeout
-        self._wire: _Wire | None = None
+        self._protocol: _HttpProtocol | None = None
         self._transport: asyncio.Transport | None = None
 
     async def request(self, method: str, path: str, body: object = None) -> Response:
@@ -160,7 +160,7 @@ class Rest:
         return await self._exchange(HttpRequest(method, f"/api/v1{path}", credentials, content))
 
     async def ask(self, request: HttpRequest) -> Response:
-        """One request of a wire that is not ours; a status of failure is raised.
+        """One request of a protocol that is not ours; a status of failure is raised.
 
         Raises:
             Refused: with the status.
@@ -177,9 +177,9 @@ class Rest:
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if content or method in ("POST", "PUT", "PATCH"):
             head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-        wire, transport = await self._open()
-        parser = wire.parser = Parser()
-        done = wire.done = asyncio.get_running_loop().create_future()
+        protocol, transport = await self._open()
+        parser = protocol.parser = Parser()
+        done = protocol.done = asyncio.get_running_loop().create_future()
         sent_ns = self._clock()
         transport.write(head.encode() + b"\r\n" + content)
         try:
@@ -211,16 +211,16 @@ class Rest:
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-        self._wire = self._transport = None
+        self._protocol = self._transport = None
 
-    async def _open(self) -> tuple[_Wire, asyncio.Transport]:
-        if self._wire is not None and self._transport is not None and not self._wire.lost:
-            return self._wire, self._transport
+    async def _open(self) -> tuple[_HttpProtocol, asyncio.Transport]:
+        if self._protocol is not None and self._transport is not None and not self._protocol.lost:
+            return self._protocol, self._transport
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout):
-                self._transport, self._wire = await loop.create_connection(
-                    lambda: _Wire(self._clock),
+                self._transport, self._protocol = await loop.create_connection(
+                    lambda: _HttpProtocol(self._clock),
                     self.address.host,
                     self.address.port,
                     ssl=True if self.address.secure else None,
@@ -229,7 +229,7 @@ class Rest:
             raise TimedOut(f"connection to {self.address.authority}", self._timeout) from error
         except OSError as error:
             raise Unreachable(f"{self.address.authority}: {error.strerror or error}") from error
-        return self._wire, self._transport
+        return self._protocol, self._transport
 
 
 def _complaint(response: Response) -> tuple[str, str]:

@@ -31,14 +31,14 @@ class Waiters:
         return waiter
 
     def wake(self) -> None:
-        """Let everybody look again."""
+        """Let every waiter check its condition again."""
         waiting, self._waiting = self._waiting, []
         for _, waiter in waiting:
             if not waiter.done():  # given up, by a cancelled task
                 waiter.set_result(None)
 
     def close(self) -> None:
-        """Wake everybody, and keep no timer."""
+        """Wake every waiter, and cancel the timers."""
         self._silence()
         self.wake()
 

@@ -40,15 +40,23 @@ def planned(expect: Sequence[str] = (), stages: int = 1) -> LoadPlan:
 
 
 def starts() -> list[Sample]:
-    """One every tenth of a second, each of 5 ms."""
+    """One every tenth of a second, of 3.1 to 5 ms, no two alike."""
     due = [number * SECOND_NS // RAMP for number in range(SESSIONS)]
-    return [Sample(at, at + MS, at + 5 * MS) for at in due]
+    return [Sample(at, at + MS, at + 5 * MS - 100_000 * (7 * number % SESSIONS)) for number, at in enumerate(due)]
 
 
 def keys(failing: int = 0, latency_ns: int = MS) -> list[Sample]:
-    """``TYPING`` a second; the last ``failing`` of them fail."""
+    """``TYPING`` a second; the last ``failing`` of them fail.
+
+    No two are alike, so that each rank is another value: sent 40 to 100 us late, seen up to 0.6 ms before the first of
+    them, whose latency is ``latency_ns``.
+    """
     due = [BEGIN * SECOND_NS + number * SECOND_NS // TYPING for number in range(TYPING * DURATION)]
-    found = [Sample(at, at + MS // 10, at + latency_ns) for at in due]
+    count = len(due)
+    found = [
+        Sample(at, at + MS // 10 - 100 * (211 * number % count), at + latency_ns - 1_000 * (397 * number % count))
+        for number, at in enumerate(due)
+    ]
     bad = found[len(found) - failing :]
     return found[: len(found) - failing] + [
         Sample(each.due_ns, each.sent_ns, each.due_ns + MS, outcome=Outcome.CLOSED, reason="gone") for each in bad

@@ -1,4 +1,4 @@
-"""A cell beside its floor: what the terminal adds to what the machine takes anyway."""
+"""A cell compared with its floor: what the terminal adds to what the machine takes anyway."""
 
 from __future__ import annotations
 

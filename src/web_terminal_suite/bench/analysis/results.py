@@ -44,7 +44,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell beside its floor, by percentile: ``added`` in the unit of the metric, ``ratio`` without one."""
+    """A cell compared with its floor, by percentile: ``added`` in the unit of the metric, ``ratio`` without one."""
 
     floor: Cell
     added: dict[str, Estimate]

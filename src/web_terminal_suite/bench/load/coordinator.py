@@ -21,7 +21,7 @@ from web_terminal_suite.bench.load.paced_output import bursts, steady
 from web_terminal_suite.bench.load.server_monitor import ServerMonitor
 from web_terminal_suite.bench.machine.kernel import memory_available
 from web_terminal_suite.bench.terminals.processes import children, kill_and_reap
-from web_terminal_suite.bench.workload.ramp import settled_pss
+from web_terminal_suite.bench.workload.memory import settled_pss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -140,7 +140,7 @@ def describe_benchmarks(
     levels = BenchmarkFacts(
         id=LEVELS,
         description="A load second by second: sessions, rates, errors, and the cost on server and clients.",
-        not_shown="Not the memory and processor time of the shells, which are not part of the server.",
+        limitations="Not the memory and processor time of the shells, which are not part of the server.",
         parameters=parameters,
         metrics=of(LEVELS),
     )
@@ -148,7 +148,7 @@ def describe_benchmarks(
         BenchmarkFacts(
             id=each.benchmark,
             description=each.description,
-            not_shown=each.limitations,
+            limitations=each.limitations,
             parameters=parameters,
             metrics=of(each.benchmark),
         )

@@ -10,7 +10,7 @@ OF_A_CLIENT: Final = 20_000
 
 
 def raise_descriptors(most: int = OF_A_CLIENT) -> None:
-    """Let this process, and what it starts, open so many files where the hard limit has them."""
+    """Raise the soft limit of open files for this process and its children, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -41,7 +41,7 @@ def read_limits() -> MachineLimits:
         cgroup_pids_max=_number(pids) if pids else None,
         cgroup_pids=(_number(pids.with_name("pids.current")) or 0) if pids else 0,
         cgroup_pids_file=str(pids or ""),
-        # Root, and whoever has CAP_SYS_RESOURCE, is not held to it (getrlimit(2)).
+        # A process with CAP_SYS_RESOURCE, such as root's, is not bound by it (getrlimit(2)).
         nproc_soft=None if os.geteuid() == 0 else _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
         processes_of_user=_processes_of(os.getuid()),
         port_low=int(ports[0]) if len(ports) == 2 else None,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.machine.facts import MachineSnapshot
 
 LOAD_PER_CPU = 0.5
-"""Runnable processes a processor before the run begins; above, somebody else works here."""
+"""Runnable processes a processor before the run begins; above, other work is running."""
 
 STEAL_SHARE = 0.01
 """Share of processor time that the hypervisor gave to others; 1 % is every operation at the 99th percentile."""

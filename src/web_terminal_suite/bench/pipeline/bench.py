@@ -132,7 +132,7 @@ def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
     if first is None:
         raise OptionsError("--self-check needs a terminal that is judged; name one with --terminal")
     again = copy(first)
-    setattr(again, "name", first.name + AGAIN)  # noqa: B010  # a class variable that this instance has of its own
+    again.name = first.name + AGAIN
     return (first, again, *(each for each in terminals if each.role != "subject"))
 
 

@@ -109,7 +109,7 @@ def _resampled_sums(array: npt.NDArray[np.float64], rows: int, rng: np.random.Ge
 
 
 def _drawn_sums(array: npt.NDArray[np.float64], rows: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """The same without drawing the values: so many of them sum up to a smooth distribution near the normal.
+    """The same without drawing the values: the sum of this many is close to normal, with a smooth distribution.
 
     Cumulants of a sum of independent draws are theirs times their number, so mean, variance and skewness are known;
     the gamma distribution moved to the same three (Pearson's type III) stands in for the sum.

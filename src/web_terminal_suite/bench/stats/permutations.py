@@ -123,7 +123,7 @@ def quantile_test(base: Sequence[Values], new: Sequence[Values], q: float) -> fl
 
 
 def _hypergeometric(population: int, marked: int, drawn: int) -> Values:
-    """``(marked + 1,)`` probabilities that so many marked ones are among the drawn."""
+    """``(marked + 1,)`` probabilities of each number of marked values among those drawn."""
     # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
     from scipy.special import gammaln
 

@@ -7,8 +7,8 @@ confidence ``1 - a`` (the union bound; spending the error over looks: Lan & DeMe
 Clinical Trials", Biometrika 70, 1983). A stop for the narrowness of an interval hardly moves it (Chow & Robbins,
 Annals of Mathematical Statistics 36, 1965), and a stop for time does not look at the values at all.
 
-``pace`` is the other rule, for looks between the blocks of a run that is judged at its end as if nobody had looked: the
-looks work at 99.9 %, so strict that they add next to nothing to the error of the end (Haybittle, British Journal of
+``pace`` is the other rule, for looks between the blocks of a run that is judged at its end as if there had been none:
+the looks work at 99.9 %, so strict that they add next to nothing to the error of the end (Haybittle, British Journal of
 Radiology 44, 1971; Peto et al., British Journal of Cancer 34, 1976).
 """
 

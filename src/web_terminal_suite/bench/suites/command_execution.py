@@ -9,7 +9,7 @@ import string
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, below, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, below, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
 from web_terminal_suite.bench.terminals.processes import kill_and_reap
@@ -35,11 +35,11 @@ _COLD_TEXT: Final = "p95 < 100 ms; goal < 10 ms with spawn"
 
 
 @asynccontextmanager
-async def _execute_echo_simple(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _execute_echo_simple(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = shell.connection.input(marker.command.encode() + b"\r")
             found = await shell.connection.wait_for(marker.seen)
             await shell.prompted()
@@ -49,15 +49,15 @@ async def _execute_echo_simple(stage: BenchmarkContext) -> AsyncIterator[Operati
 
 
 @asynccontextmanager
-async def _execute_echo_cold(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _execute_echo_cold(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
         # The kept-alive connection is dialled now, not inside the first operation.
         await api.request("GET", "/health")
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = now_ns()
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 attached = await connection.attach()
                 try:
                     connection.input(marker.command.encode() + b"\r")
@@ -71,10 +71,10 @@ async def _execute_echo_cold(stage: BenchmarkContext) -> AsyncIterator[Operation
 
 
 @asynccontextmanager
-async def _command_execution_by_length(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    length = int(stage.parameter)
-    words = _words(random.Random(stage.parameter))
-    async with ready_shell(stage) as shell:
+async def _command_execution_by_length(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    length = int(context.parameter)
+    words = _words(random.Random(context.parameter))
+    async with ready_shell(context) as shell:
         # `m LEFT RIGHT` fits into ten characters; what follows is padding the function ignores.
         shell.connection.input(b'm() { printf \'%s%s\' "$1" "$2"; }\r')
         await shell.prompted()
@@ -99,13 +99,13 @@ def _words(source: random.Random) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _command_execution_by_shell(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _command_execution_by_shell(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
 
         async def operate() -> Sample:
-            prompt, marker = stage.markers.fresh(), stage.markers.fresh()
-            async with stage.running.connect() as connection:
-                sent_ns = connection.begin_attach(spec=_spec(stage.parameter, prompt))
+            prompt, marker = context.markers.fresh(), context.markers.fresh()
+            async with context.running.connect() as connection:
+                sent_ns = connection.begin_attach(spec=_spec(context.parameter, prompt))
                 attached = await connection.wait_attached()
                 prompted = await connection.wait_for(prompt.seen)
                 connection.input(marker.command.encode() + b"\r")
@@ -120,7 +120,7 @@ async def _command_execution_by_shell(stage: BenchmarkContext) -> AsyncIterator[
 
 
 def _spec(shell: str, prompt: Marker) -> SessionSpec:
-    """An interactive shell that reads nobody's start-up files and prints a prompt we can tell from its echo."""
+    """An interactive shell without start-up files, whose prompt cannot be mistaken for an echo."""
     path = shutil.which(shell) or shell
     text = prompt.left + prompt.right
     if shell == "fish":
@@ -131,7 +131,7 @@ def _spec(shell: str, prompt: Marker) -> SessionSpec:
 
 
 @asynccontextmanager
-async def _pty_spawn_time(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _pty_spawn_time(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.pty import SpawnRequest, spawn
 
     request = SpawnRequest(argv=(SHELL,), env=ENVIRONMENT)
@@ -156,13 +156,13 @@ async def _pty_spawn_time(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _execute_10_sequential_commands(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _execute_10_sequential_commands(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
 
         async def operate() -> Sample:
             first_ns = 0
             for _ in range(_SEQUENTIAL):
-                marker = stage.markers.fresh()
+                marker = context.markers.fresh()
                 sent_ns = shell.connection.input(marker.command.encode() + b"\r")
                 found = await shell.connection.wait_for(marker.seen)
                 first_ns = first_ns or sent_ns
@@ -176,32 +176,35 @@ _SHELL = frozenset({Capability.SHELL})
 _SHELLS = ("sh", "bash", *(shell for shell in ("zsh", "fish") if shutil.which(shell)))
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "command_execution/execute_echo_simple",
-        "A command line to a shell that waits at its prompt, until its computed output has arrived.",
-        "Not the shell's start, nor drawing on a screen.",
-        _execute_echo_simple,
-        _SHELL,
+    Benchmark(
+        id="command_execution/execute_echo_simple",
+        description="A command line sent to a shell that waits at its prompt, until its computed output has arrived.",
+        limitations="Not the shell's start, nor drawing on a screen.",
+        prepare=_execute_echo_simple,
+        needs=_SHELL,
         metrics=(Metric(name="latency", targets=below("p95", 100, 3, _WARM_TEXT)),),
         floor="floors/bare_shell_command",
     ),
-    declare(
-        "command_execution/execute_echo_cold",
-        "Dial, create, attach, one command with its computed output, destroy until the shell is reaped.",
-        "Not a warm shell: starting one is most of it.",
-        _execute_echo_cold,
-        _SHELL | {Capability.DESTROY},
+    Benchmark(
+        id="command_execution/execute_echo_cold",
+        description=(
+            "Connect, create a session, attach, run one command until its computed output, and destroy the session "
+            "until the shell is reaped."
+        ),
+        limitations="Not a warm shell: starting one is most of the time.",
+        prepare=_execute_echo_cold,
+        needs=_SHELL | {Capability.DESTROY},
         metrics=(
             Metric(name="latency", targets=below("p95", 100, 10, _COLD_TEXT)),
             Metric(name="to output", mark="output"),
         ),
     ),
-    declare(
-        "command_execution/command_execution_by_length",
-        "As execute_echo_simple, with a line of exactly so many characters.",
-        "Not what a command does with a long line: the shell function called ignores the padding.",
-        _command_execution_by_length,
-        _SHELL,
+    Benchmark(
+        id="command_execution/command_execution_by_length",
+        description="As execute_echo_simple, with a command line of exactly N characters.",
+        limitations="Not what a command does with a long line: the shell function that is called ignores the padding.",
+        prepare=_command_execution_by_length,
+        needs=_SHELL,
         parameters=_LENGTHS,
         metrics=(Metric(name="latency", targets=below("p95", 100, 3, _WARM_TEXT)),),
         elements={length: int(length) for length in _LENGTHS},
@@ -209,12 +212,15 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         floor="floors/bare_shell_command",
         quick=("10", "1000"),
     ),
-    declare(
-        "command_execution/command_execution_by_shell",
-        "Start that shell, first prompt, one command with its computed output, exit.",
-        "Not anybody's start-up files: they are not read.",
-        _command_execution_by_shell,
-        _SHELL | {Capability.SPEC, Capability.EXIT, Capability.DESTROY},
+    Benchmark(
+        id="command_execution/command_execution_by_shell",
+        description=(
+            "Start the shell named by the parameter, wait for its first prompt, run one command until its computed "
+            "output, and exit."
+        ),
+        limitations="Not a user's start-up files: they are not read.",
+        prepare=_command_execution_by_shell,
+        needs=_SHELL | {Capability.SPEC, Capability.EXIT, Capability.DESTROY},
         parameters=_SHELLS,
         metrics=(
             Metric(name="latency", targets=below("p95", 100, 10, _COLD_TEXT)),
@@ -222,12 +228,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Metric(name="to output", mark="output"),
         ),
     ),
-    declare(
-        "command_execution/pty_spawn_time",
-        "Component, in this process: the server's own spawn of /bin/sh to its first byte; reaping outside the clock.",
-        "Not a session: no process but this one, no socket, no log.",
-        _pty_spawn_time,
-        frozenset({Capability.COMPONENTS}),
+    Benchmark(
+        id="command_execution/pty_spawn_time",
+        description=(
+            "Component, in this process: the server's own spawn of /bin/sh until its first byte. Reaping is not timed."
+        ),
+        limitations="Not a session: there is no other process, no socket and no log.",
+        prepare=_pty_spawn_time,
+        needs=frozenset({Capability.COMPONENTS}),
         metrics=(
             Metric(
                 name="latency",
@@ -240,12 +248,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         component=True,
         floor="floors/bare_spawn",
     ),
-    declare(
-        "command_execution/execute_10_sequential_commands",
-        "Ten commands in one shell, each sent when the last one's output has arrived.",
-        "Not ten commands at once.",
-        _execute_10_sequential_commands,
-        _SHELL,
+    Benchmark(
+        id="command_execution/execute_10_sequential_commands",
+        description="Ten commands in one shell, each sent when the output of the previous one has arrived.",
+        limitations="Not ten commands at once.",
+        prepare=_execute_10_sequential_commands,
+        needs=_SHELL,
         parameters=(str(_SEQUENTIAL),),
         elements={str(_SEQUENTIAL): _SEQUENTIAL},
         element_unit="commands",

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -14,8 +14,8 @@ from web_terminal_suite.bench.terminals.processes import descriptor_count, pss_b
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import churn, mixed, ramp, teardown
 from web_terminal_suite.bench.workload.capacity import make_sure
-from web_terminal_suite.bench.workload.ramp import settled_pss
-from web_terminal_suite.bench.workload.session_pool import ServerClock, crew, in_batches, outcome_of
+from web_terminal_suite.bench.workload.memory import MEMORY_PER_SESSION, settled_pss
+from web_terminal_suite.bench.workload.session_pool import ServerClock, in_batches, outcome_of, session_pool
 from web_terminal_suite.bench.workload.shells import destroy_all, several
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -27,20 +27,19 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.workload.shells import Shell
     from web_terminal_suite.client.connection import ClientConnection
 
-_MEGABYTE: Final = 1_000_000
-# Connections opened at once by a churn.
-_HANDS: Final = 16
+# Connections that are open at the same time in a churn.
+_CONCURRENCY: Final = 16
 _ECHOED: Final = b"x" * 64
 _SUSTAINED_SESSIONS: Final = 100
 _SUSTAINED_SECONDS: Final = 10
 
 
 @asynccontextmanager
-async def _concurrent_command_execution(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with crew(stage, int(stage.parameter)) as shells:
+async def _concurrent_command_execution(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with session_pool(context, int(context.parameter)) as shells:
 
         async def operate() -> Sample:
-            markers = [stage.markers.fresh() for _ in shells]
+            markers = [context.markers.fresh() for _ in shells]
             sent = [
                 shell.connection.input(marker.command.encode() + b"\r")
                 for shell, marker in zip(shells, markers, strict=True)
@@ -59,10 +58,10 @@ def until_last(sent_ns: int, seen_ns: Sequence[int]) -> Sample:
 
 
 @asynccontextmanager
-async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    make_sure(stage, int(stage.parameter))
-    steps = [int(stage.parameter) * quarter // 4 for quarter in range(1, 5)]
-    process = stage.running.process
+async def _memory_usage_1000_sessions(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    make_sure(context, int(context.parameter))
+    steps = [int(context.parameter) * quarter // 4 for quarter in range(1, 5)]
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     servers = process.server_pids()
 
@@ -72,10 +71,10 @@ async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[
             connections: list[ClientConnection] = []
             try:
                 for count in steps:
-                    more = await stack.enter_async_context(several(stage, count - len(connections)))
+                    more = await stack.enter_async_context(several(context, count - len(connections)))
                     connections += more
                     for batch in in_batches(more):
-                        await asyncio.gather(*(_spoken(each) for each in batch))
+                        await asyncio.gather(*(_first_output(each) for each in batch))
                     points.append(Point("server PSS per session", count, await settled_pss(servers)))
                 shells = process.shell_pids()
                 points.append(Point("shell PSS per session", 0, pss_bytes(shells) / len(shells)))
@@ -87,26 +86,26 @@ async def _memory_usage_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[
     yield operate
 
 
-async def _spoken(connection: ClientConnection) -> None:
+async def _first_output(connection: ClientConnection) -> None:
     """A new session whose shell has said something."""
     await connection.attach()
     if await connection.read() is None:
-        raise Closed(1000, "the shell ended without a word")
+        raise Closed(1000, "the shell ended without any output")
 
 
 @asynccontextmanager
-async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    clock = ServerClock(stage)
+async def _connection_churn(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    clock = ServerClock(context)
 
     async def operate() -> Sample:
         open_before = descriptor_count(clock.pids)
         numbers = iter(range(count))
 
-        async def hand() -> int:
+        async def work() -> int:
             last_ns = 0
             for _ in numbers:
-                async with stage.running.connect() as connection:
+                async with context.running.connect() as connection:
                     _, reply = await connection.echo(_ECHOED)
                     if not isinstance(reply.event, EchoBytes) or reply.event.data != _ECHOED:
                         raise Violated("an echo came back changed")
@@ -114,7 +113,7 @@ async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]
             return last_ns
 
         sent_ns = now_ns()
-        seen_ns = max(await asyncio.gather(*(hand() for _ in range(_HANDS))))
+        seen_ns = max(await asyncio.gather(*(work() for _ in range(_CONCURRENCY))))
         closed_ns = await teardown.wait_until(
             lambda: descriptor_count(clock.pids) <= open_before, "end of every connection's descriptor"
         )
@@ -124,28 +123,30 @@ async def _connection_churn(stage: BenchmarkContext) -> AsyncIterator[Operation]
 
 
 @asynccontextmanager
-async def _sustained_throughput(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    clock = ServerClock(stage)
-    async with crew(stage, _SUSTAINED_SESSIONS) as shells:
+async def sustained_throughput(
+    context: BenchmarkContext, sessions: int = _SUSTAINED_SESSIONS, seconds: int = _SUSTAINED_SECONDS
+) -> AsyncIterator[Operation]:
+    clock = ServerClock(context)
+    async with session_pool(context, sessions) as shells:
 
         async def operate() -> OperationResult:
             begin_ns = now_ns()
-            end_ns = begin_ns + _SUSTAINED_SECONDS * SECOND_NS
+            end_ns = begin_ns + seconds * SECOND_NS
             samples: list[Sample] = []
             async with asyncio.TaskGroup() as group:
-                weighing = group.create_task(_weigh(clock.pids, begin_ns))
+                memory = group.create_task(_measure_memory(clock.pids, begin_ns, seconds))
                 for shell in shells:
-                    group.create_task(_work(shell, stage, end_ns, samples))
+                    group.create_task(_work(shell, context, end_ns, samples))
             samples.sort(key=lambda each: each.due_ns)
-            return OperationResult(tuple(samples), (*weighing.result(), *by_second(samples, begin_ns)))
+            return OperationResult(tuple(samples), (*memory.result(), *by_second(samples, begin_ns, seconds)))
 
         yield operate
 
 
-async def _work(shell: Shell, stage: BenchmarkContext, end_ns: int, samples: list[Sample]) -> None:
+async def _work(shell: Shell, context: BenchmarkContext, end_ns: int, samples: list[Sample]) -> None:
     """One command after the other until the time is over or one fails."""
     while now_ns() < end_ns:
-        marker = stage.markers.fresh()
+        marker = context.markers.fresh()
         sent_ns = now_ns()
         try:
             shell.connection.input(marker.command.encode() + b"\r")
@@ -157,20 +158,20 @@ async def _work(shell: Shell, stage: BenchmarkContext, end_ns: int, samples: lis
         samples.append(sample(sent_ns, found.seen_ns))
 
 
-async def _weigh(pids: Sequence[int], begin_ns: int) -> list[Point]:
+async def _measure_memory(pids: Sequence[int], begin_ns: int, seconds: int) -> list[Point]:
     """The server's memory once a second."""
     points = []
-    for second in range(_SUSTAINED_SECONDS):
+    for second in range(seconds):
         await asyncio.sleep((begin_ns + (second + 1) * SECOND_NS - now_ns()) / SECOND_NS)  # a schedule, not a wait
         if pids:
             points.append(Point("server PSS over time", second, pss_bytes(pids)))
     return points
 
 
-def by_second(samples: Sequence[Sample], begin_ns: int) -> list[Point]:
+def by_second(samples: Sequence[Sample], begin_ns: int, seconds: int) -> list[Point]:
     """Operations and p95 of each second, by when an operation was seen to end."""
     points = []
-    for second in range(_SUSTAINED_SECONDS):
+    for second in range(seconds):
         first_ns = begin_ns + second * SECOND_NS
         times = [each.seen_ns - each.due_ns for each in samples if 0 <= each.seen_ns - first_ns < SECOND_NS]
         points.append(Point("operations per second", 0, len(times)))
@@ -195,14 +196,16 @@ def _level(name: str, unit: str, exact: bool = False, targets: dict[str, Target]
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "concurrent_load/concurrent_sessions_scale",
-        f"Sessions arrive at {ramp.SESSIONS_PER_SECOND} a second until so many shells have spoken; then keys, "
-        f"{ramp.KEYS_PER_SECOND} a second in all ({ramp.keys_per_second(10_000):,.0f} at 10,000), each from the "
-        "moment it was due to its echo; then the end of all of them at once.",
-        "Not how fast sessions could arrive. Keys are echoed by the kernel.",
-        ramp.concurrent_sessions_scale,
-        _SHELL,
+    Benchmark(
+        id="concurrent_load/concurrent_sessions_scale",
+        description=(
+            f"Sessions are started at {ramp.SESSIONS_PER_SECOND} a second until N shells have answered; then "
+            f"keystrokes are sent at {ramp.KEYS_PER_SECOND} a second in total ({ramp.keys_per_second(10_000):,.0f} at "
+            "10,000 sessions), each timed from the moment it was due to its echo; then all sessions are ended at once."
+        ),
+        limitations="Not how fast sessions could be started. Keystrokes are echoed by the kernel.",
+        prepare=ramp.concurrent_sessions_scale,
+        needs=_SHELL,
         parameters=_SCALES,
         metrics=(
             Metric(
@@ -228,19 +231,21 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("shells left", "", exact=True),
             _level("missed sends", "", exact=True),
         ),
-        reads=True,
-        alone=True,
+        one_shot=True,
+        isolated=True,
         blocks=1,
         quick=("100",),
         full=("500", "2000", "10000"),
         sessions=int,
     ),
-    declare(
-        "concurrent_load/concurrent_command_execution",
-        "One command in each of so many sessions at once, until the last one's computed output has arrived.",
-        "Not the sessions' start.",
-        _concurrent_command_execution,
-        _SHELL,
+    Benchmark(
+        id="concurrent_load/concurrent_command_execution",
+        description=(
+            "One command in each of N sessions at the same time, until the computed output of the last one has arrived."
+        ),
+        limitations="Not the start of the sessions.",
+        prepare=_concurrent_command_execution,
+        needs=_SHELL,
         parameters=_CROWDS,
         metrics=(Metric(name="latency"), Metric(name="to half of them", mark="half")),
         elements=_elements(_CROWDS),
@@ -252,78 +257,79 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         sessions=int,
         full=("200",),
     ),
-    declare(
-        "concurrent_load/mixed_workload",
-        f"A seeded mix in so many sessions, {mixed.OPERATIONS_PER_SECOND} operations a second each for "
-        f"{mixed.SECONDS:g} s: {', '.join(mixed.KINDS)}; each from the moment it was due.",
-        "Not the most it could do: the rate is fixed.",
-        mixed.mixed_workload,
-        _SHELL | {Capability.LOOKUP, Capability.PING, Capability.REATTACH},
+    Benchmark(
+        id="concurrent_load/mixed_workload",
+        description=(
+            f"A seeded mix of operations in N sessions, {mixed.OPERATIONS_PER_SECOND} a second in each for "
+            f"{mixed.SECONDS:g} s: {', '.join(mixed.KINDS)}; each from the moment it was due."
+        ),
+        limitations="Not the maximum throughput: the rate is fixed.",
+        prepare=mixed.mixed_workload,
+        needs=_SHELL | {Capability.LOOKUP, Capability.PING, Capability.REATTACH},
         parameters=_MIXES,
         metrics=(
             Metric(name="latency"),
             *(_level(f"{kind} p50", "ns") for kind in mixed.KINDS),
             _level("operations per second", "operations/s"),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=("50",),
         sessions=int,
         full=("200",),
     ),
-    declare(
-        "concurrent_load/memory_usage_1000_sessions",
-        "Memory of the server apart from its shells (PSS) over 0 to 1,000 attached idle sessions; and a shell's own.",
-        "Not sessions with a full log.",
-        _memory_usage_1000_sessions,
-        _SHELL | {Capability.PROCESSES},
+    Benchmark(
+        id="concurrent_load/memory_usage_1000_sessions",
+        description=(
+            "Memory (PSS) of the server without its shells, at 0 to 1,000 attached idle sessions, and the memory of "
+            "one shell."
+        ),
+        limitations="Not sessions with a full log.",
+        prepare=_memory_usage_1000_sessions,
+        needs=_SHELL | {Capability.PROCESSES},
         parameters=("1000",),
         metrics=(
-            Metric(
-                name="server PSS per session",
-                kind="slope",
-                unit="B",
-                targets={
-                    "*": Target(
-                        statistic="slope",
-                        limit=100 * _MEGABYTE / 1000,
-                        goal=10 * _MEGABYTE / 1000,
-                        text="< 100 MB for 1,000 sessions; goal < 10 MB",
-                    )
-                },
-            ),
+            MEMORY_PER_SESSION,
             _level("shell PSS per session", "B"),
         ),
-        reads=True,
+        one_shot=True,
         full=("1000",),
-        alone=True,
+        isolated=True,
         blocks=1,
         quick=(),
         sessions=int,
     ),
-    declare(
-        "concurrent_load/session_cycles",
-        f"So many shells are made ready and ended, {churn.CYCLES} times over; the server's memory (PSS) after each.",
-        "Not the times before, which set up what is kept for the next. Memory that comes back within ten times.",
-        churn.session_cycles,
-        _SHELL | {Capability.PROCESSES},
+    Benchmark(
+        id="concurrent_load/session_cycles",
+        description=(
+            f"N sessions are started and ended, {churn.CYCLES} times in a row; the server's memory (PSS) is read after"
+            " each cycle."
+        ),
+        limitations=(
+            "Not the first cycles, which set up what later ones reuse, nor memory that is given back within ten cycles."
+        ),
+        prepare=churn.session_cycles,
+        needs=_SHELL | {Capability.PROCESSES},
         parameters=("2000",),
         metrics=(Metric(name="latency"), Metric(name="server PSS over cycles", kind="slope", unit="B", drifts=True)),
         elements={"2000": 2000},
         element_unit="sessions",
-        reads=True,
-        alone=True,
+        one_shot=True,
+        isolated=True,
         blocks=1,
         quick=(),
         full=("2000",),
         sessions=int,
     ),
-    declare(
-        "concurrent_load/connection_churn",
-        f"So many connections, {_HANDS} at once: connect, one echo, disconnect; until the server's ends are closed.",
-        "Not sessions.",
-        _connection_churn,
-        frozenset({Capability.ECHO, Capability.PROCESSES, Capability.SHELL}),
+    Benchmark(
+        id="concurrent_load/connection_churn",
+        description=(
+            f"N connections, {_CONCURRENCY} at a time: connect, one echo, disconnect; until the server has closed "
+            "all of its sockets."
+        ),
+        limitations="Not sessions.",
+        prepare=_connection_churn,
+        needs=frozenset({Capability.ECHO, Capability.PROCESSES, Capability.SHELL}),
         parameters=_CHURNS,
         metrics=(Metric(name="latency"), Metric(name="to the last disconnect", mark="disconnected")),
         elements=_elements(_CHURNS),
@@ -334,31 +340,38 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         quick=("100",),
         full=("1000",),
     ),
-    declare(
-        "concurrent_load/sustained_throughput_100_sessions_10s",
-        "A hundred sessions run one command after the other for ten seconds; what each second was like.",
-        "Not a person's pace: every session has always something to do. A closed loop, so a stall shows once. "
-        "Memory grows by the output that the logs keep.",
-        _sustained_throughput,
-        _SHELL,
+    Benchmark(
+        id="concurrent_load/sustained_throughput_100_sessions_10s",
+        description=(
+            "A hundred sessions run one command after another for ten seconds; throughput, p95 and memory of each "
+            "second."
+        ),
+        limitations=(
+            "Not the pace of users: every session is always busy. A closed loop, so a stall shows in one sample only. "
+            "Memory grows by the output that the logs keep."
+        ),
+        prepare=sustained_throughput,
+        needs=_SHELL,
         metrics=(
             Metric(name="latency"),
             _level("operations per second", "operations/s"),
             Metric(name="p95 over time", kind="slope", unit="ns"),
             Metric(name="server PSS over time", kind="slope", unit="B"),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=(),
         sessions=lambda _: _SUSTAINED_SESSIONS,
     ),
-    declare(
-        "concurrent_load/cleanup_1000_sessions",
-        "The end of a thousand sessions, until /proc shows every shell reaped and every descriptor closed: all closed "
-        "at once; all sockets lost, then ended by the API; or SIGTERM to the server.",
-        "Not shells that refuse to go.",
-        teardown.cleanup_1000_sessions,
-        _SHELL | {Capability.PROCESSES, Capability.DESTROY, Capability.LOOKUP},
+    Benchmark(
+        id="concurrent_load/cleanup_1000_sessions",
+        description=(
+            "A thousand sessions end, until /proc shows every shell reaped and every descriptor closed: all are closed "
+            "at once; or all sockets are lost and the sessions ended by the API; or the server gets SIGTERM."
+        ),
+        limitations="Not shells that ignore signals.",
+        prepare=teardown.cleanup_1000_sessions,
+        needs=_SHELL | {Capability.PROCESSES, Capability.DESTROY, Capability.LOOKUP},
         parameters=teardown.WAYS,
         metrics=(
             _level(
@@ -380,8 +393,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         elements=dict.fromkeys(teardown.WAYS, teardown.SESSIONS),
         element_unit="sessions",
-        reads=True,
-        alone=True,
+        one_shot=True,
+        isolated=True,
         blocks=1,
         quick=(),
         full=("socket loss",),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
 from web_terminal_suite.bench.terminals.delays import CONFESS
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
-from web_terminal_suite.bench.workload.cpu_affinity import apart
+from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -31,17 +31,17 @@ _ECHO_BYTES: Final = b"x" * 64
 
 
 @asynccontextmanager
-async def _raw_pty_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _raw_pty_echo(context: BenchmarkContext) -> AsyncIterator[Operation]:
     # Not canonical: a line without an end would fill up after 4095 keys. The marker follows `stty`, so the mode holds
     # when it is seen; with echo off a key comes back only once `cat` runs.
     modes = {
         "kernel": ("stty -icanon min 1", "cat > /dev/null"),
         "program": ("stty raw -echo", "cat"),
     }
-    setting, program = modes[stage.parameter]
+    setting, program = modes[context.parameter]
     with local_pty() as pty:
         pty.wait_for(PROMPT.encode())
-        marker = stage.markers.fresh()
+        marker = context.markers.fresh()
         pty.write(f"{setting}; {marker.command}; {program}\r".encode())
         pty.wait_for(marker.seen)
 
@@ -54,13 +54,13 @@ async def _raw_pty_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _raw_pty_drain(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    lines = _DRAIN_BYTES[stage.parameter] // _LINE_BYTES
+async def _raw_pty_drain(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    lines = _DRAIN_BYTES[context.parameter] // _LINE_BYTES
     with local_pty() as pty:
         pty.wait_for(PROMPT.encode())
 
         async def operate() -> Sample:
-            begin, end = stage.markers.fresh(), stage.markers.fresh()
+            begin, end = context.markers.fresh(), context.markers.fresh()
             sent_ns = pty.write(f"{begin.command}; yes {_LINE} | head -n {lines}; {end.command}\r".encode())
             first = pty.wait_for(begin.seen)
             found = pty.wait_for(end.seen)
@@ -74,7 +74,7 @@ async def _raw_pty_drain(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _bare_spawn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _bare_spawn(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
         sent_ns = now_ns()
         with local_pty() as pty:
@@ -85,12 +85,12 @@ async def _bare_spawn(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _bare_shell_command(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _bare_shell_command(context: BenchmarkContext) -> AsyncIterator[Operation]:
     with local_pty() as pty:
         pty.wait_for(PROMPT.encode())
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = pty.write(marker.command.encode() + b"\r")
             found = pty.wait_for(marker.seen)
             pty.wait_for(PROMPT.encode())
@@ -100,9 +100,9 @@ async def _bare_shell_command(stage: BenchmarkContext) -> AsyncIterator[Operatio
 
 
 @asynccontextmanager
-async def _exchange(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _exchange(context: BenchmarkContext) -> AsyncIterator[Operation]:
     """Echo, command or ping on a server without a shell: the null server and the one of known truth."""
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
 
         async def echo() -> Sample:
             sent_ns, reply = await shell.connection.echo(_ECHO_BYTES)
@@ -113,12 +113,12 @@ async def _exchange(stage: BenchmarkContext) -> AsyncIterator[Operation]:
             return sample(sent_ns, reply.seen_ns)
 
         async def command() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             sent_ns = shell.connection.input(marker.command.encode() + b"\r")
             found = await shell.connection.wait_for(marker.seen)
             return sample(sent_ns, found.seen_ns)
 
-        operate = {"echo": echo, "ping": ping, "command": command}[stage.parameter]
+        operate = {"echo": echo, "ping": ping, "command": command}[context.parameter]
 
         async def with_truth() -> Sample:
             measured = await operate()
@@ -127,21 +127,21 @@ async def _exchange(stage: BenchmarkContext) -> AsyncIterator[Operation]:
             came, answered = reply.event.data.split()
             return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
 
-        if Capability.KNOWN_DELAYS in stage.running.terminal.capabilities:
+        if Capability.KNOWN_DELAYS in context.running.terminal.capabilities:
             yield with_truth
             return
-        with apart(stage):
+        with separate_processors(context):
             yield operate
 
 
 @asynccontextmanager
-async def _loopback_ping_pong(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _loopback_ping_pong(context: BenchmarkContext) -> AsyncIterator[Operation]:
     # Imported here: naming the benchmarks must not cost the start of asyncio, which a protocol's class would.
     from web_terminal_suite.bench.workload import ping_pong
 
-    client = ping_pong.blocking if stage.parameter else ping_pong.on_the_loop
-    async with client(stage) as operate:
-        with apart(stage):
+    client = ping_pong.blocking if context.parameter else ping_pong.on_the_loop
+    async with client(context) as operate:
+        with separate_processors(context):
             yield operate
 
 
@@ -157,21 +157,26 @@ KNOWN_DELAY: Final = "floors/known_delay"
 KNOWN_PARAMETERS: Final = ("echo", "command")
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "floors/raw_pty_echo",
-        "One byte into a local pseudo-terminal until it comes back: echoed by the kernel, or by a program in raw mode.",
-        "No server, no socket.",
-        _raw_pty_echo,
-        _PTY,
+    Benchmark(
+        id="floors/raw_pty_echo",
+        description=(
+            "One byte written to a local pseudo-terminal until it comes back, echoed by the kernel or by a program in"
+            " raw mode."
+        ),
+        limitations="No server, no socket.",
+        prepare=_raw_pty_echo,
+        needs=_PTY,
         parameters=("kernel", "program"),
         is_floor=True,
     ),
-    declare(
-        "floors/raw_pty_drain",
-        "So many bytes of text from a program on a local pseudo-terminal until the last was read; all are counted.",
-        "No server, no socket. The program, `yes`, is faster than the pseudo-terminal.",
-        _raw_pty_drain,
-        _PTY,
+    Benchmark(
+        id="floors/raw_pty_drain",
+        description=(
+            "N bytes of text from a program on a local pseudo-terminal until the last one was read; all are counted."
+        ),
+        limitations="No server, no socket. The program, `yes`, is faster than the pseudo-terminal.",
+        prepare=_raw_pty_drain,
+        needs=_PTY,
         parameters=tuple(_DRAIN_BYTES),
         elements={name: count // _LINE_BYTES * _LINE_BYTES for name, count in _DRAIN_BYTES.items()},
         element_unit="B",
@@ -180,48 +185,57 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         seconds=1.0,
     ),
-    declare(
-        "floors/bare_spawn",
-        "A local pseudo-terminal and /bin/sh on it by posix_spawn, until its first byte; reaping outside the clock.",
-        "No server.",
-        _bare_spawn,
-        _PTY,
+    Benchmark(
+        id="floors/bare_spawn",
+        description=(
+            "Opening a local pseudo-terminal and starting /bin/sh on it with posix_spawn, until its first byte. "
+            "Reaping is not timed."
+        ),
+        limitations="No server.",
+        prepare=_bare_spawn,
+        needs=_PTY,
         is_floor=True,
     ),
-    declare(
-        "floors/bare_shell_command",
-        "A command line to a shell on a local pseudo-terminal until its computed output was read.",
-        "No server, no socket.",
-        _bare_shell_command,
-        _PTY,
+    Benchmark(
+        id="floors/bare_shell_command",
+        description="A command line sent to a shell on a local pseudo-terminal until its computed output was read.",
+        limitations="No server, no socket.",
+        prepare=_bare_shell_command,
+        needs=_PTY,
         is_floor=True,
     ),
-    declare(
-        LOOPBACK,
-        "64 bytes over a bare TCP socket to a process that sends them back; the client on an event loop, or blocking.",
-        "No WebSocket, no protocol, no shell.",
-        _loopback_ping_pong,
-        frozenset({Capability.BARE_SOCKET}),
+    Benchmark(
+        id=LOOPBACK,
+        description=(
+            "64 bytes over a bare TCP socket to a process that sends them back; the client runs on an event loop or "
+            "blocks."
+        ),
+        limitations="No WebSocket, no protocol, no shell.",
+        prepare=_loopback_ping_pong,
+        needs=frozenset({Capability.BARE_SOCKET}),
         parameters=("", "blocking"),
         is_floor=True,
     ),
-    declare(
-        NULL_SERVER,
-        "A round trip to a server on our wire that answers at once and has no pseudo-terminal.",
-        "The client's own cost, with the loopback's; no shell.",
-        _exchange,
-        frozenset({Capability.NO_SHELL}),
+    Benchmark(
+        id=NULL_SERVER,
+        description="A round trip to a server that speaks our protocol, answers at once and has no pseudo-terminal.",
+        limitations="The client's own cost, together with the loopback's; no shell.",
+        prepare=_exchange,
+        needs=frozenset({Capability.NO_SHELL}),
         parameters=("echo", "command", "ping"),
         metrics=(Metric(name="latency", floor_targets={"echo": _CLIENT_COST}),),
         floor=LOOPBACK,
         is_floor=True,
     ),
-    declare(
-        KNOWN_DELAY,
-        "The same to a server that waits a delay we set: the suite must find these delays, or the run stops.",
-        "Not a terminal: the truth of the measurement itself.",
-        _exchange,
-        frozenset({Capability.KNOWN_DELAYS}),
+    Benchmark(
+        id=KNOWN_DELAY,
+        description=(
+            "A round trip to a server that waits for a delay we set: the suite must measure these delays, or the run "
+            "stops."
+        ),
+        limitations="Not a terminal: it checks the measurement itself.",
+        prepare=_exchange,
+        needs=frozenset({Capability.KNOWN_DELAYS}),
         parameters=KNOWN_PARAMETERS,
         floor=NULL_SERVER,
         is_floor=True,

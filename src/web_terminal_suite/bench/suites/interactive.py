@@ -1,4 +1,4 @@
-"""Suite ``interactive``: what a person feels."""
+"""Suite ``interactive``: what a user notices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, OperationResult, sample
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -17,8 +17,8 @@ from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
 from web_terminal_suite.bench.workload.flood.local import YES, jain
-from web_terminal_suite.bench.workload.flood.remote import flooders
-from web_terminal_suite.bench.workload.session_pool import ServerClock, crew
+from web_terminal_suite.bench.workload.flood.remote import remote_flood
+from web_terminal_suite.bench.workload.session_pool import ServerClock, session_pool
 from web_terminal_suite.bench.workload.shells import destroy, ready_shell
 from web_terminal_suite.bench.workload.typists import ECHOES, KEYS_PER_SECOND, type_keys, typists
 from web_terminal_suite.client.errors import Closed, Violated
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.workload.shells import Shell
     from web_terminal_suite.client.connection import ClientConnection
 
-# As many people type at once as it takes to have a bounded p99 in a second, each at a person's pace.
+# Enough users for a bounded p99 in a second, each at the pace of a person.
 _TYPISTS: Final = 40
 _KEYS_AT_A_TIME: Final = 50
-# Fewer beside a flood: they are neighbours, not a load of their own.
+# Fewer during a flood: they are neighbours of the flooding sessions and not a load of their own.
 _NEIGHBOURS: Final = 10
 _IDLE_KEYS: Final = 50
 _FLOODED_KEYS: Final = 100
@@ -55,9 +55,9 @@ _PASTE_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def _keystroke_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    clock = ServerClock(stage)
-    async with typists(stage, _TYPISTS, stage.parameter) as people:
+async def _keystroke_echo(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    clock = ServerClock(context)
+    async with typists(context, _TYPISTS, context.parameter) as people:
 
         async def operate() -> OperationResult:
             before_ns = clock.read_ns()
@@ -72,24 +72,24 @@ async def _keystroke_echo(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _time_to_prompt(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _time_to_prompt(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def cold() -> Sample:
-        async with stage.running.terminal.launch() as running:
-            return await _prompted(BenchmarkContext(running, stage.parameter, stage.markers))
+        async with context.running.terminal.launch() as running:
+            return await _prompted(BenchmarkContext(running, context.parameter, context.markers))
 
     async def warm() -> Sample:
-        return await _prompted(stage)
+        return await _prompted(context)
 
-    if stage.parameter == "warm":
-        async with crew(stage, _WARM_SESSIONS):
+    if context.parameter == "warm":
+        async with session_pool(context, _WARM_SESSIONS):
             pass
-    yield warm if stage.parameter == "warm" else cold
+    yield warm if context.parameter == "warm" else cold
 
 
-async def _prompted(stage: BenchmarkContext) -> Sample:
+async def _prompted(context: BenchmarkContext) -> Sample:
     """Dial, attach, and see the prompt, which comes from the environment that every server was started with."""
     sent_ns = now_ns()
-    async with stage.running.connect() as connection:
+    async with context.running.connect() as connection:
         await connection.attach()
         try:
             found = await connection.wait_for(PROMPT.encode())
@@ -99,22 +99,25 @@ async def _prompted(stage: BenchmarkContext) -> Sample:
 
 
 @asynccontextmanager
-async def _output_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with output(stage, streams.text(_STREAMS[stage.parameter] * streams.MEGABYTE)) as operate:
+async def _output_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with output(context, streams.text(_STREAMS[context.parameter] * streams.MEGABYTE)) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _typing_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _typing_under_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
     rate = _NEIGHBOURS * KEYS_PER_SECOND
-    async with typists(stage, _NEIGHBOURS, "tty") as people, flooders(stage, int(stage.parameter)) as neighbours:
+    async with (
+        typists(context, _NEIGHBOURS, "tty") as people,
+        remote_flood(context, int(context.parameter)) as flood,
+    ):
 
         async def operate() -> OperationResult:
             idle = await type_keys(people, rate, _IDLE_KEYS)
-            async with neighbours.flooding():
-                before = await neighbours.heard()
+            async with flood.flooding():
+                before = await flood.heard()
                 typed = await type_keys(people, rate, _FLOODED_KEYS)
-                after = await neighbours.heard()
+                after = await flood.heard()
             shares = [offset - old for offset, old in zip(after.offsets, before.offsets, strict=True)]
             elapsed_ns = after.at_ns - before.at_ns
             return OperationResult(
@@ -136,8 +139,8 @@ def p95_ns(samples: tuple[Sample, ...]) -> int:
 
 
 @asynccontextmanager
-async def _interrupt_under_flood(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with ready_shell(stage) as shell:
+async def _interrupt_under_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with ready_shell(context) as shell:
         connection = shell.connection
 
         async def operate() -> OperationResult:
@@ -156,15 +159,15 @@ async def _interrupt_under_flood(stage: BenchmarkContext) -> AsyncIterator[Opera
 
 
 @asynccontextmanager
-async def _stalled_reader(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    seconds = _STALLS[stage.parameter]
-    clock = ServerClock(stage)
+async def _stalled_reader(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    seconds = _STALLS[context.parameter]
+    clock = ServerClock(context)
     rate = _NEIGHBOURS * KEYS_PER_SECOND
-    async with typists(stage, _NEIGHBOURS, "tty") as people, crew(stage, 1) as (stalled,):
+    async with typists(context, _NEIGHBOURS, "tty") as people, session_pool(context, 1) as (stalled,):
 
         async def operate() -> OperationResult:
             connection = stalled.connection
-            await _begin_yes(stalled, stage)
+            await _begin_yes(stalled, context)
             connection.pause_reading()
             points: list[Point] = []
             async with asyncio.TaskGroup() as group:
@@ -186,9 +189,9 @@ async def _stalled_reader(stage: BenchmarkContext) -> AsyncIterator[Operation]:
         yield operate
 
 
-async def _begin_yes(shell: Shell, stage: BenchmarkContext) -> None:
+async def _begin_yes(shell: Shell, context: BenchmarkContext) -> None:
     """`yes` runs, and what is read next begins with a line of it."""
-    marker = stage.markers.fresh()
+    marker = context.markers.fresh()
     shell.connection.input(f"{marker.command}; echo; {YES}\r".encode())
     await shell.connection.wait_for(marker.seen + b"\r\n")
 
@@ -213,10 +216,10 @@ async def _expect_all(connection: ClientConnection) -> None:
 
 
 @asynccontextmanager
-async def _reattach(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    missed_bytes = _MISSED[stage.parameter]
+async def _reattach(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    missed_bytes = _MISSED[context.parameter]
     stream = streams.text(missed_bytes)
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         connection = shell.connection
         # The answer to the first attach; each operation then finds its own.
         await connection.message(Attached)
@@ -226,9 +229,9 @@ async def _reattach(stage: BenchmarkContext) -> AsyncIterator[Operation]:
             connection.abort()
             if missed_bytes:
                 # A second viewer has the output made while the first is away, and leaves.
-                async with stage.running.connect() as other:
+                async with context.running.connect() as other:
                     await other.attach(connection.session, resume_from=left_at)
-                    await streams.receive(other, stream, stage.markers)
+                    await streams.receive(other, stream, context.markers)
             sent_ns = now_ns()
             await connection.reconnect(left_at)
             attached_ns, attached = await connection.message(Attached)
@@ -258,17 +261,17 @@ async def _caught_up(connection: ClientConnection, offset: int, end: int) -> int
 
 
 @asynccontextmanager
-async def _paste(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    size_bytes = _PASTES[stage.parameter]
+async def _paste(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    size_bytes = _PASTES[context.parameter]
     text = (streams.LINE.encode() + b"\n") * (size_bytes // len(streams.LINE) + 1)
     pasted = text[:size_bytes]
     chunks = [pasted[at : at + _PASTE_CHUNK_BYTES] for at in range(0, size_bytes, _PASTE_CHUNK_BYTES)]
     digest = hashlib.sha256(pasted).hexdigest().encode()
-    async with ready_shell(stage) as shell:
+    async with ready_shell(context) as shell:
         connection = shell.connection
 
         async def operate() -> Sample:
-            marker, end = stage.markers.fresh(), stage.markers.fresh()
+            marker, end = context.markers.fresh(), context.markers.fresh()
             program = f"stty raw -echo; {marker.command}; head -c {size_bytes} | sha256sum; stty sane; {end.command}"
             connection.input(f"{program}\r".encode())
             await connection.wait_for(marker.seen)
@@ -294,13 +297,16 @@ def _level(name: str, unit: str, exact: bool = False, targets: dict[str, Target]
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "interactive/keystroke_echo",
-        "A key from the moment it was due to its echo by the kernel, by a program in raw mode, or by bash's line "
-        f"editor; {_TYPISTS} people type at once, {KEYS_PER_SECOND} keys a second each, in sessions of their own.",
-        "Not drawing on a screen.",
-        _keystroke_echo,
-        _SHELL,
+    Benchmark(
+        id="interactive/keystroke_echo",
+        description=(
+            "A keystroke from the moment it was due to its echo by the kernel, by a program in raw mode, or by bash's "
+            f"line editor; {_TYPISTS} users type at the same time, {KEYS_PER_SECOND} keys a second each, each in a "
+            "session of its own."
+        ),
+        limitations="Not drawing on a screen.",
+        prepare=_keystroke_echo,
+        needs=_SHELL,
         parameters=ECHOES,
         metrics=(
             Metric(
@@ -313,24 +319,31 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         quick=("tty", "readline"),
     ),
-    declare(
-        "interactive/time_to_prompt",
-        "Dial, attach, and the first prompt: from a server just started, or from one that has run others before.",
-        "Not anybody's start-up files. To know that a server has started it was made to run one shell.",
-        _time_to_prompt,
-        _SHELL | {Capability.PROCESSES},
+    Benchmark(
+        id="interactive/time_to_prompt",
+        description=(
+            "Connect, attach, and wait for the first prompt, from a server that was just started or one that has "
+            "already run sessions."
+        ),
+        limitations=(
+            "Not a user's start-up files. A cold server has run one shell, which is how it is known to be ready."
+        ),
+        prepare=_time_to_prompt,
+        needs=_SHELL | {Capability.PROCESSES},
         parameters=("cold", "warm"),
         blocks=1,
         repeats=100,
         seconds=1.0,
         quick=("warm",),
     ),
-    declare(
-        "interactive/output_flood",
-        "A program writes so many bytes of text, until all have come; counted, hashed.",
-        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
-        _output_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/output_flood",
+        description="A program writes N bytes of text, until all of them have arrived; they are counted and hashed.",
+        limitations=(
+            "Not drawing them on a screen. The client that counts them shares the processors with server and shell."
+        ),
+        prepare=_output_flood,
+        needs=_SHELL,
         parameters=tuple(_STREAMS),
         metrics=STREAM_METRICS,
         elements={name: streams.text(count * streams.MEGABYTE).size_bytes for name, count in _STREAMS.items()},
@@ -341,14 +354,19 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         quick=(),
         full=("100MB",),
-        at_least=20,
+        min_operations=20,
     ),
-    declare(
-        "interactive/typing_under_flood",
-        f"Keys of {_NEIGHBOURS} people, echoed by the kernel, while so many neighbours run `yes`.",
-        "Not the flooders' own keys. What reads the floods is another client process, on the same processors.",
-        _typing_under_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/typing_under_flood",
+        description=(
+            f"Keystrokes of {_NEIGHBOURS} users, echoed by the kernel, while N other sessions of the same server run "
+            "`yes`."
+        ),
+        limitations=(
+            "Not keystrokes in the flooding sessions. Another client process on the same processors reads the floods."
+        ),
+        prepare=_typing_under_flood,
+        needs=_SHELL,
         parameters=("1", "4", "16"),
         metrics=(
             Metric(name="latency"),
@@ -358,27 +376,32 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("fairness of flooders", ""),
             _level("missed sends", "", exact=True),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=("4",),
     ),
-    declare(
-        "interactive/interrupt_under_flood",
-        "Ctrl-C, with a megabyte of `yes` behind it, until the prompt; and the bytes that still came.",
-        "Not a client that is behind: this one reads as fast as it can.",
-        _interrupt_under_flood,
-        _SHELL,
+    Benchmark(
+        id="interactive/interrupt_under_flood",
+        description=(
+            "Ctrl-C after a megabyte of output from `yes`, until the prompt; and the number of bytes that still "
+            "arrived."
+        ),
+        limitations="Not a client that is behind: this one reads as fast as it can.",
+        prepare=_interrupt_under_flood,
+        needs=_SHELL,
         metrics=(Metric(name="latency"), _level("bytes after Ctrl-C", "B")),
         blocks=1,
         repeats=40,
         seconds=1.5,
     ),
-    declare(
-        "interactive/stalled_reader",
-        f"One client stops reading while `yes` runs and reads on later; meanwhile keys of {_NEIGHBOURS} neighbours.",
-        "Not a client that never comes back.",
-        _stalled_reader,
-        _SHELL,
+    Benchmark(
+        id="interactive/stalled_reader",
+        description=(
+            f"One client stops reading while `yes` runs, and later reads on; meanwhile {_NEIGHBOURS} other users type."
+        ),
+        limitations="Not a client that never comes back.",
+        prepare=_stalled_reader,
+        needs=_SHELL,
         parameters=tuple(_STALLS),
         metrics=(
             Metric(name="neighbours' echo"),
@@ -386,17 +409,20 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("bytes lost", "B", exact=True),
             _level("missed sends", "", exact=True),
         ),
-        reads=True,
+        one_shot=True,
         blocks=1,
         quick=(),
         full=("60s",),
     ),
-    declare(
-        "interactive/reattach",
-        "Dial and attach where one left, until all that was missed has come, or all that the log still holds.",
-        "Not drawing it.",
-        _reattach,
-        _SHELL | {Capability.REATTACH},
+    Benchmark(
+        id="interactive/reattach",
+        description=(
+            "Connect and attach at the offset where the client left, until the missed output, or what the log still "
+            "holds of it, has arrived."
+        ),
+        limitations="Not drawing it.",
+        prepare=_reattach,
+        needs=_SHELL | {Capability.REATTACH},
         parameters=tuple(_MISSED),
         metrics=(
             Metric(name="latency"),
@@ -409,12 +435,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         quick=("64KiB",),
     ),
-    declare(
-        "interactive/paste",
-        "So many bytes typed at once, until a program in raw mode has read them all and said their hash.",
-        "Not a program that echoes them.",
-        _paste,
-        _SHELL,
+    Benchmark(
+        id="interactive/paste",
+        description="N bytes typed at once, until a program in raw mode has read all of them and printed their hash.",
+        limitations="Not a program that echoes them.",
+        prepare=_paste,
+        needs=_SHELL,
         parameters=tuple(_PASTES),
         elements=dict(_PASTES),
         element_unit="B",

@@ -1,4 +1,4 @@
-"""Suite ``session_creation``: sessions made, found, changed, left and destroyed, and what they weigh."""
+"""Suite ``session_creation``: sessions created, looked up, changed and destroyed, and their memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, below, declare, sample
+from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, below, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
 from web_terminal_suite.bench.terminals.processes import descriptor_count, is_gone, kill_and_reap
 from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
 from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload.memory import MEMORY_PER_SESSION, settled_pss
 from web_terminal_suite.bench.workload.shells import crowd, destroy, destroy_all, several
 from web_terminal_suite.client.errors import Closed, TimedOut, Violated
 from web_terminal_suite.protocol.messages import Attached, ResourceLimits, SessionSpec, Size
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 0.0005
 _DESTROY_SECONDS: Final = 10.0
-_SETTLE_SECONDS: Final = 3.0
 _MEGABYTE: Final = 1_000_000
 _LIMITS: Final = ResourceLimits(cpu_seconds=3600, memory_bytes=1 << 30, open_files=256)
 _CONFIGURATIONS: Final = {
@@ -54,45 +54,45 @@ async def _create(connection: ClientConnection, spec: SessionSpec | None = None,
 async def _first_output(connection: ClientConnection) -> int:
     chunk = await connection.read()
     if chunk is None:
-        raise Closed(1000, "the shell ended without a word")
+        raise Closed(1000, "the shell ended without any output")
     return chunk.seen_ns
 
 
 @asynccontextmanager
-async def _create_session_basic(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _create_session_basic(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
-        async with stage.running.connect() as connection:
+        async with context.running.connect() as connection:
             return await _create(connection)
 
     yield operate
 
 
 @asynccontextmanager
-async def _session_creation_with_config(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    spec = _CONFIGURATIONS[stage.parameter]
-    size = _SIZED if stage.parameter == "size+env+cwd" else Size()
+async def _session_creation_with_config(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    spec = _CONFIGURATIONS[context.parameter]
+    size = _SIZED if context.parameter == "size+env+cwd" else Size()
 
     async def operate() -> Sample:
-        async with stage.running.connect() as connection:
+        async with context.running.connect() as connection:
             return await _create(connection, spec, size)
 
     yield operate
 
 
 async def _create_at_once(connections: Sequence[ClientConnection]) -> Sample:
-    """All creations requested before any is answered, until every shell has spoken."""
+    """All creations requested before any is answered, until every shell has first_outputs."""
     sent_ns = connections[0].begin_attach()
     for connection in connections[1:]:
         connection.begin_attach()
-    spoken = await asyncio.gather(*(_first_output(each) for each in connections))
+    first_outputs = await asyncio.gather(*(_first_output(each) for each in connections))
     replies = [(await each.message(Attached))[0] for each in connections]
-    return sample(sent_ns, max(spoken), reply=max(replies), first_output=max(spoken))
+    return sample(sent_ns, max(first_outputs), reply=max(replies), first_output=max(first_outputs))
 
 
 @asynccontextmanager
-async def _concurrent_session_creation(stage: BenchmarkContext, users: bool = False) -> AsyncIterator[Operation]:
+async def _concurrent_session_creation(context: BenchmarkContext, users: bool = False) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
-        async with several(stage, int(stage.parameter), users) as connections:
+        async with several(context, int(context.parameter), users) as connections:
             try:
                 return await _create_at_once(connections)
             finally:
@@ -102,15 +102,15 @@ async def _concurrent_session_creation(stage: BenchmarkContext, users: bool = Fa
 
 
 @asynccontextmanager
-async def _session_creation_multi_user(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with _concurrent_session_creation(stage, users=True) as operate:
+async def _session_creation_multi_user(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with _concurrent_session_creation(context, users=True) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def _session_lookup(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    source = random.Random(stage.parameter)
-    async with crowd(stage, int(stage.parameter)) as ids, stage.running.rest() as api:
+async def _session_lookup(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    source = random.Random(context.parameter)
+    async with crowd(context, int(context.parameter)) as ids, context.running.rest() as api:
 
         async def operate() -> Sample:
             session = source.choice(ids)
@@ -123,9 +123,9 @@ async def _session_lookup(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_state_operations(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_state_operations(context: BenchmarkContext) -> AsyncIterator[Operation]:
     numbers = iter(range(1 << 62))
-    async with crowd(stage, 1) as ids, stage.running.rest() as api:
+    async with crowd(context, 1) as ids, context.running.rest() as api:
         path = f"/sessions/{ids[0]}"
 
         async def rename() -> Sample:
@@ -149,7 +149,7 @@ async def _session_state_operations(stage: BenchmarkContext) -> AsyncIterator[Op
             _expect(response.json()["state"], "running")
             return sample(response.sent_ns, response.seen_ns)
 
-        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+        yield {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[context.parameter]
 
 
 def _expect(found: object, wanted: object) -> None:
@@ -158,10 +158,10 @@ def _expect(found: object, wanted: object) -> None:
 
 
 @asynccontextmanager
-async def _destroy_session(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    process = stage.running.process
+async def _destroy_session(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
-    async with stage.running.rest() as api:
+    async with context.running.rest() as api:
         await api.request("GET", "/health")
         servers = process.server_pids()
 
@@ -180,20 +180,20 @@ async def _destroy_session(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def _session_full_lifecycle(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with stage.running.rest() as api:
+async def _session_full_lifecycle(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with context.running.rest() as api:
         await api.request("GET", "/health")
 
         async def operate() -> Sample:
-            marker = stage.markers.fresh()
+            marker = context.markers.fresh()
             created = await api.call("POST", "/sessions", {})
             session = created.json()["id"]
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 await connection.attach(session)
                 connection.input(marker.command.encode() + b"\r")
                 found = await connection.wait_for(marker.seen)
                 await connection.close()
-            async with stage.running.connect() as connection:
+            async with context.running.connect() as connection:
                 attached = await connection.attach(session, resume_from=found.offset)
                 _expect(attached.offset, found.offset)
                 reattached_ns, _ = await connection.message(Attached)
@@ -211,22 +211,27 @@ async def _session_full_lifecycle(stage: BenchmarkContext) -> AsyncIterator[Oper
 
 
 @asynccontextmanager
-async def _session_memory_footprint(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def session_memory_footprint(
+    context: BenchmarkContext, steps: Sequence[int] = _MEMORY_STEPS
+) -> AsyncIterator[Operation]:
     """Memory at each count on the way up, all sessions attached and idle; one server, started for this."""
-    most = int(stage.parameter)
+    most = int(context.parameter)
+    process = context.running.process
+    assert process is not None  # a terminal with Capability.PROCESSES has one
 
     async def operate() -> tuple[Point, ...]:
-        base = await _settled_pss(stage)
+        servers = process.server_pids()
+        base = await settled_pss(servers)
         points = [Point("base server PSS", 0, base), Point("server PSS per session", 0, base)]
         async with AsyncExitStack() as stack:
             connections: list[ClientConnection] = []
-            for count in (step for step in _MEMORY_STEPS if step <= most):
-                more = await stack.enter_async_context(several(stage, count - len(connections)))
+            for count in (step for step in steps if step <= most):
+                more = await stack.enter_async_context(several(context, count - len(connections)))
                 for first in range(0, len(more), _AT_ONCE):
                     batch = more[first : first + _AT_ONCE]
                     await _create_at_once(batch)
                 connections += more
-                points.append(Point("server PSS per session", count, await _settled_pss(stage)))
+                points.append(Point("server PSS per session", count, await settled_pss(servers)))
             for first in range(0, len(connections), _AT_ONCE):
                 await destroy_all(connections[first : first + _AT_ONCE])
         return tuple(points)
@@ -234,27 +239,15 @@ async def _session_memory_footprint(stage: BenchmarkContext) -> AsyncIterator[Op
     yield operate
 
 
-async def _settled_pss(stage: BenchmarkContext) -> float:
-    """The server's memory once two readings in a row agree to a thousandth."""
-    last = 0.0
-    deadline = asyncio.get_running_loop().time() + _SETTLE_SECONDS
-    while True:
-        now = float(stage.running.pss_bytes() or 0)
-        if abs(now - last) <= now / 1000 or asyncio.get_running_loop().time() > deadline:
-            return now
-        last = now
-        await asyncio.sleep(0.05)  # memory is given back by whoever holds it, at no announced moment
-
-
 @asynccontextmanager
-async def _session_lookup_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_lookup_in_process(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.host.table import SessionTable
     from web_terminal_suite.server.ipc import Caller
 
     who = Caller("bench", "owner")
     table = SessionTable(1 << 20, 1 << 20)
-    ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(stage.parameter))]
-    source = random.Random(stage.parameter)
+    ids = [table.reserve(who, None, Size(), 0.0).id for _ in range(int(context.parameter))]
+    source = random.Random(context.parameter)
 
     async def operate() -> Sample:
         session = source.choice(ids)
@@ -268,7 +261,7 @@ async def _session_lookup_in_process(stage: BenchmarkContext) -> AsyncIterator[O
 
 
 @asynccontextmanager
-async def _session_state_operations_in_process(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _session_state_operations_in_process(context: BenchmarkContext) -> AsyncIterator[Operation]:
     from web_terminal_suite.server.host.table import SessionTable, checked_name
     from web_terminal_suite.server.ipc import Caller
     from web_terminal_suite.server.pty import SpawnRequest, spawn
@@ -293,7 +286,7 @@ async def _session_state_operations_in_process(stage: BenchmarkContext) -> Async
     def read_state() -> None:
         table.find(who, entry.id).facts(1.0, 1.0)
 
-    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[stage.parameter]
+    act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[context.parameter]
 
     async def operate() -> Sample:
         sent_ns = now_ns()
@@ -325,43 +318,51 @@ def _elements(counts: tuple[str, ...]) -> dict[str, int]:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "session_creation/create_session_basic",
-        "Attach without a session on an open connection, to the reply and to the new shell's first output.",
-        "Not the connection's own handshake; time_to_prompt has that in it.",
-        _create_session_basic,
-        _ON_REQUEST,
+    Benchmark(
+        id="session_creation/create_session_basic",
+        description=(
+            "Attach without a session on an open connection, until the reply and until the first output of the new "
+            "shell."
+        ),
+        limitations="Not the connection's own handshake, which is part of time_to_prompt.",
+        prepare=_create_session_basic,
+        needs=_ON_REQUEST,
         metrics=_CREATION,
         floor="floors/bare_spawn",
     ),
-    declare(
-        "session_creation/session_creation_multi_user",
-        "One session for each of so many users, all asked for at once, until every shell has spoken.",
-        "Not many sessions of one user.",
-        _session_creation_multi_user,
-        _ON_REQUEST | {Capability.USERS},
+    Benchmark(
+        id="session_creation/session_creation_multi_user",
+        description=(
+            "One session for each of N users, all requested at once, until every shell has written its first output."
+        ),
+        limitations="Not many sessions of one user.",
+        prepare=_session_creation_multi_user,
+        needs=_ON_REQUEST | {Capability.USERS},
         parameters=("1", "5", "10"),
         quick=("1", "10"),
         metrics=_CREATION,
         elements=_elements(("1", "5", "10")),
         element_unit="sessions",
     ),
-    declare(
-        "session_creation/session_creation_with_config",
-        "As create_session_basic, with a size, variables and a directory, or with limits on the shell.",
-        "Not what the limits cost the shell later.",
-        _session_creation_with_config,
-        _ON_REQUEST | {Capability.SPEC, Capability.LIMITS},
+    Benchmark(
+        id="session_creation/session_creation_with_config",
+        description=(
+            "As create_session_basic, with a size, environment variables and a working directory, or with limits on "
+            "the shell."
+        ),
+        limitations="Not what the limits cost the shell later.",
+        prepare=_session_creation_with_config,
+        needs=_ON_REQUEST | {Capability.SPEC, Capability.LIMITS},
         parameters=tuple(_CONFIGURATIONS),
         metrics=_CREATION,
         floor="floors/bare_spawn",
     ),
-    declare(
-        "session_creation/session_lookup",
-        "GET /api/v1/sessions/{id} on a kept-alive connection, one of so many live sessions at random.",
-        "Not a new connection for each request.",
-        _session_lookup,
-        _API | {Capability.LOOKUP},
+    Benchmark(
+        id="session_creation/session_lookup",
+        description="GET /api/v1/sessions/{id} on a kept-alive connection, for a random one of N live sessions.",
+        limitations="Not a new connection for each request.",
+        prepare=_session_lookup,
+        needs=_API | {Capability.LOOKUP},
         parameters=("1", "1000"),
         quick=("1",),
         blocks=1,
@@ -370,46 +371,61 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         sessions=int,
     ),
-    declare(
-        "session_creation/session_lookup_in_process",
-        "Component, in this process: the registry's own lookup among so many sessions.",
-        "Not HTTP, nor the way to the process that holds the registry. Reading the clock is part of the figure.",
-        _session_lookup_in_process,
-        _COMPONENT,
+    Benchmark(
+        id="session_creation/session_lookup_in_process",
+        description="Component, in this process: the session table's own lookup among N sessions.",
+        limitations=(
+            "Not HTTP, nor the way to the process that holds the table. Reading the clock is part of the figure."
+        ),
+        prepare=_session_lookup_in_process,
+        needs=_COMPONENT,
         parameters=("1", "1000"),
         component=True,
     ),
-    declare(
-        "session_creation/session_state_operations",
-        "Rename, resize, restart the idle clock, or read a session, each as one request on a kept-alive connection.",
-        "Not what the shell does when its size changes.",
-        _session_state_operations,
-        _API | {Capability.LOOKUP, Capability.CHANGE, Capability.TOUCH},
+    Benchmark(
+        id="session_creation/session_state_operations",
+        description=(
+            "Rename, resize, touch (restart the idle timer) or read a session; each is one request on a kept-alive "
+            "connection."
+        ),
+        limitations="Not what the shell does when its size changes.",
+        prepare=_session_state_operations,
+        needs=_API | {Capability.LOOKUP, Capability.CHANGE, Capability.TOUCH},
         parameters=_OPERATIONS,
     ),
-    declare(
-        "session_creation/session_state_operations_in_process",
-        "Component, in this process: the same on the registry's own entry, and on a real pseudo-terminal for resize.",
-        "Not HTTP, nor the way to the process that holds the registry. Reading the clock is part of the figure.",
-        _session_state_operations_in_process,
-        _COMPONENT,
+    Benchmark(
+        id="session_creation/session_state_operations_in_process",
+        description=(
+            "Component, in this process: the same on an entry of the session table, with a real pseudo-terminal for "
+            "resize."
+        ),
+        limitations=(
+            "Not HTTP, nor the way to the process that holds the table. Reading the clock is part of the figure."
+        ),
+        prepare=_session_state_operations_in_process,
+        needs=_COMPONENT,
         parameters=_OPERATIONS,
         component=True,
     ),
-    declare(
-        "session_creation/destroy_session",
-        "DELETE until /proc shows the shell reaped and the server's descriptors closed.",
-        "Not a shell that refuses to go. Looking into /proc is part of the figure, not of the reply's.",
-        _destroy_session,
-        _API | {Capability.PROCESSES},
+    Benchmark(
+        id="session_creation/destroy_session",
+        description="DELETE of a session, until /proc shows the shell reaped and the server's descriptors closed.",
+        limitations=(
+            "Not a shell that ignores signals. Reading /proc is part of the latency, but not of the time to the reply."
+        ),
+        prepare=_destroy_session,
+        needs=_API | {Capability.PROCESSES},
         metrics=(Metric(name="latency"), Metric(name="to reply", mark="reply")),
     ),
-    declare(
-        "session_creation/session_full_lifecycle",
-        "Create, dial and attach, one command, detach, dial and reattach where it stopped, destroy.",
-        "Not a session with a history to replay.",
-        _session_full_lifecycle,
-        _API | {Capability.REATTACH},
+    Benchmark(
+        id="session_creation/session_full_lifecycle",
+        description=(
+            "Create a session, connect and attach, run one command, detach, connect and reattach at the same offset, "
+            "destroy."
+        ),
+        limitations="Not a session with output to replay.",
+        prepare=_session_full_lifecycle,
+        needs=_API | {Capability.REATTACH},
         metrics=(
             Metric(name="latency"),
             Metric(name="to created", mark="created"),
@@ -417,12 +433,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             Metric(name="to reattached", mark="reattached"),
         ),
     ),
-    declare(
-        "session_creation/concurrent_session_creation",
-        "So many sessions asked for at once on open connections, until every shell has spoken.",
-        "Not the connections' own handshakes.",
-        _concurrent_session_creation,
-        _ON_REQUEST,
+    Benchmark(
+        id="session_creation/concurrent_session_creation",
+        description="N sessions requested at once on open connections, until every shell has written its first output.",
+        limitations="Not the handshakes of the connections.",
+        prepare=_concurrent_session_creation,
+        needs=_ON_REQUEST,
         parameters=_COUNTS,
         metrics=(
             Metric(
@@ -442,27 +458,17 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeats=12,
         sessions=int,
     ),
-    declare(
-        "session_creation/session_memory_footprint",
-        "Memory of the server apart from its shells (PSS) at 0, 100, 300 and 1000 attached idle sessions: the slope.",
-        "Not the shells' own memory, nor that of sessions with a full log.",
-        _session_memory_footprint,
-        _SHELL | {Capability.PROCESSES},
+    Benchmark(
+        id="session_creation/session_memory_footprint",
+        description=(
+            "Memory (PSS) of the server without its shells, at 0, 100, 300 and 1,000 attached idle sessions: the slope."
+        ),
+        limitations="Not the memory of the shells, nor of sessions with a full log.",
+        prepare=session_memory_footprint,
+        needs=_SHELL | {Capability.PROCESSES},
         parameters=("1000",),
         metrics=(
-            Metric(
-                name="server PSS per session",
-                kind="slope",
-                unit="B",
-                targets={
-                    "*": Target(
-                        statistic="slope",
-                        limit=100 * _MEGABYTE / 1000,
-                        goal=10 * _MEGABYTE / 1000,
-                        text="< 100 MB for 1,000 sessions; milestone < 20 MB, goal < 10 MB",
-                    )
-                },
-            ),
+            MEMORY_PER_SESSION,
             Metric(
                 name="base server PSS",
                 kind="level",
@@ -474,8 +480,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
                 },
             ),
         ),
-        reads=True,
-        alone=True,
+        one_shot=True,
+        isolated=True,
         blocks=2,
         sessions=int,
     ),

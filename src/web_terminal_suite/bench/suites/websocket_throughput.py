@@ -7,7 +7,7 @@ import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, declare, sample
+from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Sample
     from web_terminal_suite.client.connection import ClientConnection, Reply
 
-# A sample is the mean of so many: one message takes less than reading the clock.
+# Calls in a sample, which is their mean: one call takes less time than reading the clock.
 _BATCH: Final = 200
 _SESSION: Final = "s-0123456789abcdef"
 _KEYSTROKE: Final = b"k"
@@ -144,14 +144,14 @@ def _decoding(side: str, subprotocol: Subprotocol, frame: Frame) -> Callable[[],
 
 _WORKS: Final = _works()
 
-# Between two round trips, outside the clock. One after the other without a breath, the client alone keeps a processor
-# busy for 60 to 82 % of the time, and above 80 % no verdict on the server would stand.
-_BREATH_SECONDS: Final = 0.001
+# Between two round trips, not timed. Without it the client alone keeps a processor busy for 60 to 82 % of the time, and
+# above 80 % a verdict on the server is refused.
+_PAUSE_SECONDS: Final = 0.001
 
 
 @asynccontextmanager
-async def _websocket_message_serialization(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    work = _WORKS[stage.parameter]
+async def _websocket_message_serialization(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    work = _WORKS[context.parameter]
 
     async def operate() -> Sample:
         times = itertools.repeat(None, _BATCH)
@@ -167,9 +167,9 @@ async def _websocket_message_serialization(stage: BenchmarkContext) -> AsyncIter
 
 
 @asynccontextmanager
-async def _websocket_message_throughput(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    async with stage.running.connect() as connection:
+async def _websocket_message_throughput(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    async with context.running.connect() as connection:
         frames = [connection.dialect.echo(b"%08d" % number + _ECHOED[8:]) for number in range(count)]
         # An echo is answered in the form it came in.
         wanted = [frame.payload for frame in frames]
@@ -195,38 +195,38 @@ def _expect_echoes(replies: Sequence[Reply], wanted: Sequence[bytes]) -> None:
 
 
 @asynccontextmanager
-async def _websocket_latency_by_message_size(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    data = b"x" * int(stage.parameter)
-    async with stage.running.connect() as connection:
+async def _websocket_latency_by_message_size(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    data = b"x" * int(context.parameter)
+    async with context.running.connect() as connection:
 
         async def operate() -> Sample:
             sent_ns, reply = await connection.echo(data)
             _expect_echoes([reply], [data])
-            await asyncio.sleep(_BREATH_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
             return sample(sent_ns, reply.seen_ns)
 
         yield operate
 
 
 @asynccontextmanager
-async def _websocket_round_trip_ping_pong(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _websocket_round_trip_ping_pong(context: BenchmarkContext) -> AsyncIterator[Operation]:
     ids = itertools.count(1)
-    async with stage.running.connect() as connection:
+    async with context.running.connect() as connection:
 
         async def operate() -> Sample:
             id = next(ids)
             sent_ns, reply = await connection.ping(id)
             if reply.event != m.Pong(id=id):
                 raise Violated(f"ping {id} was answered by {reply.event}")
-            await asyncio.sleep(_BREATH_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
             return sample(sent_ns, reply.seen_ns)
 
         yield operate
 
 
 @asynccontextmanager
-async def _websocket_concurrent_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with several(stage, int(stage.parameter)) as connections:
+async def _websocket_concurrent_messages(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    async with several(context, int(context.parameter)) as connections:
 
         async def operate() -> Sample:
             sent = [connection.send_echo(_ECHOED) for connection in connections]
@@ -245,21 +245,21 @@ async def _reply(connection: ClientConnection) -> Reply:
 
 
 @asynccontextmanager
-async def _pty_output_to_websocket_messages(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = _STREAMS[stage.parameter]()
-    async with output(stage, stream) as operate:
+async def _pty_output_to_websocket_messages(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = _STREAMS[context.parameter]()
+    async with output(context, stream) as operate:
         yield operate
 
 
 @asynccontextmanager
-async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Operation]:
+async def output(context: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Operation]:
     """One operation is one stream received whole; with it what the server spent and how the bytes were cut."""
-    clock = ServerClock(stage)
-    async with ready_shell(stage) as shell, streams.prepared(shell, stage, stream):
+    clock = ServerClock(context)
+    async with ready_shell(context) as shell, streams.prepared(shell, context, stream):
 
         async def operate() -> OperationResult:
             before_ns = clock.read_ns()
-            received = await streams.receive(shell.connection, stream, stage.markers)
+            received = await streams.receive(shell.connection, stream, context.markers)
             spent_ns = clock.read_ns() - before_ns
             points = message_points(received.sizes)
             if clock.pids:
@@ -270,36 +270,36 @@ async def output(stage: BenchmarkContext, stream: streams.Stream) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _raw_pty_stream(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = (_STREAMS | _FLOODS)[stage.parameter]()
+async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = (_STREAMS | _FLOODS)[context.parameter]()
     with local_pty(timeout=30) as pty:
         pty.wait_for(PROMPT.encode())
-        ready = stage.markers.fresh()
+        ready = context.markers.fresh()
         pty.write(f"{stream.prepare or ':'}; {ready.command}\r".encode())
         pty.wait_for(ready.seen)
 
         async def operate() -> Sample:
-            received = streams.receive_locally(pty, stream, stage.markers)
+            received = streams.receive_locally(pty, stream, context.markers)
             return sample(received.sent_ns, received.seen_ns)
 
         try:
             yield operate
         finally:
-            done = stage.markers.fresh()
+            done = context.markers.fresh()
             pty.write(f"{stream.tidy or ':'}; {done.command}\r".encode())
             pty.wait_for(done.seen)
 
 
 @asynccontextmanager
-async def _websocket_batch_processing(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    count = int(stage.parameter)
-    async with ready_shell(stage) as shell:
-        await begin_echo(shell, stage, "app")
+async def _websocket_batch_processing(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    count = int(context.parameter)
+    async with ready_shell(context) as shell:
+        await begin_echo(shell, context, "app")
         connection = shell.connection
 
         async def operate() -> Sample:
             # Ten bytes a message, the last with a nonce; with its own echo off the program alone can send them back.
-            last = stage.markers.fresh().seen
+            last = context.markers.fresh().seen
             volley = framed(connection.dialect.input(b"%09d." % number) for number in range(count - 1))
             volley += framed([connection.dialect.input(last)])
             begin = connection.offset
@@ -347,13 +347,16 @@ def sizes(streams: dict[str, Callable[[], streams.Stream]]) -> dict[str, int]:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    declare(
-        "websocket_throughput/websocket_message_serialization",
-        "Component, in this process: one message to a frame's payload or back.",
-        "Not WebSocket framing, nor a socket. "
-        f"A sample is the mean of {_BATCH}, with some 30 ns of loop and call; its percentiles are those of such means.",
-        _websocket_message_serialization,
-        frozenset({Capability.COMPONENTS}),
+    Benchmark(
+        id="websocket_throughput/websocket_message_serialization",
+        description="Component, in this process: one message encoded to the payload of a frame, or decoded from it.",
+        limitations=(
+            "Not WebSocket framing, nor a socket. "
+            f"A sample is the mean of {_BATCH} calls and includes about 30 ns for loop and call; percentiles are of "
+            "these means."
+        ),
+        prepare=_websocket_message_serialization,
+        needs=frozenset({Capability.COMPONENTS}),
         parameters=tuple(_WORKS),
         elements=dict.fromkeys(_WORKS, 1),
         element_unit="messages",
@@ -362,12 +365,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeats=100,
         quick=("client input decode binary", "server output encode binary", "server output encode json"),
     ),
-    declare(
-        "websocket_throughput/websocket_message_throughput",
-        "So many echo messages of 64 bytes in one write, until the last reply.",
-        "Not a shell; not many connections at once.",
-        _websocket_message_throughput,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_message_throughput",
+        description="N echo messages of 64 bytes in one write, until the last reply.",
+        limitations="Not a shell; not many connections at once.",
+        prepare=_websocket_message_throughput,
+        needs=_ECHO,
         parameters=_COUNTS,
         metrics=(Metric(name="latency", targets={"1000": _RATE, "10000": _RATE}),),
         elements=_elements(_COUNTS),
@@ -377,12 +380,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=60,
     ),
-    declare(
-        "websocket_throughput/websocket_latency_by_message_size",
-        "One echo message of so many bytes, there and back.",
-        "Not a shell.",
-        _websocket_latency_by_message_size,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_latency_by_message_size",
+        description="The round trip of one echo message of N bytes.",
+        limitations="Not a shell.",
+        prepare=_websocket_latency_by_message_size,
+        needs=_ECHO,
         parameters=_SIZES,
         metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
         elements=_elements(_SIZES),
@@ -391,21 +394,21 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         quick=("64", "16384"),
         blocks=2,
     ),
-    declare(
-        "websocket_throughput/websocket_round_trip_ping_pong",
-        "One ping message until its pong.",
-        "Not a shell, nor anything of size.",
-        _websocket_round_trip_ping_pong,
-        frozenset({Capability.PING}),
+    Benchmark(
+        id="websocket_throughput/websocket_round_trip_ping_pong",
+        description="One ping message until its pong.",
+        limitations="Not a shell, nor a large message.",
+        prepare=_websocket_round_trip_ping_pong,
+        needs=frozenset({Capability.PING}),
         metrics=(Metric(name="latency", targets=below("p95", 20, 0.5, _LATENCY_TEXT)),),
         floor="null-server",
     ),
-    declare(
-        "websocket_throughput/websocket_concurrent_messages",
-        "One echo message on each of so many open connections at once, until all have replied.",
-        "Not their handshakes; not sessions.",
-        _websocket_concurrent_messages,
-        _ECHO,
+    Benchmark(
+        id="websocket_throughput/websocket_concurrent_messages",
+        description="One echo message on each of N open connections at the same time, until all replies have arrived.",
+        limitations="Not their handshakes; not sessions.",
+        prepare=_websocket_concurrent_messages,
+        needs=_ECHO,
         parameters=_AT_ONCE,
         elements=_elements(_AT_ONCE),
         element_unit="messages",
@@ -414,12 +417,17 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=100,
     ),
-    declare(
-        "websocket_throughput/pty_output_to_websocket_messages",
-        "A shell emits so many known bytes, text lines or every byte there is, until all came; counted, hashed.",
-        "Not drawing them on a screen. The client that counts shares the processors with server and shell.",
-        _pty_output_to_websocket_messages,
-        _SHELL | {Capability.BINARY},
+    Benchmark(
+        id="websocket_throughput/pty_output_to_websocket_messages",
+        description=(
+            "A shell writes N known bytes, as lines of text or as all 256 byte values, until all have arrived; they "
+            "are counted and hashed."
+        ),
+        limitations=(
+            "Not drawing them on a screen. The client that counts them shares the processors with server and shell."
+        ),
+        prepare=_pty_output_to_websocket_messages,
+        needs=_SHELL | {Capability.BINARY},
         parameters=tuple(_STREAMS),
         metrics=STREAM_METRICS,
         elements=sizes(_STREAMS),
@@ -431,12 +439,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         seconds=1.0,
         full=("32MB text", "32MB binary"),
     ),
-    declare(
-        "websocket_throughput/websocket_batch_processing",
-        "So many input messages of ten bytes in one write, until a program in raw mode has sent back the last.",
-        "Not a shell at its prompt: the program is `cat`.",
-        _websocket_batch_processing,
-        _SHELL,
+    Benchmark(
+        id="websocket_throughput/websocket_batch_processing",
+        description=(
+            "N input messages of ten bytes in one write, until a program in raw mode has sent back the last one."
+        ),
+        limitations="Not a shell at its prompt: the program is `cat`.",
+        prepare=_websocket_batch_processing,
+        needs=_SHELL,
         parameters=_BATCHES,
         elements=_elements(_BATCHES),
         element_unit="messages",
@@ -444,12 +454,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         blocks=1,
         repeats=100,
     ),
-    declare(
-        RAW_PTY_STREAM,
-        "The same bytes from a shell on a local pseudo-terminal, counted and hashed: the floor of output in bulk.",
-        "No server, no socket.",
-        _raw_pty_stream,
-        frozenset({Capability.LOCAL_PTY}),
+    Benchmark(
+        id=RAW_PTY_STREAM,
+        description=(
+            "The same bytes from a shell on a local pseudo-terminal, counted and hashed: the floor of bulk output."
+        ),
+        limitations="No server, no socket.",
+        prepare=_raw_pty_stream,
+        needs=frozenset({Capability.LOCAL_PTY}),
         parameters=(*_STREAMS, *_FLOODS),
         elements=sizes(_STREAMS | _FLOODS),
         element_unit="B",

@@ -1,4 +1,4 @@
-"""The truth of the terminal of known truth: delays drawn from a seed, the same in both processes."""
+"""The delays of the reference server: drawn from a seed, the same in both processes."""
 
 from __future__ import annotations
 

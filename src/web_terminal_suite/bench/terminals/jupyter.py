@@ -1,4 +1,4 @@
-"""Jupyter Server: terminado's wire behind a REST API that makes and ends terminals."""
+"""Jupyter Server: terminado's protocol behind a REST API that makes and ends terminals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOKEN = "token-of-a-benchmark"
 class JupyterServer(Peer):
     name = "jupyter-server"
     abilities = frozenset()
-    remedy = "install it beside this suite: pip install jupyter-server jupyter-server-terminals"
+    remedy = "install it in the same environment as this suite: pip install jupyter-server jupyter-server-terminals"
 
     def missing(self) -> str:
         both = find_spec("jupyter_server") and find_spec("jupyter_server_terminals")
@@ -43,7 +43,7 @@ class JupyterServer(Peer):
         return super().address(port)._replace(token=_TOKEN)
 
     def environment(self, directory: str) -> Mapping[str, str]:
-        # Nobody's own configuration, and nothing of this run in anybody's.
+        # Without the user's configuration, and without changing it.
         places = {f"JUPYTER_{name}_DIR": directory for name in ("CONFIG", "DATA", "RUNTIME")}
         return {"JUPYTER_TOKEN": _TOKEN, "JUPYTER_NO_CONFIG": "1", **places}
 

@@ -1,6 +1,6 @@
 """What the bare loopback is measured against: ``python -m web_terminal_suite.bench.terminals.loopback_peer``.
 
-Sends back whatever comes, on one connection after the other, with blocking calls: no program that answers is quicker.
+Sends back all it receives, on one connection after the other, with blocking calls: the fastest way to answer.
 Prints its port on its first line of output, lives until SIGTERM.
 """
 

@@ -1,4 +1,4 @@
-"""A server as people write it by hand: Node with ``ws`` and ``node-pty``, thirty lines of ours beside this file."""
+"""A server as people write it by hand: Node with ``ws`` and ``node-pty``, thirty lines of ours in the next file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The null server as a terminal: what remains when nothing is behind the wire is the client's own cost."""
+"""The null server as a terminal: with nothing behind the protocol, what remains is the client's own cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READY_SECONDS = 20.0
 
 
 class NullServer(Terminal):
-    """Our wire without a pseudo-terminal, in a process of its own."""
+    """Our protocol without a pseudo-terminal, in a process of its own."""
 
     name = "null-server"
     role: ClassVar[Role] = "floor"

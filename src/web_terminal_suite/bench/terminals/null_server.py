@@ -1,4 +1,4 @@
-"""A server on our wire with nothing behind it: ``python -m web_terminal_suite.bench.terminals.null_server``.
+"""A server of our protocol with nothing behind it: ``python -m web_terminal_suite.bench.terminals.null_server``.
 
 What a benchmark measures here is the client, the loopback and the frames. Echoes, pings and attaches are answered at
 once, keys echoed, and typed lines answered by a shell that knows ``printf '%s%s' LEFT RIGHT``, ``PS1=$(...)`` and

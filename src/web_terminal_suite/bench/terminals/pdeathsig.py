@@ -1,6 +1,6 @@
 """A command that does not outlive who started it: ``python pdeathsig.py PARENT COMMAND [WORD]...`` becomes ``COMMAND``.
 
-A run that is killed cannot end what it started, and nobody else would. Asks the kernel to end this process once its
+A run that is killed cannot end what it started, and nothing else would. Asks the kernel to end this process once its
 parent is gone (``prctl(2)``, ``PR_SET_PDEATHSIG``), which holds across ``execve(2)``. Imports next to nothing, since it
 is part of every start of a server.
 """
@@ -19,7 +19,7 @@ def main() -> None:
     parent, *command = sys.argv[1:]
     CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != int(parent):
-        sys.exit("whoever started this is gone")
+        sys.exit("the parent process is gone")
     # Python ignores these, and what is ignored stays so.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

@@ -1,7 +1,7 @@
-"""What terminals that are not ours have in common: a program on this machine, a port, a wire; or a URL.
+"""What the terminals of others have in common: a program on this machine, a port and a protocol; or a URL.
 
-A peer states how it is found and started, what it can do and what a reader should know of it. It is ready once it has
-run a shell to its prompt, and gone with all its processes when its block ends.
+A peer states how it is found and started, what it can do and what a reader of its figures should know. It is ready once
+it has run a shell to its prompt, and it is gone with all its processes when its block ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
-from web_terminal_suite.bench.terminals.shell_environment import PROMPT, surroundings
+from web_terminal_suite.bench.terminals.shell_environment import PROMPT, server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Violated
@@ -38,10 +38,10 @@ _CREDENTIALS: Final = (401, 403)
 
 
 class Peer(Terminal):
-    """A terminal of others, started on the loopback with the shell and the environment that all are given."""
+    """A terminal of others, started on the loopback with the shell and the environment that all terminals get."""
 
     abilities: ClassVar[frozenset[Capability]]
-    """Over its wire, wherever it runs."""
+    """Over its protocol, wherever it runs."""
     remedy: ClassVar[str]
     """How to get it, as a sentence."""
     remarks: ClassVar[tuple[str, ...]] = ()
@@ -51,7 +51,7 @@ class Peer(Terminal):
 
     @abstractmethod
     def dialect(self) -> Dialect:
-        """Its wire, for one connection."""
+        """Its protocol, for one connection."""
 
     @abstractmethod
     def command(self, port: int) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class Peer(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         port = _free_port()
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
-            async with started(self.command(port), {**surroundings(), **self.environment(directory)}) as process:
+            async with started(self.command(port), {**server_environment(), **self.environment(directory)}) as process:
                 running = Running(self, (self.address(port),), process, dialect=self.dialect)
                 await _answers(running, process)
                 yield running
@@ -98,8 +98,7 @@ class RemotePeer(Terminal):
         self._peer = peer
         self.address = parse_address(url, token)
         self.capabilities = peer.abilities | {Capability.SHELL}
-        # The name of a terminal is its class's, and this class is many terminals'.
-        vars(self)["name"] = peer.name
+        self.name = peer.name
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(
@@ -140,7 +139,7 @@ def stated(*command: str) -> str:
 
 
 def _free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now; most programs cannot be told to choose one and say which."""
+    """A port of 127.0.0.1 that is free now; most programs cannot choose one themselves and report it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

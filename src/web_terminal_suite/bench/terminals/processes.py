@@ -31,7 +31,7 @@ _POLL_SECONDS: Final = 0.005
 
 
 # Isolated, and without site packages: it starts in a third of the time.
-_TETHER: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("pdeathsig.py")))
+_PDEATHSIG: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("pdeathsig.py")))
 
 
 class LaunchFailed(Exception):
@@ -245,7 +245,7 @@ def _spawn(command: tuple[str, ...], environment: Mapping[str, str], output: int
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return os.posix_spawn(
         sys.executable,
-        (*_TETHER, str(os.getpid()), *command),
+        (*_PDEATHSIG, str(os.getpid()), *command),
         environment,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -259,7 +259,7 @@ def _spawn(command: tuple[str, ...], environment: Mapping[str, str], output: int
 
 
 async def _end(process: ServerProcess) -> None:
-    """End the server politely, then everything that came of it by force."""
+    """End the server with SIGTERM, then kill what is left of it and its children."""
     known = [facts.pid for facts in tree(process.pid)]
     if process.status is None:
         signal.pidfd_send_signal(process._pidfd, signal.SIGTERM)

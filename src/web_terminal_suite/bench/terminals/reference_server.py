@@ -1,4 +1,4 @@
-"""The terminal of known truth: it answers after delays that we set, so the suite itself can be put to the test.
+"""The reference server: it answers after delays that we set, so that the suite itself can be checked.
 
 Each echo and each command line waits a delay drawn from a seed that both sides know. What the suite measures, less the
 null server's floor, must be those delays. If it is not, no figure of the run means anything, and the run stops.
@@ -25,7 +25,7 @@ RELATIVE_TOLERANCE: Final = 0.02
 # median, so the floor's own spread, measured in the same run, is added. Timers in whole milliseconds, percentiles off
 # by a rank or a lost sample exceed both.
 WAKE_UP_NS: Final = 100_000
-# A floor that varies by more would prove nothing.
+# A floor that varies by more would hide an error.
 SPREAD_LIMIT_NS: Final = 300_000
 
 

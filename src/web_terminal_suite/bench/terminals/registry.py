@@ -70,8 +70,7 @@ def _told_apart(remote: RemoteWebTerminal | RemotePeer, others: Sequence[Termina
     address = remote.address
     for name in (remote.name, f"{remote.name} at {address.authority}", f"{remote.name} at {address.websocket('/')}"):
         if name not in names:
-            # The name is the class's; this one instance has another.
-            vars(remote)["name"] = name
+            remote.name = name
             return remote
     raise ValueError(f"{address.websocket('/')} is named twice; measure one terminal twice with --self-check")
 

@@ -1,4 +1,4 @@
-"""What every terminal under test is given alike: the shell, its prompt, its environment."""
+"""The shell, prompt and environment that every terminal under test is given."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 
 SHELL: Final = "/bin/sh"
 PROMPT: Final = "$ "
-"""A shell that is to speak first must have something to say, whatever the prompt of whoever runs this."""
+"""Of ``/bin/sh`` in every terminal: its first output does not depend on the user's own prompt."""
 
 SETTINGS: Final = {"TERM": "xterm-256color", "PS1": PROMPT, "LC_ALL": "C.UTF-8"}
 
 
-def surroundings() -> dict[str, str]:
-    """The environment a server is started with, and so its shells: this process's, without what configures ours."""
+def server_environment() -> dict[str, str]:
+    """The environment of a server and so of its shells: that of this process, without the settings of our server."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
     return {**mine, **SETTINGS, "SHELL": SHELL}

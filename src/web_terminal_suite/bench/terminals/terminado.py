@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Terminado(Peer):
     name = "terminado"
     abilities = frozenset()
-    remedy = "install it beside this suite: pip install terminado"
+    remedy = "install it in the same environment as this suite: pip install terminado"
     remarks = ("a library: it is served by a dozen lines of ours, as its documentation shows it",)
 
     def missing(self) -> str:

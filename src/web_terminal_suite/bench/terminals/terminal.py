@@ -1,4 +1,4 @@
-"""What the suite must know of a terminal to measure it, whoever made it."""
+"""What the suite must know of any terminal to measure it."""
 
 from __future__ import annotations
 
@@ -164,9 +164,10 @@ Role = Literal["subject", "floor", "known"]
 
 
 class Terminal(ABC):
-    """One terminal under test, or a floor beside it."""
+    """One terminal under test, or a floor that it is compared with."""
 
-    name: ClassVar[str]
+    name: str
+    """By which samples are kept; of its class, unless one run has several terminals of a class."""
     role: ClassVar[Role] = "subject"
     capabilities: frozenset[Capability]
 
@@ -190,7 +191,7 @@ class Terminal(ABC):
         """
 
     def holding(self, sessions: int) -> Terminal:
-        """This terminal set up for so many sessions at once; itself where it needs no setting for that."""
+        """This terminal set up for ``sessions`` sessions at once; itself if it needs no setting for that."""
         return self
 
     async def session_count(self, running: Running) -> int:

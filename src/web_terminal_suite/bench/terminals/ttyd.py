@@ -32,5 +32,5 @@ class Ttyd(Peer):
         return TtydDialect()
 
     def command(self, port: int) -> tuple[str, ...]:
-        # Without --writable nobody may type; errors only in its log, so that logging is not what is measured.
+        # Without --writable it ignores input; it logs only errors, so that logging is not what is measured.
         return (found("ttyd"), "--interface", "127.0.0.1", "--port", str(port), "--writable", "--debug", "1", SHELL)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from web_terminal_suite import __version__
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
-from web_terminal_suite.bench.terminals.shell_environment import SHELL, surroundings
+from web_terminal_suite.bench.terminals.shell_environment import SHELL, server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import parse_address
 from web_terminal_suite.client.errors import ClientError
@@ -101,7 +101,7 @@ class WebTerminal(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
         owner = secrets.token_hex(16)
-        environment = {**surroundings(), "WEB_TERMINAL_TOKEN": owner}
+        environment = {**server_environment(), "WEB_TERMINAL_TOKEN": owner}
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
             command = (*self.command, "--config", _write_users(directory, tokens))
             async with started(command, environment) as process:

@@ -1,6 +1,6 @@
-"""Whether this machine can hold a benchmark's sessions: asked before a run, and again before the first is dialled.
+"""Whether this machine can hold a benchmark's sessions: checked before a run, and again before the first connection.
 
-Only the machine's own limits are looked at. A terminal elsewhere has limits of its own, of which nothing is known.
+Only this machine's limits are checked; those of a remote terminal are not known.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class NotFeasible(ClientError):
-    """This machine cannot hold so many sessions: which limit binds, and the command that raises it."""
+    """This machine cannot hold the sessions: which limit prevents it, and the command that raises it."""
 
 
 def shortage(sessions: int, limits: MachineLimits) -> str:
-    """Why ``sessions`` of them do not fit, and what to do about it; empty where they do."""
+    """Why ``sessions`` sessions do not fit, and what to do about it; empty if they fit."""
     # Imported here and below: naming the benchmarks must not cost what reading a machine's facts needs.
     from web_terminal_suite.bench.machine.limits import ProcessSpread, feasible
 
@@ -37,13 +37,13 @@ def shortage(sessions: int, limits: MachineLimits) -> str:
     )
 
 
-def make_sure(stage: BenchmarkContext, sessions: int) -> None:
-    """Return where ``sessions`` fit.
+def make_sure(context: BenchmarkContext, sessions: int) -> None:
+    """Return if ``sessions`` sessions fit.
 
     Raises:
         NotFeasible
     """
-    if stage.running.process is None:
+    if context.running.process is None:
         return
     from web_terminal_suite.bench.machine.kernel import read_limits
 

@@ -1,6 +1,4 @@
-"""Client processes beside this one, for what this one must not be busy with. What they say to each other is no
-business of this room.
-"""
+"""Further client processes, for work that must not delay this one. Their messages are defined by their users."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ class ClientProcess:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by ``reap``
         self.socket, theirs = socket.socketpair()
         try:
-            # A session of its own: Ctrl-C is for whoever started it, who then tells everybody.
+            # A session of its own: Ctrl-C is for the parent, which then ends its children.
             self._process = subprocess.Popen(
                 (sys.executable, "-m", module),
                 stdin=theirs.fileno(),

@@ -1,4 +1,4 @@
-"""Client and server on a processor each, while a ratio of microseconds is measured.
+"""CPU affinity: client and server on a processor each, while a ratio of microseconds is measured.
 
 Where the scheduler puts two processes that wait for each other, on one processor or on two, changes a round trip of
 30 us by a third, and it may choose one way for the floor and the other for what is compared with it. Linux only.
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def apart(stage: BenchmarkContext) -> Iterator[None]:
-    """Hold this process on the first usable processor and the server on the last, where there are two."""
+def separate_processors(context: BenchmarkContext) -> Iterator[None]:
+    """Pin this process to the first usable processor and the server to the last, if there are two."""
     usable = os.sched_getaffinity(0)
-    server = stage.running.process
+    server = context.running.process
     if server is None or len(usable) < 2:
         yield
         return

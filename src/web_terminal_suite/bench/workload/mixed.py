@@ -16,7 +16,7 @@ from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.workload import streams
-from web_terminal_suite.bench.workload.session_pool import crew, outcome_of
+from web_terminal_suite.bench.workload.session_pool import outcome_of, session_pool
 from web_terminal_suite.client.errors import ClientError, Violated
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _BURST_BYTES: Final = 32_000
 # A space: its echo is told from every prompt and marker, and any number of them may stand before a command.
 _KEY: Final = b" "
 # Connections for look-ups; each answers one request at a time.
-_HANDS: Final = 8
+_CONCURRENCY: Final = 8
 
 
 class ActionResult(NamedTuple):
@@ -50,9 +50,9 @@ class ActionResult(NamedTuple):
 class MixedUser:
     """One session and what its owner does in it, one thing at a time."""
 
-    def __init__(self, shell: Shell, stage: BenchmarkContext, api: Rest, hand: asyncio.Lock) -> None:
+    def __init__(self, shell: Shell, context: BenchmarkContext, api: Rest, hand: asyncio.Lock) -> None:
         self._shell = shell
-        self._stage = stage
+        self._context = context
         self._api = api
         self._hand = hand
         self._busy = asyncio.Lock()
@@ -68,7 +68,7 @@ class MixedUser:
         }
 
     async def do(self, kind: str, due_ns: int) -> ActionResult:
-        """One operation, whatever comes of it."""
+        """One operation; a failure is a sample, too."""
         async with self._busy:
             sent_ns = now_ns()
             try:
@@ -84,14 +84,14 @@ class MixedUser:
         return (await self._shell.connection.wait_for(_KEY)).seen_ns
 
     async def _command(self) -> int:
-        marker = self._stage.markers.fresh()
+        marker = self._context.markers.fresh()
         self._shell.connection.input(marker.command.encode() + b"\r")
         found = await self._shell.connection.wait_for(marker.seen)
         await self._shell.prompted()
         return found.seen_ns
 
     async def _output(self) -> int:
-        received = await streams.receive(self._shell.connection, self._burst, self._stage.markers)
+        received = await streams.receive(self._shell.connection, self._burst, self._context.markers)
         return received.seen_ns
 
     async def _resize(self) -> int:
@@ -114,16 +114,18 @@ class MixedUser:
 
 
 @asynccontextmanager
-async def mixed_workload(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def mixed_workload(context: BenchmarkContext) -> AsyncIterator[Operation]:
     """One operation of the benchmark is the whole mix, ``SECONDS`` long; each part of it is a sample."""
-    count = int(stage.parameter)
+    count = int(context.parameter)
     rate = count * OPERATIONS_PER_SECOND
-    async with crew(stage, count) as shells, AsyncExitStack() as stack:
-        hands = [(await stack.enter_async_context(stage.running.rest()), asyncio.Lock()) for _ in range(_HANDS)]
-        people = [MixedUser(shell, stage, *hands[place % _HANDS]) for place, shell in enumerate(shells)]
+    async with session_pool(context, count) as shells, AsyncExitStack() as stack:
+        clients = [
+            (await stack.enter_async_context(context.running.rest()), asyncio.Lock()) for _ in range(_CONCURRENCY)
+        ]
+        people = [MixedUser(shell, context, *clients[place % _CONCURRENCY]) for place, shell in enumerate(shells)]
 
         async def operate() -> OperationResult:
-            source = random.Random(f"mixed {stage.parameter}")
+            source = random.Random(f"mixed {context.parameter}")
             doing: list[asyncio.Task[ActionResult]] = []
             async with asyncio.TaskGroup() as group:
 
@@ -132,19 +134,19 @@ async def mixed_workload(stage: BenchmarkContext) -> AsyncIterator[Operation]:
                     doing.append(group.create_task(source.choice(people).do(kind, due_ns)))
 
                 await play(rate, round(rate * SECONDS), act)
-            return findings([task.result() for task in doing])
+            return result_of([task.result() for task in doing])
 
         try:
             yield operate
         finally:
-            # Whoever failed to come back would leave a session behind.
+            # One that failed to reattach would leave its session behind.
             for shell in shells:
                 if shell.connection.closed is not None:
                     await shell.connection.reconnect()
 
 
-def findings(done: list[ActionResult]) -> OperationResult:
-    """Every operation as a sample, and what kind was how slow."""
+def result_of(done: list[ActionResult]) -> OperationResult:
+    """Every operation as a sample, the median of each kind, and the rate."""
     fine = [each for each in done if each.sample.outcome is Outcome.OK]
     points = []
     for kind in KINDS:

@@ -1,6 +1,6 @@
-"""A ping-pong over a bare socket: what any client on this machine waits for, however it is written.
+"""A ping-pong over a bare socket: the round trip that no client on this machine can beat.
 
-Two clients: one on the event loop, as ours is, and one that blocks, below which nothing goes.
+Two clients: one on the event loop, as ours is, and one that blocks, which is the minimum.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _ABNORMAL: Final = 1006
 
 
 @asynccontextmanager
-async def on_the_loop(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def on_the_loop(context: BenchmarkContext) -> AsyncIterator[Operation]:
     """64 bytes there and back, awaited."""
-    at, timeout = stage.running.addresses[0], stage.running.timeout
-    wire = _Wire()
-    transport, _ = await asyncio.get_running_loop().create_connection(lambda: wire, at.host, at.port)
+    at, timeout = context.running.addresses[0], context.running.timeout
+    protocol = _PingPongProtocol()
+    transport, _ = await asyncio.get_running_loop().create_connection(lambda: protocol, at.host, at.port)
 
     async def operate() -> Sample:
         try:
             async with asyncio.timeout(timeout):
-                back = wire.expect(len(_PING))
+                back = protocol.expect(len(_PING))
                 sent_ns = now_ns()
                 transport.write(_PING)
                 return sample(sent_ns, await back)
@@ -48,9 +48,9 @@ async def on_the_loop(stage: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
-async def blocking(stage: BenchmarkContext) -> AsyncIterator[Operation]:
+async def blocking(context: BenchmarkContext) -> AsyncIterator[Operation]:
     """64 bytes there and back, with the whole process waiting."""
-    at, timeout = stage.running.addresses[0], stage.running.timeout
+    at, timeout = context.running.addresses[0], context.running.timeout
     with socket.create_connection((at.host, at.port), timeout) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -73,7 +73,7 @@ async def blocking(stage: BenchmarkContext) -> AsyncIterator[Operation]:
         yield operate
 
 
-class _Wire(asyncio.Protocol):
+class _PingPongProtocol(asyncio.Protocol):
     """Counts what comes back."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class _Wire(asyncio.Protocol):
         self._back: asyncio.Future[int] | None = None
 
     def expect(self, size: int) -> asyncio.Future[int]:
-        """The moment when so many bytes have come.
+        """The moment when ``size`` bytes have arrived.
 
         Raises:
             Closed

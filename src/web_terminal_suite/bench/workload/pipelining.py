@@ -38,12 +38,12 @@ def framed(frames: Iterable[Frame]) -> bytes:
 
 
 class ReplyCounter(Dialect):
-    """A connection's own wire, but what comes is kept as it is and counted, not read."""
+    """A connection's own protocol, but what comes is kept as it is and counted, not read."""
 
-    def __init__(self, wire: Dialect) -> None:
+    def __init__(self, protocol: Dialect) -> None:
         super().__init__()
         self.heard: list[bytes] = []
-        self._wire = wire
+        self._protocol = protocol
         self._wanted = 0
         self._complete: asyncio.Future[int] | None = None
 
@@ -71,19 +71,19 @@ class ReplyCounter(Dialect):
 
     @property
     def ready(self) -> bool:
-        return self._wire.ready
+        return self._protocol.ready
 
     def attach(self, request: m.Attach) -> tuple[Frame, ...]:
-        return self._wire.attach(request)
+        return self._protocol.attach(request)
 
     def input(self, data: bytes) -> Frame:
-        return self._wire.input(data)
+        return self._protocol.input(data)
 
     def resize(self, cols: int, rows: int) -> Frame:
-        return self._wire.resize(cols, rows)
+        return self._protocol.resize(cols, rows)
 
     def close(self, destroy: bool) -> Frame | None:
-        return self._wire.close(destroy)
+        return self._protocol.close(destroy)
 
 
 def _head(frame: Frame) -> bytes:

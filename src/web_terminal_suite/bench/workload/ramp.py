@@ -1,4 +1,4 @@
-"""Sessions that arrive at a fixed rate, as in a morning; and what the full house is like to type in."""
+"""Ramp up sessions at a fixed rate, then measure typing latency at full load."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
-from web_terminal_suite.bench.terminals.processes import pss_bytes
 from web_terminal_suite.bench.workload.capacity import make_sure
+from web_terminal_suite.bench.workload.memory import settled_pss
 from web_terminal_suite.bench.workload.session_pool import ServerClock, outcome_of
 from web_terminal_suite.bench.workload.shells import destroy_all, ready
 from web_terminal_suite.bench.workload.teardown import END_SECONDS, Leftovers, wait_until
@@ -29,30 +29,28 @@ SESSIONS_PER_SECOND: Final = 400
 """Below what two processors can start with shell, server and client on them, so that a healthy ramp keeps its rate."""
 
 KEYS_PER_SECOND: Final = 200
-"""At least. Of a house so full that this would leave most of it asleep, more: see ``keys_per_second``."""
+"""The lowest rate in total; with many sessions it is higher, see ``keys_per_second``."""
 
 _KEYS_EACH_PER_SECOND: Final = 0.16
-# Of as few sessions as these: enough for a well bounded p95, in a second.
+# Enough for a well bounded p95, in a second.
 _FEWEST_KEYS: Final = 200
-_SETTLE_READINGS: Final = 20
-_SETTLE_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 1.0
 
 
 def keys_per_second(sessions: int) -> float:
-    """How fast so many sessions together are typed into: 1,600 keys a second at 10,000."""
+    """Keys a second in all of the sessions together: 1,600 at 10,000."""
     return max(KEYS_PER_SECOND, sessions * _KEYS_EACH_PER_SECOND)
 
 
 def keys(sessions: int) -> int:
-    """How many keys in all: every second session has one, once there are enough."""
+    """The number of keys: at least 200, and one for every second session."""
     return max(_FEWEST_KEYS, sessions // 2)
 
 
 class RampResult(NamedTuple):
-    """``arrivals`` are of all, from the moment due to the computed prompt seen; ``connections`` of those that came.
+    """``arrivals`` has a sample of each session, from when it was due until its computed prompt was seen.
 
-    ``lost`` are connections that were opened and whose shell did not speak.
+    ``connections`` are those that succeeded; ``lost`` were opened, but their shell did not answer.
     """
 
     connections: list[ClientConnection]
@@ -65,7 +63,7 @@ class RampResult(NamedTuple):
 
     @property
     def per_second(self) -> float:
-        """Sessions that spoke, over the time from the first's due moment until the last had spoken."""
+        """Sessions that answered, over the time from when the first was due until the last had answered."""
         seconds = (max(each.seen_ns for each in self.arrivals) - self.arrivals[0].due_ns) / SECOND_NS
         return len(self.connections) / seconds
 
@@ -74,7 +72,7 @@ class RampResult(NamedTuple):
         return nearest_rank((each.seen_ns - each.due_ns for each in self.arrivals), 0.95)
 
 
-async def ramp(stage: BenchmarkContext, count: int, rate: float, stack: AsyncExitStack) -> RampResult:
+async def ramp(context: BenchmarkContext, count: int, rate: float, stack: AsyncExitStack) -> RampResult:
     """``count`` sessions, dialled, attached and made to compute their prompt, at ``rate`` a second (open loop).
 
     Their connections belong to ``stack``. One that fails is noted and the others go on.
@@ -85,16 +83,16 @@ async def ramp(stage: BenchmarkContext, count: int, rate: float, stack: AsyncExi
         sent_ns = now_ns()
         connection = None
         try:
-            connection = await stack.enter_async_context(stage.running.connect())
+            connection = await stack.enter_async_context(context.running.connect())
             await connection.attach()
-            prompt = await ready(connection, stage)
+            prompt = await ready(connection, context)
         except ClientError as error:
             outcome, reason = outcome_of(error), str(error)
             made.arrivals.append(Sample(due_ns, sent_ns, now_ns(), outcome=outcome, reason=reason))
             if connection is not None:
                 made.lost.append(connection)
             return
-        assert prompt  # the shell spoke, and said what it had to compute
+        assert prompt  # the shell answered with what it had to compute
         made.arrivals.append(Sample(due_ns, sent_ns, now_ns()))
         made.connections.append(connection)
 
@@ -109,26 +107,26 @@ async def ramp(stage: BenchmarkContext, count: int, rate: float, stack: AsyncExi
 
 
 @asynccontextmanager
-async def concurrent_sessions_scale(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    """Ramp, weigh, listen to the silence, type, end; one operation is all of it."""
-    count = int(stage.parameter)
-    make_sure(stage, count)
-    clock = ServerClock(stage)
-    process = stage.running.process
+async def concurrent_sessions_scale(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    """One operation is all of it: ramp, memory, idle processor time, typing, teardown."""
+    count = int(context.parameter)
+    make_sure(context, count)
+    clock = ServerClock(context)
+    process = context.running.process
     remains = Leftovers(process) if process is not None else None
 
     async def operate() -> OperationResult:
         points = []
         empty_bytes = await settled_pss(clock.pids)
         async with AsyncExitStack() as stack:
-            made = await ramp(stage, count, SESSIONS_PER_SECOND, stack)
+            made = await ramp(context, count, SESSIONS_PER_SECOND, stack)
             try:
                 if clock.pids:
                     full_bytes = await settled_pss(clock.pids)
                     points.append(Point("server PSS per session", 0, (full_bytes - empty_bytes) / count))
                     points.append(Point("idle server CPU", 0, await idle_cpu(clock)))
                 people = [Typist(connection) for connection in made.connections]
-                random.Random(stage.parameter).shuffle(people)
+                random.Random(context.parameter).shuffle(people)
                 async with listening(people):
                     typed = await type_keys(people, keys_per_second(count), keys(count))
             finally:
@@ -152,7 +150,7 @@ async def end_all(connections: Sequence[ClientConnection]) -> None:
     for each in connections:
         if each.session is None:
             each.abort()
-    # The last of so many waits for all the others; whether they ended is for ``clean_up`` to say.
+    # The last one waits for all the others; ``clean_up`` finds out whether they ended.
     with suppress(TimedOut):
         await destroy_all([each for each in connections if each.session is not None], END_SECONDS)
 
@@ -167,19 +165,7 @@ async def clean_up(remains: Leftovers, began_ns: int) -> list[Point]:
 
 
 async def idle_cpu(clock: ServerClock) -> float:
-    """Processor time of the server in ns a second, with nobody at the keys."""
+    """Processor time of the server in ns a second, while no key is typed."""
     before_ns, began_ns = clock.read_ns(), now_ns()
     await asyncio.sleep(_IDLE_SECONDS)  # what is measured is that nothing happens meanwhile
     return (clock.read_ns() - before_ns) * SECOND_NS / (now_ns() - began_ns)
-
-
-async def settled_pss(pids: Sequence[int]) -> float:
-    """Memory of these processes once two readings in a row agree to a thousandth."""
-    last = 0.0
-    for _ in range(_SETTLE_READINGS):
-        now = float(pss_bytes(pids))
-        if abs(now - last) <= now / 1000:
-            break
-        last = now
-        await asyncio.sleep(_SETTLE_SECONDS)  # memory is given back by whoever holds it, at no announced moment
-    return now

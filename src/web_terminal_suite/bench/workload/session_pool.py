@@ -1,4 +1,4 @@
-"""Many sessions at once: made, made ready, told apart from the server's processes, and ended. Outside the clock."""
+"""Many sessions at once: created, made ready and ended. None of it is timed."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Sessions asked for at once while a crowd is made outside the clock: enough to keep two processors busy.
+# Sessions requested at the same time while a pool is filled: enough to keep two processors busy.
 AT_ONCE: Final = 50
 
 _OUTCOMES: Final = {TimedOut: Outcome.TIMEOUT, Refused: Outcome.REFUSED, Unreachable: Outcome.REFUSED}
 
 
 @asynccontextmanager
-async def crew(stage: BenchmarkContext, count: int) -> AsyncIterator[list[Shell]]:
+async def session_pool(context: BenchmarkContext, count: int) -> AsyncIterator[list[Shell]]:
     """``count`` attached sessions with a POSIX shell at its prompt, all destroyed at the end of the block."""
-    async with several(stage, count) as connections:
+    async with several(context, count) as connections:
         try:
             shells: list[Shell] = []
             for batch in in_batches(connections):
                 await asyncio.gather(*(each.attach() for each in batch))
-                prompts = await asyncio.gather(*(ready(each, stage) for each in batch))
+                prompts = await asyncio.gather(*(ready(each, context) for each in batch))
                 shells += [Shell(each, prompt) for each, prompt in zip(batch, prompts, strict=True)]
             yield shells
         finally:
-            await dismiss(connections)
+            await end_sessions(connections)
 
 
-async def dismiss(connections: Sequence[ClientConnection]) -> None:
+async def end_sessions(connections: Sequence[ClientConnection]) -> None:
     """End the sessions of those that have one."""
     for batch in in_batches([each for each in connections if each.session is not None]):
         await destroy_all(batch)
 
 
 def in_batches(connections: Sequence[_T]) -> list[Sequence[_T]]:
-    """The same in groups small enough to be asked for at once."""
+    """The same in groups of ``AT_ONCE``."""
     return [connections[first : first + AT_ONCE] for first in range(0, len(connections), AT_ONCE)]
 
 
 class ServerClock:
-    """Processor time of the server's own processes, found once: looking for them among a thousand shells is dear."""
+    """Processor time of the server's own processes, found once: scanning a thousand shells for them is expensive."""
 
-    def __init__(self, stage: BenchmarkContext) -> None:
-        process = stage.running.process
+    def __init__(self, context: BenchmarkContext) -> None:
+        process = context.running.process
         self.pids = process.server_pids() if process is not None else []
 
     def read_ns(self) -> int:
-        """As far as it went, 0 where there is no process here."""
+        """Its reading; 0 if the server has no process on this machine."""
         return cpu_ns(self.pids)
 
 

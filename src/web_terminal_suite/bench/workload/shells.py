@@ -1,4 +1,4 @@
-"""Sessions made ready for an operation, and tidied up after it. All of it lies outside the clock."""
+"""Sessions made ready for an operation, and cleaned up after it. None of it is timed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.client.marker import Marker
     from web_terminal_suite.client.rest import Rest
 
-# Requests of ours under way at once while sessions are made or ended in bulk.
-_HANDS: Final = 16
+# Requests that are under way at the same time while sessions are created or ended in bulk.
+_CONCURRENCY: Final = 16
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ class Shell:
 
 
 @asynccontextmanager
-async def ready_shell(stage: BenchmarkContext) -> AsyncIterator[Shell]:
+async def ready_shell(context: BenchmarkContext) -> AsyncIterator[Shell]:
     """A new session with a POSIX shell at its prompt, destroyed at the end of the block."""
-    async with stage.running.connect() as connection:
+    async with context.running.connect() as connection:
         await connection.attach()
         try:
-            yield Shell(connection, await ready(connection, stage))
+            yield Shell(connection, await ready(connection, context))
         finally:
             await destroy(connection)
 
 
-async def ready(connection: ClientConnection, stage: BenchmarkContext) -> bytes:
+async def ready(connection: ClientConnection, context: BenchmarkContext) -> bytes:
     """Give the shell a prompt that can be told from anything it echoes; returns it once the shell waits there."""
-    return await give_prompt(connection, stage.markers.fresh())
+    return await give_prompt(connection, context.markers.fresh())
 
 
 async def give_prompt(connection: ClientConnection, prompt: Marker) -> bytes:
-    """As ``ready``, with a prompt of one's own choice."""
+    """As ``ready``, with a given prompt."""
     connection.input(f"PS1=$({prompt.command})\r".encode())
     await connection.wait_for(prompt.seen)
     return prompt.seen
@@ -76,34 +76,34 @@ async def destroy_by_id(api: Rest, session: str) -> None:
 
 
 @asynccontextmanager
-async def several(stage: BenchmarkContext, count: int, users: bool = False) -> AsyncIterator[list[ClientConnection]]:
+async def several(context: BenchmarkContext, count: int, users: bool = False) -> AsyncIterator[list[ClientConnection]]:
     """``count`` connections that may attach; with ``users`` one for each user. Their sessions are left alone."""
     async with AsyncExitStack() as stack:
         connections = []
-        for first in range(0, count, _HANDS):
-            batch = range(first, min(first + _HANDS, count))
-            # One at a time into the stack, many at a time on the wire.
-            opened = [stage.running.connect(user if users else 0) for user in batch]
+        for first in range(0, count, _CONCURRENCY):
+            batch = range(first, min(first + _CONCURRENCY, count))
+            # Entered into the stack one by one, but connecting at the same time.
+            opened = [context.running.connect(user if users else 0) for user in batch]
             connections += await asyncio.gather(*(stack.enter_async_context(each) for each in opened))
         yield connections
 
 
 @asynccontextmanager
-async def crowd(stage: BenchmarkContext, count: int) -> AsyncIterator[list[str]]:
-    """Ids of ``count`` live sessions that nobody looks at, destroyed at the end of the block."""
+async def crowd(context: BenchmarkContext, count: int) -> AsyncIterator[list[str]]:
+    """Ids of ``count`` live sessions without a viewer, destroyed at the end of the block."""
     async with AsyncExitStack() as stack:
-        hands = [await stack.enter_async_context(stage.running.rest()) for _ in range(min(_HANDS, count))]
+        clients = [await stack.enter_async_context(context.running.rest()) for _ in range(min(_CONCURRENCY, count))]
         ids: list[str] = []
         try:
-            await asyncio.gather(*(_create(api, ids, count) for api in hands))
+            await asyncio.gather(*(_create(api, ids, count) for api in clients))
             yield ids
         finally:
             left = list(ids)
-            await asyncio.gather(*(_destroy(api, left) for api in hands))
+            await asyncio.gather(*(_destroy(api, left) for api in clients))
 
 
 async def _create(api: Rest, ids: list[str], count: int) -> None:
-    wanted = count // _HANDS + 1
+    wanted = count // _CONCURRENCY + 1
     while len(ids) < count and wanted:
         wanted -= 1
         ids.append((await api.call("POST", "/sessions", {})).json()["id"])
@@ -119,5 +119,5 @@ async def destroy_all(connections: Sequence[ClientConnection], timeout: float | 
     await asyncio.gather(*(destroy(each, timeout) for each in connections))
 
 
-def can_destroy_by_api(stage: BenchmarkContext) -> bool:
-    return Capability.DESTROY in stage.running.terminal.capabilities
+def can_destroy_by_api(context: BenchmarkContext) -> bool:
+    return Capability.DESTROY in context.running.terminal.capabilities

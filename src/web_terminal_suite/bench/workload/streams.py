@@ -48,7 +48,7 @@ class Stream:
 
     @property
     def block(self) -> bytes:
-        """Made when asked for: whoever only wants to know a stream's size makes many streams."""
+        """Computed on first use: a caller that only needs the size of a stream never does."""
         return (self.pattern * -(-self.block_bytes // len(self.pattern)))[: self.block_bytes]
 
     def check(self, data: bytes) -> None:
@@ -176,14 +176,14 @@ def receive_locally(pty: LocalPty, stream: Stream, markers: Markers) -> Received
 
 
 @asynccontextmanager
-async def prepared(shell: Shell, stage: BenchmarkContext, stream: Stream) -> AsyncIterator[None]:
+async def prepared(shell: Shell, context: BenchmarkContext, stream: Stream) -> AsyncIterator[None]:
     """A session in which the stream can be sent for; tidied up at the end of the block."""
-    await _run(shell.connection, stage.markers, stream.prepare)
+    await _run(shell.connection, context.markers, stream.prepare)
     try:
         yield
     finally:
         if shell.connection.closed is None:
-            await _run(shell.connection, stage.markers, stream.tidy)
+            await _run(shell.connection, context.markers, stream.tidy)
 
 
 async def _run(connection: ClientConnection, markers: Markers, line: str) -> None:

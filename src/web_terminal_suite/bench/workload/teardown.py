@@ -1,4 +1,4 @@
-"""The end of many sessions: asked for, by lost sockets, by the server's own end; until nothing is left of them."""
+"""Teardown of many sessions, by request, after lost sockets or by SIGTERM, until nothing is left of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Point, Sample
 from web_terminal_suite.bench.terminals.processes import children, descriptor_count, is_gone, shared_memory_count
 from web_terminal_suite.bench.workload.capacity import make_sure
-from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.shells import destroy_all, destroy_by_id
 from web_terminal_suite.client.errors import TimedOut, Violated
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 WAYS: Final = ("polite close", "socket loss", "SIGTERM")
 SESSIONS: Final = 1000
 MOMENTS: Final = (0.5, 5.0)
-"""Seconds: the goal and the target. A count of who is left then decides with one reading, which a time could not."""
+"""Seconds: the goal and the target. A count at such a moment is exact, so one reading decides; a time would not."""
 
-# Requests under way at once while sessions are ended by the API.
-_HANDS: Final = 16
+# Requests that are under way at the same time while sessions are ended by the API.
+_CONCURRENCY: Final = 16
 END_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.005
 
 
 class Leftovers:
-    """What the server held before there was any session, and whether it holds more now. ``/proc`` is looked into."""
+    """What the server held before there was a session, and whether it holds more now, from ``/proc``."""
 
     def __init__(self, process: ServerProcess) -> None:
         self._servers = process.server_pids()
@@ -49,7 +49,7 @@ class Leftovers:
         return sum(len(children(pid)) for pid in self._servers) - self._children
 
     def open(self) -> int:
-        """Descriptors, of whatever."""
+        """Descriptors of any kind."""
         return descriptor_count(self._servers)
 
     def descriptors(self) -> int:
@@ -66,7 +66,7 @@ class Leftovers:
 
 
 async def wait_until(settled: Callable[[], bool], what: str) -> int:
-    """Look again and again; the moment ``settled`` held.
+    """Poll until ``settled`` holds; gives that moment.
 
     Raises:
         TimedOut
@@ -88,16 +88,16 @@ class Teardown(NamedTuple):
     marks: dict[str, int]
 
 
-class _Census:
-    """Counts what is left at ``MOMENTS`` after the beginning, while the block of ``taken`` runs."""
+class LeftoverCounter:
+    """Counts what is left ``moments`` seconds after the block of ``running`` began, while it runs."""
 
-    def __init__(self, count: Callable[[], int]) -> None:
-        self.left = dict.fromkeys(MOMENTS, 0)
+    def __init__(self, count: Callable[[], int], moments: Sequence[float] = MOMENTS) -> None:
+        self.left = dict.fromkeys(moments, 0)
         self._count = count
 
     @asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._take(now_ns()))
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._run(now_ns()))
         try:
             yield
         finally:
@@ -105,23 +105,23 @@ class _Census:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _take(self, began_ns: int) -> None:
-        for moment in MOMENTS:
+    async def _run(self, began_ns: int) -> None:
+        for moment in self.left:
             await asyncio.sleep(moment - (now_ns() - began_ns) / 1e9)  # a moment of the clock, not a wait
             self.left[moment] = max(0, self._count())
 
 
 @asynccontextmanager
-async def cleanup_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operation]:
-    """One operation: a thousand shells that have spoken, then the end of them all."""
-    make_sure(stage, SESSIONS)
+async def cleanup_1000_sessions(context: BenchmarkContext, sessions: int = SESSIONS) -> AsyncIterator[Operation]:
+    """One operation: ``sessions`` shells that have answered, then the end of all of them."""
+    make_sure(context, sessions)
 
     async def operate() -> OperationResult:
-        if stage.parameter == "SIGTERM":
-            async with stage.running.terminal.launch() as running:
-                ended = await _by_signal(BenchmarkContext(running, stage.parameter, stage.markers))
+        if context.parameter == "SIGTERM":
+            async with context.running.terminal.launch() as running:
+                ended = await _by_signal(BenchmarkContext(running, context.parameter, context.markers), sessions)
         else:
-            ended = await _by_request(stage, lost=stage.parameter == "socket loss")
+            ended = await _by_request(context, sessions, lost=context.parameter == "socket loss")
         points = [Point("clean-up", 0, ended.seen_ns - ended.sent_ns)]
         points += [Point(f"to {name}", 0, at_ns - ended.sent_ns) for name, at_ns in ended.marks.items()]
         points += [Point(f"left after {moment:g} s", 0, count) for moment, count in ended.left.items()]
@@ -130,22 +130,22 @@ async def cleanup_1000_sessions(stage: BenchmarkContext) -> AsyncIterator[Operat
     yield operate
 
 
-async def _by_request(stage: BenchmarkContext, lost: bool) -> Teardown:
-    process = stage.running.process
+async def _by_request(context: BenchmarkContext, sessions: int, lost: bool) -> Teardown:
+    process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
     async with AsyncExitStack() as stack:
-        hands = [await stack.enter_async_context(stage.running.rest()) for _ in range(_HANDS)]
-        await asyncio.gather(*(api.call("GET", "/health") for api in hands))
+        clients = [await stack.enter_async_context(context.running.rest()) for _ in range(_CONCURRENCY)]
+        await asyncio.gather(*(api.call("GET", "/health") for api in clients))
         remains = Leftovers(process)
-        async with crew(stage, SESSIONS) as shells:
+        async with session_pool(context, sessions) as shells:
             connections = [shell.connection for shell in shells]
-            census = _Census(remains.count)
-            async with census.taken():
+            counter = LeftoverCounter(remains.count)
+            async with counter.running():
                 sent_ns = now_ns()
-                marks = await (_lose(connections, hands, remains) if lost else _close(connections))
+                marks = await (_lose(connections, clients, remains) if lost else _close(connections))
                 seen_ns = await wait_until(remains.nothing, "end of every shell and descriptor")
-            await _expect_no_session(hands[0])
-        return Teardown(sent_ns, seen_ns, census.left, marks)
+            await _expect_no_session(clients[0])
+        return Teardown(sent_ns, seen_ns, counter.left, marks)
 
 
 async def _close(connections: Sequence[ClientConnection]) -> dict[str, int]:
@@ -154,41 +154,41 @@ async def _close(connections: Sequence[ClientConnection]) -> dict[str, int]:
     return {"last reply": now_ns()}
 
 
-async def _lose(connections: Sequence[ClientConnection], hands: Sequence[Rest], remains: Leftovers) -> dict[str, int]:
-    """Every socket drops without a word; sessions outlive that on purpose, so their owner then ends them."""
+async def _lose(connections: Sequence[ClientConnection], clients: Sequence[Rest], remains: Leftovers) -> dict[str, int]:
+    """Every socket drops without a close; sessions outlive that on purpose, so their owner then ends them."""
     open_before = remains.open()
     sessions = [str(connection.session) for connection in connections]
     for connection in connections:
         connection.abort()
-    noticed_ns = await wait_until(lambda: remains.open() <= open_before - SESSIONS, "end of every socket")
+    noticed_ns = await wait_until(lambda: remains.open() <= open_before - len(connections), "end of every socket")
 
     async def end(api: Rest) -> None:
         while sessions:
             await destroy_by_id(api, sessions.pop())
 
-    await asyncio.gather(*(end(api) for api in hands))
+    await asyncio.gather(*(end(api) for api in clients))
     return {"sockets noticed": noticed_ns, "last reply": now_ns()}
 
 
-async def _by_signal(stage: BenchmarkContext) -> Teardown:
+async def _by_signal(context: BenchmarkContext, sessions: int) -> Teardown:
     """SIGTERM to a server of its own, until its process and everything below it are gone."""
-    process = stage.running.process
+    process = context.running.process
     assert process is not None  # as above
-    async with crew(stage, SESSIONS):
+    async with session_pool(context, sessions):
         family = [*process.server_pids(), *process.shell_pids()]
         family.remove(process.pid)
 
         def count() -> int:
-            # Whoever launched it reaps the process itself, so it is looked at apart.
+            # The main process is reaped by what launched it, so its status is read separately.
             return (process.status is None) + sum(not is_gone(pid) for pid in family)
 
-        census = _Census(count)
-        async with census.taken():
+        counter = LeftoverCounter(count)
+        async with counter.running():
             sent_ns = now_ns()
             os.kill(process.pid, signal.SIGTERM)
             # The server goes last, so there is no need to look for a thousand shells again and again.
             seen_ns = await wait_until(lambda: process.status is not None and not count(), "end of server and shells")
-        return Teardown(sent_ns, seen_ns, census.left, {})
+        return Teardown(sent_ns, seen_ns, counter.left, {})
 
 
 async def _expect_no_session(api: Rest) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Sample
-from web_terminal_suite.bench.workload.session_pool import crew, outcome_of
+from web_terminal_suite.bench.workload.session_pool import outcome_of, session_pool
 from web_terminal_suite.client.errors import ClientError, Closed, Violated
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ KEYS: Final = string.ascii_lowercase.encode()
 # holds a lower-case letter.
 _LINE_KEYS: Final = 60
 _KILL_LINE: Final = b"\x15"
-_PATIENCE_SECONDS: Final = 5.0
+ECHO_TIMEOUT_SECONDS: Final = 5.0
+"""After the last key was sent."""
 
 # By whom a key is echoed: the command that makes it so, and what then runs. Not canonical: a line without an end would
 # fill up after 4095 keys. The marker stands between the two, so the mode holds when it is seen; with echo off a key
@@ -148,7 +149,9 @@ class Typist:
         self._heard.set()
 
 
-async def type_keys(typists: Sequence[Typist], rate: float, count: int) -> TypingResult:
+async def type_keys(
+    typists: Sequence[Typist], rate: float, count: int, timeout_seconds: float = ECHO_TIMEOUT_SECONDS
+) -> TypingResult:
     """``count`` keys at ``rate`` a second in all, the typists in turn; returns when every echo came or was given up."""
 
     def press(number: int, due_ns: int) -> None:
@@ -156,12 +159,12 @@ async def type_keys(typists: Sequence[Typist], rate: float, count: int) -> Typin
 
     await play(rate, count, press)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(timeout_seconds):
             for each in typists:
                 await each.settled()
     except TimeoutError:
         for each in typists:
-            each.give_up(Outcome.TIMEOUT, f"no echo within {_PATIENCE_SECONDS:g} s of the last key")
+            each.give_up(Outcome.TIMEOUT, f"no echo within {timeout_seconds:g} s of the last key")
     missed = sum(each.missed(round(SECOND_NS * len(typists) / rate)) for each in typists)
     samples = sorted((sample for each in typists for sample in each.samples), key=lambda sample: sample.due_ns)
     for each in typists:
@@ -170,11 +173,11 @@ async def type_keys(typists: Sequence[Typist], rate: float, count: int) -> Typin
 
 
 @asynccontextmanager
-async def typists(stage: BenchmarkContext, count: int, echo: str) -> AsyncIterator[list[Typist]]:
+async def typists(context: BenchmarkContext, count: int, echo: str) -> AsyncIterator[list[Typist]]:
     """``count`` of them, each in a session of its own where keys are echoed as ``echo`` says."""
-    async with crew(stage, count) as shells:
+    async with session_pool(context, count) as shells:
         for shell in shells:
-            await begin_echo(shell, stage, echo)
+            await begin_echo(shell, context, echo)
         async with listening([Typist(shell.connection, echo == "readline") for shell in shells]) as each:
             yield each
 
@@ -191,9 +194,9 @@ async def listening(people: list[Typist]) -> AsyncIterator[list[Typist]]:
             each.connection.hand_to(None)
 
 
-async def begin_echo(shell: Shell, stage: BenchmarkContext, echo: str) -> None:
+async def begin_echo(shell: Shell, context: BenchmarkContext, echo: str) -> None:
     """Return when every key typed into this session comes back once."""
-    marker = stage.markers.fresh()
+    marker = context.markers.fresh()
     if echo == "readline":
         shell.connection.input(f"{_BASH}\r".encode())
         shell.connection.input(f"{_BASH_SETTINGS}; {marker.command}; echo\r".encode())

@@ -1,1 +1,1 @@
-"""One dialect a file: how each kind of server is spoken to. No I/O."""
+"""One dialect a file: the protocol of each kind of server. No I/O."""

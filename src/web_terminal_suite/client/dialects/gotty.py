@@ -1,4 +1,4 @@
-"""The wire of gotty, subprotocol ``webtty``, as a dialect: one character says what a text frame is.
+"""The protocol of gotty, subprotocol ``webtty``, as a dialect: one character says what a text frame is.
 
 Facts: sorenisanerd/gotty 1.7, ``webtty/message_types.go``, ``webtty/webtty.go``, ``server/handlers.go``.
 """

@@ -1,4 +1,4 @@
-"""Our wire as a dialect, in either subprotocol."""
+"""Our protocol as a dialect, in either subprotocol."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""No wire at all, as many servers written by hand have it: what is typed and what is printed, frame by frame.
+"""No protocol at all, as many servers written by hand have it: what is typed and what is printed, frame by frame.
 
 Text frames are input and output as they are; a binary frame of JSON, ``{"cols": C, "rows": R}``, is a size. The server
-that goes with it stands beside the suite's terminal of this name.
+that goes with it is next to the suite's terminal of this name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PlainDialect(Ephemeral):
         try:
             data.decode()
         except UnicodeDecodeError as error:
-            raise InvalidText(f"this wire is text: byte 0x{data[error.start]:02x} at {error.start}") from error
+            raise InvalidText(f"this protocol is text: byte 0x{data[error.start]:02x} at {error.start}") from error
         return Frame(True, data)
 
     def resize(self, cols: int, rows: int) -> Frame:

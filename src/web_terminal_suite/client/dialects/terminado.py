@@ -1,4 +1,4 @@
-"""The wire of terminado as two dialects: terminado alone, and Jupyter Server, which makes terminals over HTTP."""
+"""The protocol of terminado as two dialects: terminado alone, and Jupyter Server, which makes terminals over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire of ttyd as a dialect."""
+"""The protocol of ttyd as a dialect."""
 
 from __future__ import annotations
 

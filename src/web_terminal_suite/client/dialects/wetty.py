@@ -1,4 +1,4 @@
-"""The wire of wetty as a dialect: events of socket.io 4 over one WebSocket.
+"""The protocol of wetty as a dialect: events of socket.io 4 over one WebSocket.
 
 Facts: wetty 3.2.0, ``build/server/socketServer``, ``spawn``, ``flowcontrol``; socket.io-protocol 5 and
 engine.io-protocol 4. A WebSocket from the start, as a browser has after its upgrade.
@@ -15,7 +15,7 @@ from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Frame
 from web_terminal_suite.protocol.errors import InvalidText, Malformed, UnsupportedData
 
-# A client says every so many characters that they were drawn; the server stops beyond eight times as many.
+# Characters from one acknowledgement to the next; the server stops beyond eight times as many.
 COMMIT_CHARACTERS: Final = 262_144
 
 _CONNECT: Final = Frame(True, b"40")
@@ -48,7 +48,7 @@ class WettyDialect(Ephemeral):
         try:
             return _event("input", data.decode())
         except UnicodeDecodeError as error:
-            raise InvalidText(f"wetty's wire is text: byte 0x{data[error.start]:02x} at {error.start}") from error
+            raise InvalidText(f"wetty's protocol is text: byte 0x{data[error.start]:02x} at {error.start}") from error
 
     def resize(self, cols: int, rows: int) -> Frame:
         return _event("resize", {"cols": cols, "rows": rows})

@@ -81,7 +81,7 @@ class ComparisonRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One side beside another. ``gone`` has only the base, ``added`` only the new.
+    """One side compared with another. ``gone`` has only the base, ``added`` only the new.
 
     ``machine`` lists how the machines differ, where the comparison was forced. ``rows`` are of what is judged,
     ``floors`` of what should be the same: where a floor changed, so did the machine.

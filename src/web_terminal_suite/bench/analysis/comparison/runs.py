@@ -34,7 +34,7 @@ class OtherMachine(Exception):
 def compare_runs(
     base: tuple[str, Run], news: Sequence[tuple[str, Run]], terms: Terms, force: bool = False
 ) -> tuple[RunComparison, ...]:
-    """Each of the named ``news`` beside the named ``base``; significances are corrected over all of them together.
+    """Each of the named ``news`` compared with the named ``base``; significances are corrected over all of them.
 
     Raises:
         OtherMachine: and ``force`` is not set.
@@ -52,7 +52,7 @@ def compare_runs(
 
 
 def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) -> tuple[RunComparison, ...]:
-    """Each of the terminals ``news`` beside the terminal ``base`` of the same run, block by block.
+    """Each of the terminals ``news`` compared with the terminal ``base`` of the same run, block by block.
 
     Raises:
         ValueError: the run has no terminal of such a name.

@@ -1,4 +1,4 @@
-"""A/A: what the comparison says of a terminal beside itself, where everything it finds is a false alarm."""
+"""A/A: a terminal compared with itself, where every difference found is a false positive."""
 
 from __future__ import annotations
 

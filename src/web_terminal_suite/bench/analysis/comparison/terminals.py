@@ -1,4 +1,4 @@
-"""The terminals of one run beside its first: one line a figure, one column a terminal.
+"""The terminals of one run compared with its first: one line a figure, one column a terminal.
 
 The ratios are those of ``comparison``, another terminal's figure over the first one's, block by block where they were
 interleaved. Each interval stands for itself: this is a table to read, not a family of tests, and nothing is corrected.
@@ -125,7 +125,7 @@ def _first(row: ComparisonRow, result: Result | None) -> Figure:
 
 def _other(row: ComparisonRow, result: Result | None) -> Figure:
     figure = Figure(value=row.new_value, ratio=row.ratio, lower=row.lower, upper=row.upper)
-    # Beside a ratio the row's reason is that of a verdict, which nobody gives here.
+    # A row's reason is that of a verdict, and a ratio has none here.
     return _with(figure, row.reason if row.ratio is None else "", row.statistic, result)
 
 

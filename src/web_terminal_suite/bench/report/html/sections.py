@@ -65,7 +65,7 @@ def _described(facts: BenchmarkFacts) -> BenchmarkSection:
         name=name,
         anchor=facts.id,
         description=facts.description,
-        limitations=facts.not_shown,
+        limitations=facts.limitations,
         component=facts.component,
     )
 

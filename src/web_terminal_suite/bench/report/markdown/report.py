@@ -64,7 +64,7 @@ def render(run: Run, analysis: Analysis, version: str, baseline: tuple[Run, Anal
         "## What these figures do not show",
         table(
             ("benchmark", "measures", "limits"),
-            [(f"`{each.id}`", each.description, each.not_shown) for each in run.benchmarks],
+            [(f"`{each.id}`", each.description, each.limitations) for each in run.benchmarks],
         ),
         "## Environment",
         table(("", "before", "after, where it differs"), machine) if machine else "Not recorded.",

@@ -23,7 +23,7 @@ from web_terminal_suite.bench.benchmark import BenchmarkContext
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.workload.flood.local import flooding
 from web_terminal_suite.bench.workload.flood.remote import Answer, FloodCommand, FloodFailed, FloodOrder, FloodReply
-from web_terminal_suite.bench.workload.session_pool import crew
+from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.client.errors import ClientError
 from web_terminal_suite.client.marker import Markers
 
@@ -47,7 +47,7 @@ class FloodClient:
         except ClientError as error:
             self._say(FloodFailed(str(error), pickle.dumps(error)))
         except Exception as error:
-            # Whatever it is: whoever started this process must hear of it, and cannot see it.
+            # Any error: the parent cannot see it otherwise.
             traceback.print_exception(error)
             self._say(FloodFailed(f"{type(error).__name__}: {error}"))
         finally:
@@ -55,8 +55,8 @@ class FloodClient:
             self._writer.close()
 
     async def _obey(self, order: FloodOrder) -> None:
-        stage = BenchmarkContext(pickle.loads(order.running), "", Markers(random.SystemRandom()))
-        async with crew(stage, order.count) as shells:
+        context = BenchmarkContext(pickle.loads(order.running), "", Markers(random.SystemRandom()))
+        async with session_pool(context, order.count) as shells:
             self._say(_heard(shells))
             while await self._told(shells) is FloodCommand.FLOOD:
                 async with flooding(shells):
@@ -95,12 +95,12 @@ async def serve(connection: socket.socket) -> None:
             while line := await reader.readline():
                 client.lines.put_nowait(line)
         except ConnectionError:
-            pass  # an end like any other: whoever started this process was killed
+            pass  # the parent was killed, which is an end like any other
         running.cancel()
 
 
 def main() -> None:
-    # Ctrl-C is for whoever started this, who then hangs up.
+    # Ctrl-C is for the parent, which then hangs up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(socket.socket(fileno=sys.stdin.fileno())))

@@ -1,4 +1,4 @@
-"""Neighbours who flood: programs that never stop writing, their output read, counted and dropped."""
+"""Sessions that flood: programs that never stop writing, whose output is read, counted and discarded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _INTERRUPT: Final = b"\x03"
 YES: Final = f"yes {LINE}"
-# More than the echo of the line itself: the program runs.
+# More output than the echo of the command line: the program runs.
 _RUNS: Final = LINE_ON_THE_WAY * 10
 
 
@@ -26,7 +26,7 @@ class _Dropped:
         pass
 
     def ended(self) -> None:
-        pass  # it has no more bytes; why it ended is said to whoever wants its prompt
+        pass  # there are no more bytes; waiting for its prompt raises why it ended
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Sessions that flood, read by a client process of their own (``flood_client``): who times keys here does nothing else.
+"""Sessions that flood, read by another client process (``flood.client``), so that this one does nothing but time keys.
 
 One exchange at a time: a line of JSON down, ``FloodReply`` or ``FloodFailed`` back.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.benchmark import BenchmarkContext
 
 _CLIENT: Final = "web_terminal_suite.bench.workload.flood.client"
-# A guard: whatever the client process waits for has a shorter limit of its own.
+# A guard: every wait of the client process itself has a shorter limit.
 _ANSWER_SECONDS: Final = 60.0
 
 
@@ -66,13 +66,13 @@ _answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
 class FloodClientLost(ConnectionError):
-    """The client process of the flooders is gone, silent, or failed by itself; it is no failure of the terminal."""
+    """The flood's client process is gone, silent, or failed by itself; that is no failure of the terminal."""
 
 
 class RemoteFlood:
-    """The way to sessions that flood when they are told to. Made by ``flooders``.
+    """Sessions of another client process that flood on command. Made by ``remote_flood``.
 
-    Whatever fails for them over there is raised here: ``ClientError`` as it was, or ``FloodClientLost``.
+    An error over there is raised here: a ``ClientError`` as it was, anything else as ``FloodClientLost``.
     """
 
     def __init__(self, process: ClientProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,20 +95,20 @@ class RemoteFlood:
         """One exchange.
 
         Raises:
-            ClientError, FloodersLost
+            ClientError, FloodClientLost
         """
         self._writer.write(msgspec.json.encode(what) + b"\n")
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 line = await self._reader.readline()
         except TimeoutError as error:
-            raise FloodClientLost(f"the flooders' client process was silent for {_ANSWER_SECONDS:g} s") from error
+            raise FloodClientLost(f"the flood client was silent for {_ANSWER_SECONDS:g} s") from error
         except ConnectionError:
             line = b""
         if not line:
             # Its socket closes a moment before it can be asked how it ended.
             await ended(self._process)
-            raise FloodClientLost(f"the flooders' client process {self._process.last_words}")
+            raise FloodClientLost(f"the flood client {self._process.last_words}")
         answer = _answers.decode(line)
         if isinstance(answer, FloodReply):
             return answer
@@ -116,15 +116,15 @@ class RemoteFlood:
             met = pickle.loads(answer.error)
             assert isinstance(met, ClientError)  # it is our own process that pickled it
             raise met
-        raise FloodClientLost(f"the flooders' client process failed: {answer.reason}")
+        raise FloodClientLost(f"the flood client failed: {answer.reason}")
 
 
 @asynccontextmanager
-async def flooders(stage: BenchmarkContext, count: int) -> AsyncIterator[RemoteFlood]:
+async def remote_flood(context: BenchmarkContext, count: int) -> AsyncIterator[RemoteFlood]:
     """``count`` sessions of another process with a POSIX shell at its prompt, destroyed at the end of the block.
 
     Raises:
-        ClientError, FloodersLost
+        ClientError, FloodClientLost
     """
     process = ClientProcess(_CLIENT)
     try:
@@ -132,14 +132,14 @@ async def flooders(stage: BenchmarkContext, count: int) -> AsyncIterator[RemoteF
         sessions: Sequence[str] = ()
         try:
             each = RemoteFlood(process, reader, writer)
-            # Only whoever started the server can have its process; everything else is as it is here.
-            running = replace(stage.running, process=None)
+            # Only the process that started the server can own its child; everything else is the same there.
+            running = replace(context.running, process=None)
             sessions = (await each.ask(FloodOrder(pickle.dumps(running), count))).sessions
             yield each
             await each.ask(FloodCommand.LEAVE)
         except FloodClientLost:
             process.kill()
-            await _end(stage, sessions)
+            await _end(context, sessions)
             raise
         finally:
             # Hanging up ends it, and what it still has: nothing once it has left.
@@ -149,12 +149,12 @@ async def flooders(stage: BenchmarkContext, count: int) -> AsyncIterator[RemoteF
         process.reap()
 
 
-async def _end(stage: BenchmarkContext, sessions: Sequence[str]) -> None:
-    """End sessions whose client is gone, where they outlive it: they would flood on beside whatever is next."""
-    if not can_destroy_by_api(stage):
+async def _end(context: BenchmarkContext, sessions: Sequence[str]) -> None:
+    """End sessions that outlive their client: they would go on flooding during the next benchmark."""
+    if not can_destroy_by_api(context):
         return
     try:
-        async with stage.running.rest() as api:
+        async with context.running.rest() as api:
             for session in sessions:
                 await destroy_by_id(api, session)
     except ClientError:

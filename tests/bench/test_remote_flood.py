@@ -15,8 +15,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from tests.bench.stages import operated, readings, stage_on
-from web_terminal_suite.bench.benchmark import declare, sample
+from tests.bench.operations import context_on, operated, readings
+from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.plan import Options, make_plan
 from web_terminal_suite.bench.progress import NoProgress
@@ -26,9 +26,9 @@ from web_terminal_suite.bench.terminals.registry import PEERS, choose
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.bench.workload.client_process import ClientProcess, ended
-from web_terminal_suite.bench.workload.flood import remote as room
+from web_terminal_suite.bench.workload.flood import remote
 from web_terminal_suite.bench.workload.flood.local import jain
-from web_terminal_suite.bench.workload.flood.remote import FloodClientLost, FloodOrder, RemoteFlood, flooders
+from web_terminal_suite.bench.workload.flood.remote import FloodClientLost, FloodOrder, RemoteFlood, remote_flood
 from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
 
 TYPING = next(each for each in BENCHMARKS if each.id == "interactive/typing_under_flood")
@@ -45,13 +45,13 @@ async def running():
 
 
 def clients() -> list[int]:
-    """Client processes of flooders that this process has."""
+    """Flood clients that this process has."""
     return [each.pid for each in psutil.Process().children() if is_client(each)]
 
 
 def is_client(process: psutil.Process) -> bool:
     try:
-        return room._CLIENT in process.cmdline()
+        return remote._CLIENT in process.cmdline()
     except psutil.NoSuchProcess:
         return False  # it ended while we looked
 
@@ -65,7 +65,7 @@ async def nothing_left(running):
     assert clients() == []
 
 
-async def until_grown(neighbours, least_bytes: int = _MUCH_BYTES) -> tuple[room.FloodReply, room.FloodReply]:
+async def until_grown(neighbours, least_bytes: int = _MUCH_BYTES) -> tuple[remote.FloodReply, remote.FloodReply]:
     """How far they were, and how far they are once every one has had so much more."""
     before = await neighbours.heard()
     async with asyncio.timeout(_GUARD_SECONDS):
@@ -93,13 +93,13 @@ def names_below() -> set[str]:
 
 
 async def flooded_once(running) -> None:
-    async with flooders(stage_on(running), 1) as neighbours, neighbours.flooding():
+    async with remote_flood(context_on(running), 1) as neighbours, neighbours.flooding():
         await until_grown(neighbours)
 
 
 @module
 async def test_all_flood_inside_the_block_and_nobody_after_it(running):
-    async with nothing_left(running), flooders(stage_on(running), 3) as neighbours:
+    async with nothing_left(running), remote_flood(context_on(running), 3) as neighbours:
         (client,) = clients()
         assert os.getsid(client) == client
         for _ in range(2):
@@ -124,7 +124,7 @@ async def test_shares_are_of_the_real_flood(running):
 @module
 async def test_a_flooder_that_ends_has_no_more_bytes_and_says_why_at_the_end(running):
     async def flood():
-        async with flooders(stage_on(running), 2) as neighbours, neighbours.flooding():
+        async with remote_flood(context_on(running), 2) as neighbours, neighbours.flooding():
             before, after = await until_grown(neighbours)
             async with running.rest() as api:
                 await api.call("DELETE", f"/sessions/{after.sessions[0]}")
@@ -138,7 +138,7 @@ async def test_a_flooder_that_ends_has_no_more_bytes_and_says_why_at_the_end(run
             await flood()
 
 
-def shares(before: room.FloodReply, after: room.FloodReply) -> list[int]:
+def shares(before: remote.FloodReply, after: remote.FloodReply) -> list[int]:
     return [now - then for now, then in zip(after.offsets, before.offsets, strict=True)]
 
 
@@ -152,21 +152,21 @@ async def test_terminals_of_others_are_flooded_here_and_by_url(name):
         assert len(found.samples) == 100
         assert readings(found, "flood")[0] > 0
         (there,) = choose((), [f"{name}={running.addresses[0].websocket('/')}"], running.addresses[0].token, 1)[:1]
-        async with nothing_left(running), there.launch() as remote:
-            await flooded_once(remote)
+        async with nothing_left(running), there.launch() as reached:
+            await flooded_once(reached)
 
 
 async def test_a_server_at_a_url_is_dialled_with_its_token():
     async with WebTerminal().launch() as running:
         address = running.addresses[0]
         (there,) = choose((), [f"http://{address.authority}/"], address.token, 1)[:1]
-        async with there.launch() as remote, flooders(stage_on(remote), 1) as neighbours, neighbours.flooding():
+        async with there.launch() as reached, remote_flood(context_on(reached), 1) as neighbours, neighbours.flooding():
             await until_grown(neighbours)
         (stranger,) = choose((), [f"http://{address.authority}/"], "no-token-of-anybody", 1)[:1]
-        lost = replace(remote, terminal=stranger, addresses=(address._replace(token="no-token-of-anybody"),))
+        lost = replace(reached, terminal=stranger, addresses=(address._replace(token="no-token-of-anybody"),))
         async with nothing_left(running):
             with pytest.raises(ClientError) as met:
-                async with flooders(stage_on(lost), 1):
+                async with remote_flood(context_on(lost), 1):
                     pass
             # What the client process met, as it would have been met here.
             with pytest.raises(type(met.value)) as here:
@@ -185,16 +185,16 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
             os.kill(each, signal.SIGKILL)
 
     @asynccontextmanager
-    async def dying(stage):
+    async def dying(context):
         killing = asyncio.create_task(kill())
         try:
-            async with TYPING.prepare(stage) as operate:
+            async with TYPING.prepare(context) as operate:
                 yield operate
         finally:
             await killing
 
     @asynccontextmanager
-    async def calm(stage):
+    async def calm(context):
         async def operate():
             assert "yes" not in names_below()
             return sample(now_ns(), now_ns())
@@ -202,8 +202,22 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
         yield operate
 
     needs = frozenset({Capability.SHELL})
-    doomed = declare("interactive/doomed", "T.", "T.", dying, needs, parameters=("2",), reads=True, blocks=1)
-    others = [declare(f"interactive/calm{place}", "T.", "T.", calm, needs, blocks=1) for place in (1, 2)]
+    doomed = Benchmark(
+        id="interactive/doomed",
+        description="T.",
+        limitations="T.",
+        prepare=dying,
+        needs=needs,
+        parameters=("2",),
+        one_shot=True,
+        blocks=1,
+    )
+    others = [
+        Benchmark(
+            id=f"interactive/calm{place}", description="T.", limitations="T.", prepare=calm, needs=needs, blocks=1
+        )
+        for place in (1, 2)
+    ]
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=1.0, blocks=1, seed=1)
     trials = []
     await carry_out(
@@ -211,17 +225,17 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
     )
     assert len(killed) == 1
     problems = {trial.cell.benchmark: trial.problem for trial in trials}
-    assert "flooders' client process ended with -9" in problems.pop("interactive/doomed")
+    assert "flood client ended with -9" in problems.pop("interactive/doomed")
     # Its sessions went with it, though our server keeps those of a lost client.
     assert problems == {"interactive/calm1": "", "interactive/calm2": ""}
     assert clients() == []
 
 
 async def test_an_error_of_ours_in_the_client_process_is_told():
-    process = ClientProcess(room._CLIENT)
+    process = ClientProcess(remote._CLIENT)
     try:
         reader, writer = await asyncio.open_connection(sock=process.socket)
-        with pytest.raises(FloodClientLost, match="flooders' client process failed: UnpicklingError: "):
+        with pytest.raises(FloodClientLost, match="flood client failed: UnpicklingError: "):
             await RemoteFlood(process, reader, writer).ask(FloodOrder(b"no pickle", 1))
         writer.close()
         await ended(process)
@@ -235,7 +249,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(running):
     flooding = asyncio.Event()
 
     async def flood():
-        async with flooders(stage_on(running), 2) as neighbours, neighbours.flooding():
+        async with remote_flood(context_on(running), 2) as neighbours, neighbours.flooding():
             flooding.set()
             await asyncio.Event().wait()
 
@@ -250,13 +264,13 @@ async def test_a_run_that_is_cancelled_leaves_nothing(running):
 
 _PARENT = """
 import asyncio, pickle, random, sys
-from web_terminal_suite.bench.benchmark import Stage
-from web_terminal_suite.bench.workload.flood.remote import flooders
+from web_terminal_suite.bench.benchmark import BenchmarkContext
+from web_terminal_suite.bench.workload.flood.remote import remote_flood
 from web_terminal_suite.client.marker import Markers
 
 async def main():
-    stage = Stage(pickle.loads(sys.stdin.buffer.read()), "", Markers(random.Random(1)))
-    async with flooders(stage, 2) as neighbours, neighbours.flooding():
+    context = BenchmarkContext(pickle.loads(sys.stdin.buffer.read()), "", Markers(random.Random(1)))
+    async with remote_flood(context, 2) as neighbours, neighbours.flooding():
         print("flooding", flush=True)
         await asyncio.Event().wait()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _markers = Markers(random.Random(7))
 
 
-def stage_on(running: Running, parameter: str = "") -> BenchmarkContext:
+def context_on(running: Running, parameter: str = "") -> BenchmarkContext:
     return BenchmarkContext(running, parameter, _markers)
 
 
@@ -25,8 +25,8 @@ async def operated(benchmark: Benchmark, running: Running, parameter: str = "", 
     before = await running.steady_footprint()
     samples: list[Sample] = []
     points = []
-    async with benchmark.prepare(stage_on(running, parameter)) as operate:
-        for _ in range(1 if benchmark.reads else times):
+    async with benchmark.prepare(context_on(running, parameter)) as operate:
+        for _ in range(1 if benchmark.one_shot else times):
             result = await operate()
             if isinstance(result, Sample):
                 result = OperationResult((result,))
