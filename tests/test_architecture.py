@@ -11,6 +11,7 @@ import pytest
 
 SOURCE = pathlib.Path(__file__).parents[1] / "src" / "web_terminal_suite"
 ROOT = "web_terminal_suite"
+DOCUMENT = (pathlib.Path(__file__).parents[1] / "ARCHITECTURE.md").read_text()
 
 # What component benchmarks time in-process, as a crate's own benches would: starting a shell, and the table of sessions
 # with its messages.
@@ -196,6 +197,14 @@ def test_the_table_names_rooms_that_are_there_and_every_module_has_one():
     assert all(room(name) for name in MODULES)
     # A room of its own for each, so that "bench" and "server" allow nothing by accident.
     assert [name for name in MODULES if room(name) in ("bench", "server") and "." in name] == []
+
+
+def test_the_document_shows_the_table():
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \|$", DOCUMENT.split("## Who may import whom")[1], re.MULTILINE)
+    shown = {of: set(re.findall(r"`([\w.]+)`", allowed)) for of, allowed in rows}
+    assert shown == {
+        of: set(allowed) for of, allowed in TABLE.items() if of not in ("package", "__main__", "server", "cli")
+    }
 
 
 def test_rooms_import_what_the_table_allows():
