@@ -230,6 +230,16 @@ def test_no_permission_of_the_table_is_unused():
     assert unused == []
 
 
+def test_no_class_name_stands_twice():
+    """A name that means two things sends a reader to the wrong one. Private classes are their module's own."""
+    found: dict[str, list[str]] = {}
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
+
+
 def test_server_and_bench_never_meet():
     """One exception, named as such: component benchmarks, which import what they time where they time it."""
     meetings = [
