@@ -40,7 +40,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.session", "server.ipc",
     ),
-    "server.supervisor": ("server.settings", "server.launch", "server.log", "server.worker.counters"),
+    "server.supervisor": (
+        "server.settings", "server.launch", "server.log", "server.host.main", "server.worker.counters",
+    ),
     "bench": ("bench.benchmark", "bench.clock", "bench.samples", "bench.terminals"),
     "bench.stats": (),
     "bench.samples": (),

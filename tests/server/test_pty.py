@@ -109,16 +109,9 @@ def test_a_signal_to_a_process_that_is_gone_is_no_error():
         pty.signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("descriptors", ["inheritable", "as usual"])
-def test_no_descriptor_of_ours_is_inside_but_the_terminal(descriptors):
-    """``launch.keep_descriptors`` is what a host does with descriptors that came to it by number."""
+def test_no_descriptor_of_ours_is_inside_but_the_terminal():
     receiver, sender = os.pipe()
     try:
-        if descriptors == "inheritable":
-            os.set_inheritable(sender, True)
-            from web_terminal_suite.server.launch import keep_descriptors
-
-            keep_descriptors()
         shown = output_of("for fd in /proc/self/fd/*; do readlink $fd; done")
         assert f"pipe:[{os.fstat(sender).st_ino}]" not in shown
         assert sum("/dev/pts/" in line for line in shown.splitlines()) >= 3
@@ -127,6 +120,24 @@ def test_no_descriptor_of_ours_is_inside_but_the_terminal(descriptors):
     finally:
         os.close(receiver)
         os.close(sender)
+
+
+def test_a_host_closes_what_it_inherited():
+    """Whatever is open where the server is started, or in the supervisor: neither the host nor a shell has it."""
+    code = (
+        "import os, socket\n"
+        "from web_terminal_suite.server.launch import close_descriptors\n"
+        "kept, other = socket.socketpair()\n"
+        "handed = os.pipe()\n"
+        "os.set_inheritable(handed[0], True)\n"
+        "expected = {'0', '1', '2', str(kept.fileno())}\n"
+        "close_descriptors(keep=kept.fileno())\n"
+        "found = {each for each in os.listdir('/proc/self/fd') if os.path.exists('/dev/fd/' + each)}\n"
+        "os.write(1, str(found == expected).encode())\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "True", done.stderr
 
 
 def test_ignored_and_blocked_signals_are_not_handed_down():

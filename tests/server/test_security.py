@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pathlib
 import re
 from http import HTTPStatus
@@ -429,6 +430,33 @@ async def test_tokens_show_nowhere():
         assert not [body for body in bodies if TOKEN.encode() in body]
     assert server.log
     assert TOKEN not in "".join(server.log)
+
+
+async def test_the_host_never_holds_a_token():
+    """It is a fork, and whoever finds a way to read its memory from a shell must find no credentials there."""
+    with serving(*FLAGS) as server:
+        async with connect(server.url) as connection:
+            await connection.attach()
+            await connection.run("true")
+            assert [TOKEN.encode() in memory_of(each.pid) for each in (server.host, *server.workers)] == [False, True]
+            assert not [each for each in descriptors_of(server.host.pid) if "web-terminal-settings" in each]
+
+
+def descriptors_of(pid: int) -> list[str]:
+    return [os.readlink(each) for each in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+
+
+def memory_of(pid: int) -> bytes:
+    """Everything the process could write: heap, stacks, data of libraries, what it shares."""
+    found = []
+    maps = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/mem", "rb") as memory:
+        for words in (line.split() for line in maps):
+            if "w" in words[1] and not words[-1].startswith("[v"):
+                start, end = (int(word, 16) for word in words[0].split("-"))
+                memory.seek(start)
+                found.append(memory.read(end - start))
+    return b"".join(found)
 
 
 async def test_keystrokes_and_output_are_not_logged():

@@ -66,10 +66,10 @@ def _serve(**options: Any) -> None:
         print(f"web-terminal: error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     # The supervisor lives as long as the server: it takes over in an interpreter without the command line's modules.
-    fd = launch.settings_memory(settings)
-    os.dup2(fd, launch.SETTINGS_FD)
-    os.set_inheritable(launch.SETTINGS_FD, True)  # dup2 does nothing where the two are the same
-    command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", str(launch.SETTINGS_FD)]
+    memory = [launch.settings_memory(each) for each in (settings.without_secrets(), settings)]
+    for fd in memory:
+        os.set_inheritable(fd, True)
+    command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", *map(str, memory)]
     os.execve(sys.executable, command, launch.public_environment())
 
 

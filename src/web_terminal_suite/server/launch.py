@@ -39,25 +39,21 @@ def settings_memory(settings: Settings) -> int:
     return fd
 
 
-def read_settings() -> Settings:
-    """The settings this process was started with; closes their descriptor."""
-    size = os.fstat(SETTINGS_FD).st_size
-    data = os.pread(SETTINGS_FD, size, 0)
-    os.close(SETTINGS_FD)
+def read_settings(fd: int = SETTINGS_FD) -> Settings:
+    """The settings in a descriptor this process was started with; closes it."""
+    size = os.fstat(fd).st_size
+    data = os.pread(fd, size, 0)
+    os.close(fd)
     return msgspec.json.decode(data, type=Settings)
 
 
-def keep_descriptors() -> None:
-    """Let no process that this one starts inherit a descriptor above 2, whoever handed it down to us.
-
-    The descriptors at fixed numbers are inheritable, since that is how they came here: a shell that held them could
-    speak to the supervisor, or to the host as if it were a worker.
-    """
+def close_descriptors(keep: int) -> None:
+    """Close every descriptor above 2 but ``keep``: a forked process has all of its parent's."""
     for name in os.listdir("/proc/self/fd"):
         fd = int(name)
         try:
-            if fd > 2:
-                os.set_inheritable(fd, False)
+            if fd > 2 and fd != keep:
+                os.close(fd)
         except OSError:
             pass  # the directory's own descriptor, closed by now
 
@@ -70,10 +66,23 @@ def public_environment() -> dict[str, str]:
 def log_to_stderr(level: str, process: str) -> None:
     """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
     logging.basicConfig(
+        force=True,  # a forked process has its parent's handler
         stream=sys.stderr,
         level=level.upper(),
         format=f"%(asctime)s %(levelname)-7s {process}[%(process)d] %(message)s",
     )
+
+
+def show_command(*words: str) -> None:
+    """Show ``words`` as this process's command line, as far as its first one leaves room (proc_pid_stat(5), 48 and 49).
+
+    A forked process has its parent's, and tools find the server's processes by it.
+    """
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end
+    text = b"".join(os.fsencode(word) + b"\0" for word in words)
+    ctypes.memmove(start, text[: end - start - 1].ljust(end - start, b"\0"), end - start)
 
 
 def settle() -> None:

@@ -13,7 +13,6 @@ import fcntl
 import logging
 import os
 import resource
-import secrets
 import selectors
 import signal
 import socket
@@ -24,8 +23,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from web_terminal_suite.server import launch
+from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.log import ARENA_SLOTS
-from web_terminal_suite.server.settings import MAX_HOSTS, Settings, SettingsError
+from web_terminal_suite.server.settings import MAX_HOSTS, Settings
 from web_terminal_suite.server.worker.counters import counters_memory
 
 log = logging.getLogger("web_terminal_suite.supervisor")
@@ -98,13 +98,12 @@ def url(settings: Settings, listener: socket.socket) -> str:
 class Supervisor:
     """Starts, watches and stops the server's processes."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, shells_descriptors: int) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, hosts: list[_Child]) -> None:
         self._settings = settings
         self._listener = listener
-        self._shells_descriptors = shells_descriptors
+        self._hosts = hosts
         self._selector = selectors.DefaultSelector()
         self._settings_fd = launch.settings_memory(settings)
-        self._host_settings_fd = launch.settings_memory(settings.without_secrets())
         self._counters_fd = counters_memory()
         self._workers: dict[int, _Child] = {}
         self._serial = 0
@@ -119,16 +118,8 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
-        self._hosts = [self._start_host(number) for number in range(settings.hosts)]
 
     # --- starting
-
-    def _start_host(self, number: int) -> _Child:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
-        pid = _start(_HOST_MODULE, [str(number), str(self._shells_descriptors)], places)
-        far.close()
-        return _Child(pid, near, number)
 
     def _start_worker(self) -> None:
         self._serial += 1
@@ -154,17 +145,17 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until stopped; the exit status."""
-        for _ in range(self._settings.workers):
-            self._start_worker()
         status = 0
-        while not self._stopping:
-            try:
+        try:
+            self._reap()  # a host may have ended before we heard signals
+            for _ in range(self._settings.workers):
+                self._start_worker()
+            while not self._stopping:
                 for key, _events in self._selector.select():
                     key.data()
-            except StartFailed as error:
-                log.error("%s", error)
-                status = 1
-                break
+        except StartFailed as error:
+            log.error("%s", error)
+            status = 1
         self._stop()
         return status
 
@@ -306,10 +297,38 @@ def _start(module: str, arguments: list[str], places: dict[int, int]) -> int:
             os.close(fd)
 
 
+def start_host(settings: Settings, number: int, shells_descriptors: int) -> _Child:
+    """Fork a PTY host: most of its memory is pages that it shares with this process.
+
+    Whatever this process knows the host knows, too: secrets may be read only after this.
+    """
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        far.close()
+        return _Child(pid, near, number)
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        for each in (signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(each, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        launch.close_descriptors(keep=far.fileno())
+        launch.show_command(sys.executable, "-m", _HOST_MODULE, str(number))
+        run_host(settings, far, number=number, shells_descriptors=shells_descriptors)
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)  # nothing of the parent's may run here: its exit handlers, or what catches its errors
+
+
 def with_token(settings: Settings) -> Settings:
     """The settings with a random token, where nobody could log in otherwise."""
     if settings.token or settings.users or settings.insecure_no_auth:
         return settings
+    import secrets
+
     return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
 
 
@@ -341,17 +360,19 @@ def with_hosts(settings: Settings) -> Settings:
 
 
 def main() -> None:
-    """Run a server with the settings in the descriptor named on the command line."""
+    """Run a server with the settings in two descriptors named on the command line: without secrets, and with them."""
+    public_fd, settings_fd = map(int, sys.argv[1:])
     try:
-        if int(sys.argv[1]) != launch.SETTINGS_FD:
-            raise SettingsError(f"settings are expected in descriptor {launch.SETTINGS_FD}")
-        settings = launch.read_settings()
-        launch.log_to_stderr(settings.log_level, "supervisor")
+        public = launch.read_settings(public_fd)
+        launch.log_to_stderr(public.log_level, "supervisor")
         shells_descriptors = with_descriptors()
-        settings = with_hosts(settings)
-        listener = bind(settings)
-        raise SystemExit(Supervisor(settings, listener, shells_descriptors).run())
-    except (SettingsError, StartFailed) as error:
+        public = with_hosts(public)
+        listener = bind(public)
+        launch.settle()
+        hosts = [start_host(public, number, shells_descriptors) for number in range(public.hosts)]
+        settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+        raise SystemExit(Supervisor(settings, listener, hosts).run())
+    except StartFailed as error:
         print(f"web-terminal: error: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 

@@ -1,6 +1,6 @@
 """The host at work: what workers ask about sessions, and the loop that hears them.
 
-Started by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
+Forked by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -276,18 +275,11 @@ def _shell_environment(settings: Settings) -> dict[str, str]:
     return {**launch.public_environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **settings.env}
 
 
-def main() -> None:
+def run(settings: Settings, control: socket.socket, *, number: int, shells_descriptors: int) -> None:
     """Serve until the supervisor says stop or is gone."""
-    settings = launch.read_settings()
-    launch.keep_descriptors()
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()
-    control = socket.socket(fileno=launch.CONTROL_FD)
-    Host(settings, control, loop, number=int(sys.argv[1]), shells_descriptors=int(sys.argv[2]))
+    Host(settings, control, loop, number=number, shells_descriptors=shells_descriptors)
     launch.settle()
     loop.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ its connection still learns the end of the output and the exit status.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -154,7 +154,7 @@ class SessionTable:
             )
         self._serial += 1
         # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
-        id = f"{self._serial:0{SERIAL_DIGITS}x}{self._number:x}{secrets.token_hex(_ID_BYTES)}"
+        id = f"{self._serial:0{SERIAL_DIGITS}x}{self._number:x}{os.urandom(_ID_BYTES).hex()}"
         ordinal = (self._serial - 1) * self._hosts + self._number + 1
         entry = SessionEntry(id, checked_name(name) or f"session {ordinal}", who.user, size, now)
         self._entries[entry.id] = entry
