@@ -82,9 +82,6 @@ _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
 _server_decoder: msgspec.json.Decoder[m.ServerMessage] = msgspec.json.Decoder(m.ServerMessage)
 
-encode_json = _encoder.encode
-"""A message of either side as JSON bytes."""
-
 
 def encode(message: msgspec.Struct) -> Frame:
     """A message as a text frame: valid in both subprotocols, except for output and input in the binary one."""

@@ -259,11 +259,6 @@ class Attachment:
             self._writing = False
             self._loop.remove_writer(self.session.pty.fd)
 
-    def signal(self, number: int) -> None:
-        """Signal the foreground process group of a shell that lives."""
-        if self.session.pty.fd >= 0:
-            self.session.pty.signal(number)
-
     def resize(self, size: Size, source: AttachedViewer) -> None:
         """Set the size for every viewer."""
         if size == self.size or self.session.pty.fd < 0:

@@ -21,7 +21,8 @@ from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-de
 from web_terminal_suite.protocol.codec import Subprotocol
 from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.server.access import Denied, TooManyFailures
-from web_terminal_suite.server.worker.connection import ServerConnection, address
+from web_terminal_suite.server.worker.authenticated_connection import address
+from web_terminal_suite.server.worker.connection import ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols.native import NativeProtocol
 from web_terminal_suite.server.worker.protocols.terminado import TerminadoProtocol
