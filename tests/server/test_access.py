@@ -79,7 +79,7 @@ def test_without_authentication_everybody_is_the_owner():
 
 
 def test_tokens_themselves_are_not_kept():
-    assert TOKEN not in repr(vars(access())["_grants"])
+    assert TOKEN not in repr(vars(access())["_principals"])
 
 
 # --- the cookie

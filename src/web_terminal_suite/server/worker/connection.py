@@ -132,7 +132,7 @@ class ServerConnection(AuthenticatedConnection):
         try:
             attachment = await asking
             if self._closing:
-                if created:  # its id was told to no client, so none would come back to it
+                if created:  # no client knows its id, so none would attach to it again
                     self._destroy(attachment.info.id)
                 return
             self.gather(self._transport)
@@ -213,12 +213,12 @@ class ServerConnection(AuthenticatedConnection):
 
     async def _destroy_at_host(self, caller: ipc.Caller, session: str) -> None:
         try:
-            await self._context.hosts.of(session).ask(ipc.DestroySession, who=caller, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, caller=caller, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")
 
-    # --- what the session says
+    # --- output and events of the session
 
     def fast_path(self, attachment: Attachment) -> FastReader | None:
         """The compiled fast path, where this connection is as simple as that."""
@@ -276,7 +276,7 @@ class ServerConnection(AuthenticatedConnection):
             cursor.window.ack(cursor.window.sent)
 
     def _finish(self, cursor: Cursor) -> None:
-        """Tell the end of a session whose last byte was sent."""
+        """Report the end of a session whose last byte was sent."""
         attachment = self._attachment
         if attachment is None or attachment.end is None or cursor.window.sent < attachment.end.offset:
             return
@@ -285,7 +285,7 @@ class ServerConnection(AuthenticatedConnection):
         self._tell_end(p.SessionEnd(attachment.info.id, end.offset, end.reason, end.status, end.signal))
 
     def _tell_end(self, end: p.SessionEnd) -> None:
-        """Tell it now, or once everything left, where only that acknowledges."""
+        """Report it now, or once the send buffer is empty where the protocol has no acknowledgements."""
         self._end = None
         if not self._protocol.acknowledges:
             self.flush(self._transport)

@@ -1,6 +1,6 @@
 """The channel between two workers that have viewers of one session: the pump's end and the follower's end.
 
-The log is shared memory. The channel says "there is more" one way and "I may be sent up to this offset" the other.
+The log is shared memory. The channel carries "there is more" one way and "I may be sent up to this offset" the other.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class PumpChannel:
         try:
             self._sock.send(_CREDIT.pack(credit_end))
         except OSError:
-            pass  # full: a later acknowledgement says more; broken: _readable ends the channel
+            pass  # full: a later acknowledgement supersedes it; broken: _readable ends the channel
 
     def _readable(self) -> None:
         try:

@@ -119,11 +119,11 @@ class MessageConnection(outbox.MessageListener):
         except TheirError as error:
             self._refuse(error)
         except Exception:
-            # Whatever it is, it is a failure of ours and must not reach other connections.
+            # Any other exception is a fault of the server and must not reach other connections.
             self._fail("connection")
 
     def _spend_allowance(self) -> None:
-        """A token bucket that holds one second's worth."""
+        """Take from a token bucket of one second's capacity."""
         rate = self._context.settings.messages_per_second
         now = time.monotonic()
         self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
