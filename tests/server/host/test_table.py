@@ -70,7 +70,7 @@ def test_a_viewer_creates_nothing_and_changes_nothing_but_sees_all():
     refused("forbidden", table.find, LOOKER, entry.id, to_change=True)
 
 
-def test_another_users_session_is_told_apart_from_none_by_nobody():
+def test_another_users_session_looks_like_none():
     table = filled("ann", "ann")
     entry, expired = table
     table.expire(expired)
