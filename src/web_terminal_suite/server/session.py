@@ -183,7 +183,7 @@ class Session:
         return result
 
     def drain(self) -> None:
-        """Read what the kernel still holds of a process that ended, regardless of the viewers' credit.
+        """Read what the kernel still has of a process that ended, regardless of the viewers' credit.
 
         Windows are at most half the log and the kernel holds less than the other half, so nothing is lost. The bound
         matters when a background process still writes.

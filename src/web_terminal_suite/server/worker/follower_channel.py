@@ -20,7 +20,7 @@ _CREDIT = struct.Struct("=Q")
 class FollowerChannel:
     """The pump's end: a viewer of the session that stands for all viewers of another worker. Owns ``fd``.
 
-    ``credited`` is called when the follower has told its credit, ``lost`` when it is gone.
+    ``credited`` is called when the follower has sent its credit, ``lost`` when it is gone.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FollowerChannel:
         try:
             self._sock.send(_MORE)
         except OSError:
-            pass  # full: it has been told already; broken: _readable ends the channel
+            pass  # full: a signal is on its way already; broken: _readable ends the channel
 
     def _readable(self) -> None:
         try:
