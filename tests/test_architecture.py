@@ -11,6 +11,7 @@ import pytest
 
 SOURCE = pathlib.Path(__file__).parents[1] / "src" / "web_terminal_suite"
 ROOT = "web_terminal_suite"
+DOCUMENT = (pathlib.Path(__file__).parents[1] / "ARCHITECTURE.md").read_text()
 
 # What component benchmarks time in-process, as a crate's own benches would: starting a shell, and the table of sessions
 # with its messages.
@@ -198,6 +199,14 @@ def test_the_table_names_rooms_that_are_there_and_every_module_has_one():
     assert [name for name in MODULES if room(name) in ("bench", "server") and "." in name] == []
 
 
+def test_the_document_shows_the_table():
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \|$", DOCUMENT.split("## Who may import whom")[1], re.MULTILINE)
+    shown = {of: set(re.findall(r"`([\w.]+)`", allowed)) for of, allowed in rows}
+    assert shown == {
+        of: set(allowed) for of, allowed in TABLE.items() if of not in ("package", "__main__", "server", "cli")
+    }
+
+
 def test_rooms_import_what_the_table_allows():
     def allowed(each: Import) -> bool:
         at = room(each.by)
@@ -219,6 +228,16 @@ def test_no_permission_of_the_table_is_unused():
         if not any(by == at and within(of, prefix) for by, of in used)
     ]
     assert unused == []
+
+
+def test_no_class_name_stands_twice():
+    """A name that means two things sends a reader to the wrong one. Private classes are their module's own."""
+    found: dict[str, list[str]] = {}
+    for name, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
 
 
 def test_server_and_bench_never_meet():

@@ -26,7 +26,7 @@ _LIVE = ("starting", "running", "ending")
 _PAGE = 1000
 
 
-class Terminal(msgspec.Struct, frozen=True):
+class JupyterTerminal(msgspec.Struct, frozen=True):
     """A session as Jupyter describes it. ``name`` is the session's id."""
 
     name: str
@@ -40,9 +40,9 @@ class NewTerminal(msgspec.Struct, frozen=True):
     cwd: str | None = None
 
 
-def _terminal(info: ipc.SessionInfo) -> Terminal:
+def _terminal(info: ipc.SessionInfo) -> JupyterTerminal:
     seen = datetime.datetime.fromtimestamp(time.time() - info.idle_seconds, datetime.UTC)
-    return Terminal(info.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
+    return JupyterTerminal(info.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
 
 
 async def _live(request: Request) -> ipc.SessionInfo:
@@ -74,7 +74,7 @@ def _with_login(request: Request, response: Response) -> Response:
 
 
 async def list_terminals(request: Request) -> Response:
-    found: list[Terminal] = []
+    found: list[JupyterTerminal] = []
     after: str | None = None
     while True:
         listed = await context_of(request).hosts.list(caller_of(request), _PAGE, after)
@@ -92,7 +92,7 @@ async def create_terminal(request: Request, data: NewTerminal | None) -> Respons
     return _with_login(request, JSONResponse(_terminal(info)))
 
 
-async def read_terminal(request: Request) -> Terminal:
+async def read_terminal(request: Request) -> JupyterTerminal:
     return _terminal(await _live(request))
 
 
@@ -105,11 +105,11 @@ _ALL = "/api/terminals"
 _ONE = "/api/terminals/{name}"
 
 OPERATIONS = (
-    Operation("GET", _ALL, list_terminals, "List terminals, as Jupyter does", list[Terminal]),
+    Operation("GET", _ALL, list_terminals, "List terminals, as Jupyter does", list[JupyterTerminal]),
     Operation(
-        "POST", _ALL, create_terminal, "Create a terminal, as Jupyter does", Terminal, body=NewTerminal | None,
+        "POST", _ALL, create_terminal, "Create a terminal, as Jupyter does", JupyterTerminal, body=NewTerminal | None,
         errors=(503,),
     ),
-    Operation("GET", _ONE, read_terminal, "Read a terminal, as Jupyter does", Terminal, errors=(404, 410)),
+    Operation("GET", _ONE, read_terminal, "Read a terminal, as Jupyter does", JupyterTerminal, errors=(404, 410)),
     Operation("DELETE", _ONE, delete_terminal, "End a terminal, as Jupyter does", status=204, errors=(404, 410)),
 )  # fmt: skip
