@@ -86,7 +86,7 @@ def test_subprotocols_and_kinds():
     assert told == {int(kind): kind.name.lower() for kind in Kind}
 
 
-def test_the_wires_of_others():
+def test_the_compat_protocols():
     kinds = {(row[0].split("`")[1], row[1]) for row in rows("ttyd protocol") if len(row) == 4}
     client = {kind for kind, direction in kinds if direction == "client to server"}
     assert client == {"{", "0", "1", "2", "3"}

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.protocol.test_docs import TEXT, rows
-from web_terminal_suite.cli import attach
+from web_terminal_suite.client import attach
 from web_terminal_suite.protocol import errors
 from web_terminal_suite.protocol.error_codes import CONSEQUENCES, CloseCode, ErrorCode
 
@@ -101,5 +101,5 @@ def test_clients_come_back_after_the_codes_that_the_document_names():
     told = re.search(r"The page reconnects after a network failure and after ([^.]*)\.", TEXT)
     documented = {int(code) for code in re.findall(r"\d{4}", told[1])}
     page = re.search(r"new Set\(\[([^\]]*)\]\)", (ROOT / "frontend/src/reconnect.ts").read_text())
-    assert documented == {int(code) for code in page[1].split(",")} == set(attach._COME_BACK)
+    assert documented == {int(code) for code in page[1].split(",")} == set(attach._RECONNECTABLE)
     assert {CloseCode.INTERNAL_ERROR, CloseCode.TRY_AGAIN_LATER} <= documented

@@ -1,4 +1,4 @@
-"""A server that speaks the wires of others as well."""
+"""A server that serves the compatible protocols as well."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
-def wires() -> Iterator[Serving]:
+def compat_server() -> Iterator[Serving]:
     """One server for the tests of a module that leave it as it was."""
     with serving(*FLAGS, "--login-attempts-per-minute", "1000") as each:  # wrong tokens are among what is tried
         yield each
 
 
 @pytest.fixture
-def ttyd(wires) -> Place:
-    """Where that server speaks ttyd's wire."""
-    return Place(wires.port, "/ttyd", BEARER)
+def ttyd(compat_server) -> Place:
+    """Where that server serves ttyd's protocol."""
+    return Place(compat_server.port, "/ttyd", BEARER)
 
 
 @pytest.fixture
-def jupyter(wires) -> Place:
+def jupyter(compat_server) -> Place:
     """Where that server has Jupyter's terminals."""
-    return Place(wires.port, "/jupyter", BEARER)
+    return Place(compat_server.port, "/jupyter", BEARER)

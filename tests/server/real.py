@@ -1,4 +1,4 @@
-"""The real ttyd and the real Jupyter server, where they are installed, and conversations in their wires.
+"""The real ttyd and the real Jupyter server, where they are installed, and conversations in their compat_server.
 
 ``python -m tests.server.real`` holds them with the real ones and writes ``tests/vectors/ttyd.json`` and
 ``tests/vectors/terminado.json``: every frame of both sides in order, as text or, where it is none, in hex.
@@ -102,11 +102,11 @@ def real_jupyter(*program: str) -> Iterator[Place]:
         yield Place(port, headers={"Authorization": f"token {TOKEN}"})
 
 
-# --- the two wires
+# --- the two protocols
 
 
-class Wire(NamedTuple):
-    """What a conversation needs to know of a wire."""
+class CompatProtocol(NamedTuple):
+    """What a conversation needs to know of a protocol."""
 
     name: str
     opcode: int
@@ -150,16 +150,16 @@ def _terminado_output(payload: bytes) -> bytes:
     return rest[0].encode() if kind == "stdout" else b""
 
 
-TTYD_WIRE = Wire("ttyd", BINARY, _ttyd_output, ttyd_socket)
-TERMINADO_WIRE = Wire("terminado", TEXT, _terminado_output, terminal_socket)
+TTYD_PROTOCOL = CompatProtocol("ttyd", BINARY, _ttyd_output, ttyd_socket)
+TERMINADO_PROTOCOL = CompatProtocol("terminado", TEXT, _terminado_output, terminal_socket)
 
 
 # --- frames, as the vectors have them
 
 
-def vectors(wire: Wire) -> dict[str, Any]:
+def vectors(protocol: CompatProtocol) -> dict[str, Any]:
     """What was captured of the real one."""
-    return json.loads((VECTORS / f"{wire.name}.json").read_text())
+    return json.loads((VECTORS / f"{protocol.name}.json").read_text())
 
 
 def payload_of(frame: dict[str, str]) -> bytes:
@@ -177,54 +177,54 @@ def _shown(side: str, payload: bytes) -> dict[str, str]:
 # --- conversations
 
 
-async def replay(socket: Socket, wire: Wire, frames: list[dict[str, str]]) -> tuple[list[bytes], str]:
+async def replay(socket: Socket, protocol: CompatProtocol, frames: list[dict[str, str]]) -> tuple[list[bytes], str]:
     """Say what the client said, each frame once as much output came as then; what was heard, and how it ended."""
     heard: list[bytes] = []
     due = seen = 0
     for frame in frames:
         if frame["from"] == "server":
-            due += len(wire.output(payload_of(frame)))
+            due += len(protocol.output(payload_of(frame)))
             continue
         while seen < due:
-            heard.append(await _next(socket, wire))
-            seen += len(wire.output(heard[-1]))
-        socket.send(wire.opcode, payload_of(frame))
-    return heard, await _rest(socket, wire, heard)
+            heard.append(await _next(socket, protocol))
+            seen += len(protocol.output(heard[-1]))
+        socket.send(protocol.opcode, payload_of(frame))
+    return heard, await _rest(socket, protocol, heard)
 
 
-async def _next(socket: Socket, wire: Wire) -> bytes:
+async def _next(socket: Socket, protocol: CompatProtocol) -> bytes:
     opcode, payload = await socket.frame()
-    assert opcode == wire.opcode, (opcode, payload)
+    assert opcode == protocol.opcode, (opcode, payload)
     return payload
 
 
-async def _rest(socket: Socket, wire: Wire, heard: list[bytes]) -> str:
+async def _rest(socket: Socket, protocol: CompatProtocol, heard: list[bytes]) -> str:
     """Hear everything until the other side ends; how it did."""
     try:
         while True:
             opcode, payload = await socket.frame()
             if opcode == CLOSE:
                 return f"close {int.from_bytes(payload[:2], 'big')}" if payload else "close"
-            assert opcode == wire.opcode, (opcode, payload)
+            assert opcode == protocol.opcode, (opcode, payload)
             heard.append(payload)
     except (asyncio.IncompleteReadError, ConnectionError):
         return "dropped"
 
 
-async def _record(place: Place, wire: Wire, steps: list[tuple[str, str]]) -> dict[str, Any]:
+async def _record(place: Place, protocol: CompatProtocol, steps: list[tuple[str, str]]) -> dict[str, Any]:
     """Say the first of each step and hear until output ends in the second."""
     frames: list[dict[str, str]] = []
-    async with wire.open(place) as socket:
+    async with protocol.open(place) as socket:
         for said, until in steps:
-            socket.send(wire.opcode, said.encode())
+            socket.send(protocol.opcode, said.encode())
             frames.append(_shown("client", said.encode()))
             seen = b""
             while not seen.endswith(until.encode("latin-1")):
-                payload = await _next(socket, wire)
+                payload = await _next(socket, protocol)
                 frames.append(_shown("server", payload))
-                seen += wire.output(payload)
+                seen += protocol.output(payload)
         heard: list[bytes] = []
-        end = await _rest(socket, wire, heard)
+        end = await _rest(socket, protocol, heard)
         return {"frames": [*frames, *(_shown("server", payload) for payload in heard)], "end": end}
 
 
@@ -255,25 +255,27 @@ _TERMINADO_STEPS = {
 }
 
 
-async def _capture(place: Place, wire: Wire, steps: dict[str, list[tuple[str, str]]], source: str) -> None:
-    found = {title: await _record(place, wire, each) for title, each in steps.items()}
+async def _capture(
+    place: Place, protocol: CompatProtocol, steps: dict[str, list[tuple[str, str]]], source: str
+) -> None:
+    found = {title: await _record(place, protocol, each) for title, each in steps.items()}
     lines = ["{", f' "source": {json.dumps(source)},', ' "conversations": {']
     for title, each in found.items():
         frames = ",\n".join(f"    {json.dumps(frame, ensure_ascii=False)}" for frame in each["frames"])
         comma = "" if title == list(found)[-1] else ","
         lines += [f'  "{title}": {{', f'   "end": "{each["end"]}",', '   "frames": [', frames, "   ]", f"  }}{comma}"]
-    (VECTORS / f"{wire.name}.json").write_text("\n".join([*lines, " }", "}", ""]))
+    (VECTORS / f"{protocol.name}.json").write_text("\n".join([*lines, " }", "}", ""]))
 
 
 def main() -> None:
     """Hold every conversation with the real ones and write the vectors."""
     said = subprocess.run(["ttyd", "--version"], capture_output=True, text=True, check=True).stdout
     with real_ttyd() as place:
-        asyncio.run(_capture(place, TTYD_WIRE, _TTYD_STEPS, said.strip()))
+        asyncio.run(_capture(place, TTYD_PROTOCOL, _TTYD_STEPS, said.strip()))
     names = ("terminado", "jupyter_server_terminals", "jupyter_server")
     with real_jupyter() as place:
         source = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-        asyncio.run(_capture(place, TERMINADO_WIRE, _TERMINADO_STEPS, source))
+        asyncio.run(_capture(place, TERMINADO_PROTOCOL, _TERMINADO_STEPS, source))
 
 
 if __name__ == "__main__":

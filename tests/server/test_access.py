@@ -24,7 +24,7 @@ def access(**fields) -> Access:
     ("token", "user", "role", "writes"),
     [(TOKEN, "owner", "owner", True), (ANN, "ann", "user", True), (BOB, "bob", "viewer", False)],
 )
-def test_a_token_is_somebody(token, user, role, writes):
+def test_a_token_has_a_principal(token, user, role, writes):
     grant = access().by_headers(f"Bearer {token}", None, HERE)
     assert (grant.user, grant.role, grant.may_write, grant.until) == (user, role, writes, None)
     assert access().by_headers(f"bearer  {token} ", None, HERE) == grant
@@ -34,7 +34,7 @@ def test_a_token_is_somebody(token, user, role, writes):
     "value",
     ["Bearer", "Bearer ", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN],
 )
-def test_anything_else_is_nobody(value):
+def test_anything_else_is_denied(value):
     with pytest.raises(Denied) as denied:
         access().by_headers(value, None, HERE)
     assert TOKEN not in denied.value.reason
@@ -79,7 +79,7 @@ def test_without_authentication_everybody_is_the_owner():
 
 
 def test_tokens_themselves_are_not_kept():
-    assert TOKEN not in repr(vars(access())["_grants"])
+    assert TOKEN not in repr(vars(access())["_principals"])
 
 
 # --- the cookie
@@ -89,7 +89,7 @@ def logged_in(rules: Access, token: str) -> str:
     return f"{rules.cookie_name}={rules.cookie(rules.by_token(token))}"
 
 
-def test_a_cookie_is_whoever_logged_in_until_the_login_is_over():
+def test_a_cookie_has_its_users_principal_until_the_login_expires():
     rules = access(login_seconds=100)
     grant = rules.by_headers(None, logged_in(rules, ANN), HERE)
     assert (grant.user, grant.role) == ("ann", "user")
@@ -123,7 +123,7 @@ def test_a_cookie_is_over_after_login_seconds(monkeypatch):
                 rules.by_headers(None, cookie, HERE)
 
 
-def test_a_tampered_or_foreign_cookie_is_nobodys():
+def test_a_tampered_or_foreign_cookie_is_denied():
     rules = access()
     name, _, value = logged_in(rules, ANN).partition("=")
     payload, stamp, signature = value.split(".")

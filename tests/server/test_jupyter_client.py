@@ -32,9 +32,9 @@ def client(tmp_path_factory):
     return place, node
 
 
-def test_jupyterlab_s_client_works_unmodified(client, wires):
+def test_jupyterlab_s_client_works_unmodified(client, compat_server):
     place, node = client
-    environment = {**os.environ, "TERMINALS_URL": f"{wires.origin}/jupyter/", "TERMINALS_TOKEN": TOKEN}
+    environment = {**os.environ, "TERMINALS_URL": f"{compat_server.origin}/jupyter/", "TERMINALS_TOKEN": TOKEN}
     done = subprocess.run(
         [str(node), "terminals.mjs"], cwd=place, env=environment, capture_output=True, text=True, timeout=120
     )

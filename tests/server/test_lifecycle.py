@@ -167,7 +167,7 @@ async def test_destroying_tells_every_viewer_in_every_worker():
                 assert closed.value.code == 1000
 
 
-async def test_deleting_is_answered_once_the_shell_is_reaped_whoever_looks(server):
+async def test_deleting_is_answered_once_the_shell_is_reaped_despite_viewers(server):
     async with connect(server.url) as first, connect(server.url) as second, rest(server.url) as api:
         attached_ = await first.attach(spec=m.SessionSpec())
         await second.attach(attached_.session)
@@ -352,7 +352,7 @@ async def test_nothing_is_left_after_many_sessions():
         assert await at_rest() == before
 
 
-async def test_slots_of_logs_are_used_again_and_never_while_somebody_still_reads():
+async def test_slots_of_logs_are_reused_but_never_while_they_have_a_reader():
     """More sessions than an arena has slots, one at a time, while a stalled viewer keeps an ended one's log."""
     with serving("--linger", "0", "--log-level", "warning") as server:
         async with connect(server.url, acknowledge=False) as stalled, rest(server.url) as api:

@@ -64,9 +64,9 @@ async def routes(server) -> list[tuple[str, str]]:
     return sorted((method, re.sub(r"\{[^}]*\}", "0" * 24, path)) for method, path in found)
 
 
-async def test_every_route_refuses_who_has_no_credentials(wires):
-    """CVE-2026-39987 (marimo): a route that forgot to ask. On a server that speaks every wire."""
-    server = wires
+async def test_every_route_refuses_who_has_no_credentials(compat_server):
+    """CVE-2026-39987 (marimo): a route that forgot to ask. On a server with every protocol."""
+    server = compat_server
     seen = await routes(server)
     assert {("GET", "/ttyd/token"), ("GET", "/jupyter/api/terminals"), ("POST", "/jupyter/api/terminals")} <= set(seen)
     assert len(seen) >= 17
@@ -90,12 +90,12 @@ async def test_every_route_refuses_who_has_no_credentials(wires):
      "/.env", "/api/v1/health/", "/api/v1//health", "//api/v1/health", "/API/v1/health", "/api/v1/sessions%2f",
      "/index.html/"],
 )  # fmt: skip
-async def test_a_path_nobody_listed_is_refused_too(server, path):
+async def test_an_unlisted_path_is_refused_too(server, path):
     assert (await http(server, "GET", path)).status == 401
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "HEAD", "CONNECT", "PROPFIND"])
-async def test_a_method_nobody_listed_is_refused(server, method):
+async def test_an_unlisted_method_is_refused(server, method):
     for path in ("/api/v1/login", "/api/v1/sessions"):
         async with asyncio.timeout(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -118,38 +118,40 @@ async def test_there_is_no_websocket_but_one(server, path):
      "/jupyter/terminals/websocket", "/jupyter/terminals/websocket/", "/jupyterx/terminals/websocket/1",
      "/jupyter/api/terminals/1", "/ttyd/terminals/websocket/1"],
 )  # fmt: skip
-async def test_the_wires_of_others_have_one_websocket_each(wires, path):
-    async with websocket(wires, path=path, token=TOKEN, subprotocol="tty") as socket:
+async def test_compat_protocols_have_one_websocket_each(compat_server, path):
+    async with websocket(compat_server, path=path, token=TOKEN, subprotocol="tty") as socket:
         assert socket.answer.status == 404
 
 
-async def test_the_websockets_of_others_let_nobody_in_either(wires):
+async def test_compat_websockets_require_credentials_too(compat_server):
     """CVE-2021-34182 (ttyd): a shell for whoever finds the port."""
-    session = await new_terminal(Place(wires.port, "/jupyter", {"Authorization": f"token {TOKEN}"}))
-    async with websocket(wires, path=f"/jupyter/terminals/websocket/{session}", token=None, subprotocol="") as socket:
+    session = await new_terminal(Place(compat_server.port, "/jupyter", {"Authorization": f"token {TOKEN}"}))
+    async with websocket(
+        compat_server, path=f"/jupyter/terminals/websocket/{session}", token=None, subprotocol=""
+    ) as socket:
         assert socket.answer.status == HTTPStatus.FORBIDDEN
     for first in (b'{"AuthToken":"","columns":80,"rows":24}', b"0id\r", b"3"):
-        async with ttyd_socket(Place(wires.port, "/ttyd")) as socket:
+        async with ttyd_socket(Place(compat_server.port, "/ttyd")) as socket:
             socket.send(BINARY, first)
             opcode, payload = await socket.frame()
             assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, 4000)
-    assert (await http(wires, "DELETE", f"/api/v1/sessions/{session}", token=TOKEN)).status == 204
+    assert (await http(compat_server, "DELETE", f"/api/v1/sessions/{session}", token=TOKEN)).status == 204
 
 
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "10.0.0.1"}]
 )
-async def test_other_sites_do_not_reach_the_wires_of_others(wires, headers):
+async def test_other_sites_do_not_reach_compat_protocols(compat_server, headers):
     """Hijacking and DNS rebinding, with the credentials that a browser would send along."""
-    cookie, _ = cookie_of(await login(wires))
+    cookie, _ = cookie_of(await login(compat_server))
     for credentials in ({"Cookie": cookie}, {"Authorization": f"Bearer {TOKEN}"}):
         sent = credentials | headers
-        async with websocket(wires, path="/ttyd/ws", token=None, headers=sent, subprotocol="tty") as socket:
+        async with websocket(compat_server, path="/ttyd/ws", token=None, headers=sent, subprotocol="tty") as socket:
             assert socket.answer.status == 403
         path = f"/jupyter/terminals/websocket/1?token={TOKEN}"
-        async with websocket(wires, path=path, token=None, headers=sent, subprotocol="") as socket:
+        async with websocket(compat_server, path=path, token=None, headers=sent, subprotocol="") as socket:
             assert socket.answer.status == 403
-        answer = await http(wires, "POST", "/jupyter/api/terminals", body=b"{}", headers=sent)
+        answer = await http(compat_server, "POST", "/jupyter/api/terminals", body=b"{}", headers=sent)
         assert answer.status == 403
 
 

@@ -88,19 +88,19 @@ def test_without_viewers_it_is_read_in_bounded_portions(log):
 
 
 def test_those_that_flood_share_a_turn(log):
-    pace = ReadBudget()
+    budget = ReadBudget()
     with running("/bin/sh", "-c", FLOOD) as first, running("/bin/sh", "-c", FLOOD) as second:
-        sessions = [Session(pty, log, pace) for pty in (first, second)]
+        sessions = [Session(pty, log, budget) for pty in (first, second)]
         for session in sessions:
             read_until(session.pty, b"go")
             session.write(b"\r")
             while not session.floods:
                 wait_readable(session.pty)
                 session.pump()
-        assert pace.floods == 2
+        assert budget.floods == 2
         assert {session.allowance() for session in sessions} == {SHARED_TURN_BYTES}
         sessions[0].drain()  # as at its end
-        assert (pace.floods, sessions[1].allowance()) == (1, TURN_BYTES)
+        assert (budget.floods, sessions[1].allowance()) == (1, TURN_BYTES)
         sessions[1].write(b"it floods itself")
         assert sessions[1].allowance() == TURN_BYTES
         sessions[0].write(b"somebody types")

@@ -206,7 +206,7 @@ def test_no_secret_is_the_default_of_anything():
     assert re.search(r'^    token: .* = ""$', pathlib.Path(module.__file__).read_text(), re.MULTILINE)
 
 
-def test_the_wires_of_others_are_off_until_they_have_a_path(file):
+def test_compat_protocols_are_off_until_they_have_a_path(file):
     assert (Settings().ttyd_path, Settings().terminado_path) == ("", "")
     path = file('ttyd_path = "/tty"\n')
     settings = load({"terminado_path": "/jupyter/lab"}, {"WEB_TERMINAL_BASE_PATH": "/term"}, path)

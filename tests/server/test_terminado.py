@@ -1,4 +1,4 @@
-"""Jupyter's terminals on our server: REST, the wire, who may, and what is no message of theirs."""
+"""Jupyter's terminals on our server: REST, the protocol, permissions, and malformed messages."""
 
 from __future__ import annotations
 
@@ -89,10 +89,10 @@ async def end(place: Place, name: str) -> None:
 
 @pytest.fixture(autouse=True)
 async def as_it_was(request):
-    """After each test its terminals are ended, and our own wire on the same server works."""
+    """After each test its terminals are ended, and the native protocol on the same server works."""
     yield
-    if "wires" in request.fixturenames:
-        server = request.getfixturevalue("wires")
+    if "compat_server" in request.fixturenames:
+        server = request.getfixturevalue("compat_server")
         for name in await live(server):
             await rest(Place(server.port, "/jupyter", BEARER), "DELETE", f"/{name}")
         await none_is_left(server)
@@ -154,10 +154,10 @@ async def test_where_a_new_shell_starts(tmp_path_factory, body, directory):
             assert await run(socket, "pwd") == str(home / (directory or ""))
 
 
-async def test_a_name_that_is_asked_for_is_the_session_s(jupyter, wires):
+async def test_a_name_that_is_asked_for_is_the_session_s(jupyter, compat_server):
     made = await rest(jupyter, "POST", body=b'{"name":"build"}')
     session = made.json()["name"]
-    facts = (await http(wires, "GET", f"/api/v1/sessions/{session}", token=TOKEN)).json()
+    facts = (await http(compat_server, "GET", f"/api/v1/sessions/{session}", token=TOKEN)).json()
     assert (facts["id"], facts["name"]) == (session, "build")
 
 
@@ -176,7 +176,7 @@ async def test_the_limit_of_sessions_is_theirs_too():
         assert (answer.status, answer.json()["code"]) == (429, "session_limit")
 
 
-# --- the wire
+# --- the protocol
 
 
 async def test_a_terminal_outlives_its_connections_and_is_replayed(jupyter):
@@ -190,9 +190,9 @@ async def test_a_terminal_outlives_its_connections_and_is_replayed(jupyter):
         assert await run(socket, "echo $first") == "1"
 
 
-async def test_several_clients_see_and_type_the_same(jupyter, wires):
+async def test_several_clients_see_and_type_the_same(jupyter, compat_server):
     name = await new_terminal(jupyter)
-    async with shell(jupyter, name) as first, shell(jupyter, name) as second, connect(wires.url) as native:
+    async with shell(jupyter, name) as first, shell(jupyter, name) as second, connect(compat_server.url) as native:
         await native.attach(name)
         type_line(first, "printf '%s%s' from first")
         type_line(second, "printf '%s%s' from second")
@@ -253,10 +253,10 @@ async def test_every_byte_of_a_large_output_arrives(jupyter):
         assert hashlib.sha256(text.encode()).digest() == hashlib.sha256(expected.encode()).digest()
 
 
-async def test_output_beyond_the_log_is_told_in_the_output(wires, jupyter):
+async def test_output_beyond_the_log_is_told_in_the_output(compat_server, jupyter):
     """Another client reads on while this one does not, and the log is only so long."""
     name = await new_terminal(jupyter)
-    async with shell(jupyter, name) as slow, connect(wires.url) as quick:
+    async with shell(jupyter, name) as slow, connect(compat_server.url) as quick:
         await quick.attach(name)
         slow.writer.transport.pause_reading()
         await quick.run("seq 1 3000000", timeout=60)
@@ -265,21 +265,21 @@ async def test_output_beyond_the_log_is_told_in_the_output(wires, jupyter):
         assert "bytes of output were lost]\r\n" in seen
 
 
-async def test_a_client_that_never_reads_makes_its_program_wait(wires, jupyter):
+async def test_a_client_that_never_reads_makes_its_program_wait(compat_server, jupyter):
     """There are no acknowledgements; what has left our buffer counts as one."""
-    (worker,) = wires.workers
+    (worker,) = compat_server.workers
     async with contextlib.AsyncExitStack() as stack:
         before = worker.memory_info().rss
         stuck = [await stack.enter_async_context(shell(jupyter)) for _ in range(4)]
         for socket in stuck:
             type_line(socket, "yes 0123456789abcdefghijklmnopqrstuvwxyz")
             socket.writer.transport.pause_reading()
-        await blocked(wires, "yes")
-        printed = await live(wires)
+        await blocked(compat_server, "yes")
+        printed = await live(compat_server)
         assert len(printed) == 4
         # A window each as JSON, their logs, and what that takes to handle; not what was printed.
         assert worker.memory_info().rss - before < 8 << 20
-        assert await live(wires) == printed
+        assert await live(compat_server) == printed
         # It is heard still, and when it reads again nothing is missing.
         say(stuck[0], "stdin", "\x03")
         stuck[0].writer.transport.resume_reading()
@@ -290,36 +290,36 @@ async def test_a_client_that_never_reads_makes_its_program_wait(wires, jupyter):
 # --- who is there
 
 
-async def test_jupyter_s_scheme_opens_rest_and_websocket(wires):
-    place = Place(wires.port, "/jupyter", {"Authorization": f"token {TOKEN}"})
+async def test_jupyter_s_scheme_opens_rest_and_websocket(compat_server):
+    place = Place(compat_server.port, "/jupyter", {"Authorization": f"token {TOKEN}"})
     async with shell(place) as socket:
         assert await run(socket, "echo in") == "in"
     assert (await rest(place, "GET")).status == 200
 
 
-async def test_a_token_in_the_query_opens_the_websocket_only(wires, jupyter):
+async def test_a_token_in_the_query_opens_the_websocket_only(compat_server, jupyter):
     name = await new_terminal(jupyter)
     async with websocket(
-        wires, path=f"/jupyter/terminals/websocket/{name}?a=b&token={TOKEN}", token=None, subprotocol=""
+        compat_server, path=f"/jupyter/terminals/websocket/{name}?a=b&token={TOKEN}", token=None, subprotocol=""
     ) as socket:
         assert socket.answer.status == 101
         assert await heard(socket) == ["setup", {}]
     for path in ("/jupyter/api/terminals", f"/jupyter/api/terminals/{name}", "/ttyd/token", "/api/v1/me"):
-        assert (await http(wires, "GET", f"{path}?token={TOKEN}")).status == 401
-    async with websocket(wires, path=f"/ttyd/ws?token={TOKEN}", token=None, subprotocol="tty") as socket:
+        assert (await http(compat_server, "GET", f"{path}?token={TOKEN}")).status == 401
+    async with websocket(compat_server, path=f"/ttyd/ws?token={TOKEN}", token=None, subprotocol="tty") as socket:
         socket.send(BINARY, b"{}")
         assert await socket.frame() == (CLOSE, b"\x0f\xa0wrong token")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_token_over_http_is_remembered_in_a_cookie_that_opens_the_websocket(wires, method):
+async def test_a_token_over_http_is_remembered_in_a_cookie_that_opens_the_websocket(compat_server, method):
     """As with Jupyter: where page and server are one origin, JupyterLab sends the token with REST only."""
-    answer = await rest(Place(wires.port, "/jupyter", {"Authorization": f"token {TOKEN}"}), method)
+    answer = await rest(Place(compat_server.port, "/jupyter", {"Authorization": f"token {TOKEN}"}), method)
     pair, *flags = answer.header("set-cookie").split("; ")
-    assert pair.startswith(f"web_terminal_{wires.port}=")
+    assert pair.startswith(f"web_terminal_{compat_server.port}=")
     assert {"httponly", "path=/", "samesite=strict"} <= {flag.lower() for flag in flags}
     assert TOKEN not in pair
-    place = Place(wires.port, "/jupyter", {"Cookie": pair})
+    place = Place(compat_server.port, "/jupyter", {"Cookie": pair})
     async with shell(place) as socket:
         assert await run(socket, "echo in") == "in"
     # Whoever came with it gets no new one: a login must end at some time.
@@ -342,10 +342,10 @@ async def test_without_authentication_there_is_nothing_to_remember():
      (f"?token={TOKEN}", {"Authorization": "token wrong"}), (f"?token={TOKEN}", {"Origin": "http://evil.example"}),
      (f"?token={TOKEN}", {"Host": "evil.example"}), (f"#token={TOKEN}", {})],
 )  # fmt: skip
-async def test_without_good_credentials_there_is_no_websocket(wires, jupyter, query, headers):
+async def test_without_good_credentials_there_is_no_websocket(compat_server, jupyter, query, headers):
     name = await new_terminal(jupyter)
     path = f"/jupyter/terminals/websocket/{name}{query}"
-    async with websocket(wires, path=path, token=None, headers=headers, subprotocol="") as socket:
+    async with websocket(compat_server, path=path, token=None, headers=headers, subprotocol="") as socket:
         assert socket.answer.status in (403, 404)
 
 
@@ -386,8 +386,8 @@ async def test_an_unknown_name_is_told_at_once(jupyter, name):
 
 
 @pytest.mark.parametrize("path", ["", "/", "/a/b", "/%31", "/..", "/a-b", "/a.b", "//a", "/%c3%a9"])
-async def test_what_is_no_name_has_no_websocket(wires, path):
-    async with websocket(wires, path=f"/jupyter/terminals/websocket{path}", subprotocol="") as socket:
+async def test_what_is_no_name_has_no_websocket(compat_server, path):
+    async with websocket(compat_server, path=f"/jupyter/terminals/websocket{path}", subprotocol="") as socket:
         assert socket.answer.status == 404
 
 

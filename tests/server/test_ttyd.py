@@ -1,4 +1,4 @@
-"""ttyd's wire on our server: what its clients say is done, ignored or refused, and the session goes with them."""
+"""ttyd's protocol on our server: what its clients send is done, ignored or refused, and the session goes with them."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ async def run(socket: Socket, line: str) -> str:
 
 @pytest.fixture(autouse=True)
 async def as_it_was(request):
-    """After each test no session is left, and our own wire on the same server works."""
+    """After each test no session is left, and the native protocol on the same server works."""
     yield
-    if "wires" in request.fixturenames:
-        server = request.getfixturevalue("wires")
+    if "compat_server" in request.fixturenames:
+        server = request.getfixturevalue("compat_server")
         await none_is_left(server)
         async with connect(server.url) as connection:
             await connection.attach()
@@ -167,33 +167,33 @@ async def test_pause_stops_output_and_resume_brings_it(ttyd, tmp_path):
         assert await run(socket, "echo on") == "on"
 
 
-async def test_a_paused_client_s_program_waits(ttyd, wires):
+async def test_a_paused_client_s_program_waits(ttyd, compat_server):
     async with shell(ttyd) as socket:
         socket.send(BINARY, b"0yes\r")
         await until(socket, b"y\r\ny\r\n")
         socket.send(BINARY, b"2")
-        await blocked(wires, "yes")
-        before = await live(wires)
+        await blocked(compat_server, "yes")
+        before = await live(compat_server)
         socket.send(PING, b"now")
         while await socket.frame() != (PONG, b"now"):  # what was sent before
             pass
-        assert await live(wires) == before
+        assert await live(compat_server) == before
         socket.send(BINARY, b"0\x03")
         socket.send(BINARY, b"3")
         await until(socket, b"\r\n$ ")
 
 
-async def test_a_client_that_never_reads_makes_its_program_wait(wires, ttyd):
+async def test_a_client_that_never_reads_makes_its_program_wait(compat_server, ttyd):
     """There are no acknowledgements; what has left our buffer counts as one."""
-    (worker,) = wires.workers
+    (worker,) = compat_server.workers
     async with contextlib.AsyncExitStack() as stack:
         before = worker.memory_info().rss
         stuck = [await stack.enter_async_context(shell(ttyd)) for _ in range(4)]
         for socket in stuck:
             socket.send(BINARY, b"0yes 0123456789abcdefghijklmnopqrstuvwxyz\r")
             socket.writer.transport.pause_reading()
-        await blocked(wires, "yes")
-        printed = await live(wires)
+        await blocked(compat_server, "yes")
+        printed = await live(compat_server)
         assert len(printed) == 4
         # A window of ours each, their logs, and what that takes to handle; not what was printed.
         assert worker.memory_info().rss - before < 6 << 20
@@ -201,7 +201,7 @@ async def test_a_client_that_never_reads_makes_its_program_wait(wires, ttyd):
         for _ in range(100):
             stuck[0].writer.write((b"\x89\xfd" + bytes(4) + bytes(125)) * 500)
             await stuck[0].writer.drain()
-        assert await live(wires) == printed
+        assert await live(compat_server) == printed
         assert worker.memory_info().rss - before < 6 << 20
         # It is heard still, and when it reads again nothing is missing.
         stuck[0].send(BINARY, b"0\x03")
@@ -214,11 +214,11 @@ async def test_a_client_that_never_reads_makes_its_program_wait(wires, ttyd):
         assert set(lines[1:-2]) == {b"0123456789abcdefghijklmnopqrstuvwxyz"}
 
 
-async def test_the_tail_reaches_a_client_that_reads_late(wires, ttyd):
+async def test_the_tail_reaches_a_client_that_reads_late(compat_server, ttyd):
     async with shell(ttyd) as socket:
         socket.writer.transport.pause_reading()
         socket.send(BINARY, b"0stty -echo; seq 1 1000000; exit\r")
-        await blocked(wires, "seq")
+        await blocked(compat_server, "seq")
         socket.writer.transport.resume_reading()
         code, seen = await end_of(socket)
     assert code == 1000
@@ -231,7 +231,7 @@ async def test_the_tail_reaches_a_client_that_reads_late(wires, ttyd):
 
 
 @pytest.mark.parametrize("way", ["close frame", "abort", "before the prompt"])
-async def test_the_session_ends_with_its_connection(ttyd, wires, way):
+async def test_the_session_ends_with_its_connection(ttyd, compat_server, way):
     async with ttyd_socket(ttyd) as socket:
         socket.send(BINARY, HELLO)
         if way != "before the prompt":
@@ -241,12 +241,12 @@ async def test_the_session_ends_with_its_connection(ttyd, wires, way):
         if way == "close frame":
             socket.send(CLOSE, (1000).to_bytes(2, "big"))
             await socket.hung_up()
-    await none_is_left(wires)
+    await none_is_left(compat_server)
 
 
-async def test_it_ends_though_somebody_else_looks(ttyd, wires):
-    async with shell(ttyd) as socket, connect(wires.url) as other:
-        (session,) = await live(wires)
+async def test_it_ends_despite_another_viewer(ttyd, compat_server):
+    async with shell(ttyd) as socket, connect(compat_server.url) as other:
+        (session,) = await live(compat_server)
         await other.attach(session)
         other.command("printf '%s%s' bo th")
         await until(socket, b"both")
@@ -288,25 +288,25 @@ def basic(text: str, scheme: str = "Basic") -> dict[str, str]:
     "headers",
     [BEARER, basic(f"anybody:{TOKEN}"), basic(f":{TOKEN}"), basic(f"a:{TOKEN}", "basic")],
 )
-async def test_a_token_opens_the_handshake_and_the_token_s_route(wires, headers):
-    answer = await http(wires, "GET", "/ttyd/token", headers=headers)
+async def test_a_token_opens_the_handshake_and_the_token_s_route(compat_server, headers):
+    answer = await http(compat_server, "GET", "/ttyd/token", headers=headers)
     assert (answer.status, answer.json()) == (200, {"token": ""})
     assert answer.header("cache-control") == "no-store"
-    async with shell(Place(wires.port, "/ttyd", headers)) as socket:
+    async with shell(Place(compat_server.port, "/ttyd", headers)) as socket:
         assert await run(socket, "echo in") == "in"
 
 
-async def test_a_cookie_does(wires):
-    login = await http(wires, "POST", "/api/v1/login", body=json.dumps({"token": TOKEN}).encode())
+async def test_a_cookie_does(compat_server):
+    login = await http(compat_server, "POST", "/api/v1/login", body=json.dumps({"token": TOKEN}).encode())
     cookie = {"Cookie": login.header("set-cookie").partition(";")[0]}
-    assert (await http(wires, "GET", "/ttyd/token", headers=cookie)).status == 200
-    async with shell(Place(wires.port, "/ttyd", cookie)) as socket:
+    assert (await http(compat_server, "GET", "/ttyd/token", headers=cookie)).status == 200
+    async with shell(Place(compat_server.port, "/ttyd", cookie)) as socket:
         assert await run(socket, "echo in") == "in"
 
 
-async def test_the_hello_s_token_will_do(wires):
+async def test_the_hello_s_token_will_do(compat_server):
     hello = json.dumps({"AuthToken": TOKEN, "columns": 80, "rows": 24}).encode()
-    async with shell(Place(wires.port, "/ttyd"), hello) as socket:
+    async with shell(Place(compat_server.port, "/ttyd"), hello) as socket:
         assert await run(socket, "echo in") == "in"
 
 
@@ -315,8 +315,8 @@ async def test_the_hello_s_token_will_do(wires):
     [(HELLO, 4000), (b'{"AuthToken":"wrong"}', 4000), (b"{}", 4000), (b"0x", 4000), (b'1{"columns":1,"rows":1}', 4000),
      (b"2", 4000), (b"9", 4000), (b"", 4000), (b"{", 4400), (b"{}" * 9, 4400)],
 )  # fmt: skip
-async def test_whoever_has_none_hears_nothing(wires, first, code):
-    async with ttyd_socket(Place(wires.port, "/ttyd")) as socket:
+async def test_a_client_without_credentials_receives_nothing(compat_server, first, code):
+    async with ttyd_socket(Place(compat_server.port, "/ttyd")) as socket:
         socket.send(BINARY, first)
         assert await end_of(socket) == (code, b"")
 
@@ -327,8 +327,8 @@ async def test_whoever_has_none_hears_nothing(wires, first, code):
      {"Authorization": f"token {TOKEN}"}, {"Authorization": "Bearer wrong"}, {"Origin": "http://evil.example"},
      BEARER | {"Host": "evil.example"}],
 )  # fmt: skip
-async def test_wrong_credentials_are_refused_in_the_handshake(wires, headers):
-    async with websocket(wires, path="/ttyd/ws", token=None, headers=headers, subprotocol="tty") as socket:
+async def test_wrong_credentials_are_refused_in_the_handshake(compat_server, headers):
+    async with websocket(compat_server, path="/ttyd/ws", token=None, headers=headers, subprotocol="tty") as socket:
         assert socket.answer.status == 403
 
 
@@ -355,8 +355,8 @@ async def test_a_viewer_gets_no_shell(tmp_path):
 
 
 @pytest.mark.parametrize("subprotocol", ["", "web-terminal.v1", "TTY"])
-async def test_the_subprotocol_must_be_offered(wires, subprotocol):
-    async with websocket(wires, path="/ttyd/ws", subprotocol=subprotocol) as socket:
+async def test_the_subprotocol_must_be_offered(compat_server, subprotocol):
+    async with websocket(compat_server, path="/ttyd/ws", subprotocol=subprotocol) as socket:
         assert socket.answer.status == 400
         assert b"offer tty" in socket.answer.body
 
@@ -441,7 +441,7 @@ async def test_messages_are_limited_where_a_limit_is_set():
             assert (await end_of(socket))[0] == 4002
 
 
-async def test_input_that_nobody_reads_is_dropped_beyond_a_mebibyte(ttyd, wires):
+async def test_unread_input_is_dropped_beyond_a_mebibyte(ttyd, compat_server):
     async with shell(ttyd) as socket:
         socket.send(BINARY, b"0stty raw -echo; printf '%s%s' rea dy; sleep 1000\r")
         await until(socket, b"ready")
@@ -450,5 +450,5 @@ async def test_input_that_nobody_reads_is_dropped_beyond_a_mebibyte(ttyd, wires)
             await socket.writer.drain()
         socket.send(PING, b"there")
         assert await socket.frame() == (PONG, b"there")
-        (worker,) = wires.workers
+        (worker,) = compat_server.workers
         assert worker.memory_info().rss < 200 << 20

@@ -7,7 +7,7 @@
     0x02  client to server  input   kind, terminal bytes
     0x03  both directions   echo    kind, bytes
 
-A decoder raises errors of ``TheirError`` and nothing else, whatever it is fed.
+A decoder raises errors of ``TheirError`` and nothing else, for any input.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ACK_HEAD = b'{"type":"ack","offset":'
 
 
 class Frame(NamedTuple):
-    """One WebSocket message: text where ``text`` holds, else binary."""
+    """One WebSocket message: text where ``text`` is true, else binary."""
 
     text: bool
     payload: bytes
@@ -81,9 +81,6 @@ OUTPUT_HEAD_BYTES = _OUTPUT_HEAD.size
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
 _server_decoder: msgspec.json.Decoder[m.ServerMessage] = msgspec.json.Decoder(m.ServerMessage)
-
-encode_json = _encoder.encode
-"""A message of either side as JSON bytes."""
 
 
 def encode(message: msgspec.Struct) -> Frame:
@@ -117,7 +114,7 @@ def text_length(data: bytes) -> int:
     """How much of ``data`` to send now as text: all of it, or all but a character still incomplete at its end.
 
     A character is at most four bytes (RFC 3629), so at most three bytes ever wait. Bytes that are no UTF-8 at all
-    are not held back.
+    are not kept back.
     """
     for back in range(1, min(3, len(data)) + 1):
         byte = data[-back]
@@ -157,7 +154,7 @@ def input_bytes(message: m.Input) -> bytes:
 def decode_client(
     subprotocol: Subprotocol, text: bool, payload: bytes, limit_bytes: int
 ) -> m.ClientMessage | InputBytes | EchoBytes:
-    """What a client said.
+    """A client's message.
 
     Raises:
         MessageTooBig: above ``limit_bytes``.
@@ -178,7 +175,7 @@ def decode_client(
 
 
 def decode_server(subprotocol: Subprotocol, text: bool, payload: bytes) -> m.ServerMessage | OutputBytes | EchoBytes:
-    """What a server said; output of either subprotocol comes as ``OutputBytes``.
+    """A server's message; output of either subprotocol comes as ``OutputBytes``.
 
     Raises:
         UnsupportedData, InvalidText, Malformed: as in ``decode_client``.
@@ -210,7 +207,7 @@ def _decode_text(decoder: msgspec.json.Decoder[_T], payload: bytes) -> _T:
     try:
         return decoder.decode(payload)
     except msgspec.ValidationError as error:
-        raise Malformed(f"no message of this protocol: {error}") from error
+        raise Malformed(f"not a message of this protocol: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # msgspec reports bad UTF-8 inside a JSON string in its own ways, so look before blaming the JSON.
         try:
@@ -227,7 +224,7 @@ def _from_encoding(data: str, encoding: m.Encoding, kind: str) -> bytes:
         try:
             return data.encode()
         except UnicodeEncodeError as error:
-            raise InvalidText(f"{kind} holds a lone surrogate at character {error.start}") from error
+            raise InvalidText(f"{kind} contains a lone surrogate at character {error.start}") from error
     try:
         return binascii.a2b_base64(data, strict_mode=True)
     except (binascii.Error, ValueError) as error:

@@ -1,7 +1,7 @@
 """Which message is legal when: one table, read by both sides.
 
 Both sides feed every message they send and receive into a ``Conversation``; it moves the one state or refuses.
-Three rules are in the table and nowhere else. Before authentication only ``authenticate`` and ``close`` are heard.
+Three rules are in the table and nowhere else. Before authentication only ``authenticate`` and ``close`` are accepted.
 While an attach is answered nothing for a session may come, since there is none yet. Input that crosses
 ``process_exited`` on the way is legal and without effect: the client could not have known.
 """
@@ -37,7 +37,7 @@ def _stay(state: State, *types: type[msgspec.Struct]) -> dict[tuple[State, type[
     return {(state, type_): state for type_ in types}
 
 
-# Any time after authentication. The binary subprotocol's forms of a message stand beside the JSON ones.
+# Any time after authentication. The binary subprotocol's forms of a message stand next to the JSON ones.
 _ANY_TIME_CLIENT = (m.Ping, m.Echo, EchoBytes)
 _ANY_TIME_SERVER = (m.Pong, m.Echo, EchoBytes, m.Error, m.ConnectionStatus)
 _TO_SESSION = (m.Input, InputBytes, m.Command, m.Resize, m.Signal, m.Ack)
@@ -78,7 +78,7 @@ TABLE: dict[Side, dict[tuple[State, type[msgspec.Struct]], State]] = {
 
 
 def allowed(side: Side, state: State) -> tuple[str, ...]:
-    """Types that ``side`` may send in ``state``, as named on the wire."""
+    """Types that ``side`` may send in ``state``, by their ``type`` fields."""
     return tuple(sorted({m.kind(type_) for at, type_ in TABLE[side] if at is state}))
 
 

@@ -1,4 +1,4 @@
-"""Errors that a peer is told about, each with its row in ``error_codes``."""
+"""Errors that are reported to the peer, each with its row in ``error_codes``."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a new session should be; whatever is left out comes from the server's settings."""
+    """What a new session should be; what is left out comes from the server's settings."""
 
     name: str | None = None
     shell: str | None = None
@@ -55,7 +55,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
-    """Fields that hold their default are not sent."""
+    """Fields with their default value are not sent."""
 
 
 class _Request(_Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,7 +197,7 @@ class Pong(_Message, tag="pong", frozen=True, kw_only=True):
 
 
 class Error(_Message, tag="error", frozen=True, kw_only=True):
-    """``fatal`` says that a close frame follows."""
+    """``fatal`` means that a close frame follows."""
 
     code: str
     message: str
@@ -245,5 +245,5 @@ ServerMessage = (
 
 
 def kind(message: msgspec.Struct | type[msgspec.Struct]) -> str:
-    """The ``type`` on the wire of a message or of a class of messages."""
+    """The ``type`` field of a message or of a class of messages."""
     return str(message.__struct_config__.tag)

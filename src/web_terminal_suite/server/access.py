@@ -1,6 +1,6 @@
-"""Who may enter, to read or to write: tokens, the login cookie, the allow-lists for Host and Origin.
+"""Authentication and authorisation: tokens, the login cookie, the allow-lists for Host and Origin.
 
-Decides only; the handshake and the auth middleware ask it. Middleware does not run in a WebSocket handshake (that is
+It only decides; the handshake and the auth middleware ask it. Middleware does not run in a WebSocket handshake (that is
 how CVE-2026-39987 happened), so both ask here.
 """
 
@@ -30,7 +30,7 @@ _ADDRESSES_REMEMBERED = 10_000
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """What somebody may do. ``until`` is the epoch second the login ends, ``None`` where a token came along itself."""
+    """An authenticated user and its role. ``until`` is the epoch second the login ends, ``None`` for a token."""
 
     user: str
     role: str
@@ -43,7 +43,7 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class Denied(Exception):
-    """No grant; ``reason`` may be told to the other side."""
+    """Access is refused; ``reason`` may be sent to the client."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +51,7 @@ class Denied(Exception):
 
 
 class TooManyFailures(Denied):
-    """No grant, and no look at what was offered either."""
+    """Access is refused without a look at the credentials."""
 
 
 class Access:
@@ -59,21 +59,21 @@ class Access:
 
     def __init__(self, settings: Settings, port: int) -> None:
         self._settings = settings
-        self._grants: dict[bytes, Principal] = {}
+        self._principals: dict[bytes, Principal] = {}
         if settings.token:
-            self._grants[_digest(settings.token)] = Principal(OWNER, "owner")
+            self._principals[_digest(settings.token)] = Principal(OWNER, "owner")
         for name, user in settings.users.items():
-            self._grants[_digest(user.token)] = Principal(name, user.role)
-        self._by_user = {grant.user: grant for grant in self._grants.values()}
+            self._principals[_digest(user.token)] = Principal(name, user.role)
+        self._by_user = {principal.user: principal for principal in self._principals.values()}
         # A changed token must end every login made with the old one, so cookies are signed with all of them.
-        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._grants))).digest()
+        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
         self._serializer = URLSafeTimedSerializer(secret, salt="login")
         # Cookies ignore ports, and several servers may run on one machine.
         self.cookie_name = f"web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    # --- where from
+    # --- Host and Origin
 
     def check_host(self, host: str | None) -> None:
         """Refuse names we do not serve, which is what DNS rebinding needs.
@@ -86,7 +86,7 @@ class Access:
             raise Denied(f"host {name[:100]!r} is not allowed; allow it with --allow-host {name[:100]}")
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
-        """Refuse pages of other sites. Programs send no Origin, and authenticate like everybody.
+        """Refuse pages of other sites. Programs send no Origin, and authenticate like every client.
 
         Raises:
             Denied: with the header's value and the remedy.
@@ -98,27 +98,27 @@ class Access:
             return
         raise Denied(f"origin {origin[:100]!r} is not allowed; allow it with --allow-origin {origin[:100]}")
 
-    # --- who
+    # --- credentials
 
     def by_token(self, token: str) -> Principal:
-        """The grant of a token.
+        """The principal of a token.
 
         Raises:
-            Denied: nobody has this token.
+            Denied: no user has this token.
         """
         offered = _digest(token)
-        for digest, grant in self._grants.items():
+        for digest, principal in self._principals.items():
             if hmac.compare_digest(digest, offered):
-                return grant
+                return principal
         raise Denied("wrong token")
 
     def by_headers(
         self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
     ) -> Principal | None:
-        """The grant that a request's headers carry; ``None`` where they carry none. ``scheme`` will do beside Bearer.
+        """The principal of a request's credentials, ``None`` without any. ``scheme`` is accepted as well as Bearer.
 
         Raises:
-            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
+            TooManyFailures: ``address`` sent too many wrong tokens lately.
             Denied: they carry one that is wrong or over.
         """
         if not self._settings.has_authentication:
@@ -128,9 +128,9 @@ class Access:
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
 
-    def cookie(self, grant: Principal) -> str:
-        """The cookie's value that stands for ``grant`` from now on."""
-        return str(self._serializer.dumps(grant.user))
+    def cookie(self, principal: Principal) -> str:
+        """The cookie's value that stands for ``principal`` from now on."""
+        return str(self._serializer.dumps(principal.user))
 
     def _by_cookie(self, value: str) -> Principal:
         try:
@@ -140,22 +140,22 @@ class Access:
         except (BadSignature, ValueError) as error:
             raise Denied("wrong cookie") from error
         # The role is the present one: a user may have been given another since the login.
-        grant = self._by_user.get(user) if isinstance(user, str) else None
-        if grant is None:
+        principal = self._by_user.get(user) if isinstance(user, str) else None
+        if principal is None:
             raise Denied("wrong cookie")
         until = made.timestamp() + self._settings.login_seconds
         if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
             raise Denied("the login is over")
-        return Principal(grant.user, grant.role, until)
+        return Principal(principal.user, principal.role, until)
 
-    # --- how often
+    # --- rate limit
 
     def try_token(self, token: str, address: str) -> Principal:
-        """The grant of a token that somebody at ``address`` offers; a wrong one counts.
+        """The principal of a token that a client at ``address`` sends; a wrong one counts.
 
         Raises:
-            TooManyFailures: ``address`` guessed wrong too often lately to be heard.
-            Denied: nobody has this token.
+            TooManyFailures: ``address`` sent too many wrong tokens lately.
+            Denied: no user has this token.
         """
         if not self.may_try(address):
             limit = self._settings.login_attempts_per_minute
@@ -224,8 +224,8 @@ def _allowed_hosts(settings: Settings) -> frozenset[str]:
 
 
 def _cookie(header: str | None, name: str) -> str | None:
-    # By hand: http.cookies gives up at the first cookie it cannot read, and other servers on this machine, whose
-    # cookies come along because cookies ignore ports, put anything into theirs.
+    # By hand: http.cookies gives up at the first cookie it cannot parse. Cookies ignore ports, so those of other
+    # servers on this machine are in the header too, in any format.
     for pair in (header or "").split(";"):
         key, _, value = pair.partition("=")
         if key.strip() == name:

@@ -1,6 +1,6 @@
-"""What a worker and the PTY host say to each other: msgpack messages over ``SOCK_SEQPACKET``, with descriptors.
+"""Messages between a worker and the PTY host: msgpack over ``SOCK_SEQPACKET``, with descriptors.
 
-One packet is one message; descriptors travel beside it as ``SCM_RIGHTS`` (unix(7)). Requests carry an id that their
+One packet is one message; descriptors travel with it as ``SCM_RIGHTS`` (unix(7)). Requests carry an id that their
 answer repeats; notices carry none.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The kernel refuses packets above its socket buffer (net.core.wmem_default, 212,992 bytes where not raised).
 PACKET_BYTES = 160 * 1024
-# Terminal, arena and link: the most that goes with one message.
+# Terminal, arena and follower channel: the most that goes with one message.
 _MAX_DESCRIPTORS = 3
 
 
@@ -32,7 +32,7 @@ SERIAL_DIGITS = 8
 
 
 def host_of(session: str) -> int:
-    """The number of the host that has a session of this id; 0 for what is no id at all."""
+    """The number of the host that has a session of this id; 0 for a string that is not an id."""
     try:
         return int(session[SERIAL_DIGITS : SERIAL_DIGITS + 1], 16)
     except ValueError:
@@ -47,7 +47,7 @@ class Caller(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the table says of a session."""
+    """What the table has of a session."""
 
     id: str
     name: str
@@ -73,39 +73,39 @@ class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fi
 
 
 class CreateSession(_Packet, tag=1, frozen=True, kw_only=True):
-    """Start a shell; with ``join`` the asking worker becomes its pump, and ``tied`` ends it when that lets go of it."""
+    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches."""
 
     id: int
-    who: Caller
+    caller: Caller
     spec: SessionSpec
-    join: bool
+    attach: bool
     tied: bool = False
 
 
-class JoinSession(_Packet, tag=2, frozen=True, kw_only=True):
-    """Hold a session, for this worker's first viewer of it."""
+class AttachSession(_Packet, tag=2, frozen=True, kw_only=True):
+    """Attach this worker to a session, for its first viewer of it."""
 
     id: int
-    who: Caller
+    caller: Caller
     session: str
 
 
 class GetSession(_Packet, tag=3, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     session: str
 
 
 class ListSessions(_Packet, tag=4, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     limit: int
     after: str | None
 
 
 class UpdateSession(_Packet, tag=5, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     session: str
     name: str | None = None
     cols: int | None = None
@@ -114,20 +114,20 @@ class UpdateSession(_Packet, tag=5, frozen=True, kw_only=True):
 
 class TouchSession(_Packet, tag=6, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     session: str
 
 
 class SignalSession(_Packet, tag=7, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     session: str
     number: int
 
 
 class DestroySession(_Packet, tag=8, frozen=True, kw_only=True):
     id: int
-    who: Caller
+    caller: Caller
     session: str
 
 
@@ -139,9 +139,9 @@ class GetStats(_Packet, tag=9, frozen=True, kw_only=True):
 
 
 class ViewerCount(_Packet, tag=20, frozen=True, kw_only=True):
-    """How many viewers this worker has of a session; with 0 it has let go of it.
+    """How many viewers this worker has of a session; with 0 it has detached.
 
-    ``lost_arena`` is one that came with the session and could not be taken, to be brought again next time.
+    ``lost_arena`` came with the session but could not be received; the host must send it again next time.
     """
 
     session: str
@@ -167,23 +167,23 @@ class SizeSet(_Packet, tag=22, frozen=True, kw_only=True):
 
 
 class AttachReply(_Packet, tag=40, frozen=True, kw_only=True):
-    """A session to hold. Descriptors: the terminal's master (none once ended), then the arena's memfd where
-    ``brings_arena``, then the link to the pump where not ``pumping`` and there is one."""
+    """An attached session. Descriptors: the terminal's master (none once ended), then the arena's memfd where
+    ``brings_arena``, then, where ``brings_channel``, the follower channel to the pump."""
 
     id: int
-    facts: SessionInfo
+    info: SessionInfo
     arena: int
     slot: int
     log_size: int
     pumping: bool
     brings_master: bool
     brings_arena: bool
-    brings_link: bool
+    brings_channel: bool
 
 
 class InfoReply(_Packet, tag=41, frozen=True, kw_only=True):
     id: int
-    facts: SessionInfo
+    info: SessionInfo
 
 
 class ListReply(_Packet, tag=42, frozen=True, kw_only=True):
@@ -223,19 +223,19 @@ class BecomePump(_Packet, tag=60, frozen=True, kw_only=True):
 
 
 class FollowerAdded(_Packet, tag=61, frozen=True, kw_only=True):
-    """Another worker follows the session you pump; one descriptor, the link to it."""
+    """Another worker follows the session you pump; one descriptor, the follower channel."""
 
     session: str
 
 
 class PumpChanged(_Packet, tag=62, frozen=True, kw_only=True):
-    """The session has a new pump; one descriptor, the link to it."""
+    """The session has a new pump; one descriptor, the follower channel."""
 
     session: str
 
 
 class ShellExited(_Packet, tag=63, frozen=True, kw_only=True):
-    """The shell was reaped: drain its terminal and say ``PumpDrained``."""
+    """The shell was reaped: drain its terminal and send ``PumpDrained``."""
 
     session: str
 
@@ -251,7 +251,7 @@ class SessionEnded(_Packet, tag=64, frozen=True, kw_only=True):
 
 
 class SessionUpdated(_Packet, tag=65, frozen=True, kw_only=True):
-    """Somebody elsewhere renamed or resized a session you hold."""
+    """A session you are attached to was renamed or resized elsewhere."""
 
     session: str
     name: str
@@ -261,7 +261,7 @@ class SessionUpdated(_Packet, tag=65, frozen=True, kw_only=True):
 
 Request = (
     CreateSession
-    | JoinSession
+    | AttachSession
     | GetSession
     | ListSessions
     | UpdateSession
@@ -365,7 +365,7 @@ class Channel:
             if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):
                 return False
             if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
-                return True  # the other side is gone, which receive() says; nothing is left to deliver to
+                return True  # the other side is gone, which receive() reports
             raise
         return True
 

@@ -5,7 +5,7 @@ its own. A ``Log`` is one slot of it: a ring of ``capacity`` bytes and two count
 log (it *pumps* the session); any process that maps the arena may follow it with a cursor.
 
 Layout: for each slot two counters of 8 bytes and its *opening*, the first bytes of the session's output; then the
-rings, where the rest goes round. Most sessions of a full server have said little more than a prompt, and eight of
+rings, where the rest goes round. Most sessions of a full server have written little more than a prompt, and eight of
 those share a page, where a ring would take one each. The writer first raises ``claimed`` over the bytes it is about to
 overwrite, then writes, then publishes ``end``. A reader copies, then looks at ``claimed`` again: what it copied is good
 only if it was not claimed meanwhile.
@@ -74,7 +74,7 @@ class Arena:
         return Log(self, slot)
 
     def clear(self, slot: int) -> None:
-        """Give a slot's memory back to the kernel and set its counters to zero; nobody may still use it."""
+        """Give a slot's memory back to the kernel and set its counters to zero. The slot must not be in use."""
         self._map.madvise(mmap.MADV_REMOVE, _HEAD_BYTES + slot * self.capacity, self.capacity)
         self.view[slot * _SLOT_HEAD_BYTES : (slot + 1) * _SLOT_HEAD_BYTES] = bytes(_SLOT_HEAD_BYTES)
 
@@ -132,7 +132,7 @@ class Log:
     def fill(self, read_into: Callable[[Sequence[memoryview]], int], limit_bytes: int) -> int:
         """Let ``read_into`` write straight into the ring; the bytes appended, as it returned them.
 
-        Whatever it raises passes through, and nothing is appended then.
+        Its exceptions pass through, and nothing is appended then.
         """
         words = self._words
         end = words[self._end]

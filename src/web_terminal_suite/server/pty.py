@@ -103,7 +103,7 @@ class Pty:
             return 0
         except OSError as error:
             if error.errno == errno.EIO:
-                return len(data)  # nobody is left to read it, and the end is announced by read_into
+                return len(data)  # no process reads it any more; read_into reports the end
             raise
 
     def resize(self, size: Size) -> None:
@@ -141,7 +141,7 @@ class OpenedPty(NamedTuple):
 
 
 def open_terminal() -> OpenedPty:
-    """A fresh pseudo-terminal, whose master is the caller's to close.
+    """A fresh pseudo-terminal, whose master the caller must close.
 
     Raises:
         SpawnFailed: out of pseudo-terminals or descriptors.
@@ -211,7 +211,7 @@ def _launch(argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
         )
     except OSError as error:
         if error.errno in _NO_SUCH_PROGRAM:
-            _find(argv[0], "")  # says it better, if it is the program's fault
+            _find(argv[0], "")  # reports it better, if the program is at fault
         raise _not_started(argv[0], error) from error
     finally:
         if home is not None:
@@ -223,14 +223,15 @@ def _check_text(request: SpawnRequest) -> None:
     """Refuse what execve(2) cannot carry."""
     for what, text in (("argument", "".join(request.argv)), ("working directory", request.cwd or "")):
         if "\0" in text:
-            raise SpawnFailed(ErrorCode.BAD_ARGUMENT, f"{what} holds a NUL character")
+            raise SpawnFailed(ErrorCode.BAD_ARGUMENT, f"{what} contains a NUL character")
     for name, value in request.env.items():
         if not name or "=" in name or "\0" in name:
             raise SpawnFailed(
-                ErrorCode.BAD_ENVIRONMENT, f"environment variable {name[:40]!r} is no name: empty, or holds = or NUL"
+                ErrorCode.BAD_ENVIRONMENT,
+                f"environment variable {name[:40]!r} is not a name: it is empty, or contains = or NUL",
             )
         if "\0" in value:
-            raise SpawnFailed(ErrorCode.BAD_ENVIRONMENT, f"environment variable {name[:40]!r} holds a NUL character")
+            raise SpawnFailed(ErrorCode.BAD_ENVIRONMENT, f"environment variable {name[:40]!r} contains a NUL character")
 
 
 def _change_directory(path: str) -> None:
@@ -250,7 +251,7 @@ def _command(request: SpawnRequest) -> tuple[str, ...]:
     program = request.argv[0]
     if "/" in program and not set_limits:
         program = os.path.abspath(program)
-    else:  # prlimit would fail too late to be told of
+    else:  # prlimit would fail too late to be reported
         program = _find(program, request.env.get("PATH", os.defpath))
     argv = (program, *request.argv[1:])
     if not set_limits:

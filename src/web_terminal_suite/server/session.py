@@ -1,8 +1,8 @@
 """A shell's life: a pseudo-terminal, its log and the viewers that follow it. No sockets and no messages.
 
-Whoever reads the terminal into the log *pumps* the session: the worker with its first viewer, or the PTY host while
-nobody looks. Pressure becomes waiting in one place, ``Session.allowance``: when the viewer that is furthest ahead
-lacks credit, the terminal is not read, the kernel's buffer fills and the program waits.
+The process that reads the terminal into the log *pumps* the session: the worker with its first viewer, or the PTY host
+while the session has no viewer. Back-pressure is applied in one place, ``Session.allowance``: when the viewer that is
+furthest ahead lacks credit, the terminal is not read, the kernel's buffer fills and the program waits.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.log import Log
     from web_terminal_suite.server.pty import Pty
 
-# Read at once from a session that floods while nobody else is at work, and from one that must not keep others waiting.
+# Read at once from a session that floods while no other is active, and from one that must not keep others waiting.
 TURN_BYTES = 32 * 1024
 SHARED_TURN_BYTES = 8 * 1024
-# Who has typed is taken to go on typing for so long.
+# How long a user is assumed to go on typing after a keystroke.
 _TYPING_SECONDS = 1.0
 # So much in a turn that ends the terminal's output for now: the program is likely to go on.
 BULK_BYTES = 4 * 1024
@@ -63,7 +63,7 @@ class Pumped(Enum):
 
 
 class Viewer(Protocol):
-    """Somebody who follows a session's log."""
+    """Follows a session's log."""
 
     def credit_end(self) -> int:
         """One past the last offset this viewer may be sent before it acknowledges more."""
@@ -89,7 +89,7 @@ class Cursor:
         """Append the next ``count`` bytes to ``buffer``; gives the offset they start at.
 
         Raises:
-            Overrun: they fell out of the log; ``skip`` to its start and say so.
+            Overrun: they fell out of the log; ``skip`` to its start and report the gap.
         """
         offset = self.window.sent
         self.log.append_to(buffer, offset, count)
@@ -126,29 +126,29 @@ class ReadBudget:
 class Session:
     """A terminal, its log, its viewers, and input the terminal has not taken yet.
 
-    ``pace`` is shared by all sessions that one loop pumps. ``floods`` holds while there is more than a turn's share.
+    ``budget`` is shared by all sessions that one loop pumps. ``floods`` is true while more than a turn's share is left.
     """
 
-    __slots__ = ("_input", "_input_bytes", "floods", "log", "pace", "pty", "viewers")
+    __slots__ = ("_input", "_input_bytes", "budget", "floods", "log", "pty", "viewers")
 
-    def __init__(self, pty: Pty, log: Log, pace: ReadBudget | None = None) -> None:
+    def __init__(self, pty: Pty, log: Log, budget: ReadBudget | None = None) -> None:
         self.pty = pty
         self.log = log
-        self.pace = pace or ReadBudget()
+        self.budget = budget or ReadBudget()
         self.floods = False
         self.viewers: list[Viewer] = []
         self._input: deque[memoryview] | None = None
         self._input_bytes = 0
 
     def note_flood(self, floods: bool) -> None:
-        """This session has more to say than its share, or no more."""
+        """This session has more output than its share, or no longer does."""
         if floods != self.floods:
             self.floods = floods
-            self.pace.floods += 1 if floods else -1
+            self.budget.floods += 1 if floods else -1
 
     def allowance(self) -> int:
         """Bytes that may be read from the terminal now; without viewers only the turn bounds it."""
-        share = self.pace.share(self)
+        share = self.budget.share(self)
         if not self.viewers:
             return share
         furthest = 0
@@ -183,7 +183,7 @@ class Session:
         return result
 
     def drain(self) -> None:
-        """Read what the kernel still holds of a process that ended, whatever the viewers' credit.
+        """Read what the kernel still has of a process that ended, regardless of the viewers' credit.
 
         Windows are at most half the log and the kernel holds less than the other half, so nothing is lost. The bound
         matters when a background process still writes.
@@ -203,7 +203,7 @@ class Session:
 
     def write(self, data: bytes | memoryview) -> bool:
         """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
-        self.pace.typed, self.pace.typed_at = self.pty.pid, monotonic()
+        self.budget.typed, self.budget.typed_at = self.pty.pid, monotonic()
         if self._input is not None:
             if self._input_bytes + len(data) > INPUT_BYTES:
                 return False

@@ -34,7 +34,7 @@ class SettingsError(Exception):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who may log in. ``owner`` sees every session, ``user`` its own, ``viewer`` all but may only read."""
+    """A user who may log in. ``owner`` sees every session, ``user`` its own, ``viewer`` all but may only read."""
 
     token: str
     role: Role = "user"

@@ -70,7 +70,7 @@ def test_a_viewer_creates_nothing_and_changes_nothing_but_sees_all():
     refused("forbidden", table.find, LOOKER, entry.id, to_change=True)
 
 
-def test_another_users_session_is_told_apart_from_none_by_nobody():
+def test_another_users_session_looks_like_none():
     table = filled("ann", "ann")
     entry, expired = table
     table.expire(expired)
@@ -82,8 +82,8 @@ def test_another_users_session_is_told_apart_from_none_by_nobody():
             assert message == f"no session has the id {id!r}"
     assert table.find(ANN, entry.id) is entry
     assert table.find(OWNER, entry.id, to_change=True) is entry
-    for who in (ANN, OWNER, LOOKER):
-        refused("session_expired", table.find, who, expired.id)
+    for caller in (ANN, OWNER, LOOKER):
+        refused("session_expired", table.find, caller, expired.id)
 
 
 def test_the_expired_that_are_remembered_are_bounded():
@@ -140,13 +140,13 @@ def test_the_idle_are_ordered_by_when_their_last_viewer_left():
     assert table.longest_idle() is first
     table.touch(first, 10.0)
     assert table.longest_idle() is second
-    second.holders["worker"] = 1
+    second.attachments["worker"] = 1
     table.viewed(second, 11.0)
     assert (second.idle_since, table.longest_idle()) == (None, third)
     table.touch(second, 12.0)
     assert second.idle_since is None
     table.touch(third, 13.0)
-    second.holders.clear()
+    second.attachments.clear()
     table.viewed(second, 14.0)
     assert second.idle_since == 14.0
     order = []

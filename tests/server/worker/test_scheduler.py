@@ -81,12 +81,12 @@ class Worker:
         read_until(pty, b"go")
         arena = Arena.create(CAPACITY)
         self._stack.callback(arena.close)
-        facts = ipc.SessionInfo(
+        info = ipc.SessionInfo(
             id=str(number), name="s", user="u", state="running", pid=pty.pid, command=("sh",), cols=80, rows=24,
             offset=0, viewers=1, created=0.0, idle_seconds=0.0,
         )  # fmt: skip
         attachment = Attachment(
-            facts,
+            info,
             Session(pty, arena.log(0), self.scheduler),
             owner=self._client,
             loop=self.loop,

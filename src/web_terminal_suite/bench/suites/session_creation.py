@@ -284,7 +284,7 @@ async def _session_state_operations_in_process(context: BenchmarkContext) -> Asy
         table.touch(table.find(who, entry.id, to_change=True), 1.0)
 
     def read_state() -> None:
-        table.find(who, entry.id).facts(1.0, 1.0)
+        table.find(who, entry.id).info(1.0, 1.0)
 
     act = {"rename": rename, "resize": resize, "touch": touch, "read": read_state}[context.parameter]
 

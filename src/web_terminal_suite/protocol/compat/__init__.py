@@ -1,1 +1,1 @@
-"""The protocols of other web terminals that the server speaks too, both directions. No I/O."""
+"""The protocols of other web terminals that the server also implements, in both directions. No I/O."""

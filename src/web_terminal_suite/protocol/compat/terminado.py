@@ -1,9 +1,9 @@
-"""The wire of terminado, which Jupyter Server and JupyterLab speak: JSON arrays whose first item is their kind.
+"""The protocol of terminado, which Jupyter Server and JupyterLab use: JSON arrays whose first item is their kind.
 
-As terminado 0.18.1 speaks it (``terminado/websocket.py``). No subprotocol is named, no credit given, and output carries
+As in terminado 0.18.1 (``terminado/websocket.py``). No subprotocol is named, no credit given, and output carries
 no offsets. Terminals are text there: bytes that are not UTF-8 come as replacement characters.
 
-A decoder raises errors of ``TheirError`` and nothing else, whatever it is fed.
+A decoder raises errors of ``TheirError`` and nothing else, for any input.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def resize(size: Size) -> Frame:
 
 
 def decode_client(payload: bytes) -> ClientMessage | None:
-    """What a client said, or ``None`` for a size without numbers, which terminado ignores too.
+    """A client's message, or ``None`` for a size without numbers, which terminado ignores too.
 
     Raises:
-        Malformed: not a JSON array, or not of this wire's shape.
+        Malformed: not a JSON array, or not of this protocol's shape.
     """
     match _array(payload):
         case ["stdin", str(text), *_]:
@@ -82,10 +82,10 @@ def output(text: str) -> Frame:
 
 
 def decode_server(payload: bytes) -> ServerMessage:
-    """What a server said.
+    """A server's message.
 
     Raises:
-        Malformed: not a JSON array, or not of this wire's shape.
+        Malformed: not a JSON array, or not of this protocol's shape.
     """
     match _array(payload):
         case ["stdout", str(text), *_]:
@@ -119,7 +119,7 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise InvalidText(f"terminado's wire is text: byte 0x{data[error.start]:02x} at {error.start}") from error
+        raise InvalidText(f"terminado's protocol is text: byte 0x{data[error.start]:02x} at {error.start}") from error
 
 
 def _shown(array: list[object]) -> str:

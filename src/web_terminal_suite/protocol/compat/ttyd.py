@@ -1,10 +1,10 @@
-"""The wire of ttyd, subprotocol ``tty``: one byte says what a frame is, the rest is its content.
+"""The protocol of ttyd, subprotocol ``tty``: the first byte is a frame's kind, the rest is its content.
 
-As ttyd 1.7.7 speaks it (``src/server.h``, ``src/protocol.c`` of tsl0922/ttyd). A client's first frame is JSON, whose
+As in ttyd 1.7.7 (``src/server.h``, ``src/protocol.c`` of tsl0922/ttyd). A client's first frame is JSON, whose
 opening brace is its kind; it starts the shell. Output carries no offsets: a session lives as long as its connection.
-Every frame of both sides is binary; text is heard as well, since ttyd does not tell them apart.
+Every frame of both sides is binary; text is accepted as well, since ttyd does not tell them apart.
 
-A decoder raises errors of ``TheirError`` and nothing else, whatever it is fed.
+A decoder raises errors of ``TheirError`` and nothing else, for any input.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flow(Enum):
-    """What a client says when it falls behind in drawing, and when it has caught up."""
+    """What a client sends when it falls behind in drawing, and when it has caught up."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -105,7 +105,7 @@ def flow(word: Flow) -> Frame:
 
 
 def decode_client(payload: bytes) -> ClientMessage:
-    """What a client said.
+    """A client's message.
 
     Raises:
         UnsupportedData: empty, or of a kind that clients do not send.
@@ -145,7 +145,7 @@ def preferences(values: dict[str, object]) -> Frame:
 
 
 def decode_server(payload: bytes) -> ServerMessage:
-    """What a server said.
+    """A server's message.
 
     Raises:
         UnsupportedData: empty, or of a kind that servers do not send.

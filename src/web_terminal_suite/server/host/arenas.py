@@ -23,7 +23,7 @@ class Arenas:
         return number, slot, self._arenas[number].log(slot)
 
     def give_back(self, number: int, slot: int) -> None:
-        """Nobody reads the slot's log any more."""
+        """Release a slot whose log has no reader any more."""
         self._arenas[number].clear(slot)
         self._free.append((number, slot))
 

@@ -32,7 +32,7 @@ class EventLoop:
         return time.monotonic()
 
     def watch(self, fd: int, events: int, handler: Callable[[int], None]) -> None:
-        """Call ``handler`` with the ready events whenever ``fd`` is ready; replaces what was asked before."""
+        """Call ``handler`` with the ready events whenever ``fd`` is ready; replaces an earlier handler."""
         if fd in self._handlers:
             self._epoll.modify(fd, events)
         else:
@@ -40,7 +40,7 @@ class EventLoop:
         self._handlers[fd] = handler
 
     def forget(self, fd: int) -> None:
-        """Stop watching. To be called before a descriptor that others hold too is closed: epoll would keep it."""
+        """Stop watching. Call it before a descriptor that other processes have too is closed: epoll would keep it."""
         if self._handlers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 

@@ -1,4 +1,4 @@
-"""The host at work: what workers ask about sessions, and the loop that hears them.
+"""The host process: the requests of workers about sessions, and the loop that receives them.
 
 Forked by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("web_terminal_suite.host")
 
-# A shell's path and arguments together; far below a packet, far above what anybody types.
+# A shell's path and arguments together; far below a packet, far above what a user types.
 _COMMAND_BYTES = 32 * 1024
 
 
@@ -48,20 +48,20 @@ class Host:
         self._loop = loop
         self._table = SessionTable(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
         self._arenas = Arenas(settings.log_size)
-        self._workers = WorkerChannels(loop, self._hear, self._lose)
-        self._endings = Termination(settings, loop, self._table, self._arenas, self._workers)
-        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._endings)
-        self._pace = ReadBudget()
+        self._workers = WorkerChannels(loop, self._on_message, self._lose)
+        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers)
+        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
+        self._budget = ReadBudget()
         self._created = self._failed = 0
         self._base_environment = _shell_environment(settings)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
-        # Opened before it is needed, so that whoever waits for a shell does not wait for its terminal too.
+        # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
         self._terminal = _a_terminal()
         self._control = control
         self._handlers: dict[type, Callable[..., None]] = {
             ipc.CreateSession: self._create,
-            ipc.JoinSession: self._join,
+            ipc.AttachSession: self._attach,
             ipc.GetSession: self._read,
             ipc.ListSessions: self._list,
             ipc.UpdateSession: self._change,
@@ -71,11 +71,11 @@ class Host:
             ipc.GetStats: self._count,
             ipc.ViewerCount: self._pumps.viewers,
             ipc.PumpDrained: self._pumps.drained,
-            ipc.SizeSet: self._sized,
+            ipc.SizeSet: self._note_size,
         }
         control.setblocking(False)
         loop.watch(control.fileno(), READ, self._on_control)
-        loop.on_signals({signal.SIGCHLD: self._endings.reap, signal.SIGTERM: self._endings.shut_down})
+        loop.on_signals({signal.SIGCHLD: self._termination.reap, signal.SIGTERM: self._termination.shut_down})
 
     def _on_control(self, _events: int) -> None:
         """A new worker's end of its channel; the supervisor gone means that we go too."""
@@ -84,14 +84,14 @@ class Host:
         except BlockingIOError:
             return
         if not packet:
-            self._endings.shut_down()
+            self._termination.shut_down()
             return
         self._workers.arrive(socket.socket(fileno=fds[0]))
 
     def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)
 
-    def _hear(self, worker: WorkerChannel, message: ipc.FromWorker) -> None:
+    def _on_message(self, worker: WorkerChannel, message: ipc.FromWorker) -> None:
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
@@ -100,17 +100,17 @@ class Host:
             self._failed += 1
             self._refuse(worker, message, failure.code, failure.message)
         except Exception:
-            # Our own fault, whatever it is. Every shell ends with this process, so one request must not end it.
+            # A fault of the server. Every shell ends with this process, so one request must not end it.
             log.exception("%s failed", type(message).__name__)
-            self._refuse(worker, message, ErrorCode.INTERNAL_ERROR, "the server failed; its log says more")
+            self._refuse(worker, message, ErrorCode.INTERNAL_ERROR, "the server failed; see its log")
 
     def _refuse(self, worker: WorkerChannel, message: ipc.FromWorker, code: ErrorCode, text: str) -> None:
         if isinstance(message, ipc.Request):
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
     def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
-        facts = entry.facts(self._loop.time(), time.time())
-        self._workers.answer(worker, ipc.InfoReply(id=request_id, facts=facts))
+        info = entry.info(self._loop.time(), time.time())
+        self._workers.answer(worker, ipc.InfoReply(id=request_id, info=info))
 
     # --- sessions begin
 
@@ -123,7 +123,7 @@ class Host:
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
-        if self._endings.stopping:
+        if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._settings.shell or default_shell(), *spec.args)
@@ -131,7 +131,7 @@ class Host:
         length = len(ipc.encode(argv))
         if length > _COMMAND_BYTES:
             raise Refusal(ErrorCode.OUT_OF_RANGE, f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
-        entry = self._table.reserve(request.who, spec.name, size, now)
+        entry = self._table.reserve(request.caller, spec.name, size, now)
         try:
             try:
                 arena, slot, log_ = self._arenas.take()
@@ -161,13 +161,13 @@ class Host:
             raise
         self._lower_descriptors(pty.pid, spec)
         entry.arena, entry.slot, entry.command = arena, slot, argv
-        entry.session = Session(pty, log_, self._pace)
+        entry.session = Session(pty, log_, self._budget)
         entry.move(SessionState.RUNNING)
-        self._endings.watch(pty.pid, entry)
+        self._termination.watch(pty.pid, entry)
         self._created += 1
-        if request.join:
+        if request.attach:
             entry.tied_to = worker if request.tied else None
-            self._pumps.hold(worker, entry, request.id)
+            self._pumps.attach(worker, entry, request.id)
         else:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
@@ -189,26 +189,26 @@ class Host:
         except (ProcessLookupError, PermissionError):
             pass  # it ended already, or became another user's: a limit of its own is not what it lacks
 
-    def _join(self, worker: WorkerChannel, request: ipc.JoinSession) -> None:
-        self._pumps.hold(worker, self._table.find(request.who, request.session), request.id)
+    def _attach(self, worker: WorkerChannel, request: ipc.AttachSession) -> None:
+        self._pumps.attach(worker, self._table.find(request.caller, request.session), request.id)
 
     # --- what is asked about one session
 
     def _read(self, worker: WorkerChannel, request: ipc.GetSession) -> None:
-        self._tell(worker, request.id, self._table.find(request.who, request.session))
+        self._tell(worker, request.id, self._table.find(request.caller, request.session))
 
     def _list(self, worker: WorkerChannel, request: ipc.ListSessions) -> None:
-        page, total, after = self._table.page(request.who, request.limit, request.after)
+        page, total, after = self._table.page(request.caller, request.limit, request.after)
         now, wall = self._loop.time(), time.time()
-        facts = tuple(entry.facts(now, wall) for entry in page)
+        listed = tuple(entry.info(now, wall) for entry in page)
         # A page must fit a packet; the rest is asked for with `after`.
-        while len(facts) > 1 and len(ipc.encode(facts)) > ipc.PACKET_BYTES - 1024:
-            facts = facts[: len(facts) // 2]
-            after = facts[-1].id
-        self._workers.answer(worker, ipc.ListReply(id=request.id, sessions=facts, total=total, next=after))
+        while len(listed) > 1 and len(ipc.encode(listed)) > ipc.PACKET_BYTES - 1024:
+            listed = listed[: len(listed) // 2]
+            after = listed[-1].id
+        self._workers.answer(worker, ipc.ListReply(id=request.id, sessions=listed, total=total, next=after))
 
     def _change(self, worker: WorkerChannel, request: ipc.UpdateSession) -> None:
-        entry = self._table.find(request.who, request.session, to_change=True)
+        entry = self._table.find(request.caller, request.session, to_change=True)
         name = checked_name(request.name)
         if name is not None:
             entry.name = name
@@ -217,40 +217,40 @@ class Host:
             if entry.session is not None and entry.session.pty.fd >= 0:
                 entry.session.pty.resize(size)
             entry.size = size
-        self._tell_holders(entry, None)
+        self._notify_attached(entry, None)
         self._tell(worker, request.id, entry)
 
-    def _sized(self, worker: WorkerChannel, notice: ipc.SizeSet) -> None:
-        entry = worker.held.get(notice.session)
+    def _note_size(self, worker: WorkerChannel, notice: ipc.SizeSet) -> None:
+        entry = worker.attached.get(notice.session)
         if entry is not None:
             entry.size = Size(notice.cols, notice.rows)
-            self._tell_holders(entry, worker)
+            self._notify_attached(entry, worker)
 
-    def _tell_holders(self, entry: SessionEntry, source: WorkerChannel | None) -> None:
+    def _notify_attached(self, entry: SessionEntry, source: WorkerChannel | None) -> None:
         notice = ipc.SessionUpdated(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
-        for holder in entry.holders:
-            if holder is not source and isinstance(holder, WorkerChannel):
-                self._workers.answer(holder, notice)
+        for worker in entry.attachments:
+            if worker is not source and isinstance(worker, WorkerChannel):
+                self._workers.answer(worker, notice)
 
     def _touch(self, worker: WorkerChannel, request: ipc.TouchSession) -> None:
-        entry = self._table.find(request.who, request.session, to_change=True)
+        entry = self._table.find(request.caller, request.session, to_change=True)
         self._table.touch(entry, self._loop.time())
         self._tell(worker, request.id, entry)
 
     def _signal(self, worker: WorkerChannel, request: ipc.SignalSession) -> None:
-        entry = self._table.find(request.who, request.session, to_change=True)
+        entry = self._table.find(request.caller, request.session, to_change=True)
         if entry.session is not None and entry.session.pty.fd >= 0:
             entry.session.pty.signal(request.number)
         self._workers.answer(worker, ipc.Ok(id=request.id))
 
     def _destroy(self, worker: WorkerChannel, request: ipc.DestroySession) -> None:
-        entry = self._table.find(request.who, request.session, to_change=True)
+        entry = self._table.find(request.caller, request.session, to_change=True)
         if entry.state is SessionState.ENDED:
-            self._endings.remove(entry)
+            self._termination.remove(entry)
             self._workers.answer(worker, ipc.Ok(id=request.id))
             return
         entry.waiting.append((worker, request.id))
-        self._endings.end(entry, "destroyed")
+        self._termination.end(entry, "destroyed")
 
     def _count(self, worker: WorkerChannel, request: ipc.GetStats) -> None:
         answer = ipc.StatsReply(
@@ -258,13 +258,13 @@ class Host:
             states=self._table.states(),
             created=self._created,
             failed=self._failed,
-            expired=self._endings.expired,
+            expired=self._termination.expired,
         )
         self._workers.answer(worker, answer)
 
 
 def _a_terminal() -> OpenedPty | None:
-    """One in reserve; where there is none, whoever needs it is told why."""
+    """One in reserve, or ``None``: the session that needs it then reports why there is none."""
     try:
         return open_terminal()
     except SpawnFailed:
@@ -276,7 +276,7 @@ def _shell_environment(settings: Settings) -> dict[str, str]:
 
 
 def run(settings: Settings, control: socket.socket, *, number: int, shells_descriptors: int) -> None:
-    """Serve until the supervisor says stop or is gone."""
+    """Serve until the supervisor stops this process or is gone."""
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()

@@ -1,4 +1,4 @@
-"""Who holds a session and who pumps it: the worker with its first viewer, another one, or the host itself."""
+"""Which workers are attached to a session, and which process pumps it: one of them, or the host itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("web_terminal_suite.host")
 
-# A terminal that said "end" while its shell lives is looked at again, for the shell may open it anew.
+# A terminal that reported its end while its shell lives is read again, because the shell may reopen it.
 _REOPEN_SECONDS = 0.2
 
 
@@ -31,32 +31,32 @@ class Pumps:
     """Hands sessions to workers and takes them back, so that exactly one process reads each terminal."""
 
     def __init__(
-        self, loop: EventLoop, table: SessionTable, arenas: Arenas, workers: WorkerChannels, endings: Termination
+        self, loop: EventLoop, table: SessionTable, arenas: Arenas, workers: WorkerChannels, termination: Termination
     ) -> None:
         self._loop = loop
         self._table = table
         self._arenas = arenas
         self._workers = workers
-        self._endings = endings
+        self._termination = termination
 
-    def hold(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
-        """Give ``entry`` to ``worker``, which pumps it unless another one does.
+    def attach(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
+        """Attach ``worker`` to ``entry``; it pumps the session unless another worker does.
 
         Raises:
-            Refusal: no descriptor is left for a link.
+            Refusal: no descriptor is left for a follower channel.
         """
         session = entry.session
         assert session is not None  # only running or ended sessions are in the table
         if entry.pump is not None and entry.pump is not worker:
             try:
-                link = self._link(entry)
+                channel = self._open_channel(entry)
             except OSError as error:
                 raise Refusal(ErrorCode.NO_DESCRIPTOR, f"{(error.strerror or '').lower()}; raise ulimit -n") from error
-        entry.holders[worker] = 1
-        worker.held[entry.id] = entry
+        entry.attachments[worker] = 1
+        worker.attached[entry.id] = entry
         self._table.viewed(entry, self._loop.time())
         brings_master = session.pty.fd >= 0
-        brings_link = False
+        brings_channel = False
         lent: list[int] = []
         owned: list[int] = []
         if brings_master:
@@ -66,29 +66,29 @@ class Pumps:
                 session.note_flood(False)
                 entry.pump = worker
             elif entry.pump is not worker:
-                owned.append(link)
-                brings_link = True
+                owned.append(channel)
+                brings_channel = True
         brings_arena = entry.arena not in worker.arenas
         if brings_arena:
             lent.append(self._arenas.fd(entry.arena))
             worker.arenas.add(entry.arena)
         answer = ipc.AttachReply(
             id=request_id,
-            facts=entry.facts(self._loop.time(), time.time()),
+            info=entry.info(self._loop.time(), time.time()),
             arena=entry.arena,
             slot=entry.slot,
             log_size=self._arenas.log_size,
             pumping=entry.pump is worker,
             brings_master=brings_master,
             brings_arena=brings_arena,
-            brings_link=brings_link,
+            brings_channel=brings_channel,
         )
         self._workers.answer(worker, answer, tuple(lent), tuple(owned))
         if entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
             self._workers.answer(worker, ipc.ShellExited(session=entry.id))
 
-    def _link(self, entry: SessionEntry) -> int:
-        """A new link to the session's pump; the pump is told, the other end is returned."""
+    def _open_channel(self, entry: SessionEntry) -> int:
+        """The follower's end of a new channel to the session's pump; the pump gets the other end."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pump = entry.pump
         assert isinstance(pump, WorkerChannel)
@@ -96,66 +96,66 @@ class Pumps:
         return far.detach()
 
     def viewers(self, worker: WorkerChannel, notice: ipc.ViewerCount) -> None:
-        """How many viewers ``worker`` has of a session now."""
+        """Note how many viewers ``worker`` has of a session now."""
         if notice.lost_arena is not None:
             worker.arenas.discard(notice.lost_arena)
-        entry = worker.held.get(notice.session)
+        entry = worker.attached.get(notice.session)
         if entry is None:
             return
         if notice.count:
-            entry.holders[worker] = notice.count
+            entry.attachments[worker] = notice.count
         else:
-            self._let_go(worker, entry)
+            self._detach(worker, entry)
 
     def lose(self, worker: WorkerChannel) -> None:
-        """A worker is gone, killed or drained: nothing of its sessions is lost, somebody else pumps them."""
-        for entry in list(worker.held.values()):
-            self._let_go(worker, entry)
+        """A worker is gone, killed or drained: another process pumps its sessions, and none loses output."""
+        for entry in list(worker.attached.values()):
+            self._detach(worker, entry)
 
-    def _let_go(self, worker: WorkerChannel, entry: SessionEntry) -> None:
-        entry.holders.pop(worker, None)
-        worker.held.pop(entry.id, None)
+    def _detach(self, worker: WorkerChannel, entry: SessionEntry) -> None:
+        entry.attachments.pop(worker, None)
+        worker.attached.pop(entry.id, None)
         if entry.state is SessionState.ENDED:
-            if not entry.holders and not self._table.knows(entry):
-                self._endings.free(entry)
+            if not entry.attachments and not self._table.knows(entry):
+                self._termination.free(entry)
             return
         self._table.viewed(entry, self._loop.time())
         if entry.tied_to is worker:
-            self._endings.end(entry, "destroyed")
+            self._termination.end(entry, "destroyed")
         if entry.pump is not worker:
             return
         entry.pump = None
-        if entry.holders:
+        if entry.attachments:
             self._promote(entry)
         elif entry.reaped:
-            self._endings.finish(entry)
+            self._termination.finish(entry)
         else:
             self.pump_here(entry)
 
     def _promote(self, entry: SessionEntry) -> None:
-        """Another worker that holds the session becomes its pump; the rest are linked to it."""
-        first, *others = [holder for holder in entry.holders if isinstance(holder, WorkerChannel)]
+        """Another attached worker becomes the pump; the rest follow it."""
+        first, *others = [worker for worker in entry.attachments if isinstance(worker, WorkerChannel)]
         entry.pump = first
         self._workers.answer(first, ipc.BecomePump(session=entry.id))
         for other in others:
             try:
-                link = self._link(entry)
+                channel = self._open_channel(entry)
             except OSError as error:
-                # Out of descriptors. Its viewers see nothing until they attach anew; everybody else's host lives on.
-                log.error("session %s: no link for a worker that follows it: %s", entry.id, error)
+                # Out of descriptors. Its viewers see no output until they attach again; all others are unaffected.
+                log.error("session %s: no channel for a worker that follows it: %s", entry.id, error)
                 continue
-            self._workers.answer(other, ipc.PumpChanged(session=entry.id), owned=(link,))
+            self._workers.answer(other, ipc.PumpChanged(session=entry.id), owned=(channel,))
         if entry.reaped:
             self._workers.answer(first, ipc.ShellExited(session=entry.id))
 
     def drained(self, worker: WorkerChannel, notice: ipc.PumpDrained) -> None:
         """The pump read the terminal of a shell that ended to its end."""
-        entry = worker.held.get(notice.session)
+        entry = worker.attached.get(notice.session)
         if entry is not None and entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
-            self._endings.finish(entry)
+            self._termination.finish(entry)
 
     def pump_here(self, entry: SessionEntry) -> None:
-        """Read the terminal in the host while nobody looks."""
+        """Read the terminal in the host while the session has no viewer."""
         if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
             self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
 

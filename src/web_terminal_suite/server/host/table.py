@@ -1,4 +1,4 @@
-"""The table of sessions: names, limits, who may do what, who idles. No I/O; times are passed in.
+"""The table of sessions: names, limits, permissions, idle times. No I/O; times are passed in.
 
 Its only owner is the PTY host. A session that ended stays readable for the linger time, so that a client which lost
 its connection still learns the end of the output and the exit status.
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.session import Session
 
 _ID_BYTES = 8
-# Ids of expired sessions are remembered, so that a page is told "expired" and not "never heard of it".
+# Ids of expired sessions are remembered, so that a page gets "expired" rather than "no such session".
 _EXPIRED_REMEMBERED = 4096
 _NAME_CHARACTERS = 100
 
 
 class Refusal(TheirError):
-    """The table says no; ``code`` as in ``docs/protocol.md``."""
+    """The table refuses a request; ``code`` as in ``docs/protocol.md``."""
 
 
 class SessionEntry:
@@ -36,9 +36,9 @@ class SessionEntry:
 
     __slots__ = (
         "arena",
+        "attachments",
         "command",
         "created",
-        "holders",
         "id",
         "idle_since",
         "name",
@@ -67,8 +67,8 @@ class SessionEntry:
         self.command: tuple[str, ...] = ()
         self.session: Session | None = None
         self.arena = self.slot = -1
-        self.holders: dict[object, int] = {}
-        """Viewers by the worker that holds them."""
+        self.attachments: dict[object, int] = {}
+        """Number of viewers by the worker that serves them."""
         self.pump: object | None = None
         self.tied_to: object | None = None
         """The worker that the session does not outlive."""
@@ -85,7 +85,7 @@ class SessionEntry:
             raise ValueError(f"session {self.id} cannot move from {self.state.value} to {state.value}")
         self.state = state
 
-    def facts(self, now: float, wall: float) -> SessionInfo:
+    def info(self, now: float, wall: float) -> SessionInfo:
         """What others may know; ``wall`` is seconds since the epoch at ``now``."""
         session = self.session
         return SessionInfo(
@@ -98,7 +98,7 @@ class SessionEntry:
             cols=self.size.cols,
             rows=self.size.rows,
             offset=session.log.end if session else 0,
-            viewers=sum(self.holders.values()),
+            viewers=sum(self.attachments.values()),
             created=wall - (now - self.created),
             idle_seconds=0.0 if self.idle_since is None else now - self.idle_since,
             status=self.status,
@@ -123,7 +123,7 @@ class SessionTable:
         self._idle: OrderedDict[str, SessionEntry] = OrderedDict()
         """Sessions without viewers, the longest idle first."""
         self._expired: OrderedDict[str, str] = OrderedDict()
-        """Whose they were, by id."""
+        """Their users, by id."""
         self._total = 0
         """Sessions that count against the server's limit."""
         self._serial = 0
@@ -134,59 +134,59 @@ class SessionTable:
     def __iter__(self) -> Iterator[SessionEntry]:
         return iter(list(self._entries.values()))
 
-    def reserve(self, who: Caller, name: str | None, size: Size, now: float) -> SessionEntry:
+    def reserve(self, caller: Caller, name: str | None, size: Size, now: float) -> SessionEntry:
         """A place in the table, before anything is started.
 
         Raises:
-            Refusal: a limit is reached, the name is too long, or ``who`` may only look.
+            Refusal: a limit is reached, the name is too long, or ``caller`` is a viewer.
         """
-        if who.role == "viewer":
-            raise Refusal(ErrorCode.FORBIDDEN, f"user {who.user!r} may only view sessions")
+        if caller.role == "viewer":
+            raise Refusal(ErrorCode.FORBIDDEN, f"user {caller.user!r} may only view sessions")
         if self._total >= self._share:
             raise Refusal(
                 ErrorCode.SESSION_LIMIT, f"the server's limit of {self.max_sessions} sessions is reached (max_sessions)"
             )
-        if self._live.get(who.user, 0) >= self._share_per_user:
+        if self._live.get(caller.user, 0) >= self._share_per_user:
             raise Refusal(
                 ErrorCode.SESSION_LIMIT,
-                f"the limit of {self.max_sessions_per_user} sessions for user {who.user!r} is reached "
+                f"the limit of {self.max_sessions_per_user} sessions for user {caller.user!r} is reached "
                 "(max_sessions_per_user)",
             )
         self._serial += 1
         # The serial makes ids sort in the order of creation, so that a page can go on after a session that is gone.
         id = f"{self._serial:0{SERIAL_DIGITS}x}{self._number:x}{os.urandom(_ID_BYTES).hex()}"
         ordinal = (self._serial - 1) * self._hosts + self._number + 1
-        entry = SessionEntry(id, checked_name(name) or f"session {ordinal}", who.user, size, now)
+        entry = SessionEntry(id, checked_name(name) or f"session {ordinal}", caller.user, size, now)
         self._entries[entry.id] = entry
-        self._live[who.user] = self._live.get(who.user, 0) + 1
+        self._live[caller.user] = self._live.get(caller.user, 0) + 1
         self._total += 1
         self._idle[entry.id] = entry
         return entry
 
-    def find(self, who: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
-        """The session ``id``, if ``who`` may see it (and change it).
+    def find(self, caller: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
+        """The session ``id``, if ``caller`` may see it (and change it).
 
         Raises:
-            Refusal: it expired, never was, or is not theirs; who may not see it is told it does not exist.
+            Refusal: it expired or does not exist. One that ``caller`` may not see counts as one that does not exist.
         """
         entry = self._entries.get(id)
-        if entry is not None and (who.role in ("owner", "viewer") or entry.user == who.user):
-            if to_change and who.role == "viewer":
-                raise Refusal(ErrorCode.FORBIDDEN, f"user {who.user!r} may only view session {id}")
+        if entry is not None and (caller.role in ("owner", "viewer") or entry.user == caller.user):
+            if to_change and caller.role == "viewer":
+                raise Refusal(ErrorCode.FORBIDDEN, f"user {caller.user!r} may only view session {id}")
             return entry
-        if id in self._expired and (who.role in ("owner", "viewer") or self._expired[id] == who.user):
+        if id in self._expired and (caller.role in ("owner", "viewer") or self._expired[id] == caller.user):
             raise Refusal(ErrorCode.SESSION_EXPIRED, f"session {id} was idle for too long and was ended (idle_timeout)")
         raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {id[:64]!r}")
 
-    def visible(self, who: Caller) -> list[SessionEntry]:
-        """Sessions ``who`` may see, oldest first."""
-        if who.role in ("owner", "viewer"):
+    def visible(self, caller: Caller) -> list[SessionEntry]:
+        """Sessions ``caller`` may see, oldest first."""
+        if caller.role in ("owner", "viewer"):
             return list(self._entries.values())
-        return [entry for entry in self._entries.values() if entry.user == who.user]
+        return [entry for entry in self._entries.values() if entry.user == caller.user]
 
-    def page(self, who: Caller, limit: int, after: str | None) -> tuple[list[SessionEntry], int, str | None]:
+    def page(self, caller: Caller, limit: int, after: str | None) -> tuple[list[SessionEntry], int, str | None]:
         """At most ``limit`` sessions that come after the id ``after``, how many there are, and where to go on."""
-        entries = self.visible(who)
+        entries = self.visible(caller)
         first = 0
         if after is not None:
             first = next((i for i, entry in enumerate(entries) if entry.id > after), len(entries))
@@ -196,15 +196,15 @@ class SessionTable:
 
     def viewed(self, entry: SessionEntry, now: float) -> None:
         """Start or stop the idle clock after viewers came or went."""
-        if entry.holders:
+        if entry.attachments:
             entry.idle_since = None
             self._idle.pop(entry.id, None)
         elif entry.idle_since is None:
             self.touch(entry, now)
 
     def touch(self, entry: SessionEntry, now: float) -> None:
-        """Restart the idle clock; without effect while somebody looks."""
-        if entry.holders or entry.state is SessionState.ENDED:
+        """Restart the idle clock; no effect while the session has viewers."""
+        if entry.attachments or entry.state is SessionState.ENDED:
             return
         entry.idle_since = now
         self._idle[entry.id] = entry
@@ -265,5 +265,5 @@ def checked_name(name: str | None) -> str | None:
     if not 0 < len(name) <= _NAME_CHARACTERS:
         raise Refusal(ErrorCode.OUT_OF_RANGE, f"a name of {len(name)} characters; 1 to {_NAME_CHARACTERS} are allowed")
     if not name.isprintable():
-        raise Refusal(ErrorCode.OUT_OF_RANGE, "a name holds a control character")
+        raise Refusal(ErrorCode.OUT_OF_RANGE, "a name contains a control character")
     return name

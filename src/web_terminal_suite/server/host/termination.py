@@ -1,4 +1,4 @@
-"""How sessions end: hung up, killed, reaped, told to everybody, forgotten after a while; idling ends them, too."""
+"""How sessions end: hang-up, kill, reaping, notice to attached workers, removal, and the idle timeout."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Termination:
         entry.reason = reason
         assert entry.session is not None
         pty = entry.session.pty
-        for number in (signal.SIGHUP, signal.SIGCONT):  # a stopped process must run to hear the hang-up
+        for number in (signal.SIGHUP, signal.SIGCONT):  # a stopped process must run to handle the hang-up
             pty.signal(number)
             signal_group(pty.pid, number)
         self._loop.later(self._settings.kill_after, lambda: self._kill(entry))
@@ -93,7 +93,7 @@ class Termination:
             self.finish(entry)
 
     def finish(self, entry: SessionEntry) -> None:
-        """The shell is reaped: read the rest if that is ours to do, close, tell everybody."""
+        """The shell is reaped: read the rest if the host pumps it, close, notify all attached workers."""
         session = entry.session
         assert session is not None
         if entry.pump is None:
@@ -112,9 +112,9 @@ class Termination:
             status=entry.status,
             signal=entry.signal,
         )
-        for holder in entry.holders:
-            if isinstance(holder, WorkerChannel):
-                self._workers.answer(holder, notice)
+        for worker in entry.attachments:
+            if isinstance(worker, WorkerChannel):
+                self._workers.answer(worker, notice)
         for worker, request_id in entry.waiting:
             if isinstance(worker, WorkerChannel) and worker in self._workers:
                 self._workers.answer(worker, ipc.Ok(id=request_id))
@@ -130,11 +130,11 @@ class Termination:
         if not self._table.knows(entry):
             return
         self._table.remove(entry)
-        if not entry.holders:
+        if not entry.attachments:
             self.free(entry)
 
     def free(self, entry: SessionEntry) -> None:
-        """Nobody reads the log any more."""
+        """Release the log, which has no reader any more."""
         if entry.arena >= 0:
             self._arenas.give_back(entry.arena, entry.slot)
             entry.arena = entry.slot = -1

@@ -1,4 +1,4 @@
-"""The workers as the host knows them: they come, ask, are answered, and are gone."""
+"""The host's channels to the workers: accepted, read, written and closed."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
 
 class WorkerChannel:
-    """A worker as the host sees it: its channel, the arenas it maps, the sessions it holds."""
+    """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to."""
 
     def __init__(self, channel: ipc.Channel, serial: int) -> None:
         self.channel = channel
         self.serial = serial
         self.arenas: set[int] = set()
-        self.held: dict[str, SessionEntry] = {}
+        self.attached: dict[str, SessionEntry] = {}
 
 
 class WorkerChannels:
-    """Every worker's channel. ``hear`` is called with each message, ``lose`` when a worker is gone."""
+    """Every worker's channel. ``on_message`` gets each message, ``lose`` a worker that is gone."""
 
     def __init__(
         self,
         loop: EventLoop,
-        hear: Callable[[WorkerChannel, ipc.FromWorker], None],
+        on_message: Callable[[WorkerChannel, ipc.FromWorker], None],
         lose: Callable[[WorkerChannel], None],
     ) -> None:
         self._loop = loop
-        self._hear = hear
+        self._on_message = on_message
         self._lose = lose
-        self._there: set[WorkerChannel] = set()
+        self._open: set[WorkerChannel] = set()
         self._serial = 0
 
     def __contains__(self, worker: object) -> bool:
-        return worker in self._there
+        return worker in self._open
 
     def arrive(self, sock: socket.socket) -> None:
         """Listen to a new worker at the other end of ``sock``."""
         self._serial += 1
         worker = WorkerChannel(ipc.Channel(sock), self._serial)
-        self._there.add(worker)
+        self._open.add(worker)
         self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
 
     def answer(
         self, worker: WorkerChannel, message: ipc.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
     ) -> None:
-        """Send now or as soon as there is room; descriptors as in ``wire.Channel``."""
+        """Send now or as soon as there is room; descriptors as in ``ipc.Channel``."""
         worker.channel.send(message, lent, owned)
         if worker.channel.waits:
             self._watch(worker)
@@ -69,7 +69,7 @@ class WorkerChannels:
         try:
             received = worker.channel.receive()
         except ipc.ChannelClosed:
-            self._there.discard(worker)
+            self._open.discard(worker)
             self._loop.forget(worker.channel.fileno())
             worker.channel.close()
             self._lose(worker)
@@ -78,7 +78,7 @@ class WorkerChannels:
             packet, fds = received
             for fd in fds:  # workers send none
                 os.close(fd)
-            self._hear(worker, ipc.decode_from_worker(packet))
+            self._on_message(worker, ipc.decode_from_worker(packet))
 
     def _watch(self, worker: WorkerChannel) -> None:
         events = READ | WRITE if worker.channel.waits else READ

@@ -4,7 +4,7 @@ subprotocol. Optional: made by the build where there is a C compiler, see ``outb
 
 The slow path (``ServerConnection``, ``Attachment``, ``Session.pump``) serves any number of viewers on any protocol,
 however far behind. Most sessions have one viewer that has seen everything, and then each key passes through some forty
-calls that decide nothing. Here the same is done in one step each way. Whatever is not as simple as that is left,
+calls that decide nothing. Here the same is done in one step each way. Any other message is left,
 untouched, to the slow path. ``tests/server/worker/test_path_conformance.py`` holds both to the same.
 """
 
@@ -160,7 +160,7 @@ cdef class FastPath:
     cdef:
         int _fd
         object _session
-        object _pace
+        object _budget
         object _pid
         object _window
         WSTransport _transport
@@ -189,7 +189,7 @@ cdef class FastPath:
         self._claimed = places.claimed
         self._capacity = session.log.capacity
         self._session = session
-        self._pace = session.pace
+        self._budget = session.budget
         self._pid = session.pty.pid
         self._window = window
         self._transport = transport
@@ -221,8 +221,8 @@ cdef class FastPath:
         if taken < 0:
             return False  # full or gone
         clock_gettime(CLOCK_MONOTONIC, &now)
-        self._pace.typed = self._pid
-        self._pace.typed_at = now.tv_sec + now.tv_nsec * 1e-9
+        self._budget.typed = self._pid
+        self._budget.typed_at = now.tv_sec + now.tv_nsec * 1e-9
         self._counters[MESSAGES_RECEIVED] += 1
         self._counters[INPUT_BYTES] += size
         if taken < size:
@@ -274,7 +274,7 @@ cdef class FastPath:
             if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
                 break
             if wanted == READ_BYTES:
-                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._pace.share(self._session))
+                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._budget.share(self._session))
         number = errno
         flooded = self._session.floods
         if (got == READ_BYTES - 1) != flooded:

@@ -1,7 +1,7 @@
 """Sessions that this worker has viewers of.
 
 In one of the workers with viewers the attachment is the *pump*: it reads the terminal into the log. In the others it
-*follows*: the log is shared memory, and a channel between the two workers carries word of more output and credit.
+*follows*: the log is shared memory, and a channel between the two workers signals more output and credit.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class Attachment:
         self._fast: FastReader | None = None
         self._pumping = pumping
         self._reading = False
-        self._scheduled = False  # read when the scheduler says so, rather than when the terminal is readable
+        self._scheduled = False  # read when the scheduler runs it, rather than when the terminal is readable
         self._writing = False
-        self._announced = False  # whether the viewers were told that output is paused
+        self._announced = False  # whether the viewers were notified that output is paused
         if info.state == "ended":
             self.end = ipc.SessionEnded(
                 session=info.id, offset=info.offset, reason="exited", status=info.status, signal=info.signal
@@ -259,11 +259,6 @@ class Attachment:
             self._writing = False
             self._loop.remove_writer(self.session.pty.fd)
 
-    def signal(self, number: int) -> None:
-        """Signal the foreground process group of a shell that lives."""
-        if self.session.pty.fd >= 0:
-            self.session.pty.signal(number)
-
     def resize(self, size: Size, source: AttachedViewer) -> None:
         """Set the size for every viewer."""
         if size == self.size or self.session.pty.fd < 0:
@@ -303,7 +298,7 @@ class Attachment:
             viewer.advance()
 
     def _pump_lost(self, channel: PumpChannel) -> None:
-        if channel is self._pump_channel:  # the host says which worker pumps next
+        if channel is self._pump_channel:  # the host decides which worker pumps next
             self._close_pump_channel()
 
     def _close_pump_channel(self) -> None:
@@ -338,7 +333,7 @@ class Attachment:
     # --- the end
 
     def shell_exited(self) -> None:
-        """The shell was reaped: read what the kernel still holds, and tell the host."""
+        """The shell was reaped: read what the kernel still has, and notify the host."""
         self._stop_reading()
         if self.session.pty.fd >= 0:
             self.session.drain()

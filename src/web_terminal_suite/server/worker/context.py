@@ -29,7 +29,7 @@ class WorkerContext:
     counters: Counters
     hosts: HostPool
     limits: Limits
-    """What messages and sizes may be, as clients are told."""
+    """Limits of messages and sizes, as clients get them."""
     connections: OpenConnections
     unauthenticated: int = 0
     """WebSockets that have not authenticated."""

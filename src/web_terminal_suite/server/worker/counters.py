@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 
-# Workers and their replacements; a row is taken again after so many, and goes on counting.
+# Workers and their replacements; a row is reused after this many, and goes on counting.
 ROWS = 64
 NAMES = (
     "connections_opened",

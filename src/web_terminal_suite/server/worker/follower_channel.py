@@ -1,6 +1,6 @@
 """The channel between two workers that have viewers of one session: the pump's end and the follower's end.
 
-The log is shared memory. The channel says "there is more" one way and "I may be sent up to this offset" the other.
+The log is shared memory. The channel carries "there is more" one way and "I may be sent up to this offset" the other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CREDIT = struct.Struct("=Q")
 class FollowerChannel:
     """The pump's end: a viewer of the session that stands for all viewers of another worker. Owns ``fd``.
 
-    ``credited`` is called when the follower has told its credit, ``lost`` when it is gone.
+    ``credited`` is called when the follower has sent its credit, ``lost`` when it is gone.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FollowerChannel:
         try:
             self._sock.send(_MORE)
         except OSError:
-            pass  # full: it has been told already; broken: _readable ends the channel
+            pass  # full: a signal is on its way already; broken: _readable ends the channel
 
     def _readable(self) -> None:
         try:
@@ -89,7 +89,7 @@ class PumpChannel:
         try:
             self._sock.send(_CREDIT.pack(credit_end))
         except OSError:
-            pass  # full: a later acknowledgement says more; broken: _readable ends the channel
+            pass  # full: a later acknowledgement supersedes it; broken: _readable ends the channel
 
     def _readable(self) -> None:
         try:

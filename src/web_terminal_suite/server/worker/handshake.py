@@ -1,4 +1,4 @@
-"""The WebSocket handshake: which client is let in with which protocol, or is told why not.
+"""The WebSocket handshake: which client is accepted with which protocol, or refused with a reason.
 
 uvicorn parses the upgrade request and hands the transport over (its ``ws=`` setting); picows takes it from there. Both
 are used below their public surface, which ``tests/server/worker/test_contract.py`` names and which is why their
@@ -21,7 +21,8 @@ from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-de
 from web_terminal_suite.protocol.codec import Subprotocol
 from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.server.access import Denied, TooManyFailures
-from web_terminal_suite.server.worker.connection import ServerConnection, address
+from web_terminal_suite.server.worker.authenticated_connection import address
+from web_terminal_suite.server.worker.connection import ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols.native import NativeProtocol
 from web_terminal_suite.server.worker.protocols.terminado import TerminadoProtocol
@@ -162,7 +163,7 @@ class _Admission(WSUpgradeResponse):
 
 
 def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
-    """The answer to a handshake: a connection, or a refusal that says why."""
+    """The answer to a handshake: a connection, or a refusal with its reason."""
     headers = request.headers
     origin = address(transport.underlying_transport)
     path, _, query = request.path.decode("latin-1").partition("?")
@@ -185,7 +186,7 @@ def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransp
         return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
-        # A cookie of an earlier start is not an attack: the page logs in anew over this connection.
+        # A cookie of an earlier start is not an attack: the page logs in again over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
             return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
         principal = None
@@ -200,7 +201,7 @@ def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransp
     if chosen is None:
         known = " or ".join(endpoint.protocols)
         return _refuse(
-            HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is spoken; offer {known}"
+            HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is supported; offer {known}"
         )
     connection = ServerConnection(context, endpoint.protocols[chosen](context), principal)
     return WSUpgradeResponseWithListener(_Admission(chosen, transport, connection), connection)

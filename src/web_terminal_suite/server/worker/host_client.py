@@ -87,7 +87,7 @@ class HostClient:
             self._flushing = True
             self._loop.add_writer(self._channel.fileno(), self._flush)
 
-    async def attach(self, who: ipc.Caller, session: str) -> Attachment:
+    async def attach(self, caller: ipc.Caller, session: str) -> Attachment:
         """A session that exists, attached to this worker.
 
         Raises:
@@ -97,13 +97,13 @@ class HostClient:
             await asyncio.wait([pending])
         attachment = self._attachments.get(session)
         if attachment is not None:
-            if who.role in ("owner", "viewer") or attachment.info.user == who.user:
+            if caller.role in ("owner", "viewer") or attachment.info.user == caller.user:
                 return attachment
             message = f"no session has the id {session!r}"
             raise HostError(ipc.ErrorReply(id=0, code=ErrorCode.NO_SUCH_SESSION, message=message))
         pending = self._attaching[session] = self._loop.create_future()
         try:
-            attached: Attachment = await self.ask(ipc.JoinSession, who=who, session=session)
+            attached: Attachment = await self.ask(ipc.AttachSession, caller=caller, session=session)
         finally:
             del self._attaching[session]
             pending.cancel()
@@ -142,7 +142,7 @@ class HostClient:
     def _answered(self, message: ipc.Answer, fds: list[int]) -> None:
         result: Any = message
         if isinstance(message, ipc.AttachReply):
-            if len(fds) < message.brings_master + message.brings_arena + message.brings_link:
+            if len(fds) < message.brings_master + message.brings_arena + message.brings_channel:
                 message = self._short_of_descriptors(message, fds)
             else:
                 result = self._attached(message, fds)
@@ -160,7 +160,7 @@ class HostClient:
         for fd in fds:
             os.close(fd)
         lost = message.arena if message.brings_arena else None
-        self.tell(ipc.ViewerCount(session=message.facts.id, count=0, lost_arena=lost))
+        self.tell(ipc.ViewerCount(session=message.info.id, count=0, lost_arena=lost))
         reason = "this worker has no descriptor left; raise the limit with: ulimit -n, or use more --workers"
         return ipc.ErrorReply(id=message.id, code=ErrorCode.NO_DESCRIPTOR, message=reason)
 
@@ -171,27 +171,27 @@ class HostClient:
             self._arenas[message.arena] = Arena.receive(next(descriptors), message.log_size)
         log = self._arenas[message.arena].log(message.slot)
         attachment = Attachment(
-            self._shared(message.facts),
-            Session(Pty(master, message.facts.pid), log, self._scheduler),
+            self._shared(message.info),
+            Session(Pty(master, message.info.pid), log, self._scheduler),
             owner=self,
             loop=self._loop,
             scheduler=self._scheduler,
             pauses=self._pauses,
             pumping=message.pumping,
         )
-        if message.brings_link:
+        if message.brings_channel:
             attachment.follow(next(descriptors))
-        self._attachments[message.facts.id] = attachment
+        self._attachments[message.info.id] = attachment
         return attachment
 
-    def _shared(self, facts: ipc.SessionInfo) -> ipc.SessionInfo:
+    def _shared(self, info: ipc.SessionInfo) -> ipc.SessionInfo:
         """The same, with one copy of what is alike in thousands of sessions."""
-        if facts.command != self._command:
-            self._command = facts.command
+        if info.command != self._command:
+            self._command = info.command
         return msgspec.structs.replace(
-            facts,
-            user=sys.intern(facts.user),
-            state=sys.intern(facts.state),
+            info,
+            user=sys.intern(info.user),
+            state=sys.intern(info.state),
             command=self._command,
         )
 

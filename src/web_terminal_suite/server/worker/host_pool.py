@@ -1,6 +1,6 @@
-"""All PTY hosts of a server as one: a session's id says which host has it, a new one goes to each host in turn.
+"""All PTY hosts of a server as one: a session's id names the host that has it, a new one goes to each host in turn.
 
-Most servers have one host. Each holds a descriptor a session, so a server of more sessions than a process may have
+Most servers have one host. Each needs a descriptor per session, so a server of more sessions than a process may have
 descriptors has several. Limits are exact over all of them: each host has a share of every limit, and a session that one
 has no room for is offered to the next.
 """
@@ -38,51 +38,51 @@ class HostPool:
         number = ipc.host_of(session)
         return self._clients[number if number < len(self._clients) else 0]
 
-    async def create_attached(self, who: ipc.Caller, spec: SessionSpec, *, tied: bool = False) -> Attachment:
+    async def create_attached(self, caller: ipc.Caller, spec: SessionSpec, *, tied: bool = False) -> Attachment:
         """A new session, attached to this worker. Where it is ``tied`` it ends with this worker at the latest.
 
         Raises:
             HostError: a limit is reached, or the shell did not start.
         """
-        attachment: Attachment = await self._create(who, spec, join=True, tied=tied)
+        attachment: Attachment = await self._create(caller, spec, attach=True, tied=tied)
         return attachment
 
-    async def create_detached(self, who: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
+    async def create_detached(self, caller: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
         """A new session without viewers.
 
         Raises:
             HostError: as in ``create_attached``.
         """
-        told: ipc.InfoReply = await self._create(who, spec, join=False, tied=False)
-        return told.facts
+        reply: ipc.InfoReply = await self._create(caller, spec, attach=False, tied=False)
+        return reply.info
 
-    async def _create(self, who: ipc.Caller, spec: SessionSpec, *, join: bool, tied: bool) -> Any:
+    async def _create(self, caller: ipc.Caller, spec: SessionSpec, *, attach: bool, tied: bool) -> Any:
         first = self._next = (self._next + 1) % len(self._clients)
         for client in (*self._clients[first:], *self._clients[:first]):
             try:
-                return await client.ask(ipc.CreateSession, who=who, spec=spec, join=join, tied=tied)
+                return await client.ask(ipc.CreateSession, caller=caller, spec=spec, attach=attach, tied=tied)
             except HostError as refused:
                 if refused.code is not ErrorCode.SESSION_LIMIT:
                     raise
                 last = refused
         raise last
 
-    async def attach(self, who: ipc.Caller, session: str) -> Attachment:
+    async def attach(self, caller: ipc.Caller, session: str) -> Attachment:
         """A session that exists, attached to this worker.
 
         Raises:
             HostError: there is none, or it belongs to another user.
         """
-        return await self.of(session).attach(who, session)
+        return await self.of(session).attach(caller, session)
 
-    async def list(self, who: ipc.Caller, limit: int, after: str | None) -> ipc.ListReply:
+    async def list(self, caller: ipc.Caller, limit: int, after: str | None) -> ipc.ListReply:
         """At most ``limit`` sessions after the id ``after``, in the order of their ids, how many there are in all, and
         where to go on."""
         if len(self._clients) == 1:
-            only: ipc.ListReply = await self._clients[0].ask(ipc.ListSessions, who=who, limit=limit, after=after)
+            only: ipc.ListReply = await self._clients[0].ask(ipc.ListSessions, caller=caller, limit=limit, after=after)
             return only
         pages = await asyncio.gather(
-            *(client.ask(ipc.ListSessions, who=who, limit=limit, after=after) for client in self._clients)
+            *(client.ask(ipc.ListSessions, caller=caller, limit=limit, after=after) for client in self._clients)
         )
         return merged(pages, limit)
 
@@ -102,8 +102,8 @@ class HostPool:
 def merged(pages: Sequence[ipc.ListReply], limit: int) -> ipc.ListReply:
     """One page out of each host's: nothing is passed over, for no id is shown beyond the end of a page that goes on."""
     ends = [page.next for page in pages if page.next is not None]
-    sessions = sorted((facts for page in pages for facts in page.sessions), key=lambda facts: facts.id)
-    shown = [facts for facts in sessions if not ends or facts.id <= min(ends)][:limit]
+    sessions = sorted((info for page in pages for info in page.sessions), key=lambda info: info.id)
+    shown = [info for info in sessions if not ends or info.id <= min(ends)][:limit]
     more = bool(ends) or len(shown) < len(sessions)
     next_ = shown[-1].id if more and shown else None
     return ipc.ListReply(id=0, sessions=tuple(shown), total=sum(page.total for page in pages), next=next_)

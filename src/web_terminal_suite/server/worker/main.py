@@ -1,4 +1,4 @@
-"""One worker process: the shared listener, uvicorn's HTTP protocol on it, and the link to the host.
+"""One worker process: the shared listener, uvicorn's HTTP protocol on it, and the channels to the hosts.
 
 uvicorn's ``Server`` is left out on purpose: it wakes ten times a second, binds and handles signals, and all of that
 is the supervisor's. Its protocol classes are used as ``Server`` uses them.
@@ -54,7 +54,7 @@ _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: 
 
 
 def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, but a request's head may not grow without end: nobody has asked yet who sends it."""
+    """uvicorn's HTTP protocol, but with a limit on a request's head, which is read before authentication."""
 
     class Bounded(protocol):  # type: ignore[misc, valid-type]  # uvicorn has one of two, which Config chooses
         def __init__(self, **given: Any) -> None:
@@ -107,7 +107,7 @@ class WorkerProcess:
         self._left = asyncio.Event()
 
     async def serve(self, control: socket.socket) -> None:
-        """Accept connections until told to leave; then let them go within ``drain_timeout``."""
+        """Accept connections until asked to leave; then let them go within ``drain_timeout``."""
         log.info("fast path: %s", f"none ({outbox.WHY_SLOW})" if outbox.WHY_SLOW else "compiled")
         websocket: Any = protocol_class(self._context)
         config = uvicorn.Config(
@@ -127,30 +127,30 @@ class WorkerProcess:
 
         # Both as uvicorn makes them.
         http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
-        arrival = partial(
+        sniffer = partial(
             ProtocolSniffer,
             self._context.connections.all,
             http=partial(http, config=config, server_state=self._state, app_state={}),
             websocket=partial(websocket, config, self._state, {}),
         )
-        server = await self._loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
+        server = await self._loop.create_server(sniffer, sock=self._listener, backlog=_BACKLOG)
         control.setblocking(False)
-        self._loop.add_reader(control.fileno(), self._told, control)
+        self._loop.add_reader(control.fileno(), self._on_control, control)
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()
         server.close()
         await self._drain()
 
-    def _told(self, control: socket.socket) -> None:
-        """The supervisor speaks; when it is gone, so are we."""
+    def _on_control(self, control: socket.socket) -> None:
+        """The supervisor asks this worker to leave, or is gone."""
         try:
-            word = control.recv(64)
+            command = control.recv(64)
         except BlockingIOError:
             return
-        if not word:
+        if not command:
             self._loop.remove_reader(control.fileno())
-        self._leave(CloseCode.SERVICE_RESTART if word == launch.REPLACE else CloseCode.GOING_AWAY)
+        self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
 
     def _host_gone(self) -> None:
         log.error("the PTY host is gone; leaving")
@@ -183,7 +183,7 @@ async def _main() -> None:
 
 
 def main() -> None:
-    """Serve until the supervisor says leave or is gone."""
+    """Serve until the supervisor stops this process or is gone."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_main())

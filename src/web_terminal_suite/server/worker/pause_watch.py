@@ -1,4 +1,4 @@
-"""Sessions whose program waits for its viewers, and who is told of it when that lasts."""
+"""Sessions whose program waits for its viewers; the viewers are notified when that lasts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PauseWatch:
         self._watching = False
 
     def pause(self, session: Pausable) -> None:
-        """``session`` is not read for lack of credit; its viewers are told if that lasts."""
+        """``session`` is not read for lack of credit; its viewers are notified if that lasts."""
         self._paused.add(session)
         if not self._watching:
             self._watching = True

@@ -1,7 +1,7 @@
-"""What a connection to the port is before it has said what it wants: HTTP, or a WebSocket.
+"""A new connection before its first bytes show what it is: HTTP, or a WebSocket.
 
 An upgrade that arrives in one piece, as they all do, goes to the WebSocket at once; uvicorn would parse it, put it
-together again and hand it over. Whatever else arrives is uvicorn's, a WebSocket in pieces too.
+together again and hand it over. Everything else is uvicorn's, a WebSocket in pieces too.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def principal_of(request: Request) -> Principal:
 
 
 def caller_of(request: Request) -> ipc.Caller:
-    """On whose behalf the host is asked."""
+    """The caller of a request to the host."""
     principal = principal_of(request)
     return ipc.Caller(principal.user, principal.role)
 
@@ -133,7 +133,7 @@ def _cookie_path(settings: Settings) -> str:
 
 
 def _is_https(request: Request) -> bool:
-    """Whether the browser came over TLS; behind a proxy its page's origin says so."""
+    """Whether the browser came over TLS; behind a proxy, the origin of its page shows it."""
     return request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
 
 
@@ -145,8 +145,8 @@ async def logout(request: Request) -> Response:
 
 
 async def me(request: Request) -> Me:
-    who = caller_of(request)
-    return Me(who.user, who.role)
+    caller = caller_of(request)
+    return Me(caller.user, caller.role)
 
 
 async def create_session(request: Request, data: SessionSpec | None) -> SessionInfo:
@@ -164,23 +164,25 @@ async def list_sessions(request: Request, query: SessionQuery) -> SessionPage:
 async def _ask(request: Request, question: type[Any], **fields: Any) -> Any:
     """The host's reply to ``question`` about the session that the path names."""
     session = request.path_params["id"]
-    return await context_of(request).hosts.of(session).ask(question, who=caller_of(request), session=session, **fields)
+    return (
+        await context_of(request).hosts.of(session).ask(question, caller=caller_of(request), session=session, **fields)
+    )
 
 
 async def read_session(request: Request) -> SessionInfo:
-    told: ipc.InfoReply = await _ask(request, ipc.GetSession)
-    return told.facts
+    reply: ipc.InfoReply = await _ask(request, ipc.GetSession)
+    return reply.info
 
 
 async def change_session(request: Request, data: SessionPatch) -> SessionInfo:
     _check_size(context_of(request), data.cols, data.rows)
-    told: ipc.InfoReply = await _ask(request, ipc.UpdateSession, name=data.name, cols=data.cols, rows=data.rows)
-    return told.facts
+    reply: ipc.InfoReply = await _ask(request, ipc.UpdateSession, name=data.name, cols=data.cols, rows=data.rows)
+    return reply.info
 
 
 async def touch_session(request: Request) -> SessionInfo:
-    told: ipc.InfoReply = await _ask(request, ipc.TouchSession)
-    return told.facts
+    reply: ipc.InfoReply = await _ask(request, ipc.TouchSession)
+    return reply.info
 
 
 async def signal_session(request: Request, data: SignalName) -> None:

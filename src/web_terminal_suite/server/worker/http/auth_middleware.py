@@ -73,7 +73,7 @@ class AuthMiddleware:
     def _refusal(self, scope: Scope, path: str, scheme: Scheme) -> tuple[ErrorCode, str] | None:
         """Code and text of what is not let in; else puts the principal into the scope."""
         if "\0" in path:  # no file and no route has one, and the file system raises
-            return ErrorCode.BAD_REQUEST, "the path holds a NUL character"
+            return ErrorCode.BAD_REQUEST, "the path contains a NUL character"
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         try:
             self._access.check_host(headers.get(b"host"))

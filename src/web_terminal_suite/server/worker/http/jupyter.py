@@ -40,19 +40,19 @@ class NewTerminal(msgspec.Struct, frozen=True):
     cwd: str | None = None
 
 
-def _terminal(facts: ipc.SessionInfo) -> JupyterTerminal:
-    seen = datetime.datetime.fromtimestamp(time.time() - facts.idle_seconds, datetime.UTC)
-    return JupyterTerminal(facts.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
+def _terminal(info: ipc.SessionInfo) -> JupyterTerminal:
+    seen = datetime.datetime.fromtimestamp(time.time() - info.idle_seconds, datetime.UTC)
+    return JupyterTerminal(info.id, seen.isoformat(timespec="microseconds").replace("+00:00", "Z"))
 
 
 async def _live(request: Request) -> ipc.SessionInfo:
     name = request.path_params["name"]
-    told: ipc.InfoReply = (
-        await context_of(request).hosts.of(name).ask(ipc.GetSession, who=caller_of(request), session=name)
+    reply: ipc.InfoReply = (
+        await context_of(request).hosts.of(name).ask(ipc.GetSession, caller=caller_of(request), session=name)
     )
-    if told.facts.state not in _LIVE:
+    if reply.info.state not in _LIVE:
         raise TheirError(ErrorCode.NO_SUCH_SESSION, f"session {name} has ended")
-    return told.facts
+    return reply.info
 
 
 def _directory(settings: Settings, cwd: str | None) -> str | None:
@@ -78,7 +78,7 @@ async def list_terminals(request: Request) -> Response:
     after: str | None = None
     while True:
         listed = await context_of(request).hosts.list(caller_of(request), _PAGE, after)
-        found += [_terminal(facts) for facts in listed.sessions if facts.state in _LIVE]
+        found += [_terminal(info) for info in listed.sessions if info.state in _LIVE]
         after = listed.next
         if after is None:
             return _with_login(request, JSONResponse(found))
@@ -88,8 +88,8 @@ async def create_terminal(request: Request, data: NewTerminal | None) -> Respons
     context = context_of(request)
     asked = data or NewTerminal()
     spec = SessionSpec(name=asked.name or None, cwd=_directory(context.settings, asked.cwd))
-    facts = await context.hosts.create_detached(caller_of(request), spec)
-    return _with_login(request, JSONResponse(_terminal(facts)))
+    info = await context.hosts.create_detached(caller_of(request), spec)
+    return _with_login(request, JSONResponse(_terminal(info)))
 
 
 async def read_terminal(request: Request) -> JupyterTerminal:
@@ -97,8 +97,8 @@ async def read_terminal(request: Request) -> JupyterTerminal:
 
 
 async def delete_terminal(request: Request) -> None:
-    facts = await _live(request)
-    await context_of(request).hosts.of(facts.id).ask(ipc.DestroySession, who=caller_of(request), session=facts.id)
+    info = await _live(request)
+    await context_of(request).hosts.of(info.id).ask(ipc.DestroySession, caller=caller_of(request), session=info.id)
 
 
 _ALL = "/api/terminals"

@@ -20,7 +20,7 @@ _HELP = {
     "input_bytes": "Bytes typed into terminals",
     "output_bytes": "Bytes of terminal output sent to viewers",
     "gaps": "Times a viewer missed output that had left the log",
-    "errors": "Errors told to clients",
+    "errors": "Errors reported to clients",
     "authentications_failed": "Wrong or missing credentials",
 }
 

@@ -23,7 +23,7 @@ _OF_A_BODY = (400, 413, 422)
 def document(
     operations: Iterable[tuple[str, Operation]], title: str, version: str, schemes: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
-    """OpenAPI 3.1 of operations, each with the path it is mounted at; ``schemes`` says how clients authenticate."""
+    """OpenAPI 3.1 of operations, each with the path it is mounted at; ``schemes`` are the ways clients authenticate."""
     found = list(operations)
     types = [kind for _, each in found for kind in (each.result, each.body) if kind is not None]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template="#/components/schemas/{name}")
@@ -53,7 +53,7 @@ def _operation(path: str, operation: Operation, schema_of: Mapping[str, Any]) ->
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     if operation.query is not None:
-        # A Struct's schema is a reference to a component; its fields are what the query may hold.
+        # A Struct's schema is a reference to a component; its fields are what the query may contain.
         _, components = msgspec.json.schema_components([operation.query])
         fields = components[operation.query.__name__]["properties"]
         parameters += [{"name": name, "in": "query", "required": False, "schema": fields[name]} for name in fields]

@@ -1,6 +1,6 @@
 """A REST operation as a value, and the ASGI endpoint that answers with the operations of one path.
 
-Knows bodies, queries and statuses; not what an operation does, nor who may ask for it.
+Knows bodies, queries and statuses; not what an operation does, nor which users may call it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _JSON = "application/json"
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One row of the route table: what is asked, who answers, and what the OpenAPI document says of it.
+    """One row of the route table: its method and path, its handler, and its entry in the OpenAPI document.
 
     ``handler`` is called with the request, and with the decoded ``body`` or ``query`` where there is one. What it
     returns is the answer's body, or a whole ``Response``.

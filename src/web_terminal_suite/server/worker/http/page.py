@@ -18,7 +18,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "page"
 
 
 def page_routes(base: str) -> list[BaseRoute]:
-    """Routes of the page; if it was not built, one that says how to build it."""
+    """Routes of the page; if it was not built, one that explains how to build it."""
     # A response is an ASGI application: of any method here.
     if not (PAGE / "index.html").exists():
         return [Route(f"{base}/", PlainTextResponse(_NOT_BUILT, 503))]

@@ -65,7 +65,7 @@ def _gone(request: Request, _error: Exception) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     log.error("request failed", exc_info=error)
-    return _refused(request, TheirError(ErrorCode.INTERNAL_ERROR, "the server failed; its log says more"))
+    return _refused(request, TheirError(ErrorCode.INTERNAL_ERROR, "the server failed; see its log"))
 
 
 HANDLERS: dict[type[Exception], ExceptionHandler] = {
@@ -77,4 +77,4 @@ HANDLERS: dict[type[Exception], ExceptionHandler] = {
     ClientDisconnect: _gone,
     Exception: _failed,
 }
-"""What an exception is answered with; the one whose class is nearest counts."""
+"""The response to each class of exception; the nearest class counts."""

@@ -23,4 +23,6 @@ async def token(_request: Request) -> Token:
     return Token("")
 
 
-OPERATIONS = (Operation("GET", "/token", token, "What ttyd's page asks for before it connects; holds no token", Token),)
+OPERATIONS = (
+    Operation("GET", "/token", token, "What ttyd's page asks for before it connects; contains no token", Token),
+)

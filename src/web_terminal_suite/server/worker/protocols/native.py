@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _MIN_WINDOW_BYTES = 4096
-# Above a window of output in JSON's longest form (six bytes for one), so that an interrupt is heard however slowly the
+# Above a window of output in JSON's longest form (six bytes for one), so that an interrupt is read however slowly the
 # client reads.
 _UNSENT_BYTES = 1 << 20
 
@@ -73,7 +73,7 @@ class NativeProtocol:
         self.output_space = bytes(HEAD_ROOM + OUTPUT_HEAD_BYTES) if self._binary else b""
 
     def _say(self, message: msgspec.Struct) -> Sequence[OutgoingFrame]:
-        # A client that said `close` hears no more, also while its session is being destroyed.
+        # A client that sent `close` gets no more, also while its session is being destroyed.
         if self._conversation.state is State.CLOSED:
             return ()
         self._conversation.hear(_SERVER, message)

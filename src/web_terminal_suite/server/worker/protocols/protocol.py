@@ -1,4 +1,4 @@
-"""What a protocol is to the connection that drives it: actions that it asks for, events that it is told."""
+"""The interface of a protocol to the connection that drives it: events go in, actions come out."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class ServerProtocol(Protocol):
     fast_path: bool
     """Whether input and output have the layout of the fast path: binary frames of ``web-terminal.v1``."""
     unsent_bytes: int
-    """Unsent bytes above which the connection is told that the client does not read."""
+    """Unsent bytes above which the connection is notified that the client does not read."""
     output_space: bytes
     """What precedes the terminal's bytes in the buffer given to ``output``."""
 
@@ -210,7 +210,7 @@ class ServerProtocol(Protocol):
         """The session is over."""
 
     def error(self, error: TheirError) -> Sequence[OutgoingFrame]:
-        """The client is told what was wrong."""
+        """Frames that report an error to the client."""
 
     def resized(self, size: Size) -> Sequence[OutgoingFrame]:
         """Another viewer set the size."""

@@ -48,7 +48,7 @@ class TerminadoProtocol:
         self._waiting = False  # for the session
 
     def greet(self, *, authenticated: bool) -> Sequence[OutgoingFrame]:
-        return ()  # `setup` says that the terminal is there
+        return ()  # `setup` reports that the terminal is there
 
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         self._waiting = True

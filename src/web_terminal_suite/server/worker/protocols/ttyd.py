@@ -54,7 +54,7 @@ class TtydProtocol:
         self._waiting = False  # for the session
 
     def greet(self, *, authenticated: bool) -> Sequence[OutgoingFrame]:
-        return ()  # the client speaks first
+        return ()  # the client sends first
 
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         self._authenticated = True

@@ -13,7 +13,7 @@ from web_terminal_suite.protocol.messages import ResourceLimits, SessionSpec
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.ipc import Caller, Channel, ChannelClosed, PacketTooBig
 
-WHO = Caller("ann", "user")
+CALLER = Caller("ann", "user")
 
 
 @pytest.fixture
@@ -33,25 +33,25 @@ def fill(channel: Channel) -> int:
     """Send until something waits; how many packets were sent or queued."""
     sent = 0
     while not channel.waits:
-        channel.send(ipc.TouchSession(id=sent, who=WHO, session="x" * 500))
+        channel.send(ipc.TouchSession(id=sent, caller=CALLER, session="x" * 500))
         sent += 1
     return sent
 
 
-FACTS = ipc.SessionInfo(
+INFO = ipc.SessionInfo(
     id="a", name="n", user="u", state="running", pid=1, command=("sh",), cols=1, rows=2, offset=2**60, viewers=0,
     created=0.5, idle_seconds=0.0,
 )  # fmt: skip
 SPEC = SessionSpec(args=("a", "b"), env={"A": "\u00fc"}, limits=ResourceLimits(cpu_seconds=2**63))
 FROM_WORKER = (
-    ipc.CreateSession(id=1, who=WHO, spec=SPEC, join=True),
-    ipc.JoinSession(id=1, who=WHO, session="s"),
-    ipc.GetSession(id=1, who=WHO, session="s"),
-    ipc.ListSessions(id=1, who=WHO, limit=5, after=None),
-    ipc.UpdateSession(id=1, who=WHO, session="s", cols=5),
-    ipc.TouchSession(id=1, who=WHO, session="s"),
-    ipc.SignalSession(id=1, who=WHO, session="s", number=15),
-    ipc.DestroySession(id=1, who=WHO, session="s"),
+    ipc.CreateSession(id=1, caller=CALLER, spec=SPEC, attach=True),
+    ipc.AttachSession(id=1, caller=CALLER, session="s"),
+    ipc.GetSession(id=1, caller=CALLER, session="s"),
+    ipc.ListSessions(id=1, caller=CALLER, limit=5, after=None),
+    ipc.UpdateSession(id=1, caller=CALLER, session="s", cols=5),
+    ipc.TouchSession(id=1, caller=CALLER, session="s"),
+    ipc.SignalSession(id=1, caller=CALLER, session="s", number=15),
+    ipc.DestroySession(id=1, caller=CALLER, session="s"),
     ipc.GetStats(id=1),
     ipc.ViewerCount(session="s", count=0),
     ipc.PumpDrained(session="s"),
@@ -59,11 +59,11 @@ FROM_WORKER = (
 )
 FROM_HOST = (
     ipc.AttachReply(
-        id=1, facts=FACTS, arena=0, slot=1, log_size=4096, pumping=True, brings_master=True, brings_arena=False,
-        brings_link=True,
+        id=1, info=INFO, arena=0, slot=1, log_size=4096, pumping=True, brings_master=True, brings_arena=False,
+        brings_channel=True,
     ),
-    ipc.InfoReply(id=1, facts=FACTS),
-    ipc.ListReply(id=1, sessions=(FACTS, FACTS), total=2, next="a"),
+    ipc.InfoReply(id=1, info=INFO),
+    ipc.ListReply(id=1, sessions=(INFO, INFO), total=2, next="a"),
     ipc.Ok(id=1),
     ipc.StatsReply(id=1, states={"running": 1}, created=1, failed=2, expired=3),
     ipc.ErrorReply(id=1, code=ErrorCode.NO_PTY, message="m"),
@@ -137,7 +137,7 @@ def test_packets_wait_in_order_when_the_socket_is_full_and_keep_their_descriptor
     before = open_descriptors()
     sent = fill(near)
     receiver, sender = os.pipe()
-    near.send(ipc.TouchSession(id=sent, who=WHO, session="last"), lent=(receiver,), owned=(sender,))
+    near.send(ipc.TouchSession(id=sent, caller=CALLER, session="last"), lent=(receiver,), owned=(sender,))
     # Lent descriptors are the owner's to close at any time, also while the packet waits.
     os.close(receiver)
     got, found = [], []
@@ -182,9 +182,9 @@ def test_what_waits_when_the_other_end_goes_is_dropped_with_its_descriptors(pair
 
 def test_a_packet_has_a_limit_which_the_kernel_would_take(pair):
     near, far = pair
-    room = ipc.PACKET_BYTES - len(ipc.encode(ipc.TouchSession(id=1, who=WHO, session=""))) - 10
-    near.send(ipc.TouchSession(id=1, who=WHO, session="x" * room))
+    room = ipc.PACKET_BYTES - len(ipc.encode(ipc.TouchSession(id=1, caller=CALLER, session=""))) - 10
+    near.send(ipc.TouchSession(id=1, caller=CALLER, session="x" * room))
     packet, _ = far.receive()
     assert len(ipc.decode_from_worker(packet).session) == room
     with pytest.raises(PacketTooBig, match=str(ipc.PACKET_BYTES)):
-        near.send(ipc.TouchSession(id=1, who=WHO, session="x" * ipc.PACKET_BYTES))
+        near.send(ipc.TouchSession(id=1, caller=CALLER, session="x" * ipc.PACKET_BYTES))

@@ -21,7 +21,7 @@ from web_terminal_suite.server import ipc
 from web_terminal_suite.server.worker.host_pool import merged
 
 
-def facts(serial: int, host: int) -> ipc.SessionInfo:
+def info(serial: int, host: int) -> ipc.SessionInfo:
     return ipc.SessionInfo(
         id=f"{serial:08x}{host:x}", name="s", user="u", state="running", pid=1, command=("sh",), cols=80, rows=24,
         offset=0, viewers=0, created=0.0, idle_seconds=0.0,
@@ -40,7 +40,7 @@ def page(sessions: list[ipc.SessionInfo], limit: int, after: str | None, cut: in
     st.lists(st.sets(st.integers(1, 60), max_size=40), min_size=1, max_size=4), st.integers(1, 20), st.integers(1, 20)
 )
 def test_page_by_page_every_session_is_shown_once_and_in_order(serials, limit, cut):
-    hosts = [[facts(serial, number) for serial in sorted(of)] for number, of in enumerate(serials)]
+    hosts = [[info(serial, number) for serial in sorted(of)] for number, of in enumerate(serials)]
     seen: list[str] = []
     after: str | None = None
     while True:

@@ -1,4 +1,4 @@
-"""The wires of ttyd and terminado: both directions back and forth, and whatever else may come."""
+"""The compat_server of ttyd and terminado: both directions back and forth, and whatever else may come."""
 
 from __future__ import annotations
 

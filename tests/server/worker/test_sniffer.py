@@ -113,7 +113,7 @@ async def test_frames_may_come_right_behind_the_upgrade(server):
         assert [(await socket.heard("echo"))["data"] for _ in frames] == ["0", "1", "2"]
 
 
-async def test_who_leaves_before_saying_anything_disturbs_nobody(server):
+async def test_a_client_that_leaves_before_sending_disturbs_no_other(server):
     async with dialled(server) as (_, writer):
         await taken(server, writer)
     assert (await http(server, "GET", "/api/v1/health", token=TOKEN)).status == 200

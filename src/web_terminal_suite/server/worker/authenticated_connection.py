@@ -1,0 +1,99 @@
+"""How a connection authenticates: in its handshake or by a message within a time limit, and for how long."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.protocol.error_codes import ErrorCode
+from web_terminal_suite.protocol.errors import TheirError
+from web_terminal_suite.server import ipc
+from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
+from web_terminal_suite.server.worker import outbox
+from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.message_connection import MessageConnection
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from picows import WSTransport
+
+    from web_terminal_suite.server.worker.context import WorkerContext
+    from web_terminal_suite.server.worker.protocols import protocol as p
+
+
+def address(transport: asyncio.BaseTransport) -> str:
+    """Where a connection comes from."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
+
+
+class AuthenticatedConnection(MessageConnection):
+    """A connection whose principal is known, or still has to log in."""
+
+    __slots__ = ("_deadline", "_principal")
+
+    def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
+        super().__init__(context, protocol)
+        self._principal = principal
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        outbox.lighten(transport)
+        self._counters[Counters.CONNECTIONS_OPENED] += 1
+        transport.underlying_transport.set_write_buffer_limits(high=self._protocol.unsent_bytes)
+        try:
+            self._perform(self._protocol.greet(authenticated=self._principal is not None))
+            if self._principal is not None:
+                self._enter(self._principal)
+            else:
+                self._context.unauthenticated += 1
+                timeout = self._context.settings.authentication_timeout
+                self._deadline = self._context.loop.call_later(timeout, self._authentication_timeout)
+        finally:
+            self.flush(transport)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._counters[Counters.CONNECTIONS_CLOSED] += 1
+        self._closing = True
+        if self._principal is None:
+            self._context.unauthenticated -= 1
+        if self._deadline is not None:
+            self._deadline.cancel()
+        # An attach under way is not cancelled: its answer brings descriptors, and other connections may wait for the
+        # same attachment.
+        self._leave()
+
+    def _log_in(self, action: p.LogIn) -> None:
+        try:
+            principal = self._context.access.try_token(action.token, address(self._transport.underlying_transport))
+        except TooManyFailures as denied:
+            raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
+        except Denied as denied:
+            self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
+            raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._context.unauthenticated -= 1
+        self._principal = principal
+        self._enter(principal)
+
+    def _enter(self, principal: Principal) -> None:
+        self._perform(self._protocol.authenticated(principal.user, principal.role))
+        if principal.until is not None:  # a socket must not outlive the login that opened it
+            self._deadline = self._context.loop.call_later(max(0.0, principal.until - time.time()), self._login_over)
+
+    def _authentication_timeout(self) -> None:
+        seconds = self._context.settings.authentication_timeout
+        self._refuse(TheirError(ErrorCode.AUTHENTICATION_TIMEOUT, f"no authentication within {seconds:g} s"))
+
+    def _login_over(self) -> None:
+        self._refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is over; log in again"))
+
+    @property
+    def _caller(self) -> ipc.Caller:
+        principal = self._principal
+        assert principal is not None  # every protocol asks for a session only after `authenticated`
+        return ipc.Caller(principal.user, principal.role)

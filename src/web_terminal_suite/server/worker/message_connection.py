@@ -1,0 +1,185 @@
+"""A WebSocket whose messages a ``ServerProtocol`` interprets: frames in, actions out, and how it is closed.
+
+It joins fragments, answers pings, bounds what a client sends and what it does not read. It knows no protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from picows import WSCloseCode, WSMsgType
+
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
+from web_terminal_suite.protocol.errors import MessageTooBig, TheirError, UnsupportedData
+from web_terminal_suite.server.worker import outbox
+from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.protocols import protocol as p
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from picows import WSFrame, WSTransport
+
+    from web_terminal_suite.server.worker.context import WorkerContext
+
+log = logging.getLogger("web_terminal_suite.worker")
+
+# How long a peer may take to answer our close frame.
+_CLOSE_SECONDS = 1.0
+_CLOSE_REASON_BYTES = 123
+# Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
+_BINARY = WSMsgType.BINARY
+_TEXT = WSMsgType.TEXT
+_MESSAGES_SENT = Counters.MESSAGES_SENT
+
+
+class MessageConnection(outbox.MessageListener):
+    """One WebSocket and its protocol. A subclass performs the protocol's actions."""
+
+    __slots__ = (
+        "_allowance", "_allowance_at", "_closing", "_context", "_counters", "_fragments", "_fragments_text", "_ping",
+        "_protocol", "_transport", "_unsent",
+    )  # fmt: skip
+
+    def __init__(self, context: WorkerContext, protocol: p.ServerProtocol) -> None:
+        self._context = context
+        self._protocol = protocol
+        self._counters = context.counters.row
+        self._transport: WSTransport = None  # type: ignore[assignment]  # set before any frame
+        self._fragments: bytearray | None = None
+        self._fragments_text = False
+        self._closing = False
+        self._unsent = False
+        self._ping: bytes | None = None
+        self._allowance = 0.0
+        self._allowance_at = 0.0
+        self.fast = None
+
+    def _perform(self, actions: Iterable[p.Action]) -> None:
+        """Perform actions in order, none once the connection is closing."""
+        raise NotImplementedError
+
+    def _leave(self) -> None:
+        """Stop following the session, if there is one."""
+        raise NotImplementedError
+
+    # --- frames in
+
+    def on_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._closing:
+            if frame.msg_type == WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        kind = frame.msg_type
+        if kind == _BINARY or kind == _TEXT:
+            if frame.fin and self._fragments is None:
+                self._receive(kind == _TEXT, frame.get_payload_as_bytes())
+            else:
+                self._begin_fragments(frame)
+        elif kind == WSMsgType.CONTINUATION:
+            self._continue_fragments(frame)
+        elif kind == WSMsgType.PING:
+            self._pong(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self._closing = True
+            self.flush(transport)
+            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
+            transport.disconnect()
+
+    def _begin_fragments(self, frame: WSFrame) -> None:
+        if self._fragments is not None:
+            self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
+            return
+        self.fast = None  # what comes between two fragments is no input
+        self._fragments = bytearray(frame.get_payload_as_bytes())
+        self._fragments_text = frame.msg_type == _TEXT
+
+    def _continue_fragments(self, frame: WSFrame) -> None:
+        if self._fragments is None:
+            self._refuse(UnsupportedData("a continuation frame without a beginning"))
+            return
+        self._fragments += frame.get_payload_as_bytes()
+        size = len(self._fragments)
+        if size > self._context.settings.message_limit:
+            self._fragments = None
+            self._refuse(MessageTooBig(size, self._context.settings.message_limit))
+        elif frame.fin:
+            payload, self._fragments = bytes(self._fragments), None
+            self._receive(self._fragments_text, payload)
+
+    def _receive(self, text: bool, payload: bytes) -> None:
+        """Act on a whole message; nothing that a client sends is raised."""
+        self._counters[Counters.MESSAGES_RECEIVED] += 1
+        try:
+            if self._context.settings.messages_per_second:
+                self._spend_allowance()
+            self._perform(self._protocol.receive(text, payload))
+        except TheirError as error:
+            self._refuse(error)
+        except Exception:
+            # Any other exception is a fault of the server and must not reach other connections.
+            self._fail("connection")
+
+    def _spend_allowance(self) -> None:
+        """Take from a token bucket of one second's capacity."""
+        rate = self._context.settings.messages_per_second
+        now = time.monotonic()
+        self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
+        self._allowance_at = now
+        if self._allowance < 1:
+            raise TheirError(ErrorCode.RATE_LIMIT, f"more than {rate} messages a second")
+        self._allowance -= 1
+
+    # --- messages out
+
+    def _send(self, frame: p.OutgoingFrame) -> None:
+        self._counters[_MESSAGES_SENT] += 1
+        self.put(self._transport, _TEXT if frame.text else _BINARY, frame.buffer)
+
+    def pause_writing(self) -> None:
+        """More than ``unsent_bytes`` wait. A client that asks (echo, ping) and does not read is not read either."""
+        self._unsent = True
+        if self._protocol.acknowledges:
+            self._transport.underlying_transport.pause_reading()
+
+    def _pong(self, payload: bytes) -> None:
+        """Answer a ping.
+
+        Where reading is not paused, only the latest (RFC 6455 section 5.5.3) and once there is room: pings alone must
+        not fill the send buffer.
+        """
+        wait = self._unsent and not self._protocol.acknowledges
+        self._ping = payload if wait else None
+        if not wait:
+            buffer = bytearray(p.HEAD_ROOM)
+            buffer += payload
+            self.put(self._transport, WSMsgType.PONG, buffer)
+
+    # --- errors and the end
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Send a close frame, and disconnect when the peer has answered or taken too long."""
+        if self._closing:
+            return
+        self._closing = True
+        self._leave()
+        text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
+        self.flush(self._transport)
+        self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
+        self._context.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
+
+    def _refuse(self, error: TheirError) -> None:
+        """Tell the client of an error; close if it is fatal."""
+        if self._closing:
+            return
+        self._counters[Counters.ERRORS] += 1
+        self._perform(self._protocol.error(error))
+        if error.close is not None:
+            self.close(error.close, error.message)
+
+    def _fail(self, doing: str) -> None:
+        """A failure of ours ends this connection; the others go on."""
+        log.exception("%s failed", doing)
+        self.close(CloseCode.INTERNAL_ERROR, "")
