@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psutil
 import pytest
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest_plugins = ("tests.plugins.clean_signals", "tests.plugins.coverage_floors", "tests.plugins.not_run")
+
+# Timing is judged in benchmarks: on a busy machine any example may take long.
+hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("shared")
 
 TOKEN = "token-for-tests-0123456789"
 _START_SECONDS = 60

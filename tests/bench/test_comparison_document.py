@@ -11,7 +11,7 @@ from tests.bench.records import MS, OURS, PEER, samples, trial
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, Figure, TerminalRow
-from web_terminal_suite.bench.analysis.comparison.terminals import beside as found_beside
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects as found_beside
 from web_terminal_suite.bench.report.common import side_by_side
 from web_terminal_suite.bench.report.common.side_by_side import Standing
 from web_terminal_suite.bench.report.export import json as report_json

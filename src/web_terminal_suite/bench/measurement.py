@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.terminals.terminal import Footprint, Running
     from web_terminal_suite.client.marker import Markers
 
-# After so many failures in a row a trial is given up: each may have cost a whole time limit.
+# After this many failures in a row a trial is given up: each may have taken a whole time limit.
 _FAILURES_IN_A_ROW: Final = 3
 
 
@@ -35,7 +35,7 @@ class Enough(Protocol):
     """Tells when a cell needs no more operations, from what its blocks have so far."""
 
     def is_due(self, cell: Cell, measured: int) -> bool:
-        """Whether so many operations are worth a look."""
+        """Whether it is time to look at the interval."""
 
     def is_enough(self, facts: BenchmarkFacts, trials: Sequence[Trial]) -> bool:
         """One look."""
@@ -113,7 +113,7 @@ class Measurement:
         )
 
     async def run(self) -> None:
-        """Prepare, warm up, measure; after a failed operation prepare anew, since nobody knows what it left.
+        """Prepare, warm up, measure; after a failed operation prepare anew, since what it left is unknown.
 
         Raises:
             ClientError: preparing or tidying up failed.

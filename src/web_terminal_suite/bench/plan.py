@@ -137,7 +137,7 @@ def make_plan(
     """The plan for what the filters select, with the floors it is compared with and the proof of the suite itself.
 
     Args:
-        shortage: why this machine cannot hold so many sessions at once; empty where it can.
+        shortage: why this machine cannot hold this many sessions at once; empty where it can.
 
     Raises:
         NothingMatches, NothingFits
@@ -159,7 +159,7 @@ def make_plan(
     if any(terminal.role == "subject" for terminal in terminals) and any(not each.facts.component for each, _ in pairs):
         proof = _proof(catalogue, terminals, options)
         pairs = [(each, cell) for each, cell in pairs if each.id != _PROOF[1]]
-    # Terminals beside each other are compared block by block, so then nothing is spared a block for being dear.
+    # Several terminals are compared block by block, so then an expensive benchmark keeps all of its blocks.
     several = len({cell.terminal for _, cell in pairs if _is_subject(cell.terminal, terminals)}) > 1
     together, alone = [], []
     for block in range(options.blocks):

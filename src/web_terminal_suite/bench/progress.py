@@ -26,7 +26,7 @@ class Progress(Protocol):
 
 
 class NoProgress:
-    """Nobody looks."""
+    """Shows nothing."""
 
     def begin(self, slot: Slot) -> None:
         pass

@@ -95,7 +95,7 @@ class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay beside the result.
+    """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay with the result.
 
     ``infeasible`` says which limit of this machine the cell does not fit in: nothing was measured, nothing went wrong.
     """

@@ -40,8 +40,8 @@ _AT_LEAST_ONE = click.IntRange(min=1)
 )
 @click.option("--emitting", metavar="SHARE", help="Whose session prints. (default: 10%; of floods 1)")
 @click.option("--lines", type=_ABOVE_ZERO, help="Lines a second of a steady session. (default: 1)")
-@click.option("--reconnecting", metavar="SHARE", help="Whose network is lost every 10 seconds. (default: nobody's)")
-@click.option("--resizing", metavar="SHARE", help="Who changes the size every 5 seconds. (default: nobody)")
+@click.option("--reconnecting", metavar="SHARE", help="Whose network is lost every 10 seconds. (default: none)")
+@click.option("--resizing", metavar="SHARE", help="Who changes the size every 5 seconds. (default: none)")
 @click.option(
     "--scenario",
     type=parameters.PATH,

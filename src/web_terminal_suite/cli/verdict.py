@@ -38,14 +38,14 @@ def print_run(run: Run, level: float) -> tuple[Analysis, int]:
 
 def print_terminals(run: Run, analysis: Analysis) -> None:
     """Print the terminals of a run that measured several, side by side."""
-    from web_terminal_suite.bench.analysis.comparison.terminals import beside, subjects
+    from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects, subjects
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import terminal_comparison
 
     if len(subjects(run)) > 1:
         console = console_for()
         console.print()
-        terminal_comparison.print_terminals(console, beside(run, analysis))
+        terminal_comparison.print_terminals(console, compare_subjects(run, analysis))
 
 
 def print_comparison(base: Run, run: Run, storage: StorageOptions) -> int:

@@ -201,7 +201,7 @@ class Receiver(ABC):
     def hand_to(self, listener: OutputListener | None) -> None:
         """Output goes to ``listener`` as it arrives, what is still unread at once; with ``None`` it is kept again.
 
-        Nobody has to be woken, so a piece of output costs less than it does with ``read``, and many idle connections
+        No task has to be woken, so a piece of output costs less than it does with ``read``, and many idle connections
         need no task each.
         """
         if self._search is not None:

@@ -12,7 +12,11 @@ from typing import Final, NamedTuple
 
 
 class CloseCode(IntEnum):
-    """Why a connection ended: RFC 6455 section 7.4.1 below 4000, ours from 4000 up."""
+    """Why a connection ended: RFC 6455 section 7.4.1 below 4000, ours from 4000 up.
+
+    What goes with an error is in ``CONSEQUENCES``. The others are chosen where a connection ends: by the
+    protocols, and by the worker when it leaves.
+    """
 
     NORMAL = 1000
     GOING_AWAY = 1001

@@ -95,6 +95,6 @@ def settle() -> None:
 
 
 def give_back() -> None:
-    """What nobody needs goes back to the system; glibc keeps what lies between two pieces in use (malloc_trim(3))."""
+    """Return unused memory to the system; glibc keeps what lies between two pieces in use (malloc_trim(3))."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)

@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     terminado_path: Annotated[str, Doc("Serve JupyterLab's terminals there, as /jupyter.", empty="off")] = ""
     workers: Annotated[int, Doc("Worker processes.", 1, 64)] = 1
     hosts: Annotated[
-        int, Doc("PTY host processes, which keep the shells; 0 is as many as --max-sessions needs.", 0, MAX_HOSTS)
+        int, Doc("PTY host processes, which keep the shells; 0 is the number that --max-sessions needs.", 0, MAX_HOSTS)
     ] = 0
 
     shell: Annotated[str, Doc("Program of new sessions.", empty="$SHELL or /bin/sh")] = ""
@@ -174,7 +174,10 @@ def declarations() -> tuple[Declaration, ...]:
     defaults = Settings()
     found = []
     for name in Settings.__struct_fields__:
-        type_, doc = typing.get_args(hints[name])
+        described = typing.get_args(hints[name])
+        if len(described) != 2 or not isinstance(described[1], Doc):
+            raise TypeError(f"setting {name!r} has no Doc; declare it as Annotated[TYPE, Doc(...)]")
+        type_, doc = described
         found.append(Declaration(name, type_, getattr(defaults, name), doc))
     return tuple(found)
 

@@ -32,7 +32,7 @@ log = logging.getLogger("web_terminal_suite.supervisor")
 
 _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
-# A worker that dies younger than this, so many times in a row, will not get better.
+# A worker that dies younger than this, this many times in a row, is not restarted again.
 _YOUNG_SECONDS = 2.0
 _YOUNG_DEATHS = 5
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
@@ -238,7 +238,7 @@ class Supervisor:
     # --- stopping
 
     def _stop(self) -> None:
-        """Workers first, so that pages are told; then the hosts, which end the shells; whoever lingers is killed."""
+        """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
         for child in self._workers.values():
             self._dismiss(child, launch.STOP)
@@ -324,7 +324,7 @@ def start_host(settings: Settings, number: int, shells_descriptors: int) -> _Chi
 
 
 def with_token(settings: Settings) -> Settings:
-    """The settings with a random token, where nobody could log in otherwise."""
+    """The settings, with a random token if there would be no way to log in otherwise."""
     if settings.token or settings.users or settings.insecure_no_auth:
         return settings
     import secrets
@@ -348,7 +348,7 @@ def with_hosts(settings: Settings) -> Settings:
     if settings.hosts:
         return settings
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    # A session is its terminal's descriptor, and one for every so many logs.
+    # A session takes its PTY's descriptor, and logs share one for each arena.
     each = max(1, (descriptors - _HOST_DESCRIPTORS) * ARENA_SLOTS // (ARENA_SLOTS + 1))
     hosts = -(-settings.max_sessions // each)
     if hosts > MAX_HOSTS:

@@ -151,6 +151,6 @@ def _header(plan: Plan, machine: dict[str, Any]) -> Run:
 
 
 def _shortage() -> Callable[[int], str]:
-    """Why this machine cannot hold so many sessions at once; its limits are read once, when first asked."""
+    """Why this machine cannot hold this many sessions at once; its limits are read once, when first asked."""
     limits = cache(machine.read_limits)
     return lambda sessions: shortage(sessions, limits())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Base(NamedTuple):
-    """The run to compare with; where it cannot be used although nobody asked for it by name, the reason instead."""
+    """The run to compare with; where it cannot be used and was not asked for by name, the reason instead."""
 
     run: Run | None
     reason: str = ""

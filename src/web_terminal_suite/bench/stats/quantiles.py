@@ -3,7 +3,8 @@
 Definition: the ``q`` quantile of ``n`` values is the ``ceil(n q)``-th smallest, the inverse of the empirical
 distribution (type 1 of Hyndman & Fan, "Sample quantiles in statistical packages", The American Statistician 50,
 1996). It is always a value that was seen, so nothing is interpolated between a success and a failure. ``rank`` is the
-only place where that is computed; every percentile of the suite, exact or binned, goes through it.
+only place where that is computed; every percentile that the suite reports, exact or binned, goes through it. (The
+fences of outliers, densities and bootstrap bounds interpolate, as their definitions ask.)
 
 Intervals are order statistics: the number of values at or below the true quantile is binomial ``(n, q)`` whatever
 the distribution, hence ``P(x[l] <= Q <= x[u])`` is known exactly (David & Nagaraja, "Order Statistics", section 7.1).

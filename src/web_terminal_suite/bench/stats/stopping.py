@@ -1,7 +1,7 @@
 """When enough has been measured: pure, asked at checkpoints, told the time.
 
-Whoever looks at an interval again and again and stops when he likes what he sees is wrong more often than the interval
-says. So there are few looks (checkpoints, each a half more than the last), and the ``i``-th look works at error
+An interval that is looked at repeatedly, until it shows what is wanted, is wrong more often than it says. So there are
+few looks (checkpoints, each a half more than the last), and the ``i``-th look works at error
 ``a / (i (i + 1))``: those add up to ``a`` however many looks there are, so *all* intervals looked at hold together with
 confidence ``1 - a`` (the union bound; spending the error over looks: Lan & DeMets, "Discrete Sequential Boundaries for
 Clinical Trials", Biometrika 70, 1983). A stop for the narrowness of an interval hardly moves it (Chow & Robbins,

@@ -44,7 +44,7 @@ _ECHOES: Final = {
     "tty": ("stty -icanon min 1", "cat > /dev/null"),
     "app": ("stty raw -echo", "cat"),
 }
-# Nobody's start-up files, no history written when it is hung up on, nothing but keys in the echo of a key.
+# No start-up files, no history written on hang-up, and nothing but the key in the echo of a key.
 _BASH: Final = "HISTFILE= exec bash --noprofile --norc"
 _BASH_SETTINGS: Final = "unset HISTFILE; bind 'set enable-bracketed-paste off'; PS1='# '"
 ECHOES: Final = ("tty", "app", "readline")

@@ -65,7 +65,7 @@ def subjects(run: Run) -> tuple[str, ...]:
     return tuple(each.name for each in run.terminals if each.role == "subject" and not each.missing)
 
 
-def beside(run: Run, analysis: Analysis, terms: Terms | None = None) -> TerminalComparison:
+def compare_subjects(run: Run, analysis: Analysis, terms: Terms | None = None) -> TerminalComparison:
     """Every figure that at least two of the run's terminals have.
 
     Raises:

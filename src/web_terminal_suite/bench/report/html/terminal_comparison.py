@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from web_terminal_suite.bench.analysis.comparison.terminals import beside as compare
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects as compare
 from web_terminal_suite.bench.analysis.comparison.terminals import subjects
 from web_terminal_suite.bench.analysis.verdicts import CLIENT_LIMIT
 from web_terminal_suite.bench.report.common import side_by_side, units

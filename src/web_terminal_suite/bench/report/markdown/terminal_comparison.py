@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.analysis.comparison.terminals import beside as compare
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects as compare
 from web_terminal_suite.bench.report.common import environment, labels, run_facts, side_by_side, units
 from web_terminal_suite.bench.report.common.options import ReportError
 from web_terminal_suite.bench.report.common.side_by_side import Standing
