@@ -288,7 +288,8 @@ def test_every_format_has_a_function_that_writes_it_and_the_help_names_it():
 def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(file, tmp_path):
     refused = command(file, "--format", "pdf", "--output", tmp_path / "a.pdf")
     assert refused.exit_code == 2
-    assert f"no format is called 'pdf'; there are: {', '.join(REPORT_FORMATS)}" in refused.stderr
+    assert "'pdf'" in refused.stderr
+    assert all(f"'{name}'" in refused.stderr for name in REPORT_FORMATS)
     assert not (tmp_path / "a.pdf").exists()
 
 

@@ -251,7 +251,7 @@ async def test_a_value_outside_its_limits_is_named_and_the_connection_goes_on(se
     async with ready(server) as socket:
         socket.say(**message)
         error = await socket.heard("error")
-        assert error["code"] in ("out_of_range", "message_too_big")
+        assert error["code"] in ("out_of_range", "request_too_big")
         assert words in error["message"]
         assert not error.get("fatal")
         socket.say(type="ping", id=3)

@@ -7,7 +7,6 @@ REST and WebSocket read the same row, and there is no default: an error cannot b
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from http import HTTPStatus
 from typing import Final, NamedTuple
 
 
@@ -49,6 +48,7 @@ class ErrorCode(StrEnum):
     ILLEGAL_IN_STATE = "illegal_in_state"
     # A value cannot be used as it is.
     OUT_OF_RANGE = "out_of_range"
+    REQUEST_TOO_BIG = "request_too_big"
     UNKNOWN_SIGNAL = "unknown_signal"
     READ_ONLY = "read_only"
     INPUT_OVERFLOW = "input_overflow"
@@ -84,7 +84,7 @@ class Consequence(NamedTuple):
     """What an error leads to. ``close`` is ``None`` where a WebSocket stays open."""
 
     close: CloseCode | None
-    status: HTTPStatus
+    status: int
 
     @property
     def fatal(self) -> bool:
@@ -92,30 +92,31 @@ class Consequence(NamedTuple):
         return self.close is not None
 
 
-_INVALID = HTTPStatus.UNPROCESSABLE_ENTITY
+_INVALID = 422
 _CANNOT_START = Consequence(CloseCode.SPAWN_FAILED, _INVALID)
-_EXHAUSTED = Consequence(CloseCode.TRY_AGAIN_LATER, HTTPStatus.SERVICE_UNAVAILABLE)
-_NOT_AUTHENTICATED = Consequence(CloseCode.AUTHENTICATION_FAILED, HTTPStatus.UNAUTHORIZED)
+_EXHAUSTED = Consequence(CloseCode.TRY_AGAIN_LATER, 503)
+_NOT_AUTHENTICATED = Consequence(CloseCode.AUTHENTICATION_FAILED, 401)
 
 CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
-    ErrorCode.BAD_REQUEST: Consequence(CloseCode.MALFORMED, HTTPStatus.BAD_REQUEST),
+    ErrorCode.BAD_REQUEST: Consequence(CloseCode.MALFORMED, 400),
     ErrorCode.MALFORMED_MESSAGE: Consequence(CloseCode.MALFORMED, _INVALID),
     ErrorCode.INVALID_UTF8: Consequence(CloseCode.INVALID_TEXT, _INVALID),
-    ErrorCode.UNSUPPORTED_DATA: Consequence(CloseCode.UNSUPPORTED_DATA, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
-    ErrorCode.MESSAGE_TOO_BIG: Consequence(CloseCode.MESSAGE_TOO_BIG, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    ErrorCode.ILLEGAL_IN_STATE: Consequence(CloseCode.ILLEGAL_IN_STATE, HTTPStatus.CONFLICT),
+    ErrorCode.UNSUPPORTED_DATA: Consequence(CloseCode.UNSUPPORTED_DATA, 415),
+    ErrorCode.MESSAGE_TOO_BIG: Consequence(CloseCode.MESSAGE_TOO_BIG, 413),
+    ErrorCode.ILLEGAL_IN_STATE: Consequence(CloseCode.ILLEGAL_IN_STATE, 409),
     ErrorCode.OUT_OF_RANGE: Consequence(None, _INVALID),
+    ErrorCode.REQUEST_TOO_BIG: Consequence(None, 413),
     ErrorCode.UNKNOWN_SIGNAL: Consequence(None, _INVALID),
-    ErrorCode.READ_ONLY: Consequence(None, HTTPStatus.FORBIDDEN),
-    ErrorCode.INPUT_OVERFLOW: Consequence(None, HTTPStatus.TOO_MANY_REQUESTS),
+    ErrorCode.READ_ONLY: Consequence(None, 403),
+    ErrorCode.INPUT_OVERFLOW: Consequence(None, 429),
     ErrorCode.AUTHENTICATION_REQUIRED: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_TIMEOUT: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_FAILED: _NOT_AUTHENTICATED,
-    ErrorCode.FORBIDDEN: Consequence(CloseCode.FORBIDDEN, HTTPStatus.FORBIDDEN),
-    ErrorCode.RATE_LIMIT: Consequence(CloseCode.RATE_LIMIT, HTTPStatus.TOO_MANY_REQUESTS),
-    ErrorCode.NO_SUCH_SESSION: Consequence(CloseCode.NO_SUCH_SESSION, HTTPStatus.NOT_FOUND),
-    ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, HTTPStatus.GONE),
-    ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, HTTPStatus.TOO_MANY_REQUESTS),
+    ErrorCode.FORBIDDEN: Consequence(CloseCode.FORBIDDEN, 403),
+    ErrorCode.RATE_LIMIT: Consequence(CloseCode.RATE_LIMIT, 429),
+    ErrorCode.NO_SUCH_SESSION: Consequence(CloseCode.NO_SUCH_SESSION, 404),
+    ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, 410),
+    ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, 429),
     ErrorCode.SHELL_NOT_FOUND: _CANNOT_START,
     ErrorCode.SHELL_NOT_EXECUTABLE: _CANNOT_START,
     ErrorCode.BAD_DIRECTORY: _CANNOT_START,
@@ -128,6 +129,6 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_MEMORY: _EXHAUSTED,
     ErrorCode.NO_PROCESS: _EXHAUSTED,
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
-    ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, HTTPStatus.SERVICE_UNAVAILABLE),
-    ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, HTTPStatus.INTERNAL_SERVER_ERROR),
+    ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
+    ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.protocol.error_codes import CONSEQUENCES, ErrorCode
 
 if TYPE_CHECKING:
-    from http import HTTPStatus
-
     from web_terminal_suite.protocol.error_codes import CloseCode
 
 
@@ -36,7 +34,7 @@ class TheirError(ProtocolError):
         return self.close is not None
 
     @property
-    def status(self) -> HTTPStatus:
+    def status(self) -> int:
         """The status of the REST response."""
         return CONSEQUENCES[self.code].status
 

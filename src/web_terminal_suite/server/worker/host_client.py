@@ -73,7 +73,7 @@ class HostClient:
         except ipc.PacketTooBig as error:
             del self._answers[self._next_id]
             raise TheirError(
-                ErrorCode.MESSAGE_TOO_BIG, f"{error}; a shorter environment or argument list would do"
+                ErrorCode.REQUEST_TOO_BIG, f"{error}; a shorter environment or argument list would do"
             ) from error
         except OverflowError as error:
             del self._answers[self._next_id]
