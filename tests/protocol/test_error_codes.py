@@ -103,3 +103,10 @@ def test_clients_come_back_after_the_codes_that_the_document_names():
     page = re.search(r"new Set\(\[([^\]]*)\]\)", (ROOT / "frontend/src/reconnect.ts").read_text())
     assert documented == {int(code) for code in page[1].split(",")} == set(attach._RECONNECTABLE)
     assert {CloseCode.INTERNAL_ERROR, CloseCode.TRY_AGAIN_LATER} <= documented
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_an_error_carries_its_row(code):
+    error = errors.TheirError(code, "why")
+    assert (error.close, error.status) == CONSEQUENCES[code]
+    assert error.fatal == (error.close is not None)

@@ -31,7 +31,7 @@ class TheirError(ProtocolError):
     @property
     def fatal(self) -> bool:
         """Whether a close frame follows."""
-        return self.close is not None
+        return CONSEQUENCES[self.code].fatal
 
     @property
     def status(self) -> int:
