@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.processes import children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -29,3 +34,13 @@ class Leftovers:
         except (FileNotFoundError, ProcessLookupError):
             return False  # it is gone
         return int(fields[19]) >= self._since_ticks  # starttime, proc_pid_stat(5), in ticks since boot
+
+
+@contextmanager
+def no_process_left() -> Iterator[None]:
+    """Every child process that starts during the block has ended and been reaped when the block ends."""
+    leftovers = Leftovers()
+    try:
+        yield
+    finally:
+        assert leftovers.pids() == []

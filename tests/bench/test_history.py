@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 
-def added(path: Path, of: Run, revision: str = "abc") -> str:
-    with History(path, create=True) as history:
+def added(path: Path, of: Run, revision: str = "abc", **options: float) -> str:
+    with History(path, create=True, **options) as history:
         return history.append(of, analyse(of), version="1", revision=revision)
 
 
@@ -137,14 +137,13 @@ def test_somebody_elses_database_is_not_written_to(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_locked_history_is_an_error_not_a_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_history_is_an_error_not_a_wait_for_ever(tmp_path: Path) -> None:
     path = tmp_path / FILE
     added(path, day(1))
-    monkeypatch.setattr("web_terminal_suite.bench.history.LOCK_SECONDS", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(HistoryError, match=r"cannot use the history .*locked"):
-        added(path, day(2))
+        added(path, day(2), lock_seconds=0.05)
     other.close()
 
 

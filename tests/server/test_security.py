@@ -435,7 +435,7 @@ async def test_tokens_show_nowhere():
 
 
 async def test_the_host_never_holds_a_token():
-    """It is a fork, and whoever finds a way to read its memory from a shell must find no credentials there."""
+    """It is a fork, and a way to read its memory from a shell must find no credentials there."""
     with serving(*FLAGS) as server:
         async with connect(server.url) as connection:
             await connection.attach()

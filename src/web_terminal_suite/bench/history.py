@@ -103,21 +103,21 @@ class Track:
 
 
 class History:
-    """An open history; use it with ``with``.
+    """An open history; use it with ``with``. A write waits ``lock_seconds`` for another process.
 
     Raises:
         HistoryError: from the constructor and every method: missing (unless ``create``), corrupt, locked, not a
             history, or of another schema.
     """
 
-    def __init__(self, path: Path, create: bool = False) -> None:
+    def __init__(self, path: Path, create: bool = False, *, lock_seconds: float = LOCK_SECONDS) -> None:
         self._path = path
         if not create and not path.exists():
             raise HistoryError(f"there is no history at {path}; each run of web-terminal bench adds to it")
         with self._translated():
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=lock_seconds, isolation_level=None)
         try:
             with self._translated():
                 self._prepare()

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from tests.bench.load.leaks import no_process_left
 from tests.conftest import serving
+from tests.leftovers import no_process_left
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.backends.local import GENERATOR_MODULE, LocalBackend
 from web_terminal_suite.bench.load.collector import Collector
