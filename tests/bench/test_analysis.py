@@ -276,9 +276,9 @@ def test_a_floor_is_judged_by_a_floor_of_its_own_however_busy_the_client(ratio: 
     assert null.floor.judgement.verdict is verdict
     assert loop.floor is None
     (words,) = overheads(analysis)
-    assert words.startswith("against the floor p50 = 1.")
-    assert words.endswith(") the bare loop of the same run")
-    assert float(words.split()[5]) == pytest.approx(ratio, rel=0.01)
+    assert words.startswith("its round trip takes 1.")
+    assert words.endswith(") that of a bare loopback socket")
+    assert float(words.split()[4]) == pytest.approx(ratio, rel=0.01)
 
 
 def test_what_the_machine_cannot_hold_is_undecided_and_no_problem() -> None:
