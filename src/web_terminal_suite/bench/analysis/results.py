@@ -34,6 +34,13 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
 
 
+class JudgedBy(StrEnum):
+    """What a verdict rests on: the bounds of an interval, or the single readings where there is no interval."""
+
+    INTERVAL = "interval"
+    READINGS = "readings"
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """A target with what was found. ``reason`` is empty where the verdict needs no words."""
 
@@ -41,6 +48,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict = Verdict.NONE
     goal_verdict: Verdict = Verdict.NONE
     reason: str = ""
+    judged_by: JudgedBy = JudgedBy.INTERVAL
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,12 +50,21 @@ class Ratio:
     ``paired``: ratios within blocks, so what both saw of a slow minute cancels; ``value`` is their geometric mean.
     ``units``: what the width rests on, ``trials``, or ``operations`` where a side has one trial, or ``ranks`` where
     failures leave nothing but order statistics, or ``readings``.
+    ``error``: the standard error of the logarithm, known with ``freedom`` degrees of freedom, so that a further
+    variance can be added; 0 and infinite where there is no error, NaN where the interval has no such form (``ranks``).
     """
 
     value: float
     interval: Interval
     paired: bool
     units: str
+    error: float = math.nan
+    freedom: float = math.nan
+
+    @property
+    def log(self) -> float:
+        """The logarithm of ``value``; infinite for 0 and infinity."""
+        return math.log(self.value) if self.value > 0 else -math.inf if self.value == 0 else math.nan
 
 
 def change(ratio: Ratio, significance: float, level: float, noise: float) -> ChangeVerdict:
@@ -148,13 +157,14 @@ def ratio_of_figures(
     spread = math.sqrt(sum(relative))
     if spread == 0:
         value = math.exp(log)
-        return Ratio(value, Interval(value, value, level), False, "readings"), 1.0 if log == 0 else 0.0
+        return Ratio(value, Interval(value, value, level), False, "readings", 0.0, math.inf), 1.0 if log == 0 else 0.0
     freedom = _welch(relative, [base[2], new[2]])
     # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
     from scipy.special import stdtr
 
     significance = 2 * float(stdtr(freedom, -abs(log) / spread))
-    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, "readings"), significance
+    interval = _interval(log, spread, freedom, level)
+    return Ratio(math.exp(log), interval, False, "readings", spread, freedom), significance
 
 
 def statistic(values: Values, q: float | None) -> float:
@@ -189,7 +199,7 @@ def _of_pairs(
     within = sum(_log_variance(trial, q, resamples, rng) for trial in (*base, *new)) / k**2
     spread = math.sqrt(max(float(logs.var(ddof=1)) / k, within))
     log = float(logs.mean())
-    return Ratio(math.exp(log), _interval(log, spread, k - 1, level), True, "trials")
+    return Ratio(math.exp(log), _interval(log, spread, k - 1, level), True, "trials", spread, k - 1)
 
 
 def _of_pools(
@@ -207,7 +217,7 @@ def _of_pools(
     spread = math.sqrt(sum(variances))
     units = "trials" if min(len(base), len(new)) > 1 else "operations"
     freedom = _welch(variances, [freedom for _, freedom in sides])
-    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, units)
+    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, units, spread, freedom)
 
 
 def _of_ranks(base: Sequence[Values], new: Sequence[Values], q: float | None, level: float) -> Ratio | InsufficientData:
