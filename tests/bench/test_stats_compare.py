@@ -143,7 +143,7 @@ def test_figures_are_compared_by_welch() -> None:
     expected = ttest_ind_from_stats(100, math.sqrt(10), 10, 103, math.sqrt(10), 10, equal_var=False).pvalue
     assert p == pytest.approx(expected, rel=0.1)
     assert ratios.ratio_of_figures((5.0, 0.0, 1), (5.0, 0.0, 1), 0.95) == (
-        Ratio(1.0, Interval(1.0, 1.0, 0.95), False, "readings"), 1.0)  # fmt: skip
+        Ratio(1.0, Interval(1.0, 1.0, 0.95), False, "readings", 0.0, math.inf), 1.0)  # fmt: skip
     assert ratios.ratio_of_figures((5.0, 0.0, 1), (4.0, 0.0, 1), 0.95)[1] == 0.0
     with pytest.raises(ValueError, match="too near 0 for a ratio"):
         ratios.ratio_of_figures((1.0, 1.0, 9), (3.0, 1.0, 9), 0.95)
