@@ -25,13 +25,16 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``value`` is ``None`` where ``refusal`` is set, or where only bounds make sense. ``lower`` and ``upper`` bound it
     at the analysis' confidence level and are infinite on a side that cannot be bounded; a refused statistic may
-    still have one sound bound. ``inf`` as a value means that the operation at this percentile failed.
+    still have one sound bound. ``inf`` as a value means that the operation at this percentile failed. ``readings``
+    holds the statistic of each block (or each single reading) where there are too few for an interval: a target is then
+    judged by them.
     """
 
     value: float | None = None
     lower: float = -math.inf
     upper: float = math.inf
     refusal: str = ""
+    readings: tuple[float, ...] = ()
 
 
 class JudgedBy(StrEnum):

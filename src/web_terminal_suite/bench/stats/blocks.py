@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from web_terminal_suite.bench.stats.interval import InsufficientData
+
 FEWEST_BLOCKS = 5
 """Blocks with data below which a cell has no interval: t with one degree of freedom reaches 12.7 errors, with four
 2.8."""
 
 
 @dataclass(frozen=True)
-class TooFewBlocks:
+class TooFewBlocks(InsufficientData):
     """A refusal: ``have`` blocks hold data and an interval needs ``need``."""
 
-    have: int
     need: int = FEWEST_BLOCKS
 
     def __str__(self) -> str:
