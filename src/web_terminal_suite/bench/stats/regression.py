@@ -121,7 +121,8 @@ def _growing(pairs: Sequence[tuple[Values, Values]]) -> str:
     """By Spearman's rank correlation of the distances from the common line with ``x``."""
     slope = float(np.mean([_slope(x, y) for x, y in pairs]))
     x = np.concatenate([pair[0] for pair in pairs])
-    apart = np.concatenate([y - slope * x - float((y - slope * x).mean()) for x, y in pairs])
+    # About the block's median: its mean would hand the error of one reading on to all others.
+    apart = np.concatenate([y - slope * x - float(np.median(y - slope * x)) for x, y in pairs])
     if x.size < 2 * FEWEST_POINTS or not apart.any():
         return ""
     one, two = _ranks(x), _ranks(np.abs(apart))
