@@ -67,6 +67,7 @@ def test_too_few_blocks_or_operations_are_refused() -> None:
     assert percentile_interval([*blocks_of(4, 100), []], 0.5, 0.95) == TooFewBlocks(4)
     assert percentile_interval(blocks_of(5, 10), 0.95, 0.95) == InsufficientData(50, 72)
     assert mean_interval(blocks_of(1, 100), 0.95) == TooFewBlocks(1)
+    assert mean_interval(blocks_of(5, 7), 0.95) == InsufficientData(35, 40)
     assert mean_interval(blocks_of(1, 4), 0.95) == InsufficientData(4, 5)
     assert level_interval([[1.0], [2.0]], 0.95) == TooFewBlocks(2)
     assert str(TooFewBlocks(1)) == "1 block, an interval needs 5"

@@ -205,11 +205,9 @@ def steady(blocks: Sequence[Sequence[Point]], exact: bool, level: float) -> Esti
 
 
 def _estimate(value: float, answer: Interval | InsufficientData, readings: Callable[[], Sequence[float]]) -> Estimate:
-    """The value with its interval, or with ``readings`` where blocks are too few for one."""
-    if isinstance(answer, TooFewBlocks):
-        return Estimate(value=value, refusal=str(answer), readings=tuple(readings()))
+    """The value with its interval, or with ``readings`` where blocks or values are too few for one."""
     if isinstance(answer, InsufficientData):
-        return Estimate(value=value, refusal=str(answer))
+        return Estimate(value=value, refusal=str(answer), readings=tuple(readings()))
     return Estimate(value=value, lower=answer.lower, upper=answer.upper)
 
 

@@ -36,7 +36,8 @@ FEWEST_BEYOND = 4
 """Values expected beyond the quantile in a block of average size, below which the half width is widened."""
 
 FEWEST_FOR_A_MEAN = 40
-"""Values in a block of average size below which the half width of a mean is widened."""
+"""Values in all below which a mean has no interval, since a rare slow one may not be among them; and values in a block
+of average size below which its half width is widened."""
 
 
 def with_data(blocks: Sequence[npt.ArrayLike]) -> list[Values]:
@@ -83,6 +84,8 @@ def mean_interval(blocks: Sequence[npt.ArrayLike], level: float) -> Interval | I
     n = sum(array.size for array in arrays)
     if len(arrays) < FEWEST_BLOCKS:
         return TooFewBlocks(len(arrays)) if n >= FEWEST_TO_RESAMPLE else InsufficientData(n, FEWEST_TO_RESAMPLE)
+    if n < FEWEST_FOR_A_MEAN:
+        return InsufficientData(n, FEWEST_FOR_A_MEAN)
     every = np.concatenate(arrays)
     mean = float(every.mean())
     within = student_quantile((1 + level) / 2, n - 1) * float(every.std(ddof=1)) / math.sqrt(n)
