@@ -128,11 +128,14 @@ def ratio(
         return thin
     if min(len(old), len(now)) < FEWEST_BLOCKS:
         return TooFewBlocks(min(len(old), len(now)))
-    if any(np.isinf(each).any() for each in (*old, *now)):
+    thick = is_thick(old, now, q)
+    failed = any(np.isinf(each).any() for each in (*old, *now))
+    # A few failures above each block's percentile leave it a number; pools are resampled, and cannot have any.
+    if failed and not (thick and all(math.isfinite(statistic(each, q)) for each in (*old, *now))):
         return _of_ranks(old, now, q, level)
     if statistic(np.concatenate(old), q) <= 0 or statistic(np.concatenate(now), q) <= 0:
         raise ValueError("a statistic of 0 has no ratio; the operation takes no time that the clock can tell")
-    if not is_thick(old, now, q):
+    if not thick:
         return _of_pools(old, now, q, level, resamples, rng)
     logs = [np.log([statistic(block, q) for block in side]) for side in (old, now)]
     return _of_pairs(logs[1] - logs[0], level) if paired else _of_blocks(logs[0], logs[1], level)
