@@ -26,7 +26,10 @@ from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Targ
 from web_terminal_suite.bench.stats import quantiles
 from web_terminal_suite.bench.stats.block_intervals import percentile_interval
 
-FRAME = f'<head>{document.TITLE_PLACE}</head><script type="application/json">{document.DATA_PLACE}</script>'
+FRAME = (
+    f"<head>{document.TITLE_PLACE}</head><section{document.OVERVIEW_PLACE}/section>"
+    f'<script type="application/json">{document.DATA_PLACE}</script>'
+)
 UNITS = Path(__file__).parents[2] / "frontend/report/tests/units.json"
 
 
