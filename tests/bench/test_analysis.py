@@ -293,9 +293,9 @@ def null_beside_loopback(ratio: float, client: float = 0.1, with_loopback: bool 
     target = Target(statistic="ratio_p50", limit=1.5)
     null = facts(Metric(name="latency", floor_targets={"echo": target}), id="null", parameters=("echo",), floor="loop")
     ours, bare = samples(uniform(300, ratio - 0.01, ratio)), samples(uniform(300, 0.99, 1.0))
-    trials = [trial(ours, benchmark="null", parameter="echo", terminal="floor", client=client)]
+    trials = blocks(ours, benchmark="null", parameter="echo", terminal="floor", client=client)
     if with_loopback:
-        trials.append(trial(bare, benchmark="loop", terminal="floor"))
+        trials += blocks(bare, benchmark="loop", terminal="floor")
     return run(*trials, benchmarks=[null, facts(Metric(name="latency"), id="loop")])
 
 
@@ -308,9 +308,9 @@ def test_a_floor_is_judged_by_a_floor_of_its_own_however_busy_the_client(ratio: 
     assert null.floor.judgement.verdict is verdict
     assert loop.floor is None
     (words,) = overheads(analysis)
-    assert words.startswith("against the floor p50 = 1.")
-    assert words.endswith(") the bare loop of the same run")
-    assert float(words.split()[5]) == pytest.approx(ratio, rel=0.01)
+    assert words.startswith("its round trip takes 1.")
+    assert words.endswith(") that of a bare loopback socket")
+    assert float(words.split()[4]) == pytest.approx(ratio, rel=0.01)
 
 
 def test_what_the_machine_cannot_hold_is_undecided_and_no_problem() -> None:
