@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters, verdict
+from web_terminal_suite.cli import against, parameters, verdict
 from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, fail, needs_bench_extra
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _NOT_NEGATIVE = click.FloatRange(min=0)
     metavar="[NAME=]URL",
 )
 @parameters.token()
+@against.option()
 @parameters.record_file()
 @click.option("--blocks", type=_AT_LEAST_ONE, help="Rounds that operations are spread over. (default: 5, quick: 2)")
 @click.option(
@@ -95,6 +96,9 @@ def bench(**flags: Any) -> None:
     with ends_at("bench"):
         options, storage = _bench_options(flags), _storage_options(flags)
         verdict.check_directory(flags["json"])
+    if flags["against"]:
+        raise click.exceptions.Exit(against.bench_against(options, storage, flags))
+    with ends_at("bench"):
         run, base = _run_and_base(plan(options), options, storage, flags)
     status = _judge(run, base, options, storage, flags)
     click.echo(f"took {time.monotonic() - began:.0f} s")

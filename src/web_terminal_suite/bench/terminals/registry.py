@@ -51,11 +51,16 @@ def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> 
     named = dict.fromkeys(each for name in names for each in (SUBJECTS if name == EVERY else (name,)))
     subjects = [SUBJECTS[_known(name, SUBJECTS)]() for name in named]
     for url in dict.fromkeys(urls):
-        subjects.append(_told_apart(_remote(url, token), subjects))
+        subjects.append(_told_apart(remote(url, token), subjects))
     return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), ReferenceServer(seed))
 
 
-def _remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:
+def remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:
+    """The terminal at ``URL`` (a server of ours) or ``NAME=URL``.
+
+    Raises:
+        UnknownTerminal, ValueError: as ``choose``.
+    """
     name, equals, rest = url.partition("=")
     if not equals or "/" in name:  # a URL may hold an equals sign of its own
         return RemoteWebTerminal(url, token)

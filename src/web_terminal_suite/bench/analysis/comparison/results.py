@@ -55,7 +55,9 @@ class ComparisonRow(msgspec.Struct, frozen=True, kw_only=True):
     ``base_value`` and ``new_value`` are in ``unit``, ``None`` where the sample is too thin, ``inf`` where the operation
     at this percentile failed. ``ratio`` is new over base; its interval is infinite where there is none. ``p`` is the
     significance as found, ``adjusted`` corrected for the number of rows; ``units`` says what was resampled. ``reason``
-    says why a row is undecided. ``better_below``: less of it is faster.
+    says why a row is undecided. ``better_below``: less of it is faster. ``error`` is the standard error of the ratio's
+    logarithm, known with ``freedom`` degrees of freedom; ``None`` where the interval has no such form. ``noticeable``
+    is the smallest change, as a factor either way, that would have been found with 80 % probability.
     """
 
     base: Cell
@@ -78,6 +80,9 @@ class ComparisonRow(msgspec.Struct, frozen=True, kw_only=True):
     better_below: bool = True
     change: ChangeVerdict = ChangeVerdict.UNDECIDED
     reason: str = ""
+    error: float | None = None
+    freedom: float | None = None
+    noticeable: float | None = None
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):

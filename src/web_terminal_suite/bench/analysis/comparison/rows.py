@@ -168,6 +168,8 @@ def _with(row: ComparisonRow, answer: ratios.Ratio, p: float) -> ComparisonRow:
         p=p,
         units=answer.units,
         paired=answer.paired,
+        error=None if math.isnan(answer.error) else answer.error,
+        freedom=None if math.isnan(answer.freedom) else answer.freedom,
     )
 
 
