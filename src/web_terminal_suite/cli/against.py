@@ -12,8 +12,6 @@ from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console
-
     from web_terminal_suite.bench.pipeline import BenchOptions, StorageOptions, Terms
     from web_terminal_suite.bench.samples import Run
 
@@ -53,22 +51,16 @@ def bench_against(options: BenchOptions, storage: StorageOptions, flags: dict[st
         return print_stages(run, storage.terms)
 
 
-def print_stages(run: Run, terms: Terms, console: Console | None = None) -> int:
+def print_stages(run: Run, terms: Terms) -> int:
     """Print what a run of ``--against`` found, from its record alone; the exit status."""
-    from web_terminal_suite.bench import pipeline
-    from web_terminal_suite.bench.analysis.comparison.stages import exit_code, problems
+    from web_terminal_suite.bench.analysis.comparison.runs import exit_code
+    from web_terminal_suite.bench.pipeline import compare
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import baseline_comparison
 
-    console = console or console_for()
-    compared = pipeline.compare_against(run, terms)
-    assert compared is not None  # this is such a run
-    code = exit_code(run, compared)
-    baseline_comparison.print_comparison(console, (compared,), None if code == RUN_FAILED else code)
-    for problem in problems(run):
-        console.print(f"  {problem}", style="bold red", markup=False, soft_wrap=True)
-    if code == RUN_FAILED:
-        console.print(f"exit {code} (the run failed)", markup=False)
+    compared = compare(("this run", run), terms=terms)
+    code = exit_code(compared)
+    baseline_comparison.print_comparison(console_for(), compared, code)
     return code
 
 

@@ -17,8 +17,6 @@ from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.stages import (
     CONFIRMATION_BLOCKS,
     Stages,
-    compare_stages,
-    stages_of,
     standing_out,
 )
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from web_terminal_suite.bench.analysis.comparison.results import RunComparison
     from web_terminal_suite.bench.benchmark import Benchmark
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
@@ -130,12 +127,6 @@ def run_against(
     measuring = _Measuring(planned, terms or Terms(), progress)
     options = {"against": msgspec.to_builtins(planned.stages)}
     return record_run(planned.plan, measuring.carry_out, record=record, progress=progress, options=options)
-
-
-def compare_against(run: Run, terms: Terms | None = None) -> RunComparison | None:
-    """The verdicts of a run of ``run_against``, from its record; ``None`` of another run."""
-    stages = stages_of(run)
-    return None if stages is None else compare_stages(run, stages, terms or Terms())
 
 
 class _Measuring:
@@ -309,8 +300,7 @@ def _comparable(
             key = (slot.cell.benchmark, slot.cell.parameter)
             sides.setdefault(key, set()).add(slot.cell.terminal)
             found[key] = (slot.benchmark, slot.cell.parameter)
-    components = {each.id for each, _ in found.values() if each.facts.component}
-    components |= {slot.benchmark.id for slot in slots if slot.benchmark.facts.component}
+    components = {each.id for each in whole.benchmarks if each.facts.component}
     large = [] if is_narrow else [name(*each) for each in found.values() if _is_large(*each)]
     one_sided = [key for key, has in sides.items() if len(has) == 1 and key[0] not in components]
     said = []

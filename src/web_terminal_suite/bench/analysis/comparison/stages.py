@@ -14,24 +14,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison, Terms
+from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, Lacking, RunComparison, Scale, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
-from web_terminal_suite.bench.analysis.comparison.runs import exit_code as of_comparison
+from web_terminal_suite.bench.analysis.comparison.spread import student
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
 from web_terminal_suite.bench.stats.multiple_comparisons import holm
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 from web_terminal_suite.bench.stats.staged_power import Stage, noticeable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from web_terminal_suite.bench.samples import Cell, Run, Trial
-
-RUN_FAILED: Final = 4
 
 SCREEN_LEVEL: Final = 0.8
 """Confidence level of the interval that decides what is measured again. One row in ten of the same code stands out on
 either side, were it not for the noise threshold; a change that is missed here is never looked at again."""
+
+LARGE: Final = 1.5
+"""A change by this factor would have been noticed where a row that did not stand out counts as told."""
+
+TOLD_SHARE: Final = 0.5
+"""Of the rows of a comparison without a loss; the others are listed with what they would have noticed."""
 
 CONFIRMATION_BLOCKS: Final = 20
 """Blocks of the second stage, which has few cells and must be surer of each."""
@@ -87,7 +91,11 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
     again = {_key(row): row for row in _compared(run, confirmed, stages, terms)}
     looked_at = [row for row in first if _beyond(row, terms) > 0 and _key(row) in again]
     tested = [again[_key(row)] for row in looked_at]
-    adjusted = dict(zip(map(_key, tested), holm([_significance(row) for row in tested]), strict=True)) if tested else {}
+    adjusted = (
+        dict(zip(map(_key, tested), holm([1.0 if row.p is None else row.p for row in tested]), strict=True))
+        if tested
+        else {}
+    )
     family = max(1, len(tested))
     rows = [
         _confirmed(row, again[_key(row)], float(adjusted[_key(row)]), family, terms)
@@ -95,8 +103,16 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
         else _screened(row, family, terms)
         for row in first
     ]
-    whole = compare_terminals(_only(run, screened), stages.base, [stages.head], terms)[0]
-    return msgspec.structs.replace(whole, base=stages.base, new=stages.head, rows=tuple(rows), floors=())
+    (whole,) = compare_terminals(_only(run, screened), stages.base, [stages.head], terms)
+    return msgspec.structs.replace(
+        whole,
+        rows=tuple(rows),
+        floors=(),
+        lost=0,
+        problems=problems(run),
+        remarks=stages.notes,
+        told_share=TOLD_SHARE,
+    )
 
 
 def problems(run: Run) -> tuple[str, ...]:
@@ -108,11 +124,6 @@ def problems(run: Run) -> tuple[str, ...]:
     found += [f"{cell}: nothing was measured" for cell in run.planned if cell.terminal == head and cell not in measured]
     found += [f"{trial.cell}: {trial.problem}" for trial in run.trials if trial.problem and trial.cell.terminal == head]
     return tuple(dict.fromkeys(found))
-
-
-def exit_code(run: Run, compared: RunComparison) -> int:
-    """4 where the run failed, else that of the comparison."""
-    return RUN_FAILED if problems(run) else of_comparison((compared,))
 
 
 def _parted(trials: Iterable[Trial], stages: Stages) -> tuple[list[Trial], list[Trial]]:
@@ -158,27 +169,20 @@ def _key(row: ComparisonRow) -> tuple[Cell, str, str]:
 
 def _beyond(row: ComparisonRow, terms: Terms) -> float:
     """By how many errors the nearer end of the screening interval lies beyond the noise threshold; 0 where within."""
-    if row.ratio is None:
+    if row.scale is Scale.RATIO and row.ratio is None:
         return 0.0
-    if row.error is None or row.freedom is None or not 0 < row.ratio < math.inf:
+    if (
+        row.scale is not Scale.RATIO
+        or row.error is None
+        or row.freedom is None
+        or not 0 < (row.ratio or 0.0) < math.inf
+    ):
         # Failures, or counts without an error: there is only one interval.
         return math.inf if row.change in _CHANGED else 0.0
-    apart = abs(math.log(row.ratio)) - math.log1p(terms.noise)
+    apart = abs(math.log(row.ratio or 1.0)) - math.log1p(terms.noise)
     if row.error == 0:
         return math.inf if apart > 0 else 0.0
-    return max(0.0, apart / row.error - _quantile((1 + SCREEN_LEVEL) / 2, row.freedom))
-
-
-def _significance(row: ComparisonRow) -> float:
-    """Two-sided, of the logarithm by Student's t; as found elsewhere where there is no error."""
-    if row.ratio is None or row.p is None:
-        return 1.0
-    if not row.error or row.freedom is None:
-        return row.p
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import stdtr
-
-    return min(1.0, 2 * float(stdtr(row.freedom, -abs(math.log(row.ratio)) / row.error)))
+    return max(0.0, apart / row.error - student((1 + SCREEN_LEVEL) / 2, row.freedom))
 
 
 def _confirmed(first: ComparisonRow, second: ComparisonRow, p: float, family: int, terms: Terms) -> ComparisonRow:
@@ -195,28 +199,39 @@ def _confirmed(first: ComparisonRow, second: ComparisonRow, p: float, family: in
         reason = f"{looked}{at_first}, not confirmed: {reason}"
     return msgspec.structs.replace(
         second,
-        p=_significance(second),
         adjusted=p,
         change=change,
+        no_loss=second.no_loss and change is not ChangeVerdict.SLOWER,
         reason=reason,
-        noticeable=_noticeable(first, family, terms, second),
+        lacking=_lacking(second, change),
+        noticeable=_noticeable(first, family, terms, second) if second.scale is Scale.RATIO else second.noticeable,
     )
 
 
 def _screened(row: ComparisonRow, family: int, terms: Terms) -> ComparisonRow:
     """A row of the first stage alone."""
     change, reason = row.change, row.reason
-    if change in _CHANGED:
+    stands_out = _beyond(row, terms) > 0
+    if stands_out:
         change = ChangeVerdict.UNDECIDED
         reason = "looks changed, but was not measured again; name it in a filter"
+    smallest = _noticeable(row, family, terms) if row.scale is Scale.RATIO else row.noticeable
+    is_seen = smallest is not None and smallest <= LARGE and row.scale is Scale.RATIO
     return msgspec.structs.replace(
         row,
-        p=None if row.p is None else _significance(row),
         adjusted=None,
         change=change,
+        no_loss=row.no_loss and not stands_out,
+        none_seen=is_seen and not stands_out,
         reason=reason,
-        noticeable=_noticeable(row, family, terms),
+        lacking=_lacking(row, change),
+        noticeable=smallest,
     )
+
+
+def _lacking(row: ComparisonRow, change: ChangeVerdict) -> Lacking:
+    """Of one run only more blocks can decide anything."""
+    return Lacking.BLOCKS if change is ChangeVerdict.UNDECIDED and row.p is not None else Lacking.NOTHING
 
 
 def _noticeable(first: ComparisonRow, family: int, terms: Terms, second: ComparisonRow | None = None) -> float | None:
@@ -231,16 +246,8 @@ def _noticeable(first: ComparisonRow, family: int, terms: Terms, second: Compari
     deciding = max((1 + terms.level) / 2, 1 - terms.significance / 2 / family)
     return noticeable(
         (
-            Stage(first.error, first.freedom, _quantile((1 + SCREEN_LEVEL) / 2, first.freedom)),
-            Stage(error, freedom, _quantile(deciding, freedom)),
+            Stage(first.error, first.freedom, student((1 + SCREEN_LEVEL) / 2, first.freedom)),
+            Stage(error, freedom, student(deciding, freedom)),
         ),
         terms.noise,
     )
-
-
-def _quantile(probability: float, freedom: float) -> float:
-    # As above.
-    from scipy.special import stdtrit
-
-    quantile: Callable[[float, float], float] = stdtrit
-    return float(quantile(freedom, probability))
