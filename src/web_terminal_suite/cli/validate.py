@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.against import print_stages
 from web_terminal_suite.cli.exit_status import ends_at, needs_bench_extra
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 def validate(file: Path, figures: bool) -> None:
     """Print each target of a record with its verdict, computed again from the samples.
 
+    Of a run of bench --against: what changed, and the exit code of that command.
+
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
     from web_terminal_suite.bench import record
@@ -32,9 +35,14 @@ def validate(file: Path, figures: bool) -> None:
 
     with needs_bench_extra("validate"):
         from web_terminal_suite.bench.analysis import analyse, exit_code
+        from web_terminal_suite.bench.analysis.comparison.results import Terms
+        from web_terminal_suite.bench.analysis.comparison.stages import stages_of
         from web_terminal_suite.bench.report.text.report import print_report
     with ends_at("validate"):
         stored = record.read(file)
+    if stages_of(stored.run) is not None:
+        # Two revisions next to each other: what counts is the comparison, and the targets of neither.
+        raise click.exceptions.Exit(print_stages(stored.run, Terms()))
     analysis = analyse(stored.run)
     console = console_for()
     print_report(console, analysis, stored.run.machine, with_figures=figures)
