@@ -54,7 +54,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
     "bench.baselines": ("bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
-        "bench.clock", "bench.machine", "bench.samples", "bench.stats", "client", "package", "protocol",
+        "bench.clock", "bench.machine", "bench.samples", "client", "package", "protocol",
     ),
     "bench.benchmark": ("bench.samples", "bench.stats", "bench.terminals.terminal", "client.marker"),
     "bench.workload": (
@@ -70,9 +70,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.measurement": (
         "bench.benchmark", "bench.clock", "bench.plan", "bench.samples", "bench.terminals", "client",
     ),
+    "bench.calibration": ("bench.samples", "bench.stats", "bench.terminals.delays"),
     "bench.runner": (
-        "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress", "bench.samples",
-        "bench.terminals", "bench.workload.capacity", "client",
+        "bench.calibration", "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress",
+        "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
     ),
     "bench.load": (
         "bench.clock", "bench.machine", "bench.samples", "bench.stats", "bench.terminals", "bench.workload", "client",
@@ -94,9 +95,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.report.text": ("bench.analysis", "bench.history", "bench.report.common", "bench.stats"),
     "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.files", "bench.history",
-        "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress", "bench.record", "bench.report",
-        "bench.runner", "bench.samples", "bench.suites", "bench.terminals", "bench.workload", "package",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors", "bench.files",
+        "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
+        "bench.record", "bench.report", "bench.runner", "bench.samples", "bench.suites", "bench.terminals",
+        "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip

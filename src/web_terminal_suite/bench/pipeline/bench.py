@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.calibration import Calibration
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import Trial
@@ -81,14 +82,18 @@ def run(
     Raises:
         OptionsError: as ``plan``; or servers cannot be profiled.
         RecordError: the file for the trials cannot be made.
-        RunFailed: the suite did not find the known delays it checks itself with, so no figure can be believed.
+        RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
+            believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
     progress = progress or NoProgress()
     before = machine.snapshot()
     with Recording(_header(planned, machine.record(before)), before, record) as recording:
         try:
-            run_until_signal(measure(planned, recording.append, profiles=profiles, progress=progress))
+            measuring = measure(
+                planned, recording.append, profiles=profiles, progress=progress, calibrated=recording.calibrated
+            )
+            run_until_signal(measuring)
         except KeyboardInterrupt:
             recording.interrupt()
             progress.say("interrupted: what was measured so far is kept, the run is partial")
@@ -107,7 +112,12 @@ def run(
 
 
 async def measure(
-    plan: Plan, keep: Callable[[Trial], None], *, profiles: Path | None = None, progress: Progress | None = None
+    plan: Plan,
+    keep: Callable[[Trial], None],
+    *,
+    profiles: Path | None = None,
+    progress: Progress | None = None,
+    calibrated: Callable[[Calibration], None] | None = None,
 ) -> None:
     """Carry out a plan on the running event loop, and hand each trial to ``keep`` as soon as it is over.
 
@@ -119,7 +129,15 @@ async def measure(
     options = plan.options
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
     interim = Interim() if options.adaptive and enough is None else None
-    await carry_out(plan, keep, progress or NoProgress(), enough=enough, profiles=profiles, interim=interim)
+    await carry_out(
+        plan,
+        keep,
+        progress or NoProgress(),
+        enough=enough,
+        profiles=profiles,
+        interim=interim,
+        calibrated=calibrated,
+    )
 
 
 def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
