@@ -60,7 +60,8 @@ _AT_LEAST_ONE = click.IntRange(min=1)
     "--url",
     metavar="[NAME=]URL",
     default="",
-    help="Load a server that runs already: ours, or ttyd=http://...",
+    help="Load a server that runs already: URL of one of ours, NAME=URL of another. NAME is its protocol: ttyd, "
+    "gotty, terminado, jupyter-server, wetty, node-pty, plain.",
 )
 @parameters.token()
 @click.option("--clients", type=_AT_LEAST_ONE, help="Client processes. (default: from sessions, keys and processors)")

@@ -21,7 +21,10 @@ from web_terminal_suite.bench.record import RecordError
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.samples import SCHEMA, Run
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.peer import RemotePeer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
 from web_terminal_suite.bench.workload.capacity import shortage
 
 if TYPE_CHECKING:
@@ -80,13 +83,14 @@ def run(
         profiles: record the servers under py-spy and draw flame graphs into this directory.
 
     Raises:
-        OptionsError: as ``plan``; or servers cannot be profiled.
+        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled.
         RecordError: the file for the trials cannot be made.
         RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
             believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
     progress = progress or NoProgress()
+    run_until_signal(check_running(planned.terminals))
     before = machine.snapshot()
     with Recording(_header(planned, machine.record(before)), before, record) as recording:
         try:
@@ -109,6 +113,21 @@ def run(
         if problem:
             progress.say(problem)
     return found
+
+
+async def check_running(terminals: Sequence[Terminal]) -> None:
+    """Run a line in a shell of each terminal that is to run already, before anything is measured.
+
+    Raises:
+        OptionsError: one does not answer, or not in the protocol that it was named with.
+    """
+    for terminal in terminals:
+        if isinstance(terminal, RemoteWebTerminal | RemotePeer):
+            try:
+                async with terminal.launch():
+                    pass
+            except LaunchFailed as error:
+                raise OptionsError(f"--url: {error}") from error
 
 
 async def measure(

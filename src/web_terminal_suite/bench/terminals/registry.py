@@ -29,6 +29,9 @@ SUBJECTS: dict[str, Callable[[], Terminal]] = {WebTerminal.name: WebTerminal, **
 """Terminals that are judged."""
 
 
+PROTOCOLS: dict[str, type[Peer]] = {**PEERS, "plain": NodePty}
+"""What may stand before the URL of a server of others; ``plain`` is any that sends text frames as they are."""
+
 EVERY = "all"
 """Stands for every one of ``SUBJECTS``."""
 
@@ -61,7 +64,7 @@ def _remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:
         return RemoteWebTerminal(url, token)
     if name == WebTerminal.name:
         return RemoteWebTerminal(rest, token)
-    return RemotePeer(PEERS[_known(name, PEERS)](), rest, token)
+    return RemotePeer(PROTOCOLS[_known(name, PROTOCOLS)](), rest, token, name)
 
 
 def _told_apart(remote: RemoteWebTerminal | RemotePeer, others: Sequence[Terminal]) -> Terminal:
