@@ -119,7 +119,8 @@ class RemotePeer(Terminal):
         try:
             await _run_a_shell(running)
         except ClientError as error:
-            raise LaunchFailed(f"{self.name} at {self.address.websocket(self._path())}: {_reason(error)}") from error
+            asked = self.address.websocket(self._path())
+            raise LaunchFailed(f"{self.name}: {_reason(error)}; asked at {asked}") from error
         yield running
 
     def _path(self) -> str:
