@@ -134,6 +134,15 @@ def test_attempts_are_told():
     assert found.facts()["attempts"] == found.attempts
 
 
+def test_processors_without_idle_time_are_told():
+    found = outcome()
+    found.idle_share = 0.02
+    (warning,) = found.warnings()
+    assert "the processors were idle for 2% of the time" in warning["seen"]
+    found.idle_share = 0.6
+    assert found.warnings() == []
+
+
 def test_an_exchange_that_failed_is_an_attempt_that_shows_nothing():
     found = Calibration(SEED, ("echo",))
     failed = msgspec.structs.replace(measured()[-1], outcome=Outcome.TIMEOUT, reason="no answer")

@@ -39,6 +39,8 @@ _LEVEL: Final = 0.999
 _DISORDER_NS: Final = 10_000
 # Overheads of the independent client are 0.03 ms at rest.
 _HELD_UP_NS: Final = 1_000_000
+# Most of the time both clients wait for a delay, so at rest the processors are idle for more than half of it.
+_LEAST_IDLE: Final = 0.1
 
 
 class CalibrationFailed(Exception):
@@ -223,6 +225,8 @@ class Calibration:
         self._by_parameter = {each: _Attempts() for each in parameters}
         self._unproven: list[str] = []
         """What earlier attempts lacked, in words."""
+        self.idle_share = 1.0
+        """Of all processors while it was measured."""
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -291,6 +295,7 @@ class Calibration:
             "attempts": self.attempts,
             "most_attempts": ATTEMPTS,
             "tolerance_ns": TOLERANCE_NS,
+            "idle_share": self.idle_share,
             "unproven": list(self._unproven),
             "by": {name: _facts(each) for name, each in self._by_parameter.items()},
         }
@@ -302,6 +307,8 @@ class Calibration:
             held_up_ns = _held_up_ns(each.measured)
             if held_up_ns > _HELD_UP_NS:
                 reasons.append(f"the independent client was held up {held_up_ns / 1e6:.1f} ms at p95 by {name}")
+        if self.idle_share < _LEAST_IDLE:
+            reasons.append(f"the processors were idle for {self.idle_share:.0%} of the time")
         if not reasons:
             return []
         return [

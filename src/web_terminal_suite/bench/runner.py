@@ -20,7 +20,7 @@ from web_terminal_suite.bench.measurement import Measurement
 from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
 from web_terminal_suite.bench.samples import FlameGraphFile, Trial
 from web_terminal_suite.bench.terminals.blocking_client import blocking_client
-from web_terminal_suite.bench.terminals.processes import LaunchFailed
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, processor_ticks
 from web_terminal_suite.bench.terminals.reference_server import ReferenceServer
 from web_terminal_suite.bench.workload.capacity import NotFeasible
 from web_terminal_suite.client.errors import ClientError
@@ -153,7 +153,7 @@ class _Runner:
                 calibration.take(trial.cell.parameter, trial.samples, answered - earlier)
                 earlier = answered
 
-        attempt = 0
+        attempt, before = 0, processor_ticks()
         try:
             while pending := calibration.pending:
                 slots = [replace(slot, block=attempt) for slot in self._plan.proof if slot.cell.parameter in pending]
@@ -164,6 +164,7 @@ class _Runner:
                 attempt, earlier = attempt + 1, 0
         except (CalibrationFailed, ClientError) as error:
             raise NotProven(str(error)) from error
+        calibration.idle_share = processor_ticks().idle_share_since(before)
         self._progress.say(calibration.summary())
         return calibration
 
