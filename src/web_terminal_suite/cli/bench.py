@@ -9,13 +9,12 @@ import click
 
 from web_terminal_suite.cli import parameters, verdict
 from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, fail, needs_bench_extra
+from web_terminal_suite.cli.options import baselines, measurement
+from web_terminal_suite.cli.options.terminals import terminals
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.pipeline import BenchOptions, Plan, StorageOptions
     from web_terminal_suite.bench.samples import Run
-
-_AT_LEAST_ONE = click.IntRange(min=1)
-_NOT_NEGATIVE = click.FloatRange(min=0)
 
 
 @click.command()
@@ -23,52 +22,12 @@ _NOT_NEGATIVE = click.FloatRange(min=0)
     "filters", nargs=-1, metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. (default: all)"
 )
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
-@parameters.flag("--quick", "Fewer and shorter measurements; some go undecided.")
-@parameters.flag("--full", "Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
-@click.option("--sample-size", type=_AT_LEAST_ONE, help="Operations of each benchmark. (default: 400, quick: 100)")
-@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.2, quick: 0.1)")
-@click.option(
-    "--measurement-time",
-    type=_NOT_NEGATIVE,
-    help="Seconds after which fewer operations will do. (default: 1, quick: 0.5)",
-)
-@parameters.confidence_level()
-@click.option("--seed", type=int, help="Order, markers, delays follow from it. (default: random)")
-@parameters.several(
-    "--terminal",
-    "What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, jupyter-server, wetty, "
-    "node-pty; or all. (default: web-terminal)",
-    metavar="NAME",
-)
-@parameters.several(
-    "--url",
-    "Measure a server that runs already: ours, or ttyd=http://127.0.0.1:7681/.",
-    metavar="[NAME=]URL",
-)
-@parameters.token()
+@measurement.amount
+@terminals
 @parameters.record_file()
-@click.option("--blocks", type=_AT_LEAST_ONE, help="Rounds that operations are spread over. (default: 5, quick: 2)")
-@click.option(
-    "--precision",
-    type=click.FloatRange(0.001, 10),
-    help="Go on until the interval is this narrow, such as 0.1, or time is up.",
-)
-@parameters.flag("--fixed", "The sample size whatever is found: no less of what is clear, no more.")
-@click.option(
-    "--save-baseline",
-    metavar="NAME",
-    default="",
-    help="Compare with NAME if it is there, and save as NAME. (default: base)",
-)
-@click.option("--baseline", metavar="NAME", default="", help="Compare with NAME, save nothing.")
-@click.option("--baseline-lenient", metavar="NAME", default="", help="As --baseline, if NAME is there.")
-@click.option("--load-baseline", metavar="NAME", default="", help="Take NAME for the new run and measure nothing.")
-@parameters.flag("--retain-baseline", "Compare with the last run saved, and keep that.")
-@parameters.flag("--discard-baseline", "As --retain-baseline, if there is one.")
-@parameters.noise_threshold("Relative difference from a baseline that does not matter.")
-@parameters.significance_level("Probability of a false alarm in any row of a comparison.")
-@parameters.resamples("Resamples behind every ratio to a baseline.")
-@parameters.flag("--self-check", "Measure one terminal as two and state the false alarms.")
+@measurement.stopping
+@baselines.baselines
+@baselines.comparison
 @click.option(
     "--profile",
     type=parameters.PATH,
@@ -93,7 +52,7 @@ def bench(**flags: Any) -> None:
 
     began = time.monotonic()
     with ends_at("bench"):
-        options, storage = _bench_options(flags), _storage_options(flags)
+        options, storage = measurement.bench_options(flags), baselines.storage_options(flags)
         verdict.check_directory(flags["json"])
         run, base = _run_and_base(plan(options), options, storage, flags)
     status = _judge(run, base, options, storage, flags)
@@ -108,48 +67,6 @@ def _list(filters: tuple[str, ...]) -> None:
         print_names(filters)
     except ValueError as error:
         fail("bench", str(error))
-
-
-def _bench_options(flags: dict[str, Any]) -> BenchOptions:
-    from web_terminal_suite.bench.pipeline import BenchOptions
-
-    same = ("filters", "quick", "full", "sample_size", "blocks", "precision", "confidence_level", "seed", "token")
-    return BenchOptions(
-        **{name: flags[name] for name in (*same, "self_check")},
-        terminals=flags["terminal"],
-        urls=flags["url"],
-        warm_up_seconds=flags["warm_up_time"],
-        measurement_seconds=flags["measurement_time"],
-        adaptive=not flags["fixed"],
-    )
-
-
-def _storage_options(flags: dict[str, Any]) -> StorageOptions:
-    from web_terminal_suite.bench.pipeline import OptionsError, StorageOptions, choose, home
-
-    choice = choose(
-        save=flags["save_baseline"],
-        baseline=flags["baseline"],
-        lenient=flags["baseline_lenient"],
-        load=flags["load_baseline"],
-        retain=flags["retain_baseline"],
-        discard=flags["discard_baseline"],
-    )
-    if flags["self_check"] and choice != choose():
-        raise OptionsError("--self-check compares a terminal with itself and takes no baseline")
-    return StorageOptions(
-        home=home(flags["home"]),
-        choice=choice,
-        terms=parameters.terms(
-            level=flags["confidence_level"],
-            significance=flags["significance_level"],
-            noise=flags["noise_threshold"],
-            resamples=flags["nresamples"],
-        ),
-        force=flags["force"],
-        history=not flags["no_history"],
-        complete=not flags["filters"] and not flags["quick"],
-    )
 
 
 def _run_and_base(

@@ -1,4 +1,4 @@
-"""Options that several subcommands have."""
+"""The options that subcommands have, one function for each that several share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 LEVEL = click.FloatRange(0.5, 0.9999)
 SIGNIFICANCE = click.FloatRange(1e-6, 0.5)
+
+
+def group(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
+    """Several options as one, in this order."""
+
+    def add(command: FC) -> FC:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def flag(name: str, help: str, *names: str) -> Callable[[FC], FC]:
