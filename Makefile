@@ -60,7 +60,8 @@ lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UP
 hooks: $(VENV)/.dev ## check style and types before each commit
 	$(BIN)/pre-commit install
 
-types: $(VENV)/.dev ## TypeScript types of the report's data, from the Python schema
+types: $(VENV)/.dev ## TypeScript types of messages and of the report's data, from the Python declarations
+	$(BIN)/python -m tests.protocol.typescript > frontend/src/messages.ts
 	$(BIN)/python -m web_terminal_suite.bench.report.html.typescript > frontend/report/src/data.ts
 
 clean: ## remove everything that is made

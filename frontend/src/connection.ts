@@ -7,12 +7,13 @@
 
 import { Heartbeat, PING_EVERY_MS } from './heartbeat';
 import { Outbox } from './outbox';
+import type { Attached, ClientMessage, Limits, Mode, ProcessExited } from './messages';
 import type { Origin } from './outbox';
 import { afterClose, Backoff } from './reconnect';
 import { Stream } from './stream';
 import type { Gap } from './stream';
 import { BINARY_SUBPROTOCOL, decodeServer, encode, encodeInput, WireError } from './wire';
-import type { Attached, ClientMessage, Limits, Mode, ProcessExited, ServerMessage } from './wire';
+import type { ServerMessage } from './wire';
 
 /** Time until a connection attempt is abandoned. */
 const DIAL_TIMEOUT_MS = 10_000;

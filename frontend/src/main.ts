@@ -19,7 +19,8 @@ import { Screen } from './screen';
 import { loadSettings, saveSettings } from './settings';
 import { Status } from './status';
 import { BINARY_SUBPROTOCOL } from './wire';
-import type { Attached, ServerMessage } from './wire';
+import type { Attached } from './messages';
+import type { ServerMessage } from './wire';
 
 /** Close code of an expired session or login. */
 const EXPIRED = 4001;

@@ -4,7 +4,7 @@
 
 import type { Condition, Size } from './connection';
 import { element } from './elements';
-import type { ProcessExited, ResourceUsage } from './wire';
+import type { ProcessExited, ResourceUsage } from './messages';
 
 /** The meaning of a close code, used if the server sent no reason. */
 const CLOSE_TEXT: Readonly<Record<number, string>> = {

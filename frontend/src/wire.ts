@@ -1,77 +1,19 @@
 /**
  * Encodes and decodes the frames of the protocol, without any I/O.
  *
- * The counterpart of `src/web_terminal_suite/protocol/codec.py`; `docs/protocol.md` describes the format, and the tests
- * of both sides read `tests/vectors/wire.json`. Control messages are JSON text; input and output are binary frames whose
- * first byte is their kind. This side encodes client messages and decodes server messages. It knows nothing of sockets,
- * of the order of messages, or of their effects.
+ * The counterpart of `src/web_terminal_suite/protocol/codec.py`: `messages.ts` has the messages, `docs/protocol.md`
+ * describes the format, and the tests of both sides read `tests/vectors/wire.json`. Control messages are JSON text; input
+ * and output are binary frames whose first byte is their kind. This side encodes client messages and decodes server
+ * messages. It knows nothing of sockets, of the order of messages, or of their effects.
  */
+
+import { firstError, isObject, withDefaults, withoutDefaults } from './fields';
+import { CLIENT_DEFAULTS, SERVER_MESSAGES } from './messages';
+import type { ClientMessage, Output as JsonOutput, ServerMessage as JsonMessage } from './messages';
 
 export const BINARY_SUBPROTOCOL = 'web-terminal.v1';
 export const JSON_SUBPROTOCOL = 'web-terminal.v1.json';
 export type Subprotocol = typeof BINARY_SUBPROTOCOL | typeof JSON_SUBPROTOCOL;
-
-export type Mode = 'write' | 'read';
-export type Encoding = 'utf-8' | 'base64';
-
-/** The properties of a new session; omitted ones come from the server's settings. */
-export interface SessionSpec {
-  readonly name?: string;
-  readonly shell?: string;
-  readonly args?: readonly string[];
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly limits?: Readonly<Record<string, number>>;
-}
-
-export type ClientMessage =
-  | { readonly type: 'authenticate'; readonly token: string }
-  | {
-      readonly type: 'attach';
-      readonly session?: string | null;
-      readonly spec?: SessionSpec | null;
-      readonly cols?: number;
-      readonly rows?: number;
-      readonly resume_from?: number | null;
-      readonly mode?: Mode;
-      readonly window?: number | null;
-      readonly usage_interval?: number | null;
-    }
-  | { readonly type: 'input'; readonly data: string; readonly encoding?: Encoding }
-  | { readonly type: 'command'; readonly line: string }
-  | { readonly type: 'resize'; readonly cols: number; readonly rows: number }
-  | { readonly type: 'signal'; readonly name: string }
-  | { readonly type: 'ack'; readonly offset: number }
-  | { readonly type: 'ping'; readonly id?: number }
-  | { readonly type: 'echo'; readonly data: string }
-  | { readonly type: 'close'; readonly destroy?: boolean };
-
-/** What a server accepts: size of a message in bytes, and of a terminal in character cells. */
-export interface Limits {
-  readonly message_bytes: number;
-  readonly cols: number;
-  readonly rows: number;
-}
-
-export interface ConnectionStatus {
-  readonly type: 'connection_status';
-  readonly status: 'authentication_required' | 'ready';
-  readonly subprotocol: string;
-  readonly version: string;
-  readonly limits: Limits;
-}
-
-export interface Attached {
-  readonly type: 'attached';
-  readonly session: string;
-  readonly name: string;
-  readonly offset: number;
-  readonly end: number;
-  readonly cols: number;
-  readonly rows: number;
-  readonly mode: Mode;
-  readonly window: number;
-}
 
 /** Terminal output from `offset` on, in either subprotocol. */
 export interface Output {
@@ -80,36 +22,14 @@ export interface Output {
   readonly data: Uint8Array;
 }
 
-/** Either `status` or `signal` is set. */
-export interface ProcessExited {
-  readonly type: 'process_exited';
-  readonly session: string;
-  readonly offset: number;
-  readonly status: number | null;
-  readonly signal: string | null;
+/** What was sent comes back, as text or as a binary frame. */
+export interface EchoReply {
+  readonly type: 'echo';
+  readonly data: string | Uint8Array;
 }
 
-export interface ResourceUsage {
-  readonly type: 'resource_usage';
-  readonly cpu_seconds: number;
-  readonly memory_bytes: number;
-  readonly processes: number;
-}
-
-export type ServerMessage =
-  | ConnectionStatus
-  | { readonly type: 'authenticated'; readonly user: string; readonly role: string }
-  | Attached
-  | Output
-  | { readonly type: 'gap'; readonly from: number; readonly to: number }
-  | { readonly type: 'process_started'; readonly session: string; readonly pid: number; readonly command: readonly string[] }
-  | ProcessExited
-  | { readonly type: 'pong'; readonly id: number }
-  | { readonly type: 'echo'; readonly data: string | Uint8Array }
-  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly fatal: boolean }
-  | { readonly type: 'flow_control'; readonly direction: 'input' | 'output'; readonly state: 'paused' | 'resumed' }
-  | ResourceUsage
-  | { readonly type: 'resized'; readonly cols: number; readonly rows: number };
+/** What the page receives: bytes are decoded, and fields that were not sent have their defaults. */
+export type ServerMessage = Exclude<JsonMessage, { readonly type: 'output' | 'echo' }> | Output | EchoReply;
 
 /**
  * The peer sent something that is not a frame of this protocol; `close` is the close code for it.
@@ -137,131 +57,11 @@ export class WireError extends Error {
 const KIND = { output: 1, input: 2, echo: 3 } as const;
 const OUTPUT_HEAD_BYTES = 9;
 
-/** The check of a field, and its default; a field without a default is required. */
-interface Field {
-  readonly expected: string;
-  readonly accepts: (value: unknown) => boolean;
-  readonly default?: unknown;
-}
-
-// JSON can encode half a surrogate pair, which is not a character and has no UTF-8.
-const LONE_SURROGATE = /\p{Surrogate}/u;
-const text: Field = {
-  expected: 'a string of characters',
-  accepts: (value) => typeof value === 'string' && !LONE_SURROGATE.test(value),
-};
-// Python's integers are unbounded, but doubles are exact only up to 2^53 - 1: a larger offset would be silently wrong.
-const integer: Field = { expected: 'an integer of at most 53 bits', accepts: (value) => Number.isSafeInteger(value) };
-const number: Field = { expected: 'a number', accepts: (value) => typeof value === 'number' };
-const flag: Field = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' };
-const texts: Field = {
-  expected: 'a list of strings',
-  accepts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
-};
-const oneOf = (...values: readonly string[]): Field => ({
-  expected: values.join(' or '),
-  accepts: (value) => typeof value === 'string' && values.includes(value),
-});
-const optional = (field: Field, absent: unknown): Field => ({
-  expected: field.expected,
-  accepts: (value) => (absent === null && value === null) || field.accepts(value),
-  default: absent,
-});
-
-type Fields = Readonly<Record<string, Field>>;
-
-const LIMITS: Fields = {
-  message_bytes: optional(integer, 1 << 20),
-  cols: optional(integer, 500),
-  rows: optional(integer, 200),
-};
-const limits: Field = {
-  expected: 'an object of limits',
-  accepts: (value) => isObject(value) && firstError(value, LIMITS) === null,
-};
-
-const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = {
-  connection_status: {
-    status: oneOf('authentication_required', 'ready'),
-    subprotocol: text,
-    version: text,
-    limits,
-  },
-  authenticated: { user: text, role: text },
-  attached: {
-    session: text,
-    name: text,
-    offset: integer,
-    end: integer,
-    cols: integer,
-    rows: integer,
-    mode: oneOf('write', 'read'),
-    window: integer,
-  },
-  output: { offset: integer, data: text, encoding: optional(oneOf('utf-8', 'base64'), 'utf-8') },
-  gap: { from: integer, to: integer },
-  process_started: { session: text, pid: integer, command: texts },
-  process_exited: { session: text, offset: integer, status: optional(integer, null), signal: optional(text, null) },
-  pong: { id: optional(integer, 0) },
-  echo: { data: text },
-  error: { code: text, message: text, fatal: optional(flag, false) },
-  flow_control: { direction: oneOf('input', 'output'), state: oneOf('paused', 'resumed') },
-  resource_usage: { cpu_seconds: number, memory_bytes: integer, processes: integer },
-  resized: { cols: integer, rows: integer },
-};
-
-/** Fields that have these values are not sent; a nested object has its own defaults. */
-interface Defaults {
-  readonly [name: string]: unknown;
-}
-
-class NestedDefaults {
-  constructor(readonly defaults: Defaults) {}
-}
-
-const CLIENT_DEFAULTS: Readonly<Partial<Record<ClientMessage['type'], Defaults>>> = {
-  attach: {
-    session: null,
-    spec: new NestedDefaults({
-      name: null,
-      shell: null,
-      args: [],
-      cwd: null,
-      env: {},
-      cols: 80,
-      rows: 24,
-      limits: new NestedDefaults({ cpu_seconds: null, memory_bytes: null, open_files: null, processes: null, file_bytes: null }),
-    }),
-    cols: 80,
-    rows: 24,
-    resume_from: null,
-    mode: 'write',
-    window: null,
-    usage_interval: null,
-  },
-  input: { encoding: 'utf-8' },
-  ping: { id: 0 },
-  close: { destroy: false },
-};
-
 const encoder = new TextEncoder();
 
 /** A message as text frame, valid in both subprotocols. */
 export function encode(message: ClientMessage): string {
-  return JSON.stringify(withoutDefaults(message, CLIENT_DEFAULTS[message.type] ?? {}));
-}
-
-function withoutDefaults(value: object, defaults: Defaults): object {
-  const present = Object.entries(value).filter(([name, field]) => {
-    const absent = defaults[name] instanceof NestedDefaults ? null : defaults[name];
-    return JSON.stringify(field) !== JSON.stringify(absent);
-  });
-  return Object.fromEntries(
-    present.map(([name, field]) => {
-      const nested = defaults[name];
-      return [name, nested instanceof NestedDefaults ? withoutDefaults(field as object, nested.defaults) : (field as unknown)];
-    }),
-  );
+  return JSON.stringify(withoutDefaults(message, CLIENT_DEFAULTS[message.type]));
 }
 
 /** Keystrokes as a binary frame. */
@@ -324,19 +124,12 @@ function decodeText(payload: string): ServerMessage {
   const error = firstError(value, fields);
   if (error !== null) throw new WireError('Malformed', `no message of this protocol: ${type}.${error}`);
   const message = { type, ...withDefaults(value, fields) };
-  if (type === 'output') return outputFromText(message as unknown as TextOutput);
-  if (type === 'connection_status') Object.assign(message, { limits: withDefaults(value['limits'] as object, LIMITS) });
+  if (type === 'output') return outputFromText(message as unknown as JsonOutput);
   // The table above has checked every field of this type.
   return message as unknown as ServerMessage;
 }
 
-interface TextOutput {
-  readonly offset: number;
-  readonly data: string;
-  readonly encoding: Encoding;
-}
-
-function outputFromText({ offset, data, encoding }: TextOutput): Output {
+function outputFromText({ offset, data, encoding }: JsonOutput): Output {
   if (encoding === 'base64') return { type: 'output', offset, data: fromBase64(data) };
   return { type: 'output', offset, data: encoder.encode(data) };
 }
@@ -347,27 +140,6 @@ function fromBase64(data: string): Uint8Array {
   // atob accepts white space and missing padding; the protocol does not.
   if (!BASE64.test(data)) throw new WireError('Malformed', 'output is not base64');
   return Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Describes the first field that is missing or has the wrong type. Unknown fields, of a later version, are ignored. */
-function firstError(value: Record<string, unknown>, fields: Fields): string | null {
-  for (const [name, field] of Object.entries(fields)) {
-    if (!Object.hasOwn(value, name)) {
-      if (field.default === undefined) return `${name} is missing`;
-    } else if (!field.accepts(value[name])) {
-      return `${name} is not ${field.expected}`;
-    }
-  }
-  return null;
-}
-
-function withDefaults(value: object, fields: Fields): Record<string, unknown> {
-  const given = value as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, given[name] ?? field.default]));
 }
 
 function withKind(kind: number, data: Uint8Array): Uint8Array<ArrayBuffer> {

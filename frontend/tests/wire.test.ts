@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import { decodeServer, encode, encodeEcho, encodeInput, WireError } from '../src/wire';
-import type { ClientMessage, Subprotocol } from '../src/wire';
+import type { ClientMessage } from '../src/messages';
+import type { Subprotocol } from '../src/wire';
 
 interface Vector {
   name: string;

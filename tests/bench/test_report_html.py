@@ -25,7 +25,10 @@ from web_terminal_suite.bench.report.html.schema.charts import WARM_UP
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
 from web_terminal_suite.bench.stats import quantiles, regression
 
-FRAME = f'<head>{document.TITLE_PLACE}</head><script type="application/json">{document.DATA_PLACE}</script>'
+FRAME = (
+    f"<head>{document.TITLE_PLACE}</head><section{document.OVERVIEW_PLACE}/section>"
+    f'<script type="application/json">{document.DATA_PLACE}</script>'
+)
 UNITS = Path(__file__).parents[2] / "frontend/report/tests/units.json"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -73,7 +74,13 @@ def violations(page: Page) -> list[str]:
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
 
 
+def unfold_all(page: Page) -> None:
+    page.get_by_role("button", name="Unfold all benchmarks").click()
+
+
 def draw_all(page: Page) -> None:
+    if page.locator("#unfold", has_text="Unfold all").count():
+        unfold_all(page)
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
 
 
@@ -107,6 +114,7 @@ def test_the_policy_keeps_out_what_the_build_did_not_put_in(opened):
 def test_hostile_words_of_a_record_stay_words(opened):
     assert opened.title().startswith("ours compared with peer: benchmark report")
     assert opened.locator("body img").count() == 0
+    unfold_all(opened)
     section = opened.locator(f"[id='{LIFE}']")
     assert section.locator(".description").inner_text() == HOSTILE
     assert opened.locator(".notice.partial").inner_text().startswith("This report is partial.")
@@ -127,6 +135,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(browser, report,
 
 
 def test_every_chart_is_drawn_once_it_is_near(opened):
+    unfold_all(opened)
     plots = opened.locator(".plot")
     assert plots.count() > 12
     assert opened.locator(".plot svg").count() < plots.count()
@@ -145,6 +154,7 @@ def test_every_chart_is_drawn_once_it_is_near(opened):
 
 
 def test_what_is_drawn_of_many_samples_is_stated(opened):
+    unfold_all(opened)
     note = opened.locator(f"[id='{ECHO}'] .chart.wide .note").first.inner_text()
     assert "of 24,000 operations are drawn" in note
     assert "Every figure is from all of them" in note
@@ -190,6 +200,7 @@ def test_an_address_leads_there_too(browser, report):
 
 
 def test_tabs_and_charts_are_read_with_arrow_keys(opened):
+    unfold_all(opened)
     section = opened.locator(f"[id='{THROUGHPUT}']")
     section.locator("[role=tab]").first.focus()
     opened.keyboard.press("ArrowRight")
@@ -228,13 +239,67 @@ def test_colours_follow_the_choice_and_keep_it(opened):
     assert opened.evaluate(ground) == light
 
 
-def test_on_paper_everything_is_drawn_and_nothing_is_only_for_the_screen(opened):
+def test_benchmarks_are_folded_until_they_are_asked_for(opened):
+    folds = opened.locator(".benchmark > details")
+    unfolded = opened.locator(".benchmark > details[open]")
+    assert folds.count() > 2
+    assert unfolded.count() == 0
+    opened.locator(f".overview a[href='#{THROUGHPUT}@2']").first.click()
+    opened.wait_for_function("id => document.activeElement.id === id", arg=THROUGHPUT)
+    assert unfolded.count() == 1
+    opened.locator(f"[id='{THROUGHPUT}'] summary").first.click()
+    assert unfolded.count() == 0
+    opened.locator(f".overview a[href='#{THROUGHPUT}@2']").first.click()
+    opened.wait_for_function("document.querySelectorAll('.benchmark > details[open]').length === 1")
+    unfold_all(opened)
+    assert unfolded.count() == folds.count()
+    opened.get_by_role("button", name="Fold all benchmarks").click()
+    assert unfolded.count() == 0
+
+
+def test_on_paper_what_is_unfolded_is_drawn_and_nothing_is_only_for_the_screen(opened):
+    opened.locator(f"[id='{ECHO}'] summary").first.click()
     opened.emulate_media(media="print", color_scheme="dark")
     assert opened.pdf().startswith(b"%PDF")
-    assert opened.locator(".plot svg").count() == opened.locator(".plot").count()
+    section = opened.locator(f"[id='{ECHO}']")
+    assert section.locator(".plot svg").count() == section.locator(".plot").count() > 0
+    assert not opened.locator(f"[id='{THROUGHPUT}']").is_visible()
     assert not any(each.is_visible() for each in opened.locator(".tools").all())
     assert not opened.locator(".contents").is_visible()
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_its_script_the_page_has_every_verdict(browser, report):
+    with browser.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        content = msgspec.json.decode(page.locator("#record").text_content())
+        judged = [row for row in content["overview"] if row["target"] or row["goal"]]
+        lines = page.locator("#overview tbody tr")
+        assert lines.count() == len(judged) > 0
+        for line, row in zip(lines.all_inner_texts(), judged, strict=True):
+            assert line.startswith(row["verdict"] if row["target"] else "goal only")
+            assert row["benchmark"] in line
+        assert page.locator("#overview .notice").inner_text().startswith("Scripts are off")
+        assert not page.locator(".contents").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+@pytest.mark.parametrize(("button", "kind"), [("Copy as Markdown", "markdown"), ("Copy as CSV", "csv")])
+def test_a_table_is_copied_as_it_is_shown(browser, report, button, kind):
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = shown(context.new_page(), report)
+        page.locator("#overview").get_by_role("button", name=button).click()
+        page.wait_for_function("[...document.querySelectorAll('.copy button')].some(e => e.textContent === 'Copied')")
+        text = page.evaluate("navigator.clipboard.readText()")
+        if kind == "csv":
+            rows = list(csv.reader(text.splitlines()))
+        else:
+            rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()]
+            assert set(rows.pop(1)) == {"---"}
+        assert rows[0][:3] == ["Verdict", "Benchmark", "Result"]
+        assert len(rows) - 1 == len(names(page))
+        assert {len(row) for row in rows} == {len(rows[0])}
 
 
 def test_a_report_of_nothing_opens(browser, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from tests.bench import naive
 from tests.bench.load.collectors import BEGIN, DURATION, SECOND_NS, keys, planned, whole
 from tests.bench.load.test_record import run_of, took
-from tests.page.test_report import draw_all, shown, violations
+from tests.page.test_report import draw_all, shown, unfold_all, violations
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.load import messages
 from web_terminal_suite.bench.report.common import units
@@ -113,6 +113,7 @@ def test_single_readings_are_a_table_and_no_charts_of_one_dot(opened):
 
 
 def test_what_was_expected_and_what_stands_against_it_is_said_once(opened):
+    unfold_all(opened)
     said = opened.locator(f"{COURSE} .headline").all_inner_texts()
     # Once for each of the two stages that it is told of.
     assert sum("client 2 ended with -9" in each for each in said) == 2

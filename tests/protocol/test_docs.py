@@ -100,9 +100,3 @@ def test_the_compat_protocols():
     assert codes <= {int(code) for code in CloseCode}
     for message in (terminado.SETUP.payload, terminado.DISCONNECT.payload):
         assert f"`{message.decode()}`" in section
-
-
-def test_the_page_knows_every_message_of_a_client():
-    source = (pathlib.Path(__file__).parents[2] / "frontend" / "src" / "wire.ts").read_text()
-    union = source.split("export type ClientMessage =")[1].split(";\n\n")[0]
-    assert set(re.findall(r"type: '(\w+)'", union)) == {m.kind(each) for each in CLIENT}

@@ -1,4 +1,4 @@
-/** The section of one benchmark: what it measures, a summary of its cells, and the charts of one of them. */
+/** The section of one benchmark, folded until it is asked for: what it measures, its cells, and the charts of one. */
 
 import { figure, forget, type Chart } from './chart';
 import { timeSeriesChart } from './charts/timeSeries';
@@ -18,6 +18,7 @@ import { limitations, prose, spoken } from './text';
 
 export interface Section {
   element: HTMLElement;
+  details: HTMLDetailsElement;
   /** Show the charts of one panel. */
   select: (panel: number) => void;
 }
@@ -63,17 +64,13 @@ export function section(benchmark: BenchmarkSection, level: string): Section {
   }
   const first = benchmark.summary.findIndex((row) => row.verdict !== 'none');
   const many = benchmark.summary.length > 1;
-  const element = h(
-    'article',
-    { class: 'benchmark block', id, 'aria-labelledby': `${id}/title`, tabindex: -1 },
-    h(
-      'header',
-      {},
-      h('p', { class: 'kind' }, spoken(benchmark.suite), benchmark.component && ' · component, in one process'),
-      h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict))),
-      h('p', { class: 'description' }, ...prose(benchmark.description)),
-      benchmark.limitations !== '' && h('p', { class: 'limitations' }, ...limitations(benchmark.limitations)),
-    ),
+  const details = h(
+    'details',
+    {},
+    h('summary', {}, h('h3', { id: `${id}/title` }, h('span', {}, breakable(benchmark.name)), ...benchmark.verdicts.map((verdict) => verdictMark(verdict, verdict)))),
+    h('p', { class: 'kind' }, spoken(benchmark.suite), benchmark.component && ' · component, in one process'),
+    h('p', { class: 'description' }, ...prose(benchmark.description)),
+    benchmark.limitations !== '' && h('p', { class: 'limitations' }, ...limitations(benchmark.limitations)),
     many && summary(benchmark),
     isTimeSeries && h('div', {}, ...judged(benchmark.panels)),
     overTime(benchmark),
@@ -81,8 +78,9 @@ export function section(benchmark: BenchmarkSection, level: string): Section {
     panels.length > 1 && h('div', { class: 'tabs', role: 'tablist', 'aria-label': `Charts of ${benchmark.name}` }, ...tabs),
     stage,
   );
+  const element = h('article', { class: 'benchmark', id, 'aria-labelledby': `${id}/title`, tabindex: -1 }, details);
   select(Math.max(0, benchmark.summary[first]?.panel ?? 0));
-  return { element, select };
+  return { element, details, select };
 }
 
 function overall(benchmark: BenchmarkSection, level: string): HTMLElement | null {

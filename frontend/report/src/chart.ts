@@ -72,9 +72,9 @@ function drawNow(target: Element): void {
   waiting.delete(target);
 }
 
-/** Draw every chart that is not drawn yet, since all are visible in print. */
+/** Draw every chart that is not drawn yet and not folded away, since all of them are visible in print. */
 export function drawAll(): void {
-  for (const target of [...waiting.keys()]) if (target.isConnected) drawNow(target);
+  for (const target of [...waiting.keys()]) if (target.isConnected && target.checkVisibility()) drawNow(target);
 }
 
 /** Forget charts that were taken off the page. */

@@ -1,5 +1,6 @@
 /** Every figure of every terminal: a row for each figure, a column for each terminal, the first one the reference. */
 
+import { copyButtons } from './copy';
 import type { ComparisonSection, ComparedFigure, ComparedRow, ReportPage } from './data';
 import { addressOf } from './descriptions';
 import { breakable, h, type Child } from './dom';
@@ -61,29 +62,10 @@ export function figureTable(page: ReportPage, comparison: ComparisonSection): HT
     region.classList.add('fits');
     region.classList.toggle('fits', table.offsetWidth <= (region.parentElement?.clientWidth ?? 0));
   };
-  whileOnPaper(view, choice.select, show);
   show();
   const around = h('div', {}, region);
   new ResizeObserver(fit).observe(around);
-  return [h('div', { class: 'tools' }, short.length > 0 && choice.element, h('span', { class: 'search' }, search), count), around, key(comparison)];
-}
-
-/** Everything is shown in print, where nothing can be chosen. */
-function whileOnPaper(view: View, select: (all: boolean) => void, show: () => void): void {
-  let before: View | null = null;
-  addEventListener('beforeprint', () => {
-    before ??= { ...view };
-    view.search = '';
-    select(true);
-    show();
-  });
-  addEventListener('afterprint', () => {
-    if (before === null) return;
-    view.search = before.search;
-    select(before.all);
-    before = null;
-    show();
-  });
+  return [h('div', { class: 'tools' }, short.length > 0 && choice.element, h('span', { class: 'search' }, search), count, copyButtons(table)), around, key(comparison)];
 }
 
 function choose(view: View, short: number, every: number, show: () => void): { element: HTMLElement; select: (all: boolean) => void } {

@@ -27,7 +27,7 @@ function outcome(page: ReportPage): void {
     h('span', { class: 'total' }, whose, targets === 0 ? (whose === '' ? 'No targets' : 'no targets') : `${targets} ${targets === 1 ? 'target' : 'targets'}`),
     ...parts,
     goals > 0 && h('span', { class: 'goals' }, `${met} of ${goals} goals met`),
-    page.exit_words !== '' && h('span', { class: 'exit' }, `exit ${page.exit_code}: ${page.exit_words}`),
+    page.exit_words !== '' && h('span', { class: 'exit' }, `exit status ${page.exit_code}: ${page.exit_words}`),
   ];
   byId('outcome').replaceChildren(...outcome.filter((part) => part instanceof Node));
 }
@@ -55,14 +55,36 @@ function colours(): void {
   });
 }
 
-/** Follow an address such as `#suite/name@3` to the panel it names. */
+/** Follow an address such as `#suite/name`, or `#suite/name@3` to the panel it names, and unfold what is there. */
 function go(sections: ReadonlyMap<string, Section>): void {
   const [id = '', panel] = decodeURIComponent(location.hash.slice(1)).split('@');
   const found = sections.get(id);
-  if (found === undefined || panel === undefined) return;
-  found.select(Number(panel));
+  if (found === undefined) return;
+  found.details.open = true;
+  if (panel !== undefined) found.select(Number(panel));
   found.element.scrollIntoView();
   found.element.focus({ preventScroll: true });
+}
+
+/** The benchmarks of each suite under its name, below a button that unfolds or folds all. */
+function benchmarks(page: ReportPage, sections: ReadonlyMap<string, Section>): HTMLElement[] {
+  const suites = new Map<string, HTMLElement>();
+  for (const each of page.benchmarks) {
+    const found = sections.get(each.anchor);
+    if (found === undefined) continue;
+    const suite = suites.get(each.suite) ?? h('section', { class: 'suite-section' }, h('h2', { class: 'suite-title' }, spoken(each.suite)));
+    suites.set(each.suite, suite);
+    suite.append(found.element);
+  }
+  const every = [...sections.values()].map(({ details }) => details);
+  if (every.length === 1) for (const each of every) each.open = true;
+  const all = h('button', { type: 'button', id: 'unfold' }, 'Unfold all benchmarks');
+  all.addEventListener('click', () => {
+    const open = every.some((each) => !each.open);
+    for (const each of every) each.open = open;
+    all.textContent = open ? 'Fold all benchmarks' : 'Unfold all benchmarks';
+  });
+  return [h('div', { class: 'tools fold' }, all), h('p', { class: 'note on-paper' }, 'Benchmarks that are folded on the screen are not printed.'), ...suites.values()];
 }
 
 function start(): void {
@@ -81,16 +103,7 @@ function start(): void {
   const sections = new Map<string, Section>();
   if (page.brief) descriptions(page.benchmarks, byId('benchmarks'));
   else for (const each of page.benchmarks) sections.set(each.anchor, section(each, page.level));
-  let suite = '';
-  for (const each of page.benchmarks) {
-    const found = sections.get(each.anchor);
-    if (found === undefined) continue;
-    if (each.suite !== suite) {
-      suite = each.suite;
-      byId('benchmarks').append(h('h2', { class: 'suite-title' }, spoken(suite)));
-    }
-    byId('benchmarks').append(found.element);
-  }
+  if (!page.brief && sections.size > 0) byId('benchmarks').append(...benchmarks(page, sections));
   environment(page, byId('environment'));
   reading(page, byId('reading'));
   const details = byId('contents-details');
@@ -98,6 +111,11 @@ function start(): void {
   byId('bottom').textContent = `Made by web-terminal ${page.version} from the record of ${page.started}. This file is self-contained and makes no requests.`;
   addEventListener('hashchange', () => {
     go(sections);
+  });
+  // The address of a benchmark that was folded again stays the same.
+  document.addEventListener('click', (event) => {
+    const link = event.target instanceof Element ? event.target.closest('a') : null;
+    if (link !== null && link.getAttribute('href')?.startsWith('#') === true && link.hash === location.hash) go(sections);
   });
   addEventListener('beforeprint', drawAll);
   go(sections);

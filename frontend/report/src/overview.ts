@@ -1,6 +1,7 @@
 /** The table of targets: searched, filtered and sorted, each row with a link to its charts. */
 
 import { bullet, bulletAxis, bulletScale } from './charts/bullet';
+import { copyButtons } from './copy';
 import type { OverviewRow, ReportPage } from './data';
 import { addressOf } from './descriptions';
 import { breakable, h, type Child } from './dom';
@@ -83,15 +84,12 @@ export function overview(page: ReportPage, root: HTMLElement): void {
     show();
   });
   const filters = choices(rows, view, show);
+  const table = h('table', { class: 'overview' }, h('caption', { class: 'unseen' }, `Results with ${page.level} intervals`), h('thead', {}, h('tr', {}, ...heads.map(({ cell }) => cell))), body);
   root.replaceChildren(
     h('h2', { id: 'overview-title' }, overviewTitle(page)),
-    h('div', { class: 'tools' }, h('span', { class: 'search' }, search, h('kbd', { 'aria-hidden': 'true' }, '/')), filters, count),
-    h(
-      'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Results' },
-      h('table', { class: 'overview' }, h('caption', { class: 'unseen' }, `Results with ${page.level} intervals`), h('thead', {}, h('tr', {}, ...heads.map(({ cell }) => cell))), body),
-    ),
-    h('p', { class: 'note' }, `Small figures are ${page.level} intervals. A bar is the interval relative to its limit; a triangle marks the goal.`),
+    h('p', { class: 'description' }, lead(page, shown)),
+    h('div', { class: 'tools' }, h('span', { class: 'search' }, search, h('kbd', { 'aria-hidden': 'true' }, '/')), filters, count, copyButtons(table)),
+    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Results' }, table),
   );
   document.addEventListener('keydown', (event) => {
     const typing = event.target instanceof HTMLInputElement && event.target.type !== 'radio';
@@ -100,6 +98,16 @@ export function overview(page: ReportPage, root: HTMLElement): void {
     search.focus();
   });
   show();
+}
+
+/** What the columns mean, for a reader who sees them for the first time. */
+function lead(page: ReportPage, columns: readonly Column[]): string {
+  const heads = columns.map((column) => column.head);
+  const words = [`Below each result is its ${page.level} confidence interval.`];
+  if (heads.includes('Target')) words.push('A target is a limit that the result must meet; a goal is what the project aims for and decides nothing.');
+  if (heads.includes('Part of the limit')) words.push('A bar is the interval relative to the limit, a triangle the goal.');
+  if (heads.includes('× floor')) words.push('The floor is the same operation on this machine without a web terminal.');
+  return words.join(' ');
 }
 
 function head(column: Column, scale: ReturnType<typeof bulletScale>): { cell: HTMLElement; button: HTMLButtonElement | null } {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def overheads(analysis: Analysis) -> Iterator[str]:
-    """Such as: against the null server p50 = 1.40 times (1.38 … 1.42) the bare loopback ping pong of the same run."""
+    """Such as: its round trip takes 1.40 times (1.38 … 1.42) that of a bare loopback socket."""
     for result in analysis.results:
         if result.role != "floor" or result.floor is None or result.floor.judgement.target is None:
             continue
@@ -22,6 +22,4 @@ def overheads(analysis: Analysis) -> Iterator[str]:
             continue
         times = units.quantity(ratio.value, units.RATIO).removesuffix(units.RATIO)
         interval = units.interval(ratio.lower, ratio.upper, units.RATIO).removesuffix(units.RATIO)
-        terminal = result.cell.terminal.replace("-", " ")
-        floor = result.floor.floor.benchmark.rpartition("/")[2].replace("_", " ")
-        yield f"against the {terminal} p50 = {times} times ({interval}) the bare {floor} of the same run"
+        yield f"its round trip takes {times} times ({interval}) that of a bare loopback socket"

@@ -58,11 +58,11 @@ def facts(run: Run, analysis: Analysis) -> list[tuple[str, str]]:
     if samples:
         seconds = (max(s.seen_ns for s in samples) - min(s.due_ns for s in samples)) / 1e9
         found.append(("Took", f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"))
-    words = f"{units.count(measured)}, and {units.count(every - measured)} to warm up"
-    found.append(("Operations", f"{words}, {units.count(failed)} failed" if failed else words))
+    words = f"{units.count(measured)}, {units.count(failed)} failed" if failed else units.count(measured)
+    found.append(("Operations", f"{words}; {units.count(every - measured)} more to warm up"))
     if machine:
         model = machine.get("cpu_model", "unknown")
         found.append(("Machine", f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {model}"))
-    found += [("Client", words) for words in client_overhead.overheads(analysis)]
-    found += [("Intervals", units.share(analysis.level)), ("Seed", str(run.seed))]
+    found += [("Measuring client", words) for words in client_overhead.overheads(analysis)]
+    found += [("Confidence level", units.share(analysis.level)), ("Seed", str(run.seed))]
     return found

@@ -17,6 +17,7 @@ from web_terminal_suite.bench.report.common.options import ReportError
 from web_terminal_suite.bench.report.common.run_data import BaselineRun, MeasuredRun
 from web_terminal_suite.bench.report.html.history import histories
 from web_terminal_suite.bench.report.html.overview import report_page
+from web_terminal_suite.bench.report.html.static_overview import static_overview
 from web_terminal_suite.bench.report.redaction import redacted
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parents[1] / "page" / "index.html"
 DATA_PLACE = '"the record"'
+OVERVIEW_PLACE = ">the verdicts<"
 TITLE_PLACE = "<title>Benchmark report</title>"
 
 
@@ -77,7 +79,8 @@ def render(
     # "<" starts everything that could end the block early ("</script", "<!--"); as \u003c it is the same JSON.
     data = msgspec.json.encode(content).decode().replace("<", "\\u003c")
     title = f"<title>{escape(content.title)}: benchmark report, {escape(content.started)}</title>"
-    return frame.replace(TITLE_PLACE, title, 1).replace(DATA_PLACE, data, 1)
+    frame = frame.replace(TITLE_PLACE, title, 1).replace(OVERVIEW_PLACE, f">{static_overview(content)}<", 1)
+    return frame.replace(DATA_PLACE, data, 1)
 
 
 def _template(path: Path) -> str:
@@ -86,6 +89,6 @@ def _template(path: Path) -> str:
         frame = path.read_text(encoding="utf-8")
     except OSError as error:
         raise TemplateMissing(f"the report's page is not built ({path}: {error.strerror}); {how}") from error
-    if frame.count(DATA_PLACE) != 1 or TITLE_PLACE not in frame:
+    if frame.count(DATA_PLACE) != 1 or TITLE_PLACE not in frame or OVERVIEW_PLACE not in frame:
         raise TemplateMissing(f"{path} is not the report's page of this version; {how}")
     return frame
