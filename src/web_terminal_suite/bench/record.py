@@ -10,6 +10,7 @@ Knows nothing of statistics: results are carried, not made.
 
 from __future__ import annotations
 
+import fcntl
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -133,9 +134,17 @@ class Recorder:
         try:
             self._file = path.open("xb", buffering=0)
         except FileExistsError as error:
-            raise RecordError(f"{path} exists; a record is never overwritten, name another file") from error
+            raise RecordError(
+                f"{path} exists; a record is never overwritten, name another file or move this one away; "
+                "web-terminal validate says what it holds"
+            ) from error
         except OSError as error:
             raise RecordError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            # Tells those who find the file whether its run goes on; ends with this process at the latest.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass  # a file system without locks
         try:
             self._write(_Line(header=_header(run)))
         except RecordError:
@@ -167,6 +176,18 @@ class Recorder:
             raise RecordError(
                 f"cannot write {self._path}: {error.strerror}; it holds what was measured before"
             ) from error
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a ``Recorder`` has the run file open, in this process or in another."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def save(path: Path, run: Run, results: list[dict[str, Any]]) -> None:

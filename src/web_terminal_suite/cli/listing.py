@@ -19,15 +19,14 @@ def only_lists(words: Sequence[str]) -> bool:
     return words[:1] == ["bench"] and flags == {_FLAG}
 
 
-def listed(words: Sequence[str]) -> int:
-    """Print the names that the filters in ``words`` select; the exit status."""
+def list_quickly(words: Sequence[str]) -> None:
+    """Print the names that the filters in ``words`` select.
+
+    Raises:
+        NothingMatches
+    """
     sys.modules.setdefault("asyncio", _Unused("asyncio"))
-    try:
-        print_names([word for word in words[1:] if word != _FLAG])
-    except ValueError as error:
-        print(f"web-terminal bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    print_names([word for word in words[1:] if word != _FLAG])
 
 
 def print_names(filters: Sequence[str]) -> None:

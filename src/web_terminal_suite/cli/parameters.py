@@ -39,6 +39,11 @@ def several(name: str, help: str, **more: Any) -> Callable[[FC], FC]:
     return click.option(name, multiple=True, help=help, **more)
 
 
+def run(help: str) -> Callable[[FC], FC]:
+    """The record that a subcommand reads."""
+    return click.argument("run", metavar="RUN", help=help)
+
+
 def home(what: str) -> Callable[[FC], FC]:
     return click.option("--home", type=PATH, help=f"Where {what}. (default: ./.web-terminal-bench)")
 

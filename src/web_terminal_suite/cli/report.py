@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, fail, needs_bench_extra
+from web_terminal_suite.cli.exit_status import Subcommand, fail, say
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -37,7 +37,7 @@ def _file_names() -> str:
     return f"{', '.join(most)} or {last}"
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
     "run",
     required=False,
@@ -66,15 +66,13 @@ def report(
 
     Exit code: 0 where a report was written, whatever it says; 2 where the record cannot be used.
     """
+    from web_terminal_suite.bench.pipeline import analyse, open_run
     from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 
     chosen = REPORT_FORMATS[format_]
     if brief and not chosen.has_brief:
-        fail("report", f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
-    with needs_bench_extra("report"), ends_at("report"):
-        from web_terminal_suite.bench.pipeline import analyse, open_run
-
-        found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
+        fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
+    found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
     text = _rendered(chosen, found, before[0] if before else None, home, brief)
     path = output or Path(chosen.file_name)
     _write(path, text)
@@ -96,11 +94,11 @@ def _rendered(chosen: ReportFormat, found: Analysed, before: Analysed | None, ho
     tracks, problem = pipeline.earlier_results(pipeline.home(home)) if chosen.has_history else ((), "")
     if problem:
         # A report does not fail for want of it.
-        click.echo(f"web-terminal report: without history: {problem}", err=True)
+        say(f"without history: {problem}", "report")
     try:
         return chosen.load()(*found, ReportOptions(__version__, before, tracks, brief))
     except ReportError as error:
-        fail("report", str(error))
+        fail(str(error))
 
 
 def _write(path: Path, text: str) -> None:
@@ -109,4 +107,4 @@ def _write(path: Path, text: str) -> None:
     try:
         files.put(path, text.encode())
     except OSError as error:
-        fail("report", f"cannot write {path}: {error.strerror}")
+        fail(f"cannot write {path}: {error.strerror}")
