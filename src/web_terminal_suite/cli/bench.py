@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.pipeline import BenchOptions, Plan, StorageOptions
     from web_terminal_suite.bench.samples import Run
 
+_FEWEST_BLOCKS = 5
+"""Of a cell for an interval, and so for a comparison."""
+
 
 @click.command(cls=Subcommand)
 @click.argument(
@@ -76,7 +79,13 @@ def _run_and_base(
     keeping.check("bench", flags, storage)
     if loaded is not None:
         return loaded, base
-    with shown(len(plan.slots)) as progress:
+    if plan.options.quick and plan.options.blocks < _FEWEST_BLOCKS:
+        say(
+            f"--quick measures {plan.options.blocks} blocks: no intervals and no comparison, which need "
+            f"{_FEWEST_BLOCKS}",
+            "bench",
+        )
+    with shown(plan) as progress:
         return pipeline.run(plan, record=flags["json"], profiles=flags["profile"], progress=progress), base
 
 

@@ -60,7 +60,12 @@ def history(
     with History(path) as opened:
         tracks = opened.tracks(id, metric=metric, statistics=statistic or JUDGED, limit=limit)
     if not tracks:
-        fail(f"{path} has nothing that matches; call it without ID to see all")
+        asked = bool(id or metric or statistic)
+        fail(
+            f"{path} has nothing that matches; call it without ID to see all"
+            if asked
+            else f"{path} holds no result of a whole run yet; each run of web-terminal bench adds to it"
+        )
     marked = [(track, _steps(track, noise_threshold)) for track in tracks]
     if json:
         import msgspec

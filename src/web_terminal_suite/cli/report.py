@@ -73,13 +73,27 @@ def report(
     if brief and not chosen.has_brief:
         fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
     found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
-    text = _rendered(chosen, found, before[0] if before else None, home, brief)
     path = output or Path(chosen.file_name)
+    if not path.parent.is_dir():
+        fail(f"cannot write {path}: there is no directory {path.parent}")
+    text = _rendered(chosen, found, before[0] if before else None, home, brief)
     _write(path, text)
     partial = " (partial: the run did not end as planned)" if found[1].problems else ""
     click.echo(f"wrote {path}, {len(text.encode()) / 1e6:.1f} MB{partial}")
     if open_:
-        click.launch(path.resolve().as_uri())
+        _open(path)
+
+
+def _open(path: Path) -> None:
+    """Show a page in the browser; where there is none, say so: the report is written all the same."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(path.resolve().as_uri())
+    except (webbrowser.Error, OSError):
+        opened = False
+    if not opened:
+        say(f"no browser could be started; open {path} yourself", "report")
 
 
 def _named(run: str, baseline: str) -> tuple[str, ...]:

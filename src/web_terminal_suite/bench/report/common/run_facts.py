@@ -64,5 +64,5 @@ def facts(run: Run, analysis: Analysis) -> list[tuple[str, str]]:
         model = machine.get("cpu_model", "unknown")
         found.append(("Machine", f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {model}"))
     found += [("Client", words) for words in client_overhead.overheads(analysis)]
-    found += [("Intervals", units.share(analysis.level)), ("Seed", str(run.seed))]
+    found += [("Intervals", units.level(analysis.level)), ("Seed", str(run.seed))]
     return found

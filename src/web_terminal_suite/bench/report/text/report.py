@@ -52,7 +52,7 @@ def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_
     Args:
         machine: ``Run.machine``; its ``warnings`` are shown.
     """
-    level = units.share(analysis.level)
+    level = units.level(analysis.level)
     figures = rows.figures(analysis)
     if with_figures and figures:
         _print_table(to, f"Without a target  {level} intervals", figures, judged=False)
