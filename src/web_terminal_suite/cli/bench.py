@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import keeping, parameters, verdict
+from web_terminal_suite.cli import completion, keeping, parameters, verdict
 from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed, say
 from web_terminal_suite.cli.options import baselines, measurement
 from web_terminal_suite.cli.options.terminals import terminals
@@ -22,7 +22,11 @@ _FEWEST_BLOCKS = 5
 
 @click.command(cls=Subcommand)
 @click.argument(
-    "filters", nargs=-1, metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. (default: all)"
+    "filters",
+    nargs=-1,
+    metavar="[FILTER]...",
+    shell_complete=completion.benchmarks,
+    help="Regular expressions on suite/benchmark/parameter. (default: all)",
 )
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
 @measurement.amount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def list_quickly(words: Sequence[str]) -> None:
 
 
 def print_names(filters: Sequence[str]) -> None:
-    """Name the benchmarks that ``filters`` select, one a line.
+    """Name the benchmarks that ``filters`` select, one a line: its name, what needs ``--full``, what an operation is.
 
     Raises:
         NothingMatches
@@ -38,8 +39,14 @@ def print_names(filters: Sequence[str]) -> None:
     from web_terminal_suite.bench.plan import name, select
     from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 
-    for benchmark, parameter in select(CATALOGUE, filters):
-        print(name(benchmark, parameter))
+    found = select(CATALOGUE, filters)
+    width = max(len(name(*each)) for each in found)
+    # On a terminal a line is a line; elsewhere it is whole.
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for benchmark, parameter in found:
+        mark = "--full" if parameter in benchmark.full else ""
+        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {benchmark.description}"
+        print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
 
 
 class _Unused(ModuleType):

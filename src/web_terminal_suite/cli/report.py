@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli import completion, parameters
 from web_terminal_suite.cli.exit_status import Subcommand, fail, say
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def _file_names() -> str:
     required=False,
     default="",
     metavar="[RUN]",
+    shell_complete=completion.saved_runs,
     help="A record file or the name of a baseline. (default: the last run)",
 )
 @click.option("--output", "-o", type=parameters.PATH, help=f"(default: {_file_names()})")
@@ -56,7 +57,12 @@ def _file_names() -> str:
     help=f"What to write. {_descriptions()}.",
 )
 @parameters.flag("--brief", "A light page fit to be published, without a panel for each benchmark.")
-@click.option("--baseline", default="", help="Show what changed since this record file or baseline.")
+@click.option(
+    "--baseline",
+    default="",
+    shell_complete=completion.saved_runs,
+    help="Show what changed since this record file or baseline.",
+)
 @parameters.flag("--open", "Open it in the browser.", "open_")
 @parameters.home("baselines are")
 def report(
