@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters, verdict
-from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, fail, needs_bench_extra
+from web_terminal_suite.cli import completion, keeping, parameters, verdict
+from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed, say
 from web_terminal_suite.cli.options import baselines, measurement
 from web_terminal_suite.cli.options.terminals import terminals
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.pipeline import BenchOptions, Plan, StorageOptions
     from web_terminal_suite.bench.samples import Run
 
+_FEWEST_BLOCKS = 5
+"""Of a cell for an interval, and so for a comparison."""
 
-@click.command()
+
+@click.command(cls=Subcommand)
 @click.argument(
-    "filters", nargs=-1, metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. (default: all)"
+    "filters",
+    nargs=-1,
+    metavar="[FILTER]...",
+    shell_complete=completion.benchmarks,
+    help="Regular expressions on suite/benchmark/parameter. (default: all)",
 )
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
 @measurement.amount
@@ -45,28 +52,19 @@ def bench(**flags: Any) -> None:
     undecided, 4 the run itself failed. With --self-check: 0 the claim is kept, 1 broken, 3 undecided.
     """
     if flags["list_"]:
-        _list(flags["filters"])
+        from web_terminal_suite.cli.listing import print_names
+
+        print_names(flags["filters"])
         return
-    with needs_bench_extra("bench"):
-        from web_terminal_suite.bench.pipeline import plan
+    from web_terminal_suite.bench.pipeline import plan
 
     began = time.monotonic()
-    with ends_at("bench"):
-        options, storage = measurement.bench_options(flags), baselines.storage_options(flags)
-        verdict.check_directory(flags["json"])
-        run, base = _run_and_base(plan(options), options, storage, flags)
-    status = _judge(run, base, options, storage, flags)
-    click.echo(f"took {time.monotonic() - began:.0f} s")
+    options, storage = measurement.bench_options(flags), baselines.storage_options(flags)
+    run, base = _run_and_base(plan(options), options, storage, flags)
+    with run_failed():
+        status = _judge(run, base, options, storage, flags)
+        click.echo(f"took {time.monotonic() - began:.0f} s")
     raise click.exceptions.Exit(status)
-
-
-def _list(filters: tuple[str, ...]) -> None:
-    from web_terminal_suite.cli.listing import print_names
-
-    try:
-        print_names(filters)
-    except ValueError as error:
-        fail("bench", str(error))
 
 
 def _run_and_base(
@@ -81,28 +79,32 @@ def _run_and_base(
     if not options.self_check:
         base, reason = pipeline.find_base(storage, None if loaded is None else loaded.machine)
         if reason:
-            click.echo(f"web-terminal bench: {reason}", err=True)
+            say(reason, "bench")
+    keeping.check("bench", flags, storage)
     if loaded is not None:
         return loaded, base
-    with shown(len(plan.slots)) as progress:
+    if plan.options.quick and plan.options.blocks < _FEWEST_BLOCKS:
+        say(
+            f"--quick measures {plan.options.blocks} blocks: no intervals and no comparison, which need "
+            f"{_FEWEST_BLOCKS}",
+            "bench",
+        )
+    with shown(plan) as progress:
         return pipeline.run(plan, record=flags["json"], profiles=flags["profile"], progress=progress), base
 
 
 def _judge(run: Run, base: Run | None, options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
-    """Print what was found, keep it, and give the exit status."""
+    """Keep what was found, then print it; the exit status."""
     from web_terminal_suite.bench import pipeline
 
-    with ends_at("bench", RUN_FAILED):
-        analysis, status = verdict.print_run(run, options.confidence_level)
-        if flags["json"] is not None:
-            pipeline.save_record(flags["json"], run, analysis)
-        if options.self_check:
-            claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
-            return status if status == RUN_FAILED else claim
-        verdict.print_terminals(run, analysis)
-        slower = 0 if base is None else verdict.print_comparison(base, run, storage)
-        if not storage.choice.load:
-            pipeline.keep(run, analysis, storage)
-        if not flags["noplot"]:
-            click.echo(verdict.report_line(run, analysis, base, storage))
-        return status if status == RUN_FAILED else slower or status
+    analysis = pipeline.analyse(run, options.confidence_level)
+    kept = keeping.keep(run, analysis, base, storage, flags)
+    status = verdict.print_run(run, analysis)
+    if options.self_check:
+        claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
+        kept.print()
+        return status if status == RUN_FAILED else claim
+    verdict.print_terminals(run, analysis)
+    slower = 0 if base is None else verdict.print_comparison(base, run, storage)
+    kept.print()
+    return verdict.status_of(status, slower)

@@ -8,6 +8,7 @@ import click
 from click.decorators import FC
 
 from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli.exit_status import Subcommand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ def _number(name: str, help: str, default: int = 1) -> Callable[[FC], FC]:
     return click.option(name, type=click.IntRange(min=1), default=default, show_default=True, help=help)
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @_number("--sessions", "How many sessions at once the machine should carry.", 1000)
 @_number("--workers", "Web workers of the server.")
 @_number("--clients", "Processes that the load comes from, if it comes from here.")

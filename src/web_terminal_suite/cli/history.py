@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, fail
+from web_terminal_suite.cli.exit_status import Subcommand, fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ JUDGED = ("p95", "slope", "level")
 """One statistic of each kind, where none is asked for."""
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
     "id",
     required=False,
@@ -57,16 +57,21 @@ def history(
     from web_terminal_suite.bench.report.text.history import print_list, print_plots
 
     path = home_of(home, os.environ) / FILE
-    with ends_at("history"), History(path) as opened:
+    with History(path) as opened:
         tracks = opened.tracks(id, metric=metric, statistics=statistic or JUDGED, limit=limit)
     if not tracks:
-        fail("history", f"{path} has nothing that matches; call it without ID to see all")
+        asked = bool(id or metric or statistic)
+        fail(
+            f"{path} has nothing that matches; call it without ID to see all"
+            if asked
+            else f"{path} holds no result of a whole run yet; each run of web-terminal bench adds to it"
+        )
     marked = [(track, _steps(track, noise_threshold)) for track in tracks]
     if json:
         import msgspec
 
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
-        click.echo(msgspec.json.encode(found) + b"\n", nl=False)
+        click.echo(msgspec.json.encode(found).decode())
     elif id:
         print_plots(console_for(), marked)
     else:

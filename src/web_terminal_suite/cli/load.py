@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters, verdict
-from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, needs_bench_extra
+from web_terminal_suite.cli import keeping, parameters, verdict
+from web_terminal_suite.cli.exit_status import Subcommand, run_failed
 from web_terminal_suite.cli.options import scenario
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REPORT = "load.html"
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @scenario.scenario
 @scenario.terminal
 @scenario.clients
@@ -34,30 +34,27 @@ def load(**flags: Any) -> None:
     Exit status: 0 every expectation holds, 1 one is missed (or something is slower than --baseline), 2 wrong usage, 3
     undecided, 4 the load itself failed.
     """
-    with needs_bench_extra("load"):
-        from web_terminal_suite.bench.load.progress_view import open_view
-        from web_terminal_suite.bench.pipeline import find_base, plan_load, run_load
+    from web_terminal_suite.bench.load.progress_view import open_view
+    from web_terminal_suite.bench.pipeline import find_base, plan_load, run_load
 
-    with ends_at("load"):
-        options, storage = scenario.load_options(flags), scenario.storage_options(flags)
-        verdict.check_directory(flags["json"])
-        test = plan_load(options)
-        base = find_base(storage).run if storage.choice.compare_with else None
-        with open_view() as view:
-            run = run_load(test, record=flags["json"], progress=view)
-    raise click.exceptions.Exit(_judge(run, base, options, storage, flags))
+    options, storage = scenario.load_options(flags), scenario.storage_options(flags)
+    test = plan_load(options)
+    base = find_base(storage).run if storage.choice.compare_with else None
+    keeping.check("load", flags, storage)
+    with open_view() as view:
+        run = run_load(test, record=flags["json"], progress=view)
+    with run_failed():
+        status = _judge(run, base, options, storage, flags)
+    raise click.exceptions.Exit(status)
 
 
 def _judge(run: Run, base: Run | None, options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
-    """Print what was found, keep it, and give the exit status."""
-    from web_terminal_suite.bench import pipeline
+    """Keep what was found, then print it; the exit status."""
+    from web_terminal_suite.bench.pipeline import analyse
 
-    with ends_at("load", RUN_FAILED):
-        analysis, status = verdict.print_run(run, options.confidence_level)
-        if flags["json"] is not None:
-            pipeline.save_record(flags["json"], run, analysis)
-        slower = 0 if base is None else verdict.print_comparison(base, run, storage)
-        pipeline.keep(run, analysis, storage)
-        if not flags["noplot"]:
-            click.echo(verdict.report_line(run, analysis, base, storage, REPORT))
-        return status if status == RUN_FAILED else slower or status
+    analysis = analyse(run, options.confidence_level)
+    kept = keeping.keep(run, analysis, base, storage, flags, REPORT)
+    status = verdict.print_run(run, analysis)
+    slower = 0 if base is None else verdict.print_comparison(base, run, storage)
+    kept.print()
+    return verdict.status_of(status, slower)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from web_terminal_suite.cli.exit_status import RUN_FAILED
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -12,28 +13,14 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 
-def check_directory(json: Path | None) -> None:
-    """Refuse a file whose directory is missing before anything is measured.
-
-    Raises:
-        OptionsError
-    """
-    from web_terminal_suite.bench.pipeline import OptionsError
-
-    if json is not None and not json.parent.is_dir():
-        raise OptionsError(f"--json {json}: there is no directory {json.parent}")
-
-
-def print_run(run: Run, level: float) -> tuple[Analysis, int]:
-    """Print the report of a run; its analysis and exit status."""
+def print_run(run: Run, analysis: Analysis) -> int:
+    """Print the report of a run; its exit status."""
     from web_terminal_suite.bench.analysis import exit_code
-    from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text.report import print_report
 
-    analysis = analyse(run, level)
     print_report(console_for(), analysis, run.machine)
-    return analysis, int(exit_code(analysis))
+    return int(exit_code(analysis))
 
 
 def print_terminals(run: Run, analysis: Analysis) -> None:
@@ -80,12 +67,6 @@ def print_self_check(found: SelfCheck) -> int:
     return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]
 
 
-def report_line(run: Run, analysis: Analysis, base: Run | None, storage: StorageOptions, name: str = "") -> str:
-    """Write the HTML report; where it is, or why there is none."""
-    from web_terminal_suite.bench.pipeline import StorageError, analyse, write_report
-
-    before = None if base is None else (base, analyse(base, analysis.level))
-    try:
-        return f"report: {write_report(run, analysis, storage.home, before, name)}"
-    except StorageError as error:
-        return f"no report: {error}"
+def status_of(targets: int, comparison: int) -> int:
+    """The exit status of a run from those of its targets and of its comparison: a run that failed stays one."""
+    return targets if targets == RUN_FAILED else comparison or targets

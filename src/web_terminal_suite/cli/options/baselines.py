@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from web_terminal_suite.cli import parameters
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.pipeline import StorageOptions
 
 baselines = parameters.group(
-    click.option(
-        "--save-baseline",
-        metavar="NAME",
-        default="",
-        help="Compare with NAME if it is there, and save as NAME. (default: base)",
-    ),
-    click.option("--baseline", metavar="NAME", default="", help="Compare with NAME, save nothing."),
-    click.option("--baseline-lenient", metavar="NAME", default="", help="As --baseline, if NAME is there."),
-    click.option("--load-baseline", metavar="NAME", default="", help="Take NAME for the new run and measure nothing."),
+    parameters.baseline("--save-baseline", "Compare with NAME if it is there, and save as NAME. (default: base)"),
+    parameters.baseline("--baseline", "Compare with NAME, save nothing."),
+    parameters.baseline("--baseline-lenient", "As --baseline, if NAME is there."),
+    parameters.baseline("--load-baseline", "Take NAME for the new run and measure nothing."),
     parameters.flag("--retain-baseline", "Compare with the last run saved, and keep that."),
     parameters.flag("--discard-baseline", "As --retain-baseline, if there is one."),
 )

@@ -73,7 +73,7 @@ clients = parameters.group(
 )
 baselines = parameters.group(
     click.option("--save-baseline", metavar="NAME", default=_LAST, show_default=True, help="Save the load as NAME."),
-    click.option("--baseline", metavar="NAME", default="", help="Compare with NAME."),
+    parameters.baseline("--baseline", "Compare with NAME."),
 )
 
 

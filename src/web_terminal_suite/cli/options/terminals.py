@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli import completion, parameters
 
 terminals = parameters.group(
     parameters.several(
@@ -10,6 +10,7 @@ terminals = parameters.group(
         "What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, jupyter-server, "
         "wetty, node-pty; or all. (default: web-terminal)",
         metavar="NAME",
+        shell_complete=completion.terminals,
     ),
     parameters.several(
         "--url",

@@ -52,7 +52,7 @@ def print_comparison(to: Console, compared: Sequence[RunComparison], code: int |
         code: ``None`` where the command ends with something else.
     """
     for each in compared:
-        share = units.share(each.level)
+        share = units.level(each.level)
         to.print(Text(f"{each.new} compared with {each.base}  {share} intervals of the ratio", style="bold"))
         _print_table(to, each.rows, each)
         for line, style in _notes(each):
