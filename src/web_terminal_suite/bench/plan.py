@@ -87,6 +87,8 @@ class Plan:
     alone: tuple[tuple[Slot, ...], ...]
     infeasible: tuple[tuple[Cell, str], ...] = ()
     """What this machine cannot hold, and why: planned, not measured."""
+    extensions: tuple[str, ...] = ()
+    """Files and packages that benchmarks or terminals come from, beside the suite's own."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:

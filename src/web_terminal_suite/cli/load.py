@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web_terminal_suite.cli import keeping, parameters, verdict
-from web_terminal_suite.cli.exit_status import Subcommand, run_failed
+from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed
 from web_terminal_suite.cli.options import scenario
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 REPORT = "load.html"
+
+TARGET_MISSED = 1
 
 
 @click.command(cls=Subcommand)
@@ -51,10 +53,12 @@ def load(**flags: Any) -> None:
 def _judge(run: Run, base: Run | None, options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
     """Keep what was found, then print it; the exit status."""
     from web_terminal_suite.bench.pipeline import analyse
+    from web_terminal_suite.bench.samples import ABORTED
 
     analysis = analyse(run, options.confidence_level)
     kept = keeping.keep(run, analysis, base, storage, flags, REPORT)
     status = verdict.print_run(run, analysis)
     slower = 0 if base is None else verdict.print_comparison(base, run, storage)
     kept.print()
-    return verdict.status_of(status, slower)
+    status = verdict.status_of(status, slower)
+    return TARGET_MISSED if ABORTED in run.options and status != RUN_FAILED else status

@@ -14,6 +14,7 @@ from web_terminal_suite.bench.pipeline.recording import trial_file
 from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
 from web_terminal_suite.bench.report.export import json as json_report
 from web_terminal_suite.bench.report.formats import REPORT_FORMATS
+from web_terminal_suite.bench.samples import ABORTED
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -72,7 +73,7 @@ def keep(run: Run, analysis: Analysis, storage: StorageOptions) -> None:
         StorageError: either cannot be written.
     """
     failed = []
-    if storage.choice.save_as and not run.interrupted:
+    if storage.choice.save_as and not run.interrupted and ABORTED not in run.options:
         try:
             storage.baselines.save(storage.choice.save_as, run, json_report.results(analysis))
         except baselines.BaselineError as error:
