@@ -11,7 +11,7 @@ import inspect
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from web_terminal_suite.bench.samples import BenchmarkFacts
 from web_terminal_suite.bench.terminals.terminal import Capability, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 GROUP: Final = "web_terminal_suite.extensions"
@@ -44,21 +44,13 @@ class ExtensionError(OptionsError, ValueError):
 
 @dataclass(frozen=True)
 class Extensions:
-    """Everything that was declared. ``origins``: by benchmark, where it comes from."""
+    """Everything that was declared. ``names``: of the files and packages; ``origins``: which one, by benchmark."""
 
     benchmarks: tuple[Benchmark, ...] = ()
     terminals: tuple[type[Terminal], ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
-    origins: dict[str, str] | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The files and packages, each once."""
-        return tuple(dict.fromkeys((self.origins or {}).values()))
-
-    def origin(self, benchmark: str) -> str:
-        """Where a benchmark comes from; empty for those of the suite."""
-        return (self.origins or {}).get(benchmark, "")
+    names: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Module:
@@ -139,7 +131,8 @@ def load_extensions(files: Sequence[Path | str] = ()) -> Extensions:
             _check_behaviour(module, behaviour)
             _claim(module, "BEHAVIOURS", "behaviour", behaviour.name, taken)
             behaviours.append(behaviour)
-    return Extensions(tuple(benchmarks), tuple(terminals), tuple(behaviours), origins)
+    names = tuple(module.label for module in modules)
+    return Extensions(tuple(benchmarks), tuple(terminals), tuple(behaviours), names, origins)
 
 
 def _from_file(path: Path) -> _Module:
@@ -232,10 +225,10 @@ def _benchmark_problems(benchmark: Benchmark) -> Iterator[str]:
         yield "its id must be suite/name, of letters, digits, '_', '-' and '.'"
     yield from _prepare_problems(benchmark.prepare)
     yield from _needs_problems(benchmark.needs)
-    for field in ("parameters", "full", "quick"):
-        value = getattr(benchmark, field)
-        if not (field == "quick" and value is None) and not _are_texts(value):
-            yield f"{field} must be a tuple of texts, such as ('10', '100')"
+    for name in ("parameters", "full", "quick"):
+        value = getattr(benchmark, name)
+        if not (name == "quick" and value is None) and not _are_texts(value):
+            yield f"{name} must be a tuple of texts, such as ('10', '100')"
     if not benchmark.parameters:
         yield "parameters is empty; leave it out for a benchmark without any"
     for parameter in (*benchmark.full, *(benchmark.quick or ())):

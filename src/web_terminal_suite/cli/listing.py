@@ -48,7 +48,7 @@ def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
     # On a terminal a line is a line; elsewhere it is whole.
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for benchmark, parameter in found:
-        origin = f"({where}) " if (where := extensions.origin(benchmark.id)) else ""
+        origin = f"({where}) " if (where := extensions.origins.get(benchmark.id)) else ""
         mark = "--full" if parameter in benchmark.full else ""
         line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {origin}{benchmark.description}"
         print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
