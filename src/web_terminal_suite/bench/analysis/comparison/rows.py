@@ -185,4 +185,4 @@ def _value(found: estimates.Latencies, name: str, level: float) -> float | None:
     q = QUANTILES[name]
     if q is None:
         return float(found.series.values.mean())
-    return estimates.percentile(found.series, q, level).value
+    return estimates.percentile(found, q, level).value
