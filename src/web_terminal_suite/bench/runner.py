@@ -8,6 +8,7 @@ figure means anything.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -72,18 +73,21 @@ async def carry_out(
         ProfilerMissing, TracingForbidden: at the first trial that would be recorded.
     """
     runner = _Runner(plan, record, progress, residue_seconds)
-    if plan.proof:
-        await runner.prove()
-    for cell, reason in plan.infeasible:
-        record(Trial(cell=cell, block=0, infeasible=reason))
-        progress.say(f"{cell}: {reason}")
-    runner.enough = enough
-    runner.profiles = profiles
-    runner.interim = interim
-    for together, alone in zip(plan.together, plan.alone, strict=True):
-        await runner.block(together)
-        for slot in alone:
-            await runner.block((slot,))
+    try:
+        if plan.proof:
+            await runner.prove()
+        for cell, reason in plan.infeasible:
+            record(Trial(cell=cell, block=0, infeasible=reason))
+            progress.say(f"{cell}: {reason}")
+        runner.enough = enough
+        runner.profiles = profiles
+        runner.interim = interim
+        for together, alone in zip(plan.together, plan.alone, strict=True):
+            await runner.block(together)
+            for slot in alone:
+                await runner.block((slot,))
+    finally:
+        gc.unfreeze()  # what each trial set aside
 
 
 class _Runner:
