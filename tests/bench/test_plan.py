@@ -120,7 +120,7 @@ def test_what_is_alone_comes_by_itself():
 
 @pytest.mark.parametrize(
     ("filters", "count"),
-    [(("session_lookup/",), 2), (("session_lookup/1$",), 1), (("^floors/bare",), 2), (("by_shell/(sh|bash)",), 2)],
+    [(("session_lookup/",), 2), (("session_lookup/1$",), 1), (("^floors/loop",), 2), (("by_shell/(sh|bash)",), 2)],
 )
 def test_filters_are_criterions(filters, count):
     assert len(select(CATALOGUE, filters)) == count
