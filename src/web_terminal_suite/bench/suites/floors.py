@@ -198,7 +198,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         is_floor=True,
         quick=("1MB",),
-        blocks=1,
+        full=("32MB",),
         seconds=1.0,
     ),
     Benchmark(
@@ -259,7 +259,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         parameters=KNOWN_PARAMETERS,
         floor=NULL_SERVER,
         is_floor=True,
-        blocks=1,
+        one_block=KNOWN_PARAMETERS,
         repeats=80,
     ),
 )

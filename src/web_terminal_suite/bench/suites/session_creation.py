@@ -365,7 +365,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=_API | {Capability.LOOKUP},
         parameters=("1", "1000"),
         quick=("1",),
-        blocks=1,
         metrics=(
             Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
         ),
@@ -454,8 +453,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=_elements(_COUNTS),
         element_unit="sessions",
         quick=("10", "100"),
-        blocks=1,
+        full=("500",),
         repeats=12,
+        min_operations=10,
         sessions=int,
     ),
     Benchmark(
@@ -482,7 +482,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         one_shot=True,
         isolated=True,
-        blocks=2,
+        one_block=("1000",),
         sessions=int,
     ),
 )

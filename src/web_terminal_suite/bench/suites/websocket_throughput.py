@@ -361,7 +361,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=dict.fromkeys(_WORKS, 1),
         element_unit="messages",
         component=True,
-        blocks=1,
         repeats=100,
         quick=("client input decode binary", "server output encode binary", "server output encode json"),
     ),
@@ -377,7 +376,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="messages",
         floor="null-server",
         quick=("1000",),
-        blocks=1,
         repeats=60,
     ),
     Benchmark(
@@ -392,7 +390,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor="null-server",
         quick=("64", "16384"),
-        blocks=2,
     ),
     Benchmark(
         id="websocket_throughput/websocket_round_trip_ping_pong",
@@ -414,7 +411,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="messages",
         floor="null-server",
         quick=("10",),
-        blocks=1,
         repeats=100,
     ),
     Benchmark(
@@ -434,7 +430,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor=RAW_PTY_STREAM,
         quick=("1MB text",),
-        blocks=1,
         repeats=20,
         seconds=1.0,
         full=("32MB text", "32MB binary"),
@@ -451,7 +446,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=_elements(_BATCHES),
         element_unit="messages",
         quick=("100",),
-        blocks=1,
         repeats=100,
     ),
     Benchmark(
@@ -467,9 +461,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         is_floor=True,
         quick=(),
-        blocks=1,
-        repeats=10,
-        seconds=0.5,
+        repeats=20,
+        seconds=1.0,
         full=("32MB text", "32MB binary", "100MB"),
     ),
 )
