@@ -177,7 +177,7 @@ def test_components_need_no_proof():
 def test_what_is_alone_comes_by_itself():
     plan = plan_for("memory_footprint")
     assert not any(plan.together)
-    assert [len(block) for block in plan.alone] == [1, 0, 0, 0, 0]
+    assert [len(block) for block in plan.alone] == [2, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
