@@ -26,7 +26,7 @@ _NOT_NEGATIVE = click.FloatRange(min=0)
 @parameters.flag("--quick", "Fewer and shorter measurements; some go undecided.")
 @parameters.flag("--full", "Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
 @click.option("--sample-size", type=_AT_LEAST_ONE, help="Operations of each benchmark. (default: 400, quick: 100)")
-@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.2, quick: 0.1)")
+@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.1)")
 @click.option(
     "--measurement-time",
     type=_NOT_NEGATIVE,
