@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.machine": (),
     "bench.profile": (),
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
-    "bench.baselines": ("bench.errors", "bench.files", "bench.record", "bench.samples"),
+    "bench.baselines": ("bench.analysis", "bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
         "bench.clock", "bench.machine", "bench.samples", "bench.stats", "client", "package", "protocol",
     ),

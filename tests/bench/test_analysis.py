@@ -546,3 +546,24 @@ def test_records_module_is_honest() -> None:
     # The builders stand in for the runner: what they say of time must be what the record means by it.
     sample = records.samples([5])[0]
     assert (sample.seen_ns - sample.due_ns, sample.sent_ns) == (5, sample.due_ns)
+
+
+@pytest.mark.parametrize(("outcome", "verdict"), [(Outcome.WRONG, Verdict.FAIL), (Outcome.TIMEOUT, Verdict.PASS)])
+def test_a_wrong_answer_fails_every_target_of_its_cell(outcome: Outcome, verdict: Verdict) -> None:
+    count = Metric(name="bytes lost", kind="level", exact=True, targets={"*": Target(statistic="level", limit=1.0)})
+    of = run(
+        *(
+            trial(
+                [*samples(uniform(79, seed=block)), *samples([MS], outcome=outcome)],
+                block=block,
+                points=[Point("bytes lost", 0, 0)],
+            )
+            for block in range(5)
+        ),
+        benchmarks=[facts(Metric(name="latency", targets={"*": P95_100_MS}), count)],
+    )
+    analysis = analyse(of)
+    assert [result.judgement.verdict for result in analysis.results] == [verdict, verdict]
+    assert exit_code(analysis) is (ExitCode.FAIL if verdict is Verdict.FAIL else ExitCode.PASS)
+    reasons = {result.judgement.reason for result in analysis.results}
+    assert reasons == ({"5 answers were wrong"} if verdict is Verdict.FAIL else {""})

@@ -20,7 +20,7 @@ from web_terminal_suite.bench.analysis.results import (
     Throughput,
     Verdict,
 )
-from web_terminal_suite.bench.analysis.verdicts import judge, undecided
+from web_terminal_suite.bench.analysis.verdicts import judge, undecided, unless_wrong
 from web_terminal_suite.bench.samples import BenchmarkFacts, Cell, Metric, Run, Target, Trial
 from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 
@@ -210,11 +210,13 @@ class _Book:
         ratios = {} if result.floor is None else {f"ratio_{name}": e for name, e in result.floor.ratio.items()}
         statistics: dict[str, Estimate] = result.estimates | ratios
 
+        wrong = estimates.wrong_answers(self.trials.get(result.cell, ()))
+
         def judged(target: Target | None) -> Judgement:
             if target is not None and result.infeasible:
                 return undecided(target, result.infeasible)
             estimate = statistics.get(target.statistic) if target else None
-            return judge(target, estimate, share, bool(result.problems))
+            return unless_wrong(judge(target, estimate, share, bool(result.problems)), wrong)
 
         floor = result.floor
         floor_target = _of(result.cell, result.metric.floor_targets)

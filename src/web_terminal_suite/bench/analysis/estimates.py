@@ -70,6 +70,11 @@ def measured(trial: Trial) -> list[Sample]:
     return [sample for sample in trial.samples if sample.phase is Phase.MEASURE]
 
 
+def wrong_answers(trials: Sequence[Trial]) -> int:
+    """Measured operations whose answer was wrong."""
+    return sum(sample.outcome is Outcome.WRONG for trial in trials for sample in measured(trial))
+
+
 def latencies(trials: Sequence[Trial], mark: str) -> Latencies | None:
     """The operations of ``trials``, up to ``mark`` where one is named; ``None`` where there are none.
 

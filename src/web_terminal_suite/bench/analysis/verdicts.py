@@ -6,6 +6,8 @@ import math
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from web_terminal_suite.bench.analysis.results import Analysis, Estimate, JudgedBy, Judgement, Verdict
 
 if TYPE_CHECKING:
@@ -66,6 +68,21 @@ def undecided(target: Target, reason: str) -> Judgement:
         goal_verdict=_unless(target.goal, Verdict.UNDECIDED),
         reason=reason,
     )
+
+
+def unless_wrong(judgement: Judgement, wrong: int) -> Judgement:
+    """The judgement of a cell in which ``wrong`` answers were wrong: with any it fails, however fast the others came.
+
+    A late answer has its place in a percentile; a wrong one would only be one of those that may be slow.
+    """
+    passed = Verdict.PASS in (judgement.verdict, judgement.goal_verdict)
+    if not wrong or not passed:
+        return judgement
+    verdict, goal = (
+        Verdict.FAIL if each is Verdict.PASS else each for each in (judgement.verdict, judgement.goal_verdict)
+    )
+    reason = f"{wrong:,} {'answer was' if wrong == 1 else 'answers were'} wrong"
+    return msgspec.structs.replace(judgement, verdict=verdict, goal_verdict=goal, reason=reason)
 
 
 def side(estimate: Estimate, limit: float | None, below: bool) -> Verdict:
