@@ -201,7 +201,7 @@ class Session:
                     break
                 left -= count
                 # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
-                if count < FULL_READ_BYTES and before - left < BULK_BYTES:
+                if count < FULL_READ_BYTES and (before - left < BULK_BYTES or before <= SHARED_TURN_BYTES):
                     result = Pumped.EMPTY
                     break
         except BlockingIOError:

@@ -36,6 +36,8 @@ log = logging.getLogger("web_terminal_suite.host")
 
 # A shell's path and arguments together; far below a packet, far above what a user types.
 _COMMAND_BYTES = 32 * 1024
+# Longer than a shell takes to its prompt, and shorter than a user to the next shell.
+_SPARE_TERMINAL_SECONDS = 0.005
 
 
 class Host:
@@ -58,6 +60,7 @@ class Host:
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
         # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
         self._terminal = _a_terminal()
+        self._opening = False
         self._control = control
         self._handlers: dict[type, Callable[..., None]] = {
             ipc.CreateSession: self._create,
@@ -118,7 +121,14 @@ class Host:
         try:
             self._start(worker, request)
         finally:
-            self._terminal = self._terminal or _a_terminal()
+            # Not now: the worker that has just been answered may wait for this very processor.
+            if self._terminal is None and not self._opening:
+                self._opening = True
+                self._loop.later(_SPARE_TERMINAL_SECONDS, self._open_terminal)
+
+    def _open_terminal(self) -> None:
+        self._opening = False
+        self._terminal = self._terminal or _a_terminal()
 
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec

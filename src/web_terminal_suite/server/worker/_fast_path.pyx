@@ -20,7 +20,7 @@ from posix.unistd cimport read, write
 from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal_suite.server.log import OPENING_BYTES
 from web_terminal_suite.server.pty import FULL_READ_BYTES
-from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
+from web_terminal_suite.server.session import BULK_BYTES, SHARED_TURN_BYTES, TURN_BYTES
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol
 
@@ -36,6 +36,7 @@ cdef enum:
 
 # What a person types at once; a paste goes through the slow path.
 cdef Py_ssize_t KEY_BYTES = 64
+cdef Py_ssize_t SHARED = SHARED_TURN_BYTES
 # A read from a pseudo-terminal gives less than this.
 cdef Py_ssize_t READ_BYTES = FULL_READ_BYTES + 1
 cdef uint8_t INPUT = Kind.INPUT
@@ -272,13 +273,14 @@ cdef class FastPath:
             self._append(data + count, got)
             count += got
             # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
-            if got < READ_BYTES - 1 and count < BULK:
+            if got < READ_BYTES - 1 and (count < BULK or wanted <= SHARED):
                 break
             if wanted == READ_BYTES:
                 wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._budget.share(self._session))
         number = errno
         flooded = self._session.floods
-        more = got > 0 and (got == READ_BYTES - 1 or count >= BULK)  # the share is used up
+        # The share is used up; a short read in the middle of a turn does not mean that the terminal is empty.
+        more = got == READ_BYTES - 1 or (got > 0 and count >= BULK and wanted > SHARED)
         if more != flooded:
             self._session.note_flood(more)
         if count > 0:
@@ -297,6 +299,8 @@ cdef class FastPath:
             self._pump()
         elif more:
             self._flooded()
+        elif count >= BULK and not flooded:
+            self._coalesce()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""
