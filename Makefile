@@ -18,7 +18,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison serve docs check types lock hooks clean
+.PHONY: help bench test comparison selfcheck serve docs check types lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -34,6 +34,9 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
+
+selfcheck: $(VENV)/.dev ## six runs of the same code compared with each other: how often something is said to have changed
+	$(BIN)/python -m tests.bench.aa .web-terminal-bench/aa --planted 2
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve

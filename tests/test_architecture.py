@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.machine": (),
     "bench.profile": (),
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
-    "bench.baselines": ("bench.errors", "bench.files", "bench.record", "bench.samples"),
+    "bench.baselines": ("bench.analysis", "bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
         "bench.clock", "bench.machine", "bench.samples", "bench.stats", "client", "package", "protocol",
     ),
@@ -65,7 +65,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.benchmark", "bench.clock", "bench.samples", "bench.stats", "bench.terminals", "bench.workload",
         "client", "protocol", *COMPONENTS,
     ),
-    "bench.plan": ("bench.benchmark", "bench.errors", "bench.samples", "bench.terminals.terminal"),
+    "bench.plan": ("bench.benchmark", "bench.errors", "bench.samples", "bench.stats", "bench.terminals.terminal"),
     "bench.progress": ("bench.plan", "bench.samples"),
     "bench.measurement": (
         "bench.benchmark", "bench.clock", "bench.plan", "bench.samples", "bench.terminals", "client",

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from tests.bench import naive
-from web_terminal_suite.bench.analysis import floors
 from web_terminal_suite.bench.benchmark import Benchmark
 from web_terminal_suite.bench.samples import Metric, Sample, Target
 from web_terminal_suite.bench.stats.histogram import RELATIVE_WIDTH, LogHistogram
@@ -96,13 +95,6 @@ def test_recovery_of_known_delays(count):
         truth_ns = naive.quantile(delays, q)
         assert (found.truth_ns, found.found_ns) == (truth_ns, naive.quantile(measured, q) - floor_ns)
         assert found.tolerance_ns == pytest.approx(0.02 * truth_ns + reference_server.WAKE_UP_NS + spread_ns)
-
-
-@pytest.mark.parametrize("failed", [0, 3])
-def test_interval_of_a_difference_to_the_floor(failed):
-    replicates = np.array([*uneven(1_000), *[math.inf] * failed], dtype=np.float64)
-    found = floors.spread(3e6, replicates, 0.95)
-    assert (found.lower, found.upper) == (naive.quantile(replicates, "0.025"), naive.quantile(replicates, "0.975"))
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -210,12 +210,9 @@ async def test_a_client_process_that_dies_spoils_its_trial_and_nothing_else():
         needs=needs,
         parameters=("2",),
         one_shot=True,
-        blocks=1,
     )
     others = [
-        Benchmark(
-            id=f"interactive/calm{place}", description="T.", limitations="T.", prepare=calm, needs=needs, blocks=1
-        )
+        Benchmark(id=f"interactive/calm{place}", description="T.", limitations="T.", prepare=calm, needs=needs)
         for place in (1, 2)
     ]
     options = Options(sample_size=10, warm_up_seconds=0.0, measurement_seconds=1.0, blocks=1, seed=1)

@@ -275,10 +275,10 @@ def test_history_is_shown_for_its_own_row_and_machine():
 
 def test_a_slope_and_a_level_have_their_readings(whole):
     slope, level = benchmark(whole, MEMORY).panels
-    assert len(slope.fits[0].x) == 12
+    assert len(slope.fits[0].x) == 20
     assert slope.fits[0].line_x
     assert "R²" in slope.fits[0].words
-    assert level.fits[0].x == [0, 0, 0]
+    assert level.fits[0].x == [0, 0, 0, 0, 0]
     assert level.fits[0].line_x == []
 
 

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.operations import context_on, operated, readings
+from web_terminal_suite.bench.benchmark import bounds_percentile
 from web_terminal_suite.bench.clock import alarm, now_ns, play
 from web_terminal_suite.bench.samples import Outcome
 from web_terminal_suite.bench.suites import interactive
@@ -115,6 +116,10 @@ async def test_the_first_prompt_is_seen(running, parameter, times):
 @module
 async def test_a_flood_comes_whole(running):
     await operated(BY_NAME["output_flood"], running, "10MB", times=1)
+
+
+def test_a_p95_of_neighbours_is_of_enough_keys():
+    assert all(bounds_percentile("p95", keys) for keys in (interactive._IDLE_KEYS, interactive._FLOODED_KEYS))
 
 
 @module

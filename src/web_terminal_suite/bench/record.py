@@ -84,6 +84,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks: tuple[BenchmarkFacts, ...]
     planned: tuple[Cell, ...] = ()
     interrupted: bool = False
+    revision: str = ""
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,11 @@ figure means anything.
 from __future__ import annotations
 
 import asyncio
+import gc
+import math
 import random
 import re
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -72,18 +75,21 @@ async def carry_out(
         ProfilerMissing, TracingForbidden: at the first trial that would be recorded.
     """
     runner = _Runner(plan, record, progress, residue_seconds)
-    if plan.proof:
-        await runner.prove()
-    for cell, reason in plan.infeasible:
-        record(Trial(cell=cell, block=0, infeasible=reason))
-        progress.say(f"{cell}: {reason}")
-    runner.enough = enough
-    runner.profiles = profiles
-    runner.interim = interim
-    for together, alone in zip(plan.together, plan.alone, strict=True):
-        await runner.block(together)
-        for slot in alone:
-            await runner.block((slot,))
+    try:
+        if plan.proof:
+            await runner.prove()
+        for cell, reason in plan.infeasible:
+            record(Trial(cell=cell, block=0, infeasible=reason))
+            progress.say(f"{cell}: {reason}")
+        runner.enough = enough
+        runner.profiles = profiles
+        runner.interim = interim
+        for together, alone in zip(plan.together, plan.alone, strict=True):
+            await runner.block(runner.in_time(together))
+            for slot in runner.in_time(alone):
+                await runner.block((slot,))
+    finally:
+        gc.unfreeze()  # what each trial set aside
 
 
 class _Runner:
@@ -93,6 +99,8 @@ class _Runner:
         self.interim: InterimAnalysis | None = None
         self._residue_seconds = residue_seconds
         self._earlier: dict[Cell, list[Trial]] = {}
+        self._spent: dict[Cell, float] = {}
+        """Seconds, preparing and looking for what was left included."""
         self._left: dict[str, Footprint | None] = {}
         """What the last trial left on each terminal that runs now."""
         self._plan = plan
@@ -100,6 +108,18 @@ class _Runner:
         self._progress = progress
         self._terminals = {terminal.name: terminal for terminal in plan.terminals}
         self._markers = Markers(random.Random(plan.options.seed))
+
+    def in_time(self, slots: Sequence[Slot]) -> Sequence[Slot]:
+        """Those whose cell has time left for another block. What is compared goes on, or is over, together."""
+        most = self._plan.options.cell_seconds or math.inf
+        spent: dict[tuple[str, str], float] = {}
+        for cell, seconds in self._spent.items():
+            group = (cell.benchmark, cell.parameter)
+            spent[group] = max(spent.get(group, 0.0), seconds)
+        kept = [each for each in slots if spent.get((each.cell.benchmark, each.cell.parameter), 0.0) < most]
+        if len(kept) < len(slots):
+            self._progress.again(len(kept) - len(slots))
+        return kept
 
     async def block(self, slots: Sequence[Slot]) -> list[Trial]:
         """Launch what these slots need, run them in order, end it all."""
@@ -121,7 +141,9 @@ class _Runner:
             self._left.clear()
             for slot in slots:
                 self._progress.begin(slot)
+                began = time.monotonic()
                 trial = await self._trial(slot, running[slot.cell.terminal])
+                self._spent[slot.cell] = self._spent.get(slot.cell, 0.0) + time.monotonic() - began
                 self._record(trial)
                 self._progress.end(trial)
                 trials.append(trial)

@@ -200,3 +200,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What should have been measured; a planned cell without a measured sample is a failure of the run."""
     interrupted: bool = False
     """The run ended before its plan did."""
+    revision: str = ""
+    """The commit of the checkout that the run was made in, with ``+`` where tracked files differed; empty outside."""

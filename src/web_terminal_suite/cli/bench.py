@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,9 @@ from web_terminal_suite.cli import parameters, verdict
 from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, fail, needs_bench_extra
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from web_terminal_suite.bench.pipeline import BenchOptions, Plan, StorageOptions
     from web_terminal_suite.bench.samples import Run
 
@@ -26,7 +30,7 @@ _NOT_NEGATIVE = click.FloatRange(min=0)
 @parameters.flag("--quick", "Fewer and shorter measurements; some go undecided.")
 @parameters.flag("--full", "Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
 @click.option("--sample-size", type=_AT_LEAST_ONE, help="Operations of each benchmark. (default: 400, quick: 100)")
-@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.2, quick: 0.1)")
+@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.1)")
 @click.option(
     "--measurement-time",
     type=_NOT_NEGATIVE,
@@ -52,6 +56,13 @@ _NOT_NEGATIVE = click.FloatRange(min=0)
     "--precision",
     type=click.FloatRange(0.001, 10),
     help="Go on until the interval is this narrow, such as 0.1, or time is up.",
+)
+@click.option(
+    "--runs",
+    type=_AT_LEAST_ONE,
+    default=1,
+    show_default=True,
+    help="Measure this often, one run after the other; they are compared and saved together.",
 )
 @parameters.flag("--fixed", "The sample size whatever is found: no less of what is clear, no more.")
 @click.option(
@@ -95,8 +106,9 @@ def bench(**flags: Any) -> None:
     with ends_at("bench"):
         options, storage = _bench_options(flags), _storage_options(flags)
         verdict.check_directory(flags["json"])
-        run, base = _run_and_base(plan(options), options, storage, flags)
-    status = _judge(run, base, options, storage, flags)
+        plans = [plan(_numbered(options, number)) for number in range(flags["runs"])]
+        runs, base = _runs_and_base(plans, options, storage, flags)
+    status = _judge(runs, base, options, storage, flags)
     click.echo(f"took {time.monotonic() - began:.0f} s")
     raise click.exceptions.Exit(status)
 
@@ -152,40 +164,67 @@ def _storage_options(flags: dict[str, Any]) -> StorageOptions:
     )
 
 
-def _run_and_base(
-    plan: Plan, options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]
-) -> tuple[Run, Run | None]:
-    """The run, measured or loaded, and what to compare it with, which is looked up first."""
+def _runs_and_base(
+    plans: Sequence[Plan], options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]
+) -> tuple[list[Run], tuple[Run, ...]]:
+    """The runs, measured or loaded, and those to compare them with, which are looked up first."""
     from web_terminal_suite.bench import pipeline
     from web_terminal_suite.cli.progress import shown
 
-    loaded = storage.baselines.load(storage.choice.load) if storage.choice.load else None
-    base = None
+    loaded = storage.baselines.load_set(storage.choice.load) if storage.choice.load else ()
+    base: tuple[Run, ...] = ()
     if not options.self_check:
-        base, reason = pipeline.find_base(storage, None if loaded is None else loaded.machine)
+        base, reason = pipeline.find_base(storage, loaded[-1].machine if loaded else None)
         if reason:
             click.echo(f"web-terminal bench: {reason}", err=True)
-    if loaded is not None:
-        return loaded, base
-    with shown(len(plan.slots)) as progress:
-        return pipeline.run(plan, record=flags["json"], profiles=flags["profile"], progress=progress), base
+    if loaded:
+        return list(loaded), base
+    runs = []
+    for number, plan in enumerate(plans):
+        if number:
+            click.echo(f"run {number + 1} of {len(plans)}", err=True)
+        with shown(len(plan.slots)) as progress:
+            record = _record_file(flags["json"], number)
+            runs.append(pipeline.run(plan, record=record, profiles=flags["profile"], progress=progress))
+        if runs[-1].interrupted:
+            break
+    return runs, base
 
 
-def _judge(run: Run, base: Run | None, options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
-    """Print what was found, keep it, and give the exit status."""
+def _numbered(options: BenchOptions, number: int) -> BenchOptions:
+    """The options of one of several runs: with a given seed each has another, or all would have the same order."""
+    return options if options.seed is None else replace(options, seed=options.seed + number)
+
+
+def _record_file(path: Path | None, number: int) -> Path | None:
+    """``run.json`` of the first run, ``run-2.json`` of the second."""
+    if path is None or number == 0:
+        return path
+    return path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+
+
+def _judge(
+    runs: Sequence[Run], base: tuple[Run, ...], options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]
+) -> int:
+    """Print what was found, keep it, and give the exit status. Of several runs the last is printed whole."""
     from web_terminal_suite.bench import pipeline
 
     with ends_at("bench", RUN_FAILED):
-        analysis, status = verdict.print_run(run, options.confidence_level)
-        if flags["json"] is not None:
-            pipeline.save_record(flags["json"], run, analysis)
+        earlier = [verdict.judge_earlier(run, number, options.confidence_level)
+                   for number, run in enumerate(runs[:-1], start=1)]  # fmt: skip
+        analysis, status = verdict.print_run(runs[-1], options.confidence_level)
+        judged = [*(found for found, _ in earlier), analysis]
+        for number, (run, found) in enumerate(zip(runs, judged, strict=True)):
+            if (path := _record_file(flags["json"], number)) is not None:
+                pipeline.save_record(path, run, found)
         if options.self_check:
-            claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
+            claim = verdict.print_self_check(pipeline.self_check(runs[-1], storage.terms))
             return status if status == RUN_FAILED else claim
-        verdict.print_terminals(run, analysis)
-        slower = 0 if base is None else verdict.print_comparison(base, run, storage)
-        if not storage.choice.load:
-            pipeline.keep(run, analysis, storage)
+        verdict.print_terminals(runs[-1], analysis)
+        compared = verdict.print_comparison(base, runs, storage) if base else 0
+        for number, (run, found) in enumerate(zip(runs, judged, strict=True) if not storage.choice.load else ()):
+            for line in pipeline.keep(run, found, storage, together=number > 0):
+                click.echo(f"web-terminal bench: {line}", err=True)
         if not flags["noplot"]:
-            click.echo(verdict.report_line(run, analysis, base, storage))
-        return status if status == RUN_FAILED else slower or status
+            click.echo(verdict.report_line(runs[-1], analysis, base, storage))
+        return verdict.worst(status, compared, *(code for _, code in earlier))

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     nargs=-1,
     required=True,
     metavar="A [B]...",
-    help="Record files or names of baselines; one alone: its terminals are compared with each other.",
+    help="Record files or names of baselines; several files of the same code with commas between; one alone: its "
+    "terminals are compared with each other.",
 )
 @parameters.noise_threshold("Relative difference that does not matter: 0.05 is 5 %.")
 @parameters.significance_level("Probability of a false alarm in any row.")
@@ -49,8 +50,8 @@ def compare(
 ) -> None:
     """Compare saved runs with the first of them.
 
-    Exit code: 0 nothing is slower, 1 something is slower beyond the noise threshold, 2 wrong usage, 3 nothing could be
-    decided.
+    Exit code: 0 nothing is slower and every row could be told, 1 something is slower beyond the noise threshold, 2
+    wrong usage, 3 undecided, 4 a run is no whole one.
     """
     with needs_bench_extra("compare"):
         from web_terminal_suite.bench import pipeline
@@ -66,7 +67,7 @@ def compare(
             correction=correction,
             statistics=tuple(dict.fromkeys(statistic or ("p50", "p95"))),
         )
-        found = pipeline.compare(*((name, pipeline.open_run(name, home)) for name in runs), terms=terms, force=force)
+        found = pipeline.compare(*((name, pipeline.open_runs(name, home)) for name in runs), terms=terms, force=force)
     code = exit_code(found)
     if json:
         click.echo(baseline_comparison.as_json(found, code), nl=False)

@@ -90,7 +90,7 @@ def load(**flags: Any) -> None:
         options = _load_options(flags)
         storage = _storage_options(flags)
         test = plan_load(options)
-        base = find_base(storage).run if storage.choice.compare_with else None
+        base = find_base(storage).runs if storage.choice.compare_with else ()
         with open_view() as view:
             run = run_load(test, record=flags["json"], progress=view)
     raise click.exceptions.Exit(_judge(run, base, options, storage, flags))
@@ -130,7 +130,9 @@ def _storage_options(flags: dict[str, Any]) -> StorageOptions:
     )
 
 
-def _judge(run: Run, base: Run | None, options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
+def _judge(
+    run: Run, base: tuple[Run, ...], options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]
+) -> int:
     """Print what was found, keep it, and give the exit status."""
     from web_terminal_suite.bench import pipeline
 
@@ -138,8 +140,9 @@ def _judge(run: Run, base: Run | None, options: LoadOptions, storage: StorageOpt
         analysis, status = verdict.print_run(run, options.confidence_level)
         if flags["json"] is not None:
             pipeline.save_record(flags["json"], run, analysis)
-        slower = 0 if base is None else verdict.print_comparison(base, run, storage)
-        pipeline.keep(run, analysis, storage)
+        compared = verdict.print_comparison(base, run, storage) if base else 0
+        for line in pipeline.keep(run, analysis, storage):
+            click.echo(f"web-terminal load: {line}", err=True)
         if not flags["noplot"]:
             click.echo(verdict.report_line(run, analysis, base, storage, REPORT))
-        return status if status == RUN_FAILED else slower or status
+        return verdict.worst(status, compared)

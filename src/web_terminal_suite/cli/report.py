@@ -72,10 +72,12 @@ def report(
     if brief and not chosen.has_brief:
         fail("report", f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
     with needs_bench_extra("report"), ends_at("report"):
-        from web_terminal_suite.bench.pipeline import analyse, open_run
+        from web_terminal_suite.bench.pipeline import analyse, open_run, open_runs
 
-        found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
-    text = _rendered(chosen, found, before[0] if before else None, home, brief)
+        measured = open_run(run, home)
+        found, base = (measured, analyse(measured)), open_runs(baseline, home) if baseline else ()
+        before = (base[-1], analyse(base[-1])) if base else None
+    text = _rendered(chosen, found, before, base[:-1], home, brief)
     path = output or Path(chosen.file_name)
     _write(path, text)
     partial = " (partial: the run did not end as planned)" if found[1].problems else ""
@@ -84,11 +86,14 @@ def report(
         click.launch(path.resolve().as_uri())
 
 
-def _named(run: str, baseline: str) -> tuple[str, ...]:
-    return (run, baseline) if baseline else (run,)
-
-
-def _rendered(chosen: ReportFormat, found: Analysed, before: Analysed | None, home: Path | None, brief: bool) -> str:
+def _rendered(
+    chosen: ReportFormat,
+    found: Analysed,
+    before: Analysed | None,
+    earlier: tuple[Run, ...],
+    home: Path | None,
+    brief: bool,
+) -> str:
     from web_terminal_suite import __version__
     from web_terminal_suite.bench import pipeline
     from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
@@ -98,7 +103,7 @@ def _rendered(chosen: ReportFormat, found: Analysed, before: Analysed | None, ho
         # A report does not fail for want of it.
         click.echo(f"web-terminal report: without history: {problem}", err=True)
     try:
-        return chosen.load()(*found, ReportOptions(__version__, before, tracks, brief))
+        return chosen.load()(*found, ReportOptions(__version__, before, tracks, brief, earlier))
     except ReportError as error:
         fail("report", str(error))
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         home,
         keep,
         open_run,
+        open_runs,
         save_record,
         write_report,
     )
@@ -67,6 +68,7 @@ __all__ = [
     "measure",
     "measure_load",
     "open_run",
+    "open_runs",
     "plan",
     "plan_load",
     "run",
@@ -88,7 +90,7 @@ _MODULES = {
     "web_terminal_suite.bench.pipeline.load_plan": ("LoadTest", "plan_load"),
     "web_terminal_suite.bench.pipeline.options": ("BenchOptions", "LoadOptions", "OutputProfile", "StorageOptions"),
     "web_terminal_suite.bench.pipeline.storage": (
-        "add_to_history", "earlier_results", "home", "keep", "open_run", "save_record", "write_report",
+        "add_to_history", "earlier_results", "home", "keep", "open_run", "open_runs", "save_record", "write_report",
     ),
     "web_terminal_suite.bench.plan": ("Plan",),
     "web_terminal_suite.bench.progress": ("NoProgress", "Progress"),

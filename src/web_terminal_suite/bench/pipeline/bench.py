@@ -85,6 +85,8 @@ def run(
     """
     planned = what if isinstance(what, Plan) else plan(what)
     progress = progress or NoProgress()
+    if planned.options.shortage:
+        progress.say(planned.options.shortage)
     before = machine.snapshot()
     with Recording(_header(planned, machine.record(before)), before, record) as recording:
         try:

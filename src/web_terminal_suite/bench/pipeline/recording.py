@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from web_terminal_suite.bench import machine, record
+from web_terminal_suite.bench.history import revision
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from web_terminal_suite.bench.samples import Run, Trial
@@ -35,6 +36,7 @@ class Recording:
 
     def __init__(self, header: Run, before: machine.MachineSnapshot, path: Path | None = None) -> None:
         """Begin with ``header``, a run without trials, on a machine as it was ``before``."""
+        header = msgspec.structs.replace(header, revision=revision(Path.cwd()))
         self._header = header
         self._before = before
         self._trials: list[Trial] = []

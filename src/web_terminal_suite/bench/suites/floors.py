@@ -12,6 +12,7 @@ from web_terminal_suite.bench.terminals.delays import CONFESS
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload.command_lines import DEFINITION, LENGTHS, command_lines
 from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
@@ -96,7 +97,22 @@ async def _bare_shell_command(context: BenchmarkContext) -> AsyncIterator[Operat
             pty.wait_for(PROMPT.encode())
             return sample(sent_ns, found.seen_ns)
 
-        yield operate
+        if not context.parameter:
+            yield operate
+            return
+        lines = command_lines(int(context.parameter))
+        pty.write(DEFINITION + b"\r")
+        pty.wait_for(b"\n")
+        pty.wait_for(PROMPT.encode())
+
+        async def operate_by_length() -> Sample:
+            line, output = next(lines)
+            sent_ns = pty.write(line + b"\r")
+            found = pty.wait_for(output)
+            pty.wait_for(PROMPT.encode())
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate_by_length
 
 
 @asynccontextmanager
@@ -182,7 +198,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         is_floor=True,
         quick=("1MB",),
-        blocks=1,
+        full=("32MB",),
         seconds=1.0,
     ),
     Benchmark(
@@ -198,10 +214,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     Benchmark(
         id="floors/bare_shell_command",
-        description="A command line sent to a shell on a local pseudo-terminal until its computed output was read.",
+        description=(
+            "A command line, of exactly N characters where there is a parameter, sent to a shell on a local "
+            "pseudo-terminal until its computed output was read."
+        ),
         limitations="No server, no socket.",
         prepare=_bare_shell_command,
         needs=_PTY,
+        parameters=("", *LENGTHS),
         is_floor=True,
     ),
     Benchmark(
@@ -239,7 +259,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         parameters=KNOWN_PARAMETERS,
         floor=NULL_SERVER,
         is_floor=True,
-        blocks=1,
+        one_block=KNOWN_PARAMETERS,
         repeats=80,
     ),
 )

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 _TYPISTS: Final = 40
 _KEYS_AT_A_TIME: Final = 50
 # Fewer during a flood: they are neighbours of the flooding sessions and not a load of their own.
-_NEIGHBOURS: Final = 10
-_IDLE_KEYS: Final = 50
-_FLOODED_KEYS: Final = 100
+_NEIGHBOURS: Final = 16
+# Enough for a p95 of its own (``quantiles.needed``) in half a second.
+_IDLE_KEYS: Final = 80
+_FLOODED_KEYS: Final = 80
 
 _STREAMS: Final = {"10MB": 10, "100MB": 100}
 _UNDER_WAY_BYTES: Final = 1 << 20
@@ -316,7 +317,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("server CPU per key", "ns"),
             _level("missed sends", "", exact=True),
         ),
-        blocks=1,
         quick=("tty", "readline"),
     ),
     Benchmark(
@@ -331,10 +331,11 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         prepare=_time_to_prompt,
         needs=_SHELL | {Capability.PROCESSES},
         parameters=("cold", "warm"),
-        blocks=1,
         repeats=100,
         seconds=1.0,
         quick=("warm",),
+        full=("cold",),
+        min_operations=10,
     ),
     Benchmark(
         id="interactive/output_flood",
@@ -349,7 +350,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements={name: streams.text(count * streams.MEGABYTE).size_bytes for name, count in _STREAMS.items()},
         element_unit="B",
         floor=RAW_PTY_STREAM,
-        blocks=1,
         repeats=20,
         seconds=1.0,
         quick=(),
@@ -377,8 +377,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("missed sends", "", exact=True),
         ),
         one_shot=True,
-        blocks=1,
-        quick=("4",),
+        quick=("16",),
+        full=("4",),
     ),
     Benchmark(
         id="interactive/interrupt_under_flood",
@@ -390,7 +390,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         prepare=_interrupt_under_flood,
         needs=_SHELL,
         metrics=(Metric(name="latency"), _level("bytes after Ctrl-C", "B")),
-        blocks=1,
         repeats=40,
         seconds=1.5,
     ),
@@ -410,7 +409,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("missed sends", "", exact=True),
         ),
         one_shot=True,
-        blocks=1,
+        one_block=tuple(_STALLS),
         quick=(),
         full=("60s",),
     ),
@@ -430,7 +429,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("bytes missed", "B"),
             _level("bytes resent", "B"),
         ),
-        blocks=1,
         repeats=80,
         seconds=1.0,
         quick=("64KiB",),
@@ -444,7 +442,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         parameters=tuple(_PASTES),
         elements=dict(_PASTES),
         element_unit="B",
-        blocks=1,
         repeats=40,
         seconds=1.0,
         quick=("64KiB",),

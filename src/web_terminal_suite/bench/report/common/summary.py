@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from web_terminal_suite.bench.analysis import Verdict, exit_code
+from web_terminal_suite.bench.analysis import JudgedBy, Verdict, exit_code
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -40,6 +40,9 @@ def summary_parts(analysis: Analysis) -> list[SummaryPart]:
         parts += [SummaryPart(", " if place else ""), SummaryPart(f"{n} {VERB.get(verdict, verdict)}", verdict)]
     if not counted:
         parts.append(SummaryPart("none"))
+    readings = sum(each.judged_by is JudgedBy.READINGS and each.verdict is not Verdict.NONE for each in judgements)
+    if readings:
+        parts.append(SummaryPart(f" ({readings} by readings, without an interval)"))
     goals = [each.goal_verdict for each in judgements if each.goal_verdict is not Verdict.NONE]
     if goals:
         parts.append(SummaryPart(f"; {goals.count(Verdict.PASS)} of {len(goals)} goals met"))

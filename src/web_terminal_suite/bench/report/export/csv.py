@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STATISTICS = ("mean", "p50", "p95", "p99", "p99.9", "slope", "level")
 FLOOR_STATISTICS = ("added_p50", "added_p95", "ratio_p50", "ratio_p95")
 PLAIN = ("id", "parameter", "terminal", "metric", "role", "component", "kind", "unit", "n", "trials", "warmup")
-JUDGED = ("statistic", "target", "goal", "below", "verdict", "goal_verdict", "reason")
+JUDGED = ("statistic", "target", "goal", "below", "verdict", "goal_verdict", "reason", "judged_by")
 SHARES = ("client_share", "server_share")
 OUTLIERS = ("low_severe", "low_mild", "high_mild", "high_severe")
 
