@@ -293,9 +293,9 @@ def null_beside_loopback(ratio: float, client: float = 0.1, with_loopback: bool 
     target = Target(statistic="ratio_p50", limit=1.5)
     null = facts(Metric(name="latency", floor_targets={"echo": target}), id="null", parameters=("echo",), floor="loop")
     ours, bare = samples(uniform(300, ratio - 0.01, ratio)), samples(uniform(300, 0.99, 1.0))
-    trials = [trial(ours, benchmark="null", parameter="echo", terminal="floor", client=client)]
+    trials = blocks(ours, benchmark="null", parameter="echo", terminal="floor", client=client)
     if with_loopback:
-        trials.append(trial(bare, benchmark="loop", terminal="floor"))
+        trials += blocks(bare, benchmark="loop", terminal="floor")
     return run(*trials, benchmarks=[null, facts(Metric(name="latency"), id="loop")])
 
 

@@ -118,11 +118,13 @@ def _bend(pairs: Sequence[tuple[Values, Values]]) -> str:
 
 
 def _growing(pairs: Sequence[tuple[Values, Values]]) -> str:
-    """By Spearman's rank correlation of the distances from the common line with ``x``."""
+    """By Spearman's rank correlation of the distances from the common slope with ``x``, one-sided."""
     slope = float(np.mean([_slope(x, y) for x, y in pairs]))
-    x = np.concatenate([pair[0] for pair in pairs])
-    # About the block's median: its mean would hand the error of one reading on to all others.
-    apart = np.concatenate([y - slope * x - float(np.median(y - slope * x)) for x, y in pairs])
+    # From the block's first reading, which every other one is compared with alike: about its mean, or its median, the
+    # error of one reading would be handed on to all others.
+    moved = [(x[x > x.min()], y[x > x.min()] - float(y[x == x.min()].mean()), float(x.min())) for x, y in pairs]
+    x = np.concatenate([each for each, _, _ in moved])
+    apart = np.concatenate([y - slope * (x - first) for x, y, first in moved])
     if x.size < 2 * FEWEST_POINTS or not apart.any():
         return ""
     one, two = _ranks(x), _ranks(np.abs(apart))
@@ -132,7 +134,7 @@ def _growing(pairs: Sequence[tuple[Values, Values]]) -> str:
     if correlation <= 0:
         return ""
     squared = min(correlation**2, 1 - 1e-12)
-    p = _two_sided(correlation * math.sqrt((x.size - 2) / (1 - squared)), x.size - 2)
+    p = _two_sided(correlation * math.sqrt((x.size - 2) / (1 - squared)), x.size - 2) / 2
     if p >= TOLD:
         return ""
     return f"errors grow with x (rank correlation {correlation:.2f}, p = {p:.2g}), so R² is that of the largest x"

@@ -47,8 +47,9 @@ class MeasuredRun:
             self._found[key] = estimates.latencies(self.trials(cell), metric.mark)
         return self._found[key]
 
-    def readings(self, result: Result) -> Sequence[Point]:
-        return estimates.points(self.trials(result.cell), result.metric)
+    def readings(self, result: Result) -> Sequence[Sequence[Point]]:
+        """By block."""
+        return estimates.blocks_of(self.trials(result.cell), result.metric)
 
     def same(self, result: Result) -> Result | None:
         """This run's row for the cell and metric of another run's."""

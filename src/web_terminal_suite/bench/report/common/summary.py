@@ -40,12 +40,12 @@ def summary_parts(analysis: Analysis) -> list[SummaryPart]:
         parts += [SummaryPart(", " if place else ""), SummaryPart(f"{n} {VERB.get(verdict, verdict)}", verdict)]
     if not counted:
         parts.append(SummaryPart("none"))
-    readings = sum(each.judged_by is JudgedBy.READINGS and each.verdict is not Verdict.NONE for each in judgements)
-    if readings:
-        parts.append(SummaryPart(f" ({readings} by readings, without an interval)"))
     goals = [each.goal_verdict for each in judgements if each.goal_verdict is not Verdict.NONE]
     if goals:
         parts.append(SummaryPart(f"; {goals.count(Verdict.PASS)} of {len(goals)} goals met"))
     code = int(exit_code(analysis))
     parts += [SummaryPart("; "), SummaryPart(f"exit {code}", strong=True), SummaryPart(f" ({MEANINGS[code]})")]
+    readings = sum(each.judged_by is JudgedBy.READINGS and each.verdict is not Verdict.NONE for each in judgements)
+    if readings:
+        parts.append(SummaryPart(f"; {readings} judged by readings, without an interval"))
     return parts
