@@ -14,13 +14,13 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines, choose
 from web_terminal_suite.bench.errors import BenchError, OptionsError, StorageError
 from web_terminal_suite.bench.history import FILE, History
-from web_terminal_suite.bench.pipeline import StorageOptions, Terms, find_base, keep, open_run, self_check
+from web_terminal_suite.bench.pipeline import BenchOptions, StorageOptions, Terms, find_base, keep, open_run, self_check
 from web_terminal_suite.bench.pipeline.bench import doubled
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.cli import verdict
-from web_terminal_suite.cli.bench import bench
+from web_terminal_suite.cli.bench import bench, numbered, record_file
 from web_terminal_suite.cli.parameters import terms
 
 if TYPE_CHECKING:
@@ -222,3 +222,24 @@ def test_a_self_check_ends_with_its_claim(
     out = capsys.readouterr().out
     assert words in out.replace("5%", "5 %")
     assert f"{'4' if peer > 1 else '0'} false alarms in 4 rows" in out
+
+
+def test_each_of_several_runs_has_a_record_and_a_seed_of_its_own(tmp_path: Path) -> None:
+    names = [record_file(tmp_path / "run.json", number) for number in range(3)]
+    assert [path.name for path in names if path] == ["run.json", "run-2.json", "run-3.json"]
+    assert record_file(None, 1) is None
+    assert [numbered(BenchOptions(seed=7), number).seed for number in range(3)] == [7, 8, 9]
+    assert numbered(BenchOptions(), 1).seed is None
+
+
+def test_several_runs_are_one_side_and_saved_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [measured(seed=seed) for seed in (1, 2, 3)]
+    for number, of in enumerate(runs):
+        keep(of, analyse(of), storage(tmp_path, save="mine"), together=number > 0)
+    assert len(Baselines(tmp_path).load_set("mine")) == 3
+    verdict.print_comparison(Baselines(tmp_path).load_set("mine"), runs[:2], storage(tmp_path, baseline="mine"))
+    assert "this run (2 runs) compared with mine (3 runs)" in capsys.readouterr().out
+
+
+def test_the_worst_of_several_exit_statuses_counts() -> None:
+    assert [verdict.worst(*each) for each in ((0, 0), (0, 3), (3, 1), (1, 4), ())] == [0, 3, 1, 4, 0]

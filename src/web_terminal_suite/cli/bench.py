@@ -106,7 +106,7 @@ def bench(**flags: Any) -> None:
     with ends_at("bench"):
         options, storage = _bench_options(flags), _storage_options(flags)
         verdict.check_directory(flags["json"])
-        plans = [plan(_numbered(options, number)) for number in range(flags["runs"])]
+        plans = [plan(numbered(options, number)) for number in range(flags["runs"])]
         runs, base = _runs_and_base(plans, options, storage, flags)
     status = _judge(runs, base, options, storage, flags)
     click.echo(f"took {time.monotonic() - began:.0f} s")
@@ -184,19 +184,19 @@ def _runs_and_base(
         if number:
             click.echo(f"run {number + 1} of {len(plans)}", err=True)
         with shown(len(plan.slots)) as progress:
-            record = _record_file(flags["json"], number)
+            record = record_file(flags["json"], number)
             runs.append(pipeline.run(plan, record=record, profiles=flags["profile"], progress=progress))
         if runs[-1].interrupted:
             break
     return runs, base
 
 
-def _numbered(options: BenchOptions, number: int) -> BenchOptions:
+def numbered(options: BenchOptions, number: int) -> BenchOptions:
     """The options of one of several runs: with a given seed each has another, or all would have the same order."""
     return options if options.seed is None else replace(options, seed=options.seed + number)
 
 
-def _record_file(path: Path | None, number: int) -> Path | None:
+def record_file(path: Path | None, number: int) -> Path | None:
     """``run.json`` of the first run, ``run-2.json`` of the second."""
     if path is None or number == 0:
         return path
@@ -215,7 +215,7 @@ def _judge(
         analysis, status = verdict.print_run(runs[-1], options.confidence_level)
         judged = [*(found for found, _ in earlier), analysis]
         for number, (run, found) in enumerate(zip(runs, judged, strict=True)):
-            if (path := _record_file(flags["json"], number)) is not None:
+            if (path := record_file(flags["json"], number)) is not None:
                 pipeline.save_record(path, run, found)
         if options.self_check:
             claim = verdict.print_self_check(pipeline.self_check(runs[-1], storage.terms))
