@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.stats": (),
     "bench.samples": (),
     "bench.files": (),
+    "bench.printable": (),
     "bench.errors": (),
     "bench.clock": (),
     "bench.machine": (),
@@ -81,7 +82,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.analysis": ("bench.samples", "bench.stats"),
     "bench.history": ("bench.analysis", "bench.errors", "bench.samples"),
     # No format knows another: what several say alike is in report.common.
-    "bench.report": ("bench.analysis", "bench.report.common", "bench.samples"),
+    "bench.report": ("bench.analysis", "bench.printable", "bench.report.common", "bench.samples"),
     "bench.report.redaction": ("bench.analysis", "bench.report.common", "bench.samples"),
     "bench.report.common": ("bench.analysis", "bench.history", "bench.samples", "bench.stats"),
     "bench.report.html": (

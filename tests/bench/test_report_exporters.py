@@ -86,6 +86,18 @@ def test_csv_columns_are_the_same_for_every_run(analysis):
     assert read(csv.results(other))[0]["p99"] == ""
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_has_no_cell_that_a_spreadsheet_evaluates(start):
+    name = f"{start}SUM(A1)"
+    terminal = msgspec.structs.replace(run().terminals[0], name=name)
+    of = run(trial(samples([-5, MS]), terminal=name, warnings=(name,)), terminals=[terminal])
+    for row in (*read(csv.results(analyse(of))), *read(csv.samples(of))):
+        assert row["terminal"] == f"'{name}"
+        assert all(not text or text[0] not in "=+@\t\r" for text in row.values())
+    # A negative number is a number.
+    assert read(csv.samples(of))[0]["seen_ns"] == "-5"
+
+
 def test_csv_of_samples_has_a_row_an_operation(of):
     found = read(csv.samples(of))
     assert len(found) == sum(len(each.samples) for each in of.trials)

@@ -167,6 +167,20 @@ def test_a_narrow_terminal_loses_columns_but_no_verdict(width: int) -> None:
             assert len(each) <= width
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_no_line_of_a_narrow_report_is_broken_by_the_terminal(width: int) -> None:
+    of = run(*(trial(samples([MS] * 100), parameter=parameter) for parameter in ("1", "10,000")), terminals=[OURS])
+    lines = printed(analyse(of), width)
+    assert all(len(each) <= width for each in lines), lines
+    assert sum(each.endswith("  pass") for each in lines) == 2
+    # One terminal needs no column: the title has it.
+    assert ("ours" in lines[0]) == all("ours" not in each for each in lines[1:])
+
+
+def test_a_level_is_never_rounded_to_all() -> None:
+    assert [units.level(each) for each in (0.95, 0.999, 0.9999)] == ["95 %", "99.9 %", "99.99 %"]
+
+
 def test_targets_of_a_terminal_have_colour() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200, force_terminal=True, color_system="standard")

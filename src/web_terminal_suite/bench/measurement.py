@@ -92,8 +92,6 @@ class Measurement:
             self._note(
                 f"left behind: {after.shared - self._warmed.shared} descriptors of shared memory, more each time"
             )
-        elif after.shared > before.shared:
-            self.warnings.append(f"{after.shared - before.shared} descriptors of shared memory were kept for reuse")
         return after
 
     def _note(self, problem: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,18 @@ def only_lists(words: Sequence[str]) -> bool:
     return words[:1] == ["bench"] and flags == {_FLAG}
 
 
-def listed(words: Sequence[str]) -> int:
-    """Print the names that the filters in ``words`` select; the exit status."""
+def list_quickly(words: Sequence[str]) -> None:
+    """Print the names that the filters in ``words`` select.
+
+    Raises:
+        NothingMatches
+    """
     sys.modules.setdefault("asyncio", _Unused("asyncio"))
-    try:
-        print_names([word for word in words[1:] if word != _FLAG])
-    except ValueError as error:
-        print(f"web-terminal bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    print_names([word for word in words[1:] if word != _FLAG])
 
 
 def print_names(filters: Sequence[str]) -> None:
-    """Name the benchmarks that ``filters`` select, one a line.
+    """Name the benchmarks that ``filters`` select, one a line: its name, what needs ``--full``, what an operation is.
 
     Raises:
         NothingMatches
@@ -39,8 +39,14 @@ def print_names(filters: Sequence[str]) -> None:
     from web_terminal_suite.bench.plan import name, select
     from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 
-    for benchmark, parameter in select(CATALOGUE, filters):
-        print(name(benchmark, parameter))
+    found = select(CATALOGUE, filters)
+    width = max(len(name(*each)) for each in found)
+    # On a terminal a line is a line; elsewhere it is whole.
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for benchmark, parameter in found:
+        mark = "--full" if parameter in benchmark.full else ""
+        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {benchmark.description}"
+        print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
 
 
 class _Unused(ModuleType):

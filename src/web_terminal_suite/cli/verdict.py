@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,40 +13,24 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 
-def check_directory(json: Path | None) -> None:
-    """Refuse a file whose directory is missing before anything is measured.
-
-    Raises:
-        OptionsError
-    """
-    from web_terminal_suite.bench.pipeline import OptionsError
-
-    if json is not None and not json.parent.is_dir():
-        raise OptionsError(f"--json {json}: there is no directory {json.parent}")
-
-
-def print_run(run: Run, level: float) -> tuple[Analysis, int]:
-    """Print the report of a run; its analysis and exit status."""
+def print_run(run: Run, analysis: Analysis) -> int:
+    """Print the report of a run; its exit status."""
     from web_terminal_suite.bench.analysis import exit_code
-    from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text.report import print_report
 
-    analysis = analyse(run, level)
     print_report(console_for(), analysis, run.machine)
-    return analysis, int(exit_code(analysis))
+    return int(exit_code(analysis))
 
 
-def judge_earlier(run: Run, number: int, level: float) -> tuple[Analysis, int]:
-    """Analyse one of several runs and print a line on it; its analysis and exit status."""
+def print_earlier(analysis: Analysis, number: int) -> int:
+    """Print a line on one of several runs; its exit status."""
     from web_terminal_suite.bench.analysis import exit_code
-    from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.common.summary import summary
     from web_terminal_suite.bench.report.console import console_for
 
-    analysis = analyse(run, level)
     console_for().print(f"run {number}: {summary(analysis)}", soft_wrap=True)
-    return analysis, int(exit_code(analysis))
+    return int(exit_code(analysis))
 
 
 def print_terminals(run: Run, analysis: Analysis) -> None:
@@ -97,14 +80,3 @@ def print_self_check(found: SelfCheck) -> int:
     console.print()
     baseline_comparison.print_self_check(console, found)
     return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]
-
-
-def report_line(run: Run, analysis: Analysis, base: Sequence[Run], storage: StorageOptions, name: str = "") -> str:
-    """Write the HTML report; where it is, or why there is none."""
-    from web_terminal_suite.bench.pipeline import StorageError, analyse, write_report
-
-    before = (base[-1], analyse(base[-1], analysis.level)) if base else None
-    try:
-        return f"report: {write_report(run, analysis, storage.home, before, name, base[:-1])}"
-    except StorageError as error:
-        return f"no report: {error}"

@@ -45,18 +45,34 @@ class LoadPlan:
         return self._described[1]
 
     def cells(self, number: int) -> tuple[Cell, ...]:
-        """The cells that a stage should fill; the first is that of the level metrics."""
+        """The cells that a stage should fill; the first is that of the level metrics.
+
+        A threshold on an operation that no stage makes has its cell too, so that it is undecided and does not vanish.
+        """
         scenario = self.config.scenario
-        stage = scenario.stage[number]
-        before = scenario.stage[number - 1].sessions if number else 0
+        planned = self._performed(number)
+        made = {kind for stage in range(len(scenario.stage)) for kind in self._performed(stage)}
+        for parameter, each in self.thresholds:
+            kind = each.metric.benchmark.rpartition("/")[2]
+            unmade = parameter == "*" and kind not in made
+            if each.metric.benchmark != metrics.LEVELS and (parameter == scenario.parameters[number] or unmade):
+                planned.add(kind)
+        kinds = [each.kind for each in metrics.TIMED_OPERATIONS if each.kind in planned]
+        names = [metrics.LEVELS, *(f"{metrics.SUITE}/{kind}" for kind in kinds)]
+        return tuple(Cell(name, scenario.parameters[number], self.terminal.name) for name in names)
+
+    def _performed(self, number: int) -> set[str]:
+        """The kinds of operations that a stage makes."""
+        stages = self.config.scenario.stage
+        stage = stages[number]
+        before = stages[number - 1].sessions if number else 0
         planned = {
             "start": stage.sessions > before,
             "keystroke": bool(stage.typing),
             "reconnect": bool(stage.share_of(Role.RECONNECT).of(stage.sessions)),
             "resize": bool(stage.share_of(Role.RESIZE).of(stage.sessions)),
         }
-        names = [metrics.LEVELS, *(f"{metrics.SUITE}/{kind}" for kind, is_planned in planned.items() if is_planned)]
-        return tuple(Cell(name, scenario.parameters[number], self.terminal.name) for name in names)
+        return {kind for kind, is_planned in planned.items() if is_planned}
 
     @cached_property
     def _described(self) -> tuple[tuple[BenchmarkFacts, ...], dict[str, list[str]]]:

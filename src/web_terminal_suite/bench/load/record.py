@@ -119,6 +119,9 @@ class _StageRecord:
             samples = tuple(operations.samples(*operations.between(first_ns, last_ns)))
             if not samples and block:
                 continue
+            if not samples and not operations and not self._problem(-_FOREVER_NS, problems_end_ns):
+                # Nothing went wrong: the scenario makes none, or the stage was too short for one.
+                return [Trial(cell=cell, block=0, infeasible=f"no {kind_of(cell)} was made")]
             usage = self._usage(start_ns + first * SECOND_NS, start_ns + end * SECOND_NS)
             problem = self._problem(first_ns, min(last_ns, problems_end_ns))
             found.append(

@@ -60,7 +60,7 @@ def report_page(
         title=run_facts.title(run),
         brief=brief,
         started=run_facts.moment(run.started),
-        level=units.share(analysis.level),
+        level=units.level(analysis.level),
         exit_code=code,
         exit_words="" if brief else EXIT_WORDS[code],
         partial=run_facts.partial(analysis),

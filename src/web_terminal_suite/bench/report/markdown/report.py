@@ -56,7 +56,7 @@ def render(
         *(f"> **Partial.** {sentence(text(each))}" for each in run_facts.partial(analysis)),
         table(("", ""), run_facts.facts(run, analysis)),
         "## Targets",
-        f"Intervals are {units.share(analysis.level)} confidence intervals. A target is met only where the whole "
+        f"Intervals are {units.level(analysis.level)} confidence intervals. A target is met only where the whole "
         "interval is on its good side.",
         _targets(analysis),
         *_changes(analysis, before),
@@ -165,7 +165,7 @@ def _measurement(result: Result) -> tuple[str, ...]:
         *figures,
         f"not applicable: {result.not_applicable}"
         if result.not_applicable
-        else rows.INFEASIBLE
+        else rows.unmeasured(result)
         if result.infeasible
         else other,
         failed,

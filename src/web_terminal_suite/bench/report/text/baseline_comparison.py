@@ -61,7 +61,7 @@ def print_comparison(to: Console, compared: Sequence[RunComparison], code: int |
         code: ``None`` where the command ends with something else.
     """
     for each in compared:
-        share = units.share(each.level)
+        share = units.level(each.level)
         new, base = _side(each.new, each.new_runs), _side(each.base, each.base_runs)
         to.print(Text(f"{new} compared with {base}  {share} intervals of the change", style="bold"))
         _print_table(to, each.rows, each)
