@@ -30,6 +30,9 @@ bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts,
 test: check ## style and types, then every test with coverage, the page's in its own language too
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=json --coverage-floors $(TEST_FLAGS)
 
+selfcheck: $(VENV)/.dev ## the simulations behind the statistics, which take minutes
+	$(BIN)/python -m tests.bench.history_simulation
+
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
@@ -55,6 +58,7 @@ lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UP
 	$(COMPILE) pyproject.toml --extra bench --group build --constraint requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) --group node --output-file requirements/node.txt
 	$(COMPILE) --group lock --output-file requirements/lock.txt
+	$(COMPILE) --no-deps --group otava --output-file requirements/otava.txt
 
 hooks: $(VENV)/.dev ## check style and types before each commit
 	$(BIN)/pre-commit install
@@ -78,6 +82,7 @@ $(VENV)/.bench: $(VENV)/bin/python pyproject.toml requirements/bench.txt hatch_b
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.bench requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.bench requirements/dev.txt requirements/otava.txt
 	$(LOCKED) requirements/dev.txt
+	$(LOCKED) requirements/otava.txt
 	@touch $@

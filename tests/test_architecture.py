@@ -43,13 +43,21 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.supervisor": (
         "server.settings", "server.launch", "server.log", "server.host.main", "server.worker.counters",
     ),
-    "bench": ("bench.benchmark", "bench.clock", "bench.samples", "bench.terminals"),
+    "bench": (
+        "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
+        "bench.terminals",
+    ),
     "bench.stats": (),
     "bench.samples": (),
     "bench.files": (),
     "bench.printable": (),
     "bench.errors": (),
     "bench.clock": (),
+    "bench.extension_modules": (),
+    "bench.extensions": (
+        "bench.benchmark", "bench.errors", "bench.extension_modules", "bench.load.behaviour", "bench.load.metrics",
+        "bench.load.scenario", "bench.samples", "bench.suites", "bench.terminals",
+    ),
     "bench.machine": (),
     "bench.profile": (),
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
@@ -59,7 +67,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.benchmark": ("bench.samples", "bench.stats", "bench.terminals.terminal", "client.marker"),
     "bench.workload": (
-        "bench.benchmark", "bench.clock", "bench.machine", "bench.samples", "bench.stats", "bench.terminals", "client",
+        "bench.benchmark", "bench.clock", "bench.extension_modules", "bench.machine", "bench.samples", "bench.stats",
+        "bench.terminals", "client",
         "protocol",
     ),
     "bench.suites": (
@@ -76,7 +85,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.terminals", "bench.workload.capacity", "client",
     ),
     "bench.load": (
-        "bench.clock", "bench.machine", "bench.samples", "bench.stats", "bench.terminals", "bench.workload", "client",
+        "bench.clock", "bench.extension_modules", "bench.machine", "bench.samples", "bench.stats", "bench.terminals",
+        "bench.workload", "client",
         "package",
     ),
     "bench.analysis": ("bench.samples", "bench.stats"),
@@ -95,9 +105,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.report.text": ("bench.analysis", "bench.history", "bench.report.common", "bench.stats"),
     "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.files", "bench.history",
-        "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress", "bench.record", "bench.report",
-        "bench.runner", "bench.samples", "bench.suites", "bench.terminals", "bench.workload", "package",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.extensions", "bench.files",
+        "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
+        "bench.record", "bench.report", "bench.runner", "bench.samples", "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip

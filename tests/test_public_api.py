@@ -24,8 +24,8 @@ NAMES = {
         Violated connect parse_address
     """,
     "web_terminal_suite.bench": """
-        Benchmark BenchmarkContext Capability Metric OperationResult Peer Point Running Sample Target Terminal
-        TerminalFacts below now_ns sample
+        Behaviour Benchmark BenchmarkContext Capability Metric OperationResult Peer Point Running Sample Target Terminal
+        TerminalFacts VirtualUser below now_ns sample
     """,
     "web_terminal_suite.bench.pipeline": """
         Base BenchError BenchOptions Choice LoadOptions LoadTest NoProgress OptionsError OutputProfile Plan Progress

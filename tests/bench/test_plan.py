@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminado import Terminado
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
+ROOT = Path(__file__).parents[2]
 TERMINALS = choose((), "", "", 1)
 
 
@@ -186,6 +189,45 @@ def test_what_is_alone_comes_by_itself():
 )
 def test_filters_are_criterions(filters, count):
     assert len(select(CATALOGUE, filters)) == count
+
+
+def selected(*filters):
+    return [name(*each) for each in select(CATALOGUE, filters)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "same_as"),
+    [
+        (("session_creation", "create_session_basic"), ("create_session_basic",)),
+        (("create_session_basic", "session_creation/"), ("create_session_basic",)),
+        (("session_creation", "lookup", "basic"), ("session_creation.*(lookup|basic)",)),
+        (("interactive", "echo"), ("^interactive/.*echo",)),
+        (("session_creation", "interactive", "keystroke"), ("session_creation/|interactive/keystroke",)),
+    ],
+)
+def test_the_name_of_a_suite_is_narrowed_by_the_filters_that_match_in_it(filters, same_as):
+    assert selected(*filters) == selected(*same_as) != []
+
+
+@pytest.mark.parametrize(
+    ("filters", "same_as"),
+    [
+        (("session_creation", "interactive"), ("session_creation/|interactive/",)),
+        (("interactive", "execute_echo_simple"), ("interactive/|execute_echo_simple",)),
+        (("keystroke_echo", "time_to_prompt/warm", "paste"), ("keystroke_echo|time_to_prompt/warm|paste",)),
+        # A pattern is no suite's name.
+        (("^session_creation/", "create_session_basic"), ("session_creation/",)),
+    ],
+)
+def test_of_other_filters_any_may_match(filters, same_as):
+    assert selected(*filters) == selected(*same_as) != []
+
+
+def test_the_filters_of_the_comparison_select_each_of_theirs():
+    (line,) = re.findall(r"^COMPARED := (.*?[^\\])\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
+    filters = line.replace("\\\n", " ").split()
+    assert len(filters) > 5
+    assert set(selected(*filters)) == {each for text in filters for each in selected(text)}
 
 
 def test_a_filter_that_is_no_regular_expression_is_plain_text():

@@ -19,7 +19,7 @@ from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from web_terminal_suite.bench.benchmark import Benchmark
     from web_terminal_suite.bench.terminals.terminal import Terminal
@@ -109,6 +109,8 @@ class Plan:
     alone: tuple[tuple[Slot, ...], ...]
     infeasible: tuple[tuple[Cell, str], ...] = ()
     """What this machine cannot hold, and why: planned, not measured."""
+    extensions: tuple[str, ...] = ()
+    """Files and packages that benchmarks or terminals come from, beside the suite's own."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -126,7 +128,9 @@ class Plan:
 def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple[Benchmark, str]]:
     """Benchmarks and parameters of which ``suite/benchmark/parameter`` matches a filter, as Criterion does.
 
-    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name.
+    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name. Of
+    several filters any may match; but those that match within a suite whose name is a filter too select within it, and
+    the name then selects nothing by itself.
 
     Raises:
         NothingMatches: a filter that selects nothing.
@@ -134,14 +138,35 @@ def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple
     names = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in _all(catalogue)}
     if not filters:
         return list(names.values())
-    chosen: dict[str, None] = {}
-    for text in filters:
-        pattern = _pattern(text)
-        matching = [each for each in names if pattern.search(each)]
-        if not matching:
-            raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
-        chosen.update(dict.fromkeys(matching))
+    known = {_suite(benchmark.id) for benchmark in catalogue}
+    matching = {text: _matching(text, names, catalogue) for text in filters}
+    suites = {text.rstrip("/"): text for text in filters if text.rstrip("/") in known}
+    chosen: set[str] = set()
+    narrowed: set[str] = set()
+    for text in set(filters).difference(suites.values()):
+        within = {each for each in matching[text] if _suite(each) in suites}
+        chosen |= within or matching[text]
+        narrowed |= {_suite(each) for each in within}
+    for suite in suites.keys() - narrowed:
+        chosen |= matching[suites[suite]]
     return [pair for each, pair in names.items() if each in chosen]
+
+
+def _matching(text: str, names: Iterable[str], catalogue: Sequence[Benchmark]) -> set[str]:
+    """The names that one filter matches.
+
+    Raises:
+        NothingMatches
+    """
+    pattern = _pattern(text)
+    found = {each for each in names if pattern.search(each)}
+    if not found:
+        raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
+    return found
+
+
+def _suite(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def name(benchmark: Benchmark, parameter: str) -> str:

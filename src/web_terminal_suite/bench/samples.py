@@ -16,6 +16,9 @@ import msgspec
 
 SCHEMA = "web-terminal-bench/1"
 
+ABORTED = "aborted"
+"""The option of a run that names the threshold for which a load was ended before its plan was."""
+
 
 class Outcome(StrEnum):
     OK = "ok"

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     nargs=-1,
     metavar="[FILTER]...",
     shell_complete=completion.benchmarks,
-    help="Regular expressions on suite/benchmark/parameter. (default: all)",
+    help="Regular expressions on suite/benchmark/parameter. Any may match, but the name of a suite is narrowed by "
+    "those that match in it, as in: session_creation lookup. (default: all)",
 )
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
 @measurement.amount
 @terminals
+@parameters.extension("benchmarks or terminals")
 @parameters.record_file()
 @measurement.stopping
 @baselines.baselines
@@ -54,7 +56,7 @@ def bench(**flags: Any) -> None:
     if flags["list_"]:
         from web_terminal_suite.cli.listing import print_names
 
-        print_names(flags["filters"])
+        print_names(flags["filters"], flags["extension"])
         return
     began = time.monotonic()
     options, storage = measurement.bench_options(flags), baselines.storage_options(flags)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _FLAG = "--list"
 
@@ -30,22 +31,26 @@ def list_quickly(words: Sequence[str]) -> None:
     print_names([word for word in words[1:] if word != _FLAG])
 
 
-def print_names(filters: Sequence[str]) -> None:
+def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
     """Name the benchmarks that ``filters`` select, one a line: its name, what needs ``--full``, what an operation is.
 
-    Raises:
-        NothingMatches
-    """
-    from web_terminal_suite.bench.plan import name, select
-    from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+    Those of an extension say which one.
 
-    found = select(CATALOGUE, filters)
+    Raises:
+        NothingMatches, ExtensionError
+    """
+    from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
+    from web_terminal_suite.bench.plan import name, select
+
+    extensions = load_extensions(files)
+    found = select(all_benchmarks(extensions), filters)
     width = max(len(name(*each)) for each in found)
     # On a terminal a line is a line; elsewhere it is whole.
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     for benchmark, parameter in found:
+        origin = f"({where}) " if (where := extensions.origins.get(benchmark.id)) else ""
         mark = "--full" if parameter in benchmark.full else ""
-        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {benchmark.description}"
+        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {origin}{benchmark.description}"
         print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
 
 

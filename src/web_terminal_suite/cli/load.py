@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web_terminal_suite.cli import keeping, parameters, verdict
-from web_terminal_suite.cli.exit_status import Subcommand, run_failed
+from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed
 from web_terminal_suite.cli.options import scenario
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Run
 
 REPORT = "load.html"
+
+TARGET_MISSED = 1
 
 
 @click.command(cls=Subcommand)
@@ -53,10 +55,13 @@ def load(**flags: Any) -> None:
 def _judge(run: Run, base: Sequence[Run], options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
     """Keep what was found, then print it; the exit status."""
     from web_terminal_suite.bench.pipeline import analyse
+    from web_terminal_suite.bench.samples import ABORTED
 
     analysis = analyse(run, options.confidence_level)
     kept = keeping.keep([(run, analysis)], base, storage, flags, REPORT)
     status = verdict.print_run(run, analysis)
     compared = verdict.print_comparison(base, run, storage) if base else 0
     kept.print()
+    if ABORTED in run.options and RUN_FAILED not in (status, compared):
+        return TARGET_MISSED
     return verdict.worst(status, compared)

@@ -55,6 +55,10 @@ def baseline(name: str, help: str, complete: Complete = completion.baselines, **
     return click.option(name, shell_complete=complete, help=help, **{"default": "", "metavar": "NAME"} | more)
 
 
+def extension(what: str) -> Callable[[FC], FC]:
+    return several("--extension", f"A Python file that declares {what}; may be repeated.", type=PATH, metavar="FILE")
+
+
 def home(what: str) -> Callable[[FC], FC]:
     return click.option("--home", type=PATH, help=f"Where {what}. (default: ./.web-terminal-bench)")
 

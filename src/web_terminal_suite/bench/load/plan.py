@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.bench.samples import Cell
 
 if TYPE_CHECKING:
-    from web_terminal_suite.bench.load.scenario import Scenario
+    from web_terminal_suite.bench.load.behaviour import Behaviour
+    from web_terminal_suite.bench.load.scenario import LoadStage, Scenario
     from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.samples import BenchmarkFacts, TerminalFacts
 
@@ -25,6 +27,8 @@ class LoadConfig:
     generators: int
     sources: tuple[str, ...] = ()
     """Local addresses to connect from, in rotation; empty: the kernel chooses."""
+    behaviours: tuple[Behaviour, ...] = ()
+    """Those that are not built in, of which the scenario may have some in its mixes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class LoadPlan:
             unmade = parameter == "*" and kind not in made
             if each.metric.benchmark != metrics.LEVELS and (parameter == scenario.parameters[number] or unmade):
                 planned.add(kind)
-        kinds = [each.kind for each in metrics.TIMED_OPERATIONS if each.kind in planned]
+        kinds = [each.kind for each in metrics.operations_of(self.config.behaviours) if each.kind in planned]
         names = [metrics.LEVELS, *(f"{metrics.SUITE}/{kind}" for kind in kinds)]
         return tuple(Cell(name, scenario.parameters[number], self.terminal.name) for name in names)
 
@@ -71,6 +75,7 @@ class LoadPlan:
             "keystroke": bool(stage.typing),
             "reconnect": bool(stage.share_of(Role.RECONNECT).of(stage.sessions)),
             "resize": bool(stage.share_of(Role.RESIZE).of(stage.sessions)),
+            **{each.name: bool(stage.share_of(each.name).of(stage.sessions)) for each in self.config.behaviours},
         }
         return {kind for kind, is_planned in planned.items() if is_planned}
 
@@ -79,7 +84,26 @@ class LoadPlan:
         stages = range(len(self.config.scenario.stage))
         kinds = {kind_of(cell) for number in stages for cell in self.cells(number)}
         targets = [(each.metric, parameter, each.target) for parameter, each in self.thresholds]
-        return metrics.describe_benchmarks(sorted(kinds), self.config.scenario.parameters, targets)
+        operations = metrics.operations_of(self.config.behaviours)
+        return metrics.describe_benchmarks(sorted(kinds), self.config.scenario.parameters, targets, operations)
+
+
+def seconds_between(config: LoadConfig, stage: LoadStage) -> dict[str, float]:
+    """By role whose operations repeat, seconds between two of a session."""
+    own = {each.name: stage.every.get(each.name, each.every) for each in config.behaviours}
+    return {Role.RECONNECT: stage.reconnect_every, Role.RESIZE: stage.resize_every, **own}
+
+
+def planned_operations(config: LoadConfig, number: int, kind: str) -> int:
+    """How many operations of a kind a stage makes if every session comes up and stays."""
+    stages = config.scenario.stage
+    stage = stages[number]
+    if kind == "start":
+        return stage.sessions - (stages[number - 1].sessions if number else 0)
+    if kind == "keystroke":
+        return math.ceil(stage.typing * stage.duration)
+    every = seconds_between(config, stage).get(kind)
+    return 0 if every is None else math.ceil(stage.share_of(kind).of(stage.sessions) * stage.duration / every)
 
 
 def kind_of(cell: Cell) -> str:

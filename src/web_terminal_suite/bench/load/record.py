@@ -149,6 +149,8 @@ class _StageRecord:
                 warnings.append(text)
         elif progress.ramp_end_ns is not None and not progress.up:
             problems.append((self._ramp_start_ns, "no session came up"))
+        if collector.aborted and progress.end_ns is not None:
+            warnings.append(f"aborted: {collector.aborted} could no longer be met")
         if progress.silent:
             warnings.append(f"{progress.silent:,} sessions that should have printed did not")
         return problems, tuple(warnings)

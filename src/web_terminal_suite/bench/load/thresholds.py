@@ -8,10 +8,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from web_terminal_suite.bench.load.metrics import METRICS, Dimension, LoadMetric
 from web_terminal_suite.bench.samples import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OPERATORS: Final = ("<", "<=", ">", ">=")
 EXAMPLE: Final = "keystroke.p95<2ms"
@@ -44,8 +47,8 @@ class Threshold(NamedTuple):
     target: Target
 
 
-def parse(text: str) -> Threshold:
-    """The threshold that ``text`` describes.
+def parse(text: str, known: Mapping[str, LoadMetric] = METRICS) -> Threshold:
+    """The threshold that ``text`` describes, on one of the metrics ``known``.
 
     Raises:
         ThresholdError
@@ -58,9 +61,9 @@ def parse(text: str) -> Threshold:
         raise ThresholdError(f"{text!r}: there is no operator {operator!r}; there are {' '.join(OPERATORS)}")
     if name == "errors" and unit == "%":
         name = "errors.share"  # the same name with another unit
-    metric = METRICS.get(name)
+    metric = known.get(name)
     if metric is None:
-        raise ThresholdError(f"{text!r}: there is no metric {name!r}{_suggestion(name)}")
+        raise ThresholdError(f"{text!r}: there is no metric {name!r}{_suggestion(name, known)}")
     limit = _number(text, number) * _factor(text, name, metric, unit)
     return Threshold(text.strip(), metric, _target(metric, operator, limit, text.strip()))
 
@@ -95,6 +98,6 @@ def _target(metric: LoadMetric, operator: str, limit: float, text: str) -> Targe
     return Target(statistic=metric.statistic, limit=limit, below=operator[0] == "<", text=text)  # type: ignore[arg-type]  # every statistic of a metric is one of a target's
 
 
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, METRICS, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(close)}?" if close else f"; there are: {', '.join(METRICS)}"
+def _suggestion(name: str, known: Mapping[str, LoadMetric]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"; did you mean {', '.join(close)}?" if close else f"; there are: {', '.join(known)}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
+from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
 from web_terminal_suite.bench.pipeline.recording import Recording, now
@@ -20,7 +21,6 @@ from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.record import RecordError
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.samples import SCHEMA, Run
-from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
 from web_terminal_suite.bench.workload.capacity import shortage
 
@@ -49,16 +49,20 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
 
     Raises:
         OptionsError: nothing matches, this machine can hold none of it, or there is no such terminal.
+        ExtensionError: a file or package whose declarations cannot be used.
     """
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
     raise_descriptors()  # before the limits are read
     try:
-        chosen = choose(options.terminals, options.urls, options.token, seed)
+        extensions = load_extensions(options.extensions)
+        chosen = choose(options.terminals, options.urls, options.token, seed, extensions.terminals)
         if terminals:
             chosen = (*terminals, *(each for each in chosen if each.role != "subject"))
         if options.self_check:
             chosen = doubled(chosen)
-        return make_plan((*CATALOGUE, *benchmarks), chosen, options.filters, options.resolved(seed), _shortage())
+        catalogue = all_benchmarks(extensions, benchmarks)
+        planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
+        return replace(planned, extensions=extensions.names)
     except (UnknownTerminal, ValueError) as error:
         raise OptionsError(str(error)) from error
 
@@ -143,7 +147,7 @@ def _header(plan: Plan, machine: dict[str, Any]) -> Run:
         schema=SCHEMA,
         started=now(),
         seed=plan.options.seed,
-        options=asdict(plan.options),
+        options=asdict(plan.options) | ({"extensions": list(plan.extensions)} if plan.extensions else {}),
         machine=machine,
         terminals=tuple(terminal.facts() for terminal in plan.terminals),
         benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),

@@ -58,6 +58,7 @@ def bench_options(flags: dict[str, Any]) -> BenchOptions:
         **{name: flags[name] for name in (*same, "self_check")},
         terminals=flags["terminal"],
         urls=flags["url"],
+        extensions=flags["extension"],
         warm_up_seconds=flags["warm_up_time"],
         measurement_seconds=flags["measurement_time"],
         adaptive=not flags["fixed"],

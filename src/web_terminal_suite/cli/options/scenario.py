@@ -38,6 +38,10 @@ scenario = parameters.group(
     click.option("--lines", type=_ABOVE_ZERO, help="Lines a second of a steady session. (default: 1)"),
     click.option("--reconnecting", metavar="SHARE", help="Whose network is lost every 10 seconds. (default: none)"),
     click.option("--resizing", metavar="SHARE", help="Who changes the size every 5 seconds. (default: none)"),
+    parameters.several(
+        "--mix", "Any role with its share, such as resize=5%; also of an --extension.", metavar="ROLE=SHARE"
+    ),
+    parameters.extension("behaviours or terminals"),
     click.option(
         "--scenario",
         type=parameters.PATH,
@@ -45,6 +49,7 @@ scenario = parameters.group(
         help="Stages and mixes, as TOML; flags above replace what it says.",
     ),
     parameters.several("--expect", "Such as 'keystroke.p95<2ms'; may be given several times.", metavar="THRESHOLD"),
+    parameters.flag("--abort-on-fail", "End the load once a threshold can no longer be met; exit status 1."),
     click.option("--seed", type=int, help="Who does what when follows from it. (default: random)"),
 )
 terminal = parameters.group(
@@ -88,12 +93,14 @@ def load_options(flags: dict[str, Any]) -> LoadOptions:
     names = (
         "sessions", "ramp", "duration", "typing", "active", "emitting", "lines", "reconnecting", "resizing", "scenario",
         "seed", "terminal", "url", "token", "clients", "addresses", "scheduler", "confidence_level",
+        "mix", "abort_on_fail",
     )  # fmt: skip
     output = flags["output"]
     return LoadOptions(
         **{name: flags[name] for name in names},
         output=None if output is None else OutputProfile(output),
         thresholds=flags["expect"],
+        extensions=flags["extension"],
     )
 
 

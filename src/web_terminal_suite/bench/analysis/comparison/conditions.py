@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.samples import ABORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ def faults(run: Run) -> tuple[str, ...]:
     found = []
     if run.interrupted:
         found.append("it ended before its plan did")
+    if ABORTED in run.options:
+        found.append(f"it was aborted: {run.options[ABORTED]}")
     if not run.trials:
         found.append("it has no trial")
     lost = lost_cells(run)
