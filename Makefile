@@ -30,16 +30,17 @@ bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts,
 test: check ## style and types, then every test with coverage, the page's in its own language too
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=json --coverage-floors $(TEST_FLAGS)
 
-selfcheck: $(VENV)/.dev ## the simulations behind the statistics, which take minutes
-	$(BIN)/python -m tests.bench.history_simulation
-
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
 
-selfcheck: $(VENV)/.dev ## six runs of the same code compared with each other: how often something is said to have changed
+selfcheck: $(VENV)/.dev ## how often the suite errs about the same code, and what it finds: hours on a quiet machine
 	$(BIN)/python -m tests.bench.aa .web-terminal-bench/aa --planted 2
+	$(BIN)/python -m tests.bench.history_simulation
+	$(BIN)/python -m tests.bench.selfcheck_against --times 40 execute_echo_simple create_session_basic keystroke_echo/tty
+	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 50 execute_echo_simple
+	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 20 --blocks 60 execute_echo_simple
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve

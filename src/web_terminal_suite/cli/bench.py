@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import completion, keeping, parameters, verdict
+from web_terminal_suite.cli import against, completion, keeping, parameters, verdict
 from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed, say
 from web_terminal_suite.cli.options import baselines, measurement
 from web_terminal_suite.cli.options.terminals import terminals
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
 @measurement.amount
 @terminals
+@against.option()
 @parameters.extension("benchmarks or terminals")
 @parameters.record_file()
 @measurement.stopping
@@ -60,6 +61,8 @@ def bench(**flags: Any) -> None:
         return
     began = time.monotonic()
     options, storage = measurement.bench_options(flags), baselines.storage_options(flags)
+    if flags["against"]:
+        raise click.exceptions.Exit(against.bench_against(options, storage, flags))
     runs, base = _runs_and_base(options, storage, flags)
     with run_failed():
         status = _judge(runs, base, options, storage, flags)

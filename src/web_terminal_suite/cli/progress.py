@@ -124,9 +124,9 @@ class ProgressLine:
 
 
 @contextmanager
-def shown(plan: Plan) -> Iterator[Progress]:
-    """One line where standard error is a terminal, else a line a trial."""
-    trials, proof = len(plan.slots), [slot.cell for slot in plan.proof]
+def shown(plan: Plan | None = None) -> Iterator[Progress]:
+    """One line where standard error is a terminal, else a line a trial; without a plan only what is said."""
+    trials, proof = (len(plan.slots), [slot.cell for slot in plan.proof]) if plan else (0, [])
     if not sys.stderr.isatty():
         yield ProgressLines(trials, proof)
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from web_terminal_suite.cli import parameters, records
+from web_terminal_suite.cli.against import print_stages
 from web_terminal_suite.cli.exit_status import Subcommand
 
 if TYPE_CHECKING:
@@ -27,14 +28,21 @@ def validate(run: str, figures: bool, home: Path | None) -> None:
 
     The intervals are at the confidence level that the record was made with.
 
+    Of a run of bench --against: what changed, and the exit code of that command.
+
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
     from web_terminal_suite.bench.analysis import exit_code
+    from web_terminal_suite.bench.analysis.comparison.results import Terms
+    from web_terminal_suite.bench.analysis.comparison.stages import stages_of
     from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text.report import print_report
 
     stored = records.stored(run, home)
+    if stages_of(stored.run) is not None:
+        # Two revisions next to each other: what counts is the comparison, and the targets of neither.
+        raise click.exceptions.Exit(print_stages(stored.run, Terms()))
     analysis = analyse(stored.run)
     console = console_for()
     print_report(console, analysis, stored.run.machine, with_figures=figures)

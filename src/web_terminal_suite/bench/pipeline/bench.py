@@ -6,6 +6,7 @@ import secrets
 from copy import copy
 from dataclasses import asdict, replace
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import machine
@@ -25,7 +26,7 @@ from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
 from web_terminal_suite.bench.workload.capacity import shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from web_terminal_suite.bench.benchmark import Benchmark
@@ -91,10 +92,35 @@ def run(
     progress = progress or NoProgress()
     if planned.options.shortage:
         progress.say(planned.options.shortage)
+    return record_run(
+        planned,
+        lambda keep: measure(planned, keep, profiles=profiles, progress=progress),
+        record=record,
+        progress=progress,
+    )
+
+
+def record_run(
+    plan: Plan,
+    carry_out: Callable[[Callable[[Trial], None]], Coroutine[Any, Any, None]],
+    *,
+    record: Path | None,
+    progress: Progress,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Run:
+    """The record of what ``carry_out`` hands over, as far as it came; as ``run``.
+
+    Args:
+        plan: what the record says was planned.
+        options: that the record has besides those of the plan.
+
+    Raises:
+        OptionsError, RecordError, RunFailed: as ``run``.
+    """
     before = machine.snapshot()
-    with Recording(_header(planned, machine.record(before)), before, record) as recording:
+    with Recording(_header(plan, machine.record(before), options), before, record) as recording:
         try:
-            run_until_signal(measure(planned, recording.append, profiles=profiles, progress=progress))
+            run_until_signal(carry_out(recording.append))
         except KeyboardInterrupt:
             recording.interrupt()
             progress.say("interrupted: what was measured so far is kept, the run is partial")
@@ -142,12 +168,16 @@ def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
     return (first, again, *(each for each in terminals if each.role != "subject"))
 
 
-def _header(plan: Plan, machine: dict[str, Any]) -> Run:
+def _header(plan: Plan, machine: dict[str, Any], options: Mapping[str, Any]) -> Run:
     return Run(
         schema=SCHEMA,
         started=now(),
         seed=plan.options.seed,
-        options=asdict(plan.options) | ({"extensions": list(plan.extensions)} if plan.extensions else {}),
+        options={
+            **asdict(plan.options),
+            **({"extensions": list(plan.extensions)} if plan.extensions else {}),
+            **options,
+        },
         machine=machine,
         terminals=tuple(terminal.facts() for terminal in plan.terminals),
         benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),

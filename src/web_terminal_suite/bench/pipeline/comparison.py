@@ -13,6 +13,7 @@ from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatus, Terms
 from web_terminal_suite.bench.analysis.comparison.self_check import check
+from web_terminal_suite.bench.analysis.comparison.stages import compare_stages, stages_of
 from web_terminal_suite.bench.baselines import BaselineError
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.samples import Run
@@ -65,6 +66,8 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
         raise OptionsError(str(error)) from error
     name, runs = base
     run = runs if isinstance(runs, Run) else runs[-1]
+    if (stages := stages_of(run)) is not None:
+        return (compare_stages(run, stages, terms),)
     subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]
     if len(subjects) < 2:
         raise OptionsError(f"{name} measured one terminal, so there is nothing to compare; name a second run")

@@ -60,11 +60,16 @@ def choose(
     named = dict.fromkeys(each for name in names for each in (known if name == EVERY else (name,)))
     subjects = [known[_known(name, known)]() for name in named]
     for url in dict.fromkeys(urls):
-        subjects.append(_told_apart(_remote(url, token, peers), subjects))
+        subjects.append(_told_apart(remote(url, token, peers), subjects))
     return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), ReferenceServer(seed))
 
 
-def _remote(url: str, token: str, peers: Mapping[str, type[Peer]]) -> RemoteWebTerminal | RemotePeer:
+def remote(url: str, token: str, peers: Mapping[str, type[Peer]] = PEERS) -> RemoteWebTerminal | RemotePeer:
+    """The terminal at ``URL`` (a server of ours) or ``NAME=URL``.
+
+    Raises:
+        UnknownTerminal, ValueError: as ``choose``.
+    """
     name, equals, rest = url.partition("=")
     if not equals or "/" in name:  # a URL may hold an equals sign of its own
         return RemoteWebTerminal(url, token)

@@ -101,20 +101,24 @@ class WebTerminal(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
         owner = secrets.token_hex(16)
-        environment = {**server_environment(), "WEB_TERMINAL_TOKEN": owner}
+        environment = {**self._environment(), "WEB_TERMINAL_TOKEN": owner}
+        several = Capability.USERS in self.capabilities
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
-            command = (*self.command, "--config", _write_users(directory, tokens))
-            async with started(command, environment) as process:
+            users = ("--config", _write_users(directory, tokens)) if several else ()
+            async with started((*self.command, *users), environment) as process:
                 line = await process.line("#token=", _READY_SECONDS)
                 url = next(word for word in line.split() if "#token=" in word)
                 first = parse_address(url, owner)
-                addresses = (first, *(first._replace(token=token) for token in tokens.values()))
+                addresses = (first, *(first._replace(token=token) for token in tokens.values() if several))
                 running = Running(self, addresses, process)
                 await _answers(running)
                 yield running
 
     async def session_count(self, running: Running) -> int:
         return await _session_count(running)
+
+    def _environment(self) -> dict[str, str]:
+        return server_environment()
 
 
 class RemoteWebTerminal(Terminal):

@@ -73,7 +73,7 @@ class ComparisonStatus(StrEnum):
     """A side is no whole run: it was cut short, it failed, or it lost what was planned."""
     SLOWER = "slower"
     NO_LOSS = "no loss"
-    """Every row says at least that nothing was lost, and nothing is gone."""
+    """Every row says at least that nothing was lost (of a screen, as many as it asks for), and nothing is gone."""
     UNDECIDED = "undecided"
 
     @property
@@ -92,6 +92,7 @@ class ComparisonRow(msgspec.Struct, frozen=True, kw_only=True):
     ``units`` says what the error rests on. ``noticeable`` is the smallest change, as a factor either way (on the scale
     of differences: the smallest difference), that would have been told in 80 % of such comparisons. ``reason`` says
     why a row is undecided, ``lacking`` what more of would decide it. ``no_loss``: a loss that matters is excluded.
+    ``none_seen``: a screen would have noticed a large change, and the row did not stand out.
     ``better_below``: less of it is faster.
     """
 
@@ -122,13 +123,14 @@ class ComparisonRow(msgspec.Struct, frozen=True, kw_only=True):
     better_below: bool = True
     change: ChangeVerdict = ChangeVerdict.UNDECIDED
     no_loss: bool = False
+    none_seen: bool = False
     reason: str = ""
     lacking: Lacking = Lacking.NOTHING
 
     @property
     def is_told(self) -> bool:
-        """Whether the row says something: a change, none, or at least that nothing was lost."""
-        return self.change is not ChangeVerdict.UNDECIDED or self.no_loss
+        """Whether the row says something: a change, none, or at least that nothing large was lost."""
+        return self.change is not ChangeVerdict.UNDECIDED or self.no_loss or self.none_seen
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +138,8 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     ``machine`` lists how the machines differ, where the comparison was forced. ``problems`` say why a side is no whole
     run, ``remarks`` what else was not alike. ``rows`` are of what is judged, ``floors`` of what should be the same:
-    where a floor changed, so did the machine. ``lost`` counts the cells of judged terminals among ``gone``.
+    where a floor changed, so did the machine. ``lost`` counts the cells of judged terminals among ``gone``. A clean
+    comparison has ``told_share`` of its rows told.
     """
 
     base: str
@@ -151,6 +154,7 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
     machine: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    told_share: float = 1.0
     level: float
     significance: float
     noise: float

@@ -42,10 +42,16 @@ def change(result: Result, baseline: BaselineRun | None) -> tuple[str, str]:
     return "", "not comparable" if rows else "new"
 
 
+NONE_SEEN = "no change seen"
+"""Of a row that a screen looked at, that did not stand out, and in which a large change would have."""
+
+
 def change_word(row: ComparisonRow, noise: float) -> str:
     """The verdict in words: faster or slower for a time, better or worse for anything else."""
     if row.change is ChangeVerdict.EQUAL and row.scale is Scale.DIFFERENCE:
         return str(row.change)
+    if row.change is ChangeVerdict.UNDECIDED and row.none_seen:
+        return NONE_SEEN
     if row.change is ChangeVerdict.EQUAL:
         return f"equal within {units.share(noise)}"
     if row.unit == "ns":

@@ -147,7 +147,7 @@ def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
         "interval": Text(_interval(row), style="dim"),
         "p": Text(units.MISSING if row.adjusted is None else _probability(row.adjusted), style="dim"),
         "noticeable": Text(changes.noticeable(row) or units.MISSING, style="dim"),
-        "verdict": Text(change_word(row, terms.noise), style=STYLES[row.change]),
+        "verdict": Text(change_word(row, terms.noise), style="" if row.none_seen else STYLES[row.change]),
     }
 
 
@@ -208,13 +208,17 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
     return notes
 
 
+def _counted_as(row: ComparisonRow) -> str:
+    if row.change is not ChangeVerdict.UNDECIDED:
+        return row.change
+    return NOT_SLOWER if row.no_loss else changes.NONE_SEEN if row.none_seen else row.change
+
+
 def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
-    words = [*ChangeVerdict, NOT_SLOWER]
+    words = [*ChangeVerdict, NOT_SLOWER, changes.NONE_SEEN]
     words.append(words.pop(words.index(ChangeVerdict.UNDECIDED)))
-    counted = Counter(
-        NOT_SLOWER if row.no_loss and row.change is ChangeVerdict.UNDECIDED else row.change for row in rows
-    )
+    counted = Counter(_counted_as(row) for row in rows)
     parts = [f"{counted[word]} {word}" for word in words if counted[word]]
     told = sum(row.is_told for row in rows)
     corrections = {each.correction for each in compared if each.correction != "none"}
@@ -225,5 +229,7 @@ def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     head = (f"{told} of {len(rows)} {'row' if len(rows) == 1 else 'rows'} could be told", "bold")
     needs = changes.needs(rows)
     text = Text.assemble(head, f": {', '.join(parts) or 'nothing to compare'}; {rule}; ", f"{needs}; " if needs else "")
-    end = MEANINGS[status(compared)]
+    found = status(compared)
+    is_screen = found is ComparisonStatus.NO_LOSS and any(each.told_share < 1 for each in compared)
+    end = "nothing is slower, and enough rows could be told" if is_screen else MEANINGS[found]
     return Text.assemble(text, end) if code is None else Text.assemble(text, (f"exit {code}", "bold"), f" ({end})")
