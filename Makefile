@@ -38,6 +38,7 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 selfcheck: $(VENV)/.dev ## how often the suite errs about the same code, and what it finds: hours on a quiet machine
 	$(BIN)/python -m tests.bench.aa .web-terminal-bench/aa --planted 2
 	$(BIN)/python -m tests.bench.history_simulation
+	$(BIN)/python -m tests.bench.selfcheck_calibration
 	$(BIN)/python -m tests.bench.selfcheck_against --times 40 execute_echo_simple create_session_basic keystroke_echo/tty
 	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 50 execute_echo_simple
 	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 20 --blocks 60 execute_echo_simple

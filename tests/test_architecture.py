@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.record": ("bench.errors", "bench.files", "bench.samples"),
     "bench.baselines": ("bench.analysis", "bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
-        "bench.clock", "bench.machine", "bench.samples", "bench.stats", "client", "package", "protocol",
+        "bench.clock", "bench.machine", "bench.samples", "client", "package", "protocol",
     ),
     "bench.benchmark": ("bench.samples", "bench.stats", "bench.terminals.terminal", "client.marker"),
     "bench.workload": (
@@ -80,9 +80,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.measurement": (
         "bench.benchmark", "bench.clock", "bench.plan", "bench.samples", "bench.terminals", "client",
     ),
+    "bench.calibration": ("bench.samples", "bench.stats", "bench.terminals.delays"),
     "bench.runner": (
-        "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress", "bench.samples",
-        "bench.terminals", "bench.workload.capacity", "client",
+        "bench.calibration", "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress",
+        "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
     ),
     "bench.load": (
         "bench.clock", "bench.extension_modules", "bench.machine", "bench.samples", "bench.stats", "bench.terminals",
@@ -105,8 +106,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.report.text": ("bench.analysis", "bench.history", "bench.report.common", "bench.stats"),
     "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.errors", "bench.extensions", "bench.files",
-        "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
+        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
         "bench.record", "bench.report", "bench.runner", "bench.samples", "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.benchmark import Benchmark
     from web_terminal_suite.bench.pipeline.options import BenchOptions
+    from web_terminal_suite.bench.pipeline.recording import Recording
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import Trial
     from web_terminal_suite.bench.terminals.terminal import Terminal
@@ -139,7 +140,7 @@ class _Measuring:
         self._trials: list[Trial] = []
         self._keep: Callable[[Trial], None] = self._trials.append
 
-    async def carry_out(self, keep: Callable[[Trial], None]) -> None:
+    async def carry_out(self, recording: Recording) -> None:
         """Both stages.
 
         Raises:
@@ -147,7 +148,7 @@ class _Measuring:
         """
 
         def kept(trial: Trial) -> None:
-            keep(trial)
+            recording.append(trial)
             if trial.cell.terminal in (self._stages.base, self._stages.head):
                 self._trials.append(trial)
 
@@ -156,7 +157,7 @@ class _Measuring:
             self._progress.say(note)
         await self._start_once()
         began = time.monotonic()
-        await carry_out(self._plan, kept, self._progress)
+        await carry_out(self._plan, kept, self._progress, calibrated=recording.calibrated)
         await self._blocks(self._affordable(time.monotonic() - began), range(1, self._stages.confirmed_from))
         again = self._standing_out()
         blocks = range(self._stages.confirmed_from, self._stages.confirmed_from + self._planned.confirmation_blocks)

@@ -22,7 +22,10 @@ from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.record import RecordError
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.samples import SCHEMA, Run
+from web_terminal_suite.bench.terminals.peer import RemotePeer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
 from web_terminal_suite.bench.workload.capacity import shortage
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.calibration import Calibration
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import Trial
@@ -84,17 +88,25 @@ def run(
         profiles: record the servers under py-spy and draw flame graphs into this directory.
 
     Raises:
-        OptionsError: as ``plan``; or servers cannot be profiled.
+        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled.
         RecordError: the file for the trials cannot be made.
-        RunFailed: the suite did not find the known delays it checks itself with, so no figure can be believed.
+        RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
+            believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
     progress = progress or NoProgress()
+    run_until_signal(check_running(planned.terminals))
     if planned.options.shortage:
         progress.say(planned.options.shortage)
     return record_run(
         planned,
-        lambda keep: measure(planned, keep, profiles=profiles, progress=progress),
+        lambda recording: measure(
+            planned,
+            recording.append,
+            profiles=profiles,
+            progress=progress,
+            calibrated=recording.calibrated,
+        ),
         record=record,
         progress=progress,
     )
@@ -102,13 +114,13 @@ def run(
 
 def record_run(
     plan: Plan,
-    carry_out: Callable[[Callable[[Trial], None]], Coroutine[Any, Any, None]],
+    carry_out: Callable[[Recording], Coroutine[Any, Any, None]],
     *,
     record: Path | None,
     progress: Progress,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Run:
-    """The record of what ``carry_out`` hands over, as far as it came; as ``run``.
+    """The record of what ``carry_out`` hands to it, as far as it came; as ``run``.
 
     Args:
         plan: what the record says was planned.
@@ -120,7 +132,7 @@ def record_run(
     before = machine.snapshot()
     with Recording(_header(plan, machine.record(before), options), before, record) as recording:
         try:
-            run_until_signal(carry_out(recording.append))
+            run_until_signal(carry_out(recording))
         except KeyboardInterrupt:
             recording.interrupt()
             progress.say("interrupted: what was measured so far is kept, the run is partial")
@@ -138,8 +150,28 @@ def record_run(
     return found
 
 
+async def check_running(terminals: Sequence[Terminal]) -> None:
+    """Run a line in a shell of each terminal that is to run already, before anything is measured.
+
+    Raises:
+        OptionsError: one does not answer, or not in the protocol that it was named with.
+    """
+    for terminal in terminals:
+        if isinstance(terminal, RemoteWebTerminal | RemotePeer):
+            try:
+                async with terminal.launch():
+                    pass
+            except LaunchFailed as error:
+                raise OptionsError(f"--url: {error}") from error
+
+
 async def measure(
-    plan: Plan, keep: Callable[[Trial], None], *, profiles: Path | None = None, progress: Progress | None = None
+    plan: Plan,
+    keep: Callable[[Trial], None],
+    *,
+    profiles: Path | None = None,
+    progress: Progress | None = None,
+    calibrated: Callable[[Calibration], None] | None = None,
 ) -> None:
     """Carry out a plan on the running event loop, and hand each trial to ``keep`` as soon as it is over.
 
@@ -151,7 +183,15 @@ async def measure(
     options = plan.options
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
     interim = Interim() if options.adaptive and enough is None else None
-    await carry_out(plan, keep, progress or NoProgress(), enough=enough, profiles=profiles, interim=interim)
+    await carry_out(
+        plan,
+        keep,
+        progress or NoProgress(),
+        enough=enough,
+        profiles=profiles,
+        interim=interim,
+        calibrated=calibrated,
+    )
 
 
 def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
-from web_terminal_suite.bench.terminals.delays import CONFESS
+from web_terminal_suite.bench.terminals.blocking_client import blocking_client
+from web_terminal_suite.bench.terminals.delays import CLIENT_MARKS, CONFESS, INDEPENDENT_MARKS
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
@@ -29,6 +33,9 @@ _DRAIN_BYTES: Final = {"1MB": 1_000_000, "32MB": 32_000_000}
 _LINE: Final = "0123456789" * 7 + "01234567"
 _LINE_BYTES: Final = len(_LINE) + 2
 _ECHO_BYTES: Final = b"x" * 64
+# Three in five are answered at once; a hundred or so have the long delays, of which an interval of the median needs
+# a few dozen on a busy machine.
+_KNOWN_EXCHANGES: Final = 500
 
 
 @asynccontextmanager
@@ -136,18 +143,35 @@ async def _exchange(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
         operate = {"echo": echo, "ping": ping, "command": command}[context.parameter]
 
-        async def with_truth() -> Sample:
-            measured = await operate()
-            _, reply = await shell.connection.echo(CONFESS)
-            assert isinstance(reply.event, EchoBytes)  # no ping is under way
-            came, answered = reply.event.data.split()
-            return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
-
-        if Capability.KNOWN_DELAYS in context.running.terminal.capabilities:
-            yield with_truth
+        if Capability.KNOWN_DELAYS not in context.running.terminal.capabilities:
+            with separate_processors(context):
+                yield operate
             return
-        with separate_processors(context):
-            yield operate
+        with blocking_client(context.running.addresses[0], context.running.timeout) as independent:
+            turns = itertools.cycle((True, False))
+
+            def other() -> dict[str, int]:
+                """The same exchange by the independent client, whose list of delays is the same."""
+                if context.parameter == "echo":
+                    exchange = independent.echo(_ECHO_BYTES)
+                else:
+                    marker = context.markers.fresh()
+                    exchange = independent.type(marker.command.encode() + b"\r", marker.seen)
+                moments = (exchange.sent_ns, *independent.moments(), exchange.seen_ns)
+                return dict(zip(INDEPENDENT_MARKS, moments, strict=True))
+
+            async def in_pairs() -> Sample:
+                is_first = next(turns)
+                marks = other() if is_first else {}
+                measured = await operate()
+                _, reply = await shell.connection.echo(CONFESS)
+                assert isinstance(reply.event, EchoBytes)  # no ping is under way
+                marks |= zip(CLIENT_MARKS, map(int, reply.event.data.split()), strict=True)
+                if not is_first:
+                    marks |= other()
+                return msgspec.structs.replace(measured, marks=marks)
+
+            yield in_pairs
 
 
 @asynccontextmanager
@@ -250,8 +274,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark(
         id=KNOWN_DELAY,
         description=(
-            "A round trip to a server that waits for a delay we set: the suite must measure these delays, or the run "
-            "stops."
+            "A round trip to a server that waits for a delay we set, none, 0.3 ms or 2 to 40 ms: the suite must find "
+            "these delays and agree with an independent client, or the run stops."
         ),
         limitations="Not a terminal: it checks the measurement itself.",
         prepare=_exchange,
@@ -260,6 +284,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         floor=NULL_SERVER,
         is_floor=True,
         one_block=KNOWN_PARAMETERS,
-        repeats=80,
+        repeats=_KNOWN_EXCHANGES,
+        min_operations=_KNOWN_EXCHANGES,
     ),
 )

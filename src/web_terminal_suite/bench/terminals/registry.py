@@ -32,6 +32,9 @@ FLOORS = (RawPty.name, Loopback.name, NullServer.name, ReferenceServer.name)
 """Names of those that are not."""
 
 
+PROTOCOLS: dict[str, type[Peer]] = {**PEERS, "plain": NodePty}
+"""What may stand before the URL of a server of others; ``plain`` is any that sends text frames as they are."""
+
 EVERY = "all"
 """Stands for every one of ``SUBJECTS``."""
 
@@ -64,7 +67,7 @@ def choose(
     return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), ReferenceServer(seed))
 
 
-def remote(url: str, token: str, peers: Mapping[str, type[Peer]] = PEERS) -> RemoteWebTerminal | RemotePeer:
+def remote(url: str, token: str, peers: Mapping[str, type[Peer]] = PROTOCOLS) -> RemoteWebTerminal | RemotePeer:
     """The terminal at ``URL`` (a server of ours) or ``NAME=URL``.
 
     Raises:
@@ -75,7 +78,7 @@ def remote(url: str, token: str, peers: Mapping[str, type[Peer]] = PEERS) -> Rem
         return RemoteWebTerminal(url, token)
     if name == WebTerminal.name:
         return RemoteWebTerminal(rest, token)
-    return RemotePeer(peers[_known(name, peers)](), rest, token)
+    return RemotePeer(peers[_known(name, peers)](), rest, token, name)
 
 
 def _told_apart(remote: RemoteWebTerminal | RemotePeer, others: Sequence[Terminal]) -> Terminal:

@@ -63,7 +63,8 @@ terminal = parameters.group(
         "--url",
         metavar="[NAME=]URL",
         default="",
-        help="Load a server that runs already: ours, or ttyd=http://...",
+        help="Load a server that runs already: URL of one of ours, NAME=URL of another. NAME is its protocol: ttyd, "
+        "gotty, terminado, jupyter-server, wetty, node-pty, plain.",
     ),
     parameters.token(),
 )
