@@ -107,8 +107,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
     "bench.pipeline": (
         "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
-        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan", "bench.profile", "bench.progress",
-        "bench.record", "bench.report", "bench.runner", "bench.samples", "bench.terminals", "bench.workload", "package",
+        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",
+        "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner", "bench.samples",
+        "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip

@@ -16,8 +16,10 @@ from web_terminal_suite.bench.terminals.delays import CLIENT_MARKS, CONFESS, IND
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload import streams
 from web_terminal_suite.bench.workload.command_lines import DEFINITION, LENGTHS, command_lines
 from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
+from web_terminal_suite.bench.workload.flood.bulk import FLOODS, LONG
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.benchmark import Operation
     from web_terminal_suite.bench.samples import Sample
 
+FLOOD_DRAIN: Final = "floors/flood_drain"
 _DRAIN_BYTES: Final = {"1MB": 1_000_000, "32MB": 32_000_000}
 # With its carriage return, which the line discipline adds, and line feed a line is 80 bytes on the way.
 _LINE: Final = "0123456789" * 7 + "01234567"
@@ -79,6 +82,23 @@ async def _raw_pty_drain(context: BenchmarkContext) -> AsyncIterator[Operation]:
             return sample(sent_ns, found.seen_ns)
 
         yield operate
+
+
+@asynccontextmanager
+async def _flood_drain(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = FLOODS[context.parameter].make()
+    with local_pty(timeout=30) as pty:
+        pty.wait_for(PROMPT.encode())
+        streams.prepare_locally(pty, stream.prepare, context.markers)
+
+        async def operate() -> Sample:
+            sent_ns = now_ns()
+            return sample(sent_ns, sent_ns + streams.drain_locally(pty, stream, context.markers))
+
+        try:
+            yield operate
+        finally:
+            streams.prepare_locally(pty, stream.tidy, context.markers)
 
 
 @asynccontextmanager
@@ -223,6 +243,25 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         is_floor=True,
         quick=("1MB",),
         full=("32MB",),
+        seconds=1.0,
+    ),
+    Benchmark(
+        id=FLOOD_DRAIN,
+        description=(
+            "The streams of `output_flood` from a local pseudo-terminal, read and dropped by a loop that does nothing "
+            "else."
+        ),
+        limitations="No server, no socket; nothing is kept or checked.",
+        prepare=_flood_drain,
+        needs=_PTY,
+        # A stream that is acknowledged in another way is the same stream: the first stands for the short ones.
+        parameters=("10MB", *LONG),
+        elements={name: FLOODS[name].make().size_bytes for name in ("10MB", *LONG)},
+        element_unit="B",
+        is_floor=True,
+        quick=(),
+        full=tuple(LONG),
+        repeats=20,
         seconds=1.0,
     ),
     Benchmark(

@@ -82,11 +82,6 @@ _STREAMS: Final[dict[str, Callable[[], streams.Stream]]] = {
     "32MB text": lambda: streams.text(32 * streams.MEGABYTE),
     "32MB binary": lambda: streams.binary(32),
 }
-# Output in bulk of another suite has the same floor.
-_FLOODS: Final[dict[str, Callable[[], streams.Stream]]] = {
-    "10MB": lambda: streams.text(10 * streams.MEGABYTE),
-    "100MB": lambda: streams.text(100 * streams.MEGABYTE),
-}
 
 
 # --- component
@@ -275,12 +270,10 @@ async def output(context: BenchmarkContext, stream: streams.Stream) -> AsyncIter
 
 @asynccontextmanager
 async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = (_STREAMS | _FLOODS)[context.parameter]()
+    stream = _STREAMS[context.parameter]()
     with local_pty(timeout=30) as pty:
         pty.wait_for(PROMPT.encode())
-        ready = context.markers.fresh()
-        pty.write(f"{stream.prepare or ':'}; {ready.command}\r".encode())
-        pty.wait_for(ready.seen)
+        streams.prepare_locally(pty, stream.prepare, context.markers)
 
         async def operate() -> Sample:
             received = streams.receive_locally(pty, stream, context.markers)
@@ -289,9 +282,7 @@ async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]
         try:
             yield operate
         finally:
-            done = context.markers.fresh()
-            pty.write(f"{stream.tidy or ':'}; {done.command}\r".encode())
-            pty.wait_for(done.seen)
+            streams.prepare_locally(pty, stream.tidy, context.markers)
 
 
 @asynccontextmanager
@@ -476,13 +467,13 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         limitations="No server, no socket.",
         prepare=_raw_pty_stream,
         needs=frozenset({Capability.LOCAL_PTY}),
-        parameters=(*_STREAMS, *_FLOODS),
-        elements=sizes(_STREAMS | _FLOODS),
+        parameters=tuple(_STREAMS),
+        elements=sizes(_STREAMS),
         element_unit="B",
         is_floor=True,
         quick=(),
         repeats=20,
         seconds=1.0,
-        full=("32MB text", "32MB binary", "100MB"),
+        full=("32MB text", "32MB binary"),
     ),
 )
