@@ -192,8 +192,8 @@ def test_the_brief_page_is_light_and_says_nothing_of_whose_machine_it_was(opened
     assert "host name" not in environment.inner_text()
 
 
-def test_on_paper_are_the_chosen_figures_and_nothing_is_cut_off(opened):
-    lines = len(cells(opened))
+def test_on_paper_every_figure_is_there_and_nothing_is_cut_off(opened, run):
+    lines = len(compare(run, analyse(run)).lines)
     opened.set_viewport_size({"width": 702, "height": 1000})
     opened.emulate_media(media="print")
     draw_all(opened)
@@ -203,4 +203,6 @@ def test_on_paper_are_the_chosen_figures_and_nothing_is_cut_off(opened):
     assert opened.locator(".matrix").evaluate(
         "each => each.parentElement.scrollHeight <= each.parentElement.clientHeight"
     )
+    opened.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(cells(opened)) < lines
     assert opened.pdf().startswith(b"%PDF")

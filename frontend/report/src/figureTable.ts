@@ -62,10 +62,29 @@ export function figureTable(page: ReportPage, comparison: ComparisonSection): HT
     region.classList.add('fits');
     region.classList.toggle('fits', table.offsetWidth <= (region.parentElement?.clientWidth ?? 0));
   };
+  whileOnPaper(view, choice.select, show);
   show();
   const around = h('div', {}, region);
   new ResizeObserver(fit).observe(around);
   return [h('div', { class: 'tools' }, short.length > 0 && choice.element, h('span', { class: 'search' }, search), count, copyButtons(table)), around, key(comparison)];
+}
+
+/** Everything is shown in print, where nothing can be chosen. */
+function whileOnPaper(view: View, select: (all: boolean) => void, show: () => void): void {
+  let before: View | null = null;
+  addEventListener('beforeprint', () => {
+    before ??= { ...view };
+    view.search = '';
+    select(true);
+    show();
+  });
+  addEventListener('afterprint', () => {
+    if (before === null) return;
+    view.search = before.search;
+    select(before.all);
+    before = null;
+    show();
+  });
 }
 
 function choose(view: View, short: number, every: number, show: () => void): { element: HTMLElement; select: (all: boolean) => void } {
