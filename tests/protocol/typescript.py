@@ -11,16 +11,15 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-import textwrap
 import types
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from web_terminal_suite.bench.report.html.typescript import tsdoc
 from web_terminal_suite.protocol import messages
 
 COMMAND = "python -m tests.protocol.typescript > frontend/src/messages.ts"
-WIDTH = 120
 HEADER = f"""\
 /**
  * The messages of both sides as JSON: types, checks of what a server sends, defaults of what a client sends.
@@ -87,7 +86,9 @@ def _interface(struct: Struct, *, received: bool = False) -> str:
     for field, hint in _typed(struct):
         optional = "" if received or field.required else "?"
         lines.append(f"  readonly {field.encode_name}{optional}: {_type(hint)};")
-    return f"{_comment(struct)}export interface {struct.__name__} {{\n" + "\n".join(lines) + "\n}\n"
+    # A docstring that is not inherited.
+    comment = tsdoc(inspect.cleandoc(vars(struct).get("__doc__") or ""))
+    return "\n".join([f"{comment}export interface {struct.__name__} {{", *lines, "}\n"])
 
 
 def _type(hint: Any) -> str:
@@ -150,21 +151,6 @@ def _quoted(value: str) -> str:
 
 def _is_struct(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
-
-
-def _comment(struct: Struct) -> str:
-    """The docstring as TSDoc, empty where the structure has none of its own."""
-    doc = inspect.cleandoc(struct.__dict__.get("__doc__") or "")
-    if not doc:
-        return ""
-    paragraphs = [" ".join(each.split()) for each in doc.replace("``None``", "`null`").replace("``", "`").split("\n\n")]
-    line = f"/** {paragraphs[0]} */\n"
-    if len(paragraphs) == 1 and len(line) <= WIDTH:
-        return line
-    wrapped = "\n *\n".join(
-        textwrap.fill(each, WIDTH, initial_indent=" * ", subsequent_indent=" * ") for each in paragraphs
-    )
-    return f"/**\n{wrapped}\n */\n"
 
 
 if __name__ == "__main__":

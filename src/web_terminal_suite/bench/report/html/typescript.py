@@ -63,21 +63,21 @@ def _declaration(node: ast.stmt, doc: str) -> str:
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
         name = node.targets[0].id
         if isinstance(node.value, ast.Constant):
-            return f"{_comment(doc)}export const {name} = {ast.unparse(node.value)};\n"
-        return f"{_comment(doc)}export type {name} = {_type(node.value)};\n"
+            return f"{tsdoc(doc)}export const {name} = {ast.unparse(node.value)};\n"
+        return f"{tsdoc(doc)}export type {name} = {_type(node.value)};\n"
     if isinstance(node, ast.ClassDef):
         return _class(node)
     return ""
 
 
 def _class(node: ast.ClassDef) -> str:
-    head = _comment(ast.get_docstring(node) or "")
+    head = tsdoc(ast.get_docstring(node) or "")
     fields = [(field, doc) for field, doc in _documented(node.body) if isinstance(field, ast.AnnAssign)]
     if any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases):
         members = ", ".join(f"{_name(field)}: {_type(field.annotation)}" for field, _ in fields)
         return f"{head}export type {node.name} = [{members}];\n"
     lean = any(each.arg == "omit_defaults" for each in node.keywords)
-    lines = [f"{_comment(doc, '  ')}  {_field(field, lean)};" for field, doc in fields]
+    lines = [f"{tsdoc(doc, '  ')}  {_field(field, lean)};" for field, doc in fields]
     return "\n".join([f"{head}export interface {node.name} {{", *lines, "}\n"])
 
 
@@ -124,7 +124,7 @@ def _generic(name: str, inside: list[ast.expr], without: object) -> str:
     raise NoTypeScript(f"line {inside[0].lineno}: {name} has no translation")
 
 
-def _comment(doc: str, indent: str = "") -> str:
+def tsdoc(doc: str, indent: str = "") -> str:
     """A docstring as TSDoc."""
     paragraphs = [
         " ".join(each.split()) for each in doc.replace("``None``", "``null``").replace("``", "`").split("\n\n")
