@@ -255,6 +255,10 @@ def test_benchmarks_are_folded_until_they_are_asked_for(opened):
     assert unfolded.count() == folds.count()
     opened.get_by_role("button", name="Fold all benchmarks").click()
     assert unfolded.count() == 0
+    for fold in folds.all():
+        fold.locator("summary").first.click()
+    opened.get_by_role("button", name="Fold all benchmarks").click()
+    assert unfolded.count() == 0
 
 
 def test_on_paper_what_is_unfolded_is_drawn_and_nothing_is_only_for_the_screen(opened):

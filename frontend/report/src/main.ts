@@ -78,12 +78,19 @@ function benchmarks(page: ReportPage, sections: ReadonlyMap<string, Section>): H
   }
   const every = [...sections.values()].map(({ details }) => details);
   if (every.length === 1) for (const each of every) each.open = true;
-  const all = h('button', { type: 'button', id: 'unfold' }, 'Unfold all benchmarks');
+  const all = h('button', { type: 'button', id: 'unfold' });
+  const isFolded = (): boolean => every.some((each) => !each.open);
+  const label = (): void => {
+    all.textContent = isFolded() ? 'Unfold all benchmarks' : 'Fold all benchmarks';
+  };
   all.addEventListener('click', () => {
-    const open = every.some((each) => !each.open);
+    const open = isFolded();
     for (const each of every) each.open = open;
-    all.textContent = open ? 'Fold all benchmarks' : 'Unfold all benchmarks';
+    label();
   });
+  // One by one they may all have been unfolded, too.
+  for (const each of every) each.addEventListener('toggle', label);
+  label();
   return [h('div', { class: 'tools fold' }, all), h('p', { class: 'note on-paper' }, 'Benchmarks that are folded on the screen are not printed.'), ...suites.values()];
 }
 
