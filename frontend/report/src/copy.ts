@@ -22,7 +22,7 @@ export function copyButtons(table: HTMLTableElement): HTMLElement {
 }
 
 /** The words of each row, without columns that have none, such as a drawing, and without rows that are only a heading. */
-export function cellsOf(table: HTMLTableElement): string[][] {
+function cellsOf(table: HTMLTableElement): string[][] {
   const width = table.tHead?.rows[0]?.cells.length ?? 0;
   const rows = [...table.rows].filter((row) => row.cells.length === width).map((row) => [...row.cells].map(wordsOf));
   const filled = Array.from({ length: width }, (_, place) => rows.slice(1).some((row) => row[place] !== ''));
@@ -42,14 +42,14 @@ function wordsOf(cell: Element): string {
   return parts.join('').replace(/\s+/g, ' ').trim();
 }
 
-export function markdown(rows: readonly string[][]): string {
+function markdown(rows: readonly string[][]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const [head = [], ...rest] = rows;
   return [line(head), line(head.map(() => '---')), ...rest.map(line), ''].join('\n');
 }
 
 /** RFC 4180, with text that a spreadsheet would take for a formula set off by an apostrophe. */
-export function csv(rows: readonly string[][]): string {
+function csv(rows: readonly string[][]): string {
   const cell = (words: string): string => `"${(/^[=+\-@\t\r]/.test(words) ? `'${words}` : words).replaceAll('"', '""')}"`;
   return rows.map((cells) => `${cells.map(cell).join(',')}\r\n`).join('');
 }
