@@ -14,8 +14,8 @@ terminals = parameters.group(
     ),
     parameters.several(
         "--url",
-        "Measure a server that runs already: URL of one of ours, NAME=URL of another. NAME is its protocol: ttyd, gotty, "
-        "terminado, jupyter-server, wetty, node-pty, plain.",
+        "Measure a server that runs already: URL of one of ours, NAME=URL of another. NAME is its protocol: ttyd, "
+        "gotty, terminado, jupyter-server, wetty, node-pty, plain.",
         metavar="[NAME=]URL",
     ),
     parameters.token(),
