@@ -20,7 +20,8 @@ from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.cli import verdict
-from web_terminal_suite.cli.bench import bench, numbered, record_file
+from web_terminal_suite.cli.bench import bench, numbered
+from web_terminal_suite.cli.keeping import record_file
 from web_terminal_suite.cli.parameters import terms
 
 if TYPE_CHECKING:

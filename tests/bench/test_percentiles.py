@@ -53,7 +53,8 @@ def test_kinds_of_a_mixed_workload(count):
     done = [mixed.ActionResult(kind, each) for kind, values in latencies.items() for each in samples(values)]
     points = {point.metric: point.y for point in mixed.result_of(done).points}
     for kind, values in latencies.items():
-        assert points[f"{kind} p50"] == naive.quantile(values, "0.5")
+        # Fewer than six do not bound a median.
+        assert points.get(f"{kind} p50") == (naive.quantile(values, "0.5") if count >= 6 else None)
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -61,8 +62,9 @@ def test_seconds_of_sustained_throughput(count):
     latencies = [uneven(count, second) for second in range(10)]
     every = [each for second, values in enumerate(latencies) for each in samples(values, second * SECOND_NS)]
     points = [point for point in concurrent_load.by_second(every, 0, 10) if point.metric == "p95 over time"]
+    # Fewer than 72 do not bound a p95.
     assert [(point.x, point.y) for point in points] == [
-        (second, naive.quantile(values, "0.95")) for second, values in enumerate(latencies)
+        (second, naive.quantile(values, "0.95")) for second, values in enumerate(latencies) if count >= 72
     ]
 
 

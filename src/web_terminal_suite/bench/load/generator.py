@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.clock import SECOND_NS, keep, now_ns
 from web_terminal_suite.bench.load import messages, schedule
-from web_terminal_suite.bench.load.behaviour import PreparedBehaviour
 from web_terminal_suite.bench.load.columns import OperationColumns
 from web_terminal_suite.bench.load.output_programs import OutputPrograms, output_starts
+from web_terminal_suite.bench.load.prepared_behaviour import PreparedBehaviour
 from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.bench.load.virtual_user import OutputMeter, VirtualUser
 from web_terminal_suite.bench.samples import Outcome, Sample

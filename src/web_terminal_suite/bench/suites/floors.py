@@ -19,7 +19,7 @@ from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
 from web_terminal_suite.bench.workload.command_lines import DEFINITION, LENGTHS, command_lines
 from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
-from web_terminal_suite.bench.workload.flood.bulk import FLOODS, LONG
+from web_terminal_suite.bench.workload.flood.bulk import FLOODS, ONLY_FULL
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -254,13 +254,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         limitations="No server, no socket; nothing is kept or checked.",
         prepare=_flood_drain,
         needs=_PTY,
-        # A stream that is acknowledged in another way is the same stream: the first stands for the short ones.
-        parameters=("10MB", *LONG),
-        elements={name: FLOODS[name].make().size_bytes for name in ("10MB", *LONG)},
+        parameters=tuple(FLOODS),
+        elements={name: flood.make().size_bytes for name, flood in FLOODS.items()},
         element_unit="B",
         is_floor=True,
         quick=(),
-        full=tuple(LONG),
+        full=ONLY_FULL,
         repeats=20,
         seconds=1.0,
     ),

@@ -18,7 +18,7 @@ from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
-from web_terminal_suite.bench.workload.flood.bulk import FLOODS, LONG
+from web_terminal_suite.bench.workload.flood.bulk import FLOODS, ONLY_FULL
 from web_terminal_suite.bench.workload.flood.local import YES, jain
 from web_terminal_suite.bench.workload.flood.remote import remote_flood
 from web_terminal_suite.bench.workload.session_pool import ServerClock, session_pool
@@ -397,7 +397,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         repeats=20,
         seconds=1.0,
         quick=(),
-        full=tuple(LONG),
+        full=ONLY_FULL,
         min_operations=20,
     ),
     Benchmark(

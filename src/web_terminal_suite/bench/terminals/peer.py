@@ -7,7 +7,6 @@ it has run a line in a shell, and it is gone with all its processes when its blo
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import shutil
 import socket
@@ -18,18 +17,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from web_terminal_suite.bench.samples import TerminalFacts
+from web_terminal_suite.bench.terminals.marker_check import run_marker
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
 from web_terminal_suite.bench.terminals.shell_environment import server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Violated
-from web_terminal_suite.client.marker import Markers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from web_terminal_suite.bench.terminals.processes import ServerProcess
-    from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.client.dialect import Dialect
 
 # Node and Jupyter take a second or two on an idle machine.
@@ -189,20 +187,6 @@ async def _run_a_shell(running: Running) -> None:
         finally:
             if connection.closed is None:
                 await connection.close(destroy=True)
-
-
-async def run_marker(connection: ClientConnection) -> None:
-    """Return once the session's shell has computed a marker: a shell runs, whatever it prints as its prompt.
-
-    Raises:
-        ClientError: no shell that knows ``printf`` answered.
-    """
-    marker = Markers(random.SystemRandom()).fresh()
-    connection.input(marker.command.encode() + b"\r")
-    try:
-        await connection.wait_for(marker.seen)
-    except TimedOut as error:
-        raise TimedOut(f"answer of a shell to {marker.command!r}", error.limit_seconds) from error
 
 
 def _wants_credentials(error: ClientError) -> bool:

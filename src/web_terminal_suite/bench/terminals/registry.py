@@ -59,7 +59,7 @@ def choose(
         ValueError: one of ``urls`` is none.
     """
     known: dict[str, Callable[[], Terminal]] = {**SUBJECTS, **{each.name: each for each in own}}
-    peers = {**PEERS, **{each.name: each for each in own if issubclass(each, Peer)}}
+    peers = {**PROTOCOLS, **{each.name: each for each in own if issubclass(each, Peer)}}
     named = dict.fromkeys(each for name in names for each in (known if name == EVERY else (name,)))
     subjects = [known[_known(name, known)]() for name in named]
     for url in dict.fromkeys(urls):

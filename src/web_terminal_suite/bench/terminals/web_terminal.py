@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite import __version__
 from web_terminal_suite.bench.samples import TerminalFacts
-from web_terminal_suite.bench.terminals.peer import run_marker
+from web_terminal_suite.bench.terminals.marker_check import run_marker
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
 from web_terminal_suite.bench.terminals.shell_environment import SHELL, server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal

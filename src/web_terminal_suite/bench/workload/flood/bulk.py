@@ -31,15 +31,14 @@ def _binary() -> streams.Stream:
 
 
 # By parameter. A server's rate must not depend on the acknowledgements: each of these would show it.
-SHORT: Final[dict[str, Flood]] = {
+FLOODS: Final[dict[str, Flood]] = {
     "10MB": Flood(_text),
     "10MB ack frame": Flood(_text, _EVERY_FRAME),
-}
-LONG: Final[dict[str, Flood]] = {
     "100MB": Flood(lambda: streams.text(100 * streams.MEGABYTE)),
     "64MiB binary ack frame": Flood(_binary, _EVERY_FRAME),
     "64MiB binary ack 8KiB": Flood(_binary, 8 << 10),
     "64MiB binary ack 32KiB": Flood(_binary, 32 << 10),
     "64MiB binary ack 64KiB": Flood(_binary, 64 << 10),
 }
-FLOODS: Final[dict[str, Flood]] = SHORT | LONG
+ONLY_FULL: Final = tuple(FLOODS)[1:]
+"""Measured with ``--full`` alone: most of them take a second each time."""
