@@ -18,7 +18,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison serve docs check types lock hooks clean
+.PHONY: help bench test comparison selfcheck serve docs check types lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -34,6 +34,14 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
+
+selfcheck: $(VENV)/.dev ## how often the suite errs about the same code, and what it finds: hours on a quiet machine
+	$(BIN)/python -m tests.bench.aa .web-terminal-bench/aa --planted 2
+	$(BIN)/python -m tests.bench.history_simulation
+	$(BIN)/python -m tests.bench.selfcheck_calibration
+	$(BIN)/python -m tests.bench.selfcheck_against --times 40 execute_echo_simple create_session_basic keystroke_echo/tty
+	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 50 execute_echo_simple
+	$(BIN)/python -m tests.bench.selfcheck_against --times 10 --slower 20 --blocks 60 execute_echo_simple
 
 serve: $(VENV)/.bench ## a terminal on this machine; prints its URL
 	$(BIN)/web-terminal serve
@@ -52,6 +60,7 @@ lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UP
 	$(COMPILE) pyproject.toml --extra bench --group build --constraint requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) --group node --output-file requirements/node.txt
 	$(COMPILE) --group lock --output-file requirements/lock.txt
+	$(COMPILE) --no-deps --group otava --output-file requirements/otava.txt
 
 hooks: $(VENV)/.dev ## check style and types before each commit
 	$(BIN)/pre-commit install
@@ -75,6 +84,7 @@ $(VENV)/.bench: $(VENV)/bin/python pyproject.toml requirements/bench.txt hatch_b
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.bench requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.bench requirements/dev.txt requirements/otava.txt
 	$(LOCKED) requirements/dev.txt
+	$(LOCKED) requirements/otava.txt
 	@touch $@

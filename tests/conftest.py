@@ -24,6 +24,14 @@ pytest_plugins = ("tests.plugins.clean_signals", "tests.plugins.coverage_floors"
 hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("shared")
 
+
+@pytest.fixture(autouse=True)
+def _a_pipe_of_no_stated_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever started the tests may have set it; reports on a pipe are as wide as it says."""
+    for name in ("COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 TOKEN = "token-for-tests-0123456789"
 _START_SECONDS = 60
 _STOP_SECONDS = 30

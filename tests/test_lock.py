@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tests.test_build import hatch_build
 
 ROOT = Path(__file__).parents[1]
-FILES = ("bench", "dev", "node", "lock")
+FILES = ("bench", "dev", "node", "lock", "otava")
 STALE = "the lock is stale; write it with: make lock"
 
 
@@ -60,7 +60,7 @@ def group(name: str) -> list[str]:
 
 def wanted(file: str) -> list[str]:
     """The requirements that ``requirements/FILE.txt`` is made from, as the Makefile names them."""
-    if file in ("node", "lock"):
+    if file in ("node", "lock", "otava"):
         return group(file)
     extra = project()["project"]["optional-dependencies"]["bench"]
     return [*project()["project"]["dependencies"], *extra, *group("build" if file == "bench" else "dev")]

@@ -24,14 +24,14 @@ NAMES = {
         Violated connect parse_address
     """,
     "web_terminal_suite.bench": """
-        Benchmark BenchmarkContext Capability Metric OperationResult Peer Point Running Sample Target Terminal
-        TerminalFacts below now_ns sample
+        Behaviour Benchmark BenchmarkContext Capability Metric OperationResult Peer Point Running Sample Target Terminal
+        TerminalFacts VirtualUser below now_ns sample
     """,
     "web_terminal_suite.bench.pipeline": """
         Base BenchError BenchOptions Choice LoadOptions LoadTest NoProgress OptionsError OutputProfile Plan Progress
-        RunFailed StorageError StorageOptions Terms add_to_history analyse choose compare compare_with_base
-        earlier_results find_base home is_slower keep measure measure_load open_run plan plan_load run run_load
-        save_record self_check write_report
+        RevisionPlan RunFailed StorageError StorageOptions Terms add_to_history analyse choose compare
+        compare_with_base earlier_results find_base home is_slower keep measure measure_load open_run open_runs plan
+        plan_against plan_load run run_against run_load save_record self_check write_report
     """,
 }
 # What each costs to import must not be paid by programs that only name the module.

@@ -433,20 +433,27 @@ def test_a_loss_against_the_baseline_fails_the_job(tmp_path: Path, code: int, co
 
 
 @pytest.mark.parametrize(
-    ("scale", "kernel", "comparison", "status"),
-    [(1.0, "6", "no loss", 0), (1.6, "6", "slower", 1), (1.6, "7", "refused", 0)],
+    ("scale", "kernel", "noise", "comparison", "status"),
+    [
+        (1.0, "6", 0.1, "undecided", 0),
+        # Noise within which two runs of one distribution are surely equal.
+        (1.0, "6", 20, "no loss", 0),
+        (90.0, "6", 0.1, "slower", 1),
+        (90.0, "7", 0.1, "refused", 0),
+    ],
 )
 def test_the_comparison_is_that_of_the_samples(
-    tmp_path: Path, scale: float, kernel: str, comparison: str, status: int
+    tmp_path: Path, scale: float, kernel: str, noise: float, comparison: str, status: int
 ) -> None:
     job = Job(tmp_path, {"baseline": "base.json"})
     both = {"base.json": measured(n=400, kernel="6"), "run.json": measured(scale, seed=2, n=400, kernel=kernel)}
     for name, made in both.items():
         report_json.write(job.workspace / name, made, analyse(made))
     job.outputs["bench"] = {"exit-code": "0", "record": "run.json"}
-    # Noise within which two samples of one distribution are surely equal.
     job.outputs["install"]["bin"] = str(
-        program(tmp_path / "comparing", f'exec {tmp_path}/bin/web-terminal compare --noise-threshold=0.1 "${{@:2}}"')
+        program(
+            tmp_path / "comparing", f'exec {tmp_path}/bin/web-terminal compare --noise-threshold={noise} "${{@:2}}"'
+        )
     )
     assert job.step("Compare with the baseline") == 0, job.said
     assert job.output("comparison") == comparison, job.said
@@ -461,6 +468,52 @@ def test_without_a_baseline_nothing_is_compared(tmp_path: Path) -> None:
     assert job.step("Compare with the baseline") == 0
     assert "::notice title=No baseline::there is no baseline/run.json" in job.said
     assert job.output("comparison") == "none"
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "is_own", "expected"),
+    [
+        ({}, True, COMMIT),
+        ({}, False, ""),
+        ({"against": "none"}, True, ""),
+        ({"against": "v0.1.0"}, False, "v0.1.0"),
+        ({"baseline": "base.json"}, True, ""),
+        ({"url": "http://127.0.0.1:1/"}, True, ""),
+        ({"against": f"main\nrecord={TOUCH}"}, True, "main"),
+    ],
+)
+def test_a_pull_request_is_compared_with_its_base(
+    tmp_path: Path, inputs: dict[str, str], is_own: bool, expected: str
+) -> None:
+    git = "#!/bin/bash\n[[ $1 == fetch ]] && echo fetched\n[[ $1 != cat-file ]]\n"
+    job = Job(tmp_path, inputs, event={"event.pull_request.base.sha": COMMIT})
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "git").write_text(git)
+    (tmp_path / "programs" / "git").chmod(0o755)
+    (tmp_path / "elsewhere").mkdir()
+    # The two steps are of the action's own repository if that is what the job works in.
+    action = job.workspace if is_own else tmp_path / "elsewhere"
+    job.environment |= {
+        "PATH": f"{tmp_path / 'programs'}:{os.environ['PATH']}", "GITHUB_ACTION_PATH": str(action),
+    }  # fmt: skip
+    assert job.step("Find what to compare with") == 0, job.said
+    assert job.outputs["base"] == {"against": expected}
+    assert ("fetched" in job.said) == (expected == COMMIT)
+
+
+def test_the_base_is_handed_to_the_measurement_and_its_record_compared_alone(tmp_path: Path) -> None:
+    job = Job(tmp_path, {"baseline": "base.json"})
+    job.outputs |= {"base": {"against": "main"}}
+    job.outputs["install"]["bin"] = str(program(tmp_path / "saying", 'echo "asked $*"; exit 1'))
+    assert job.step("Measure") == 0
+    assert "asked bench --against main --json bench-results/run.json" in job.said
+    job.outputs["bench"] = {"exit-code": "1", "record": "run.json"}
+    assert job.step("Compare with the baseline") == 0
+    assert "asked compare -- run.json" in job.said
+    assert job.output("comparison") == "slower"
 
 
 def test_a_long_report_is_cut_to_what_github_takes(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def measured(
     seed: int = 1,
     names: Sequence[str] = ("suite/a", "suite/b"),
     terminals: Sequence[TerminalFacts] = (OURS,),
-    blocks: int = 4,
+    blocks: int = 5,
     n: int = 50,
     peer: float = 1.0,
     started: str = "2026-01-01T00:00:00Z",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench.samples import (
     SCHEMA,
@@ -66,6 +66,11 @@ def trial(
         problem=problem,
         warnings=warnings,
     )
+
+
+def blocks(of: Sequence[Sample], count: int = 5, **more: Any) -> list[Trial]:
+    """``of`` dealt out to blocks in turn, each a trial as ``trial`` has it."""
+    return [trial(of[number::count], block=number, **more) for number in range(count)]
 
 
 def facts(*metrics: Metric, id: str = SUITE, **more: object) -> BenchmarkFacts:

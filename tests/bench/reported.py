@@ -94,7 +94,7 @@ def reported(seed: int = 7, slower: float = 1.0, operations: int = 400, interrup
     rng = np.random.default_rng(seed)
     clock = _Clock()
     trials = []
-    for block in range(3):
+    for block in range(5):
         for name, median in ((OURS, 0.4 * slower), (PEER, 0.9), (FLOOR, 0.05)):
             latencies = rng.lognormal(np.log(median * MS), 0.3, operations)
             latencies[:: operations // 4] *= 30

@@ -41,7 +41,7 @@ TIMES = {"web-terminal": 1.0, "quick": 0.5, "slow": 3.0, "busy": 1.002}
 ECHO, FLOOD, PASTE = "interactive/keystroke_echo", "interactive/output_flood", "interactive/paste"
 OWN = "websocket_throughput/own"
 PROBLEM = f"ended with 1: cannot read {HOME}/etc/slow.conf"
-BLOCKS = 4
+BLOCKS = 5
 
 BENCHMARKS = (
     facts(

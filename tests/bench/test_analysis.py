@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from tests.bench import records
-from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
-from web_terminal_suite.bench.analysis import Estimate, ExitCode, Result, Verdict, analyse, analyse_cell, exit_code
+from tests.bench.records import FLOOR, KNOWN, MS, OURS, P95_100_MS, PEER, SUITE, blocks, facts, run, samples, trial
+from web_terminal_suite.bench.analysis import (
+    Estimate,
+    ExitCode,
+    JudgedBy,
+    Result,
+    Verdict,
+    analyse,
+    analyse_cell,
+    exit_code,
+)
 from web_terminal_suite.bench.analysis.verdicts import judge, side
 from web_terminal_suite.bench.report.common.client_overhead import overheads
 from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Phase, Point, Run, Target
@@ -43,13 +53,17 @@ def test_percentiles_are_of_operations_and_thin_ones_are_refused() -> None:
     assert result.estimates["p50"].value == 50 * MS
     assert result.estimates["p95"].value == 95 * MS
     assert result.estimates["mean"].value == pytest.approx(50.5 * MS)
-    assert result.estimates["p99"] == Estimate(value=None, lower=97 * MS, refusal="n=100, needs 268 more")
+    assert result.estimates["p99"] == Estimate(value=None, lower=25 * MS, refusal="n=100, needs 268 more")
+    # Two blocks have no interval; each of them is a reading.
+    assert result.estimates["p95"].readings == (48 * MS, 98 * MS)
+    assert result.estimates["p95"].refusal == "2 blocks, an interval needs 5"
+    assert (result.estimates["p95"].lower, result.estimates["p95"].upper) == (-math.inf, math.inf)
     assert result.estimates["p99.9"].refusal == "n=100, needs 3,588 more"
 
 
 def test_warmup_is_counted_and_left_out() -> None:
     slow = samples([10_000 * MS] * 7, phase=Phase.WARMUP)
-    result = only(run(trial([*slow, *samples(uniform(100))])))
+    result = only(run(*blocks([*slow, *samples(uniform(100))])))
     assert (result.n, result.warmup) == (100, 7)
     mean = result.estimates["mean"]
     assert mean.value is not None
@@ -63,7 +77,7 @@ def test_latency_counts_from_the_due_time() -> None:
 
 def test_failures_are_infinitely_late() -> None:
     failed = samples([1] * 10, outcome=Outcome.TIMEOUT)
-    result = only(run(trial([*samples(uniform(90)), *failed])))
+    result = only(run(*blocks([*samples(uniform(90)), *failed])))
     assert result.outcomes == {"ok": 90, "timeout": 10}
     assert result.reasons == {"no marker": 10}
     assert result.failed == 10
@@ -158,11 +172,11 @@ def test_slope_and_level() -> None:
     assert count.judgement.verdict is Verdict.PASS
 
 
-def test_one_reading_with_error_decides_nothing() -> None:
+def test_one_reading_has_no_interval_and_is_judged_by_itself() -> None:
     metric = Metric(name="base", kind="level", unit="B", targets={"*": Target(statistic="level", limit=100e6)})
     result = only(run(trial(points=[Point("base", 0, 45e6)]), benchmarks=[facts(metric)]))
-    assert result.judgement.verdict is Verdict.UNDECIDED
-    assert result.judgement.reason == "n=1, needs 1 more"
+    assert result.estimates["level"] == Estimate(value=45e6, refusal="1 block, an interval needs 5", readings=(45e6,))
+    assert (result.judgement.verdict, result.judgement.judged_by) == (Verdict.PASS, JudgedBy.READINGS)
 
 
 def test_a_slope_over_one_x_is_refused() -> None:
@@ -198,7 +212,7 @@ def test_a_row_does_not_depend_on_what_else_was_measured() -> None:
 
 def with_floor(ours: Sequence[int], floor: Sequence[int], **metric: Any) -> Result:
     benchmark = facts(Metric(name="latency", **metric), floor="floor")
-    of = run(trial(samples(ours)), trial(samples(floor), terminal="floor"), benchmarks=[benchmark])
+    of = run(*blocks(samples(ours)), *blocks(samples(floor), terminal="floor"), benchmarks=[benchmark])
     return next(result for result in analyse(of).results if result.cell.terminal == "ours")
 
 
@@ -210,25 +224,43 @@ def test_floor_ratio_and_added_latency() -> None:
     assert result.floor.floor == Cell(SUITE, "", "floor")
     for name in ("p50", "p95"):
         ratio, added = result.floor.ratio[name], result.floor.added[name]
-        mine, base = (np.quantile(x, float(name[1:]) / 100, method="inverted_cdf") for x in (ours, floor))
-        assert ratio.value == pytest.approx(mine / base)
-        assert added.value == pytest.approx(mine - base)
+        mine, base = (
+            np.array([np.quantile(x[block::5], float(name[1:]) / 100, method="inverted_cdf") for block in range(5)])
+            for x in (ours, floor)
+        )
+        assert ratio.value == pytest.approx(np.exp(np.log(mine / base).mean()))
+        assert added.value == pytest.approx((mine - base).mean())
         assert 2.7 < ratio.lower < 3 < ratio.upper < 3.3
 
 
-def test_floor_interval_is_that_of_a_naive_bootstrap() -> None:
+def test_floor_intervals_are_students_over_the_blocks() -> None:
     rng = np.random.default_rng(2)
-    ours, floor = rng.lognormal(1, 0.3, 200) * MS, rng.lognormal(0, 0.3, 150) * MS
-    result = with_floor(ours.astype(int).tolist(), floor.astype(int).tolist())
-    ratios = [
-        np.quantile(rng.choice(ours, 200), 0.5, method="inverted_cdf")
-        / np.quantile(rng.choice(floor, 150), 0.5, method="inverted_cdf")
-        for _ in range(2_000)
-    ]
-    lower, upper = np.quantile(ratios, [0.025, 0.975])
+    ours, floor = ((rng.lognormal(at, 0.3, 200) * MS).astype(int) for at in (1, 0))
+    result = with_floor(ours.tolist(), floor.tolist())
+    mine, base = ([np.quantile(x[block::5], 0.5, method="inverted_cdf") for block in range(5)] for x in (ours, floor))
     assert result.floor is not None
-    found = result.floor.ratio["p50"]
-    assert (found.lower, found.upper) == pytest.approx((lower, upper), rel=0.02)
+    for found, each in (
+        (result.floor.added["p50"], np.subtract(mine, base)),
+        (result.floor.ratio["p50"], np.log(np.divide(mine, base))),
+    ):
+        lower, upper = stats.t.interval(0.95, 4, loc=each.mean(), scale=stats.sem(each))
+        ends = (lower, upper) if found is result.floor.added["p50"] else (math.exp(lower), math.exp(upper))
+        assert (found.lower, found.upper) == pytest.approx(ends)
+
+
+def test_a_floor_of_few_blocks_gives_readings() -> None:
+    benchmark = facts(
+        Metric(name="latency", floor_targets={"*": Target(statistic="ratio_p50", limit=1.5)}), floor="floor"
+    )
+    of = run(
+        *blocks(samples(uniform(100, 1.3, 1.31))), trial(samples(uniform(100, 1, 1.01)), terminal="floor"),
+        benchmarks=[benchmark],
+    )  # fmt: skip
+    floor = analyse(of).results[0].floor
+    assert floor is not None
+    assert floor.ratio["p50"].refusal == "floor 1 block, an interval needs 5"
+    assert len(floor.ratio["p50"].readings) == 1
+    assert (floor.judgement.verdict, floor.judgement.judged_by) == (Verdict.PASS, JudgedBy.READINGS)
 
 
 def test_a_target_on_the_ratio() -> None:
@@ -261,9 +293,9 @@ def null_beside_loopback(ratio: float, client: float = 0.1, with_loopback: bool 
     target = Target(statistic="ratio_p50", limit=1.5)
     null = facts(Metric(name="latency", floor_targets={"echo": target}), id="null", parameters=("echo",), floor="loop")
     ours, bare = samples(uniform(300, ratio - 0.01, ratio)), samples(uniform(300, 0.99, 1.0))
-    trials = [trial(ours, benchmark="null", parameter="echo", terminal="floor", client=client)]
+    trials = blocks(ours, benchmark="null", parameter="echo", terminal="floor", client=client)
     if with_loopback:
-        trials.append(trial(bare, benchmark="loop", terminal="floor"))
+        trials += blocks(bare, benchmark="loop", terminal="floor")
     return run(*trials, benchmarks=[null, facts(Metric(name="latency"), id="loop")])
 
 
@@ -384,7 +416,7 @@ def test_above_is_below_turned_round(one: float, two: float, limit: float, below
 def test_pass_and_fail_by_real_samples() -> None:
     assert only(run(trial(samples(uniform(100, 1, 2))))).judgement.verdict is Verdict.PASS
     assert only(run(trial(samples(uniform(100, 110, 120))))).judgement.verdict is Verdict.FAIL
-    near = only(run(trial(samples(uniform(100, 90, 100.5)))))
+    near = only(run(*blocks(samples(uniform(100, 90, 100.5)))))
     assert near.judgement.verdict is Verdict.UNDECIDED
     assert "holds the limit" in near.judgement.reason
     thin = only(run(trial(samples(uniform(10)))))
@@ -514,3 +546,24 @@ def test_records_module_is_honest() -> None:
     # The builders stand in for the runner: what they say of time must be what the record means by it.
     sample = records.samples([5])[0]
     assert (sample.seen_ns - sample.due_ns, sample.sent_ns) == (5, sample.due_ns)
+
+
+@pytest.mark.parametrize(("outcome", "verdict"), [(Outcome.WRONG, Verdict.FAIL), (Outcome.TIMEOUT, Verdict.PASS)])
+def test_a_wrong_answer_fails_every_target_of_its_cell(outcome: Outcome, verdict: Verdict) -> None:
+    count = Metric(name="bytes lost", kind="level", exact=True, targets={"*": Target(statistic="level", limit=1.0)})
+    of = run(
+        *(
+            trial(
+                [*samples(uniform(79, seed=block)), *samples([MS], outcome=outcome)],
+                block=block,
+                points=[Point("bytes lost", 0, 0)],
+            )
+            for block in range(5)
+        ),
+        benchmarks=[facts(Metric(name="latency", targets={"*": P95_100_MS}), count)],
+    )
+    analysis = analyse(of)
+    assert [result.judgement.verdict for result in analysis.results] == [verdict, verdict]
+    assert exit_code(analysis) is (ExitCode.FAIL if verdict is Verdict.FAIL else ExitCode.PASS)
+    reasons = {result.judgement.reason for result in analysis.results}
+    assert reasons == ({"5 answers were wrong"} if verdict is Verdict.FAIL else {""})

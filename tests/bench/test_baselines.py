@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from tests.bench.comparisons import measured
 from web_terminal_suite.bench import baselines, record
 from web_terminal_suite.bench.baselines import BaselineError, Baselines, Choice, choose
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.samples import Run
 
 NAMES = st.from_regex(baselines.NAME, fullmatch=True)
 
@@ -87,6 +91,57 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def of_commit(revision: str, seed: int, **more: object) -> Run:
+    started = f"2026-01-01T00:00:{seed:02}Z"
+    return msgspec.structs.replace(measured(seed=seed, started=started, **more), revision=revision)  # type: ignore[arg-type]
+
+
+def test_runs_of_one_commit_are_kept_together_up_to_five(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    for seed in range(1, 8):
+        kept.save("main", of_commit("abc", seed), [])
+    assert [run.seed for run in kept.load_set("main")] == [3, 4, 5, 6, 7]
+    assert kept.load("main").seed == 7
+    assert kept.names() == ("main",)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        of_commit("def", 2),
+        of_commit("abc+", 2),
+        of_commit("", 2),
+        of_commit("abc", 2, kernel="7.1"),
+        of_commit("abc", 2, names=("suite/a",)),
+        msgspec.structs.replace(of_commit("abc", 2), options={"quick": False}),
+    ],
+    ids=["another commit", "changes", "no commit", "another machine", "other cells", "other options"],
+)
+def test_what_is_of_other_code_replaces_all(tmp_path: Path, other: Run) -> None:
+    kept = Baselines(tmp_path)
+    for seed in (0, 1):
+        kept.save("main", of_commit("abc", seed), [])
+    kept.save("main", other, [])
+    assert [run.seed for run in kept.load_set("main")] == [2]
+    assert os.listdir(tmp_path / "baselines") == ["main.json"]
+
+
+def test_a_modified_tree_is_kept_together_only_within_one_command(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("main", of_commit("abc+", 1), [])
+    kept.save("main", of_commit("abc+", 2), [])
+    kept.save("main", of_commit("abc+", 3), [], together=True)
+    assert [run.seed for run in kept.load_set("main")] == [2, 3]
+
+
+def test_a_save_that_was_cut_short_counts_no_run_twice(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    path = kept.save("main", of_commit("abc", 1), [])
+    (tmp_path / "baselines" / "main.earlier").mkdir()
+    (tmp_path / "baselines" / "main.earlier" / "000001.json").write_bytes(path.read_bytes())
+    assert [run.seed for run in kept.load_set("main")] == [1]
 
 
 def test_a_missing_one_says_what_there_is(tmp_path: Path) -> None:

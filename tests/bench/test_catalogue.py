@@ -57,6 +57,7 @@ def test_what_is_said_of_parameters_is_said_of_those_that_there_are(benchmark):
     assert len(parameters) == len(benchmark.parameters)
     assert set(benchmark.elements) <= parameters
     assert set(benchmark.full) <= parameters
+    assert set(benchmark.one_block) <= parameters
     assert set(benchmark.quick or ()) <= parameters - set(benchmark.full)
     for metric in benchmark.metrics:
         assert {*metric.targets, *metric.floor_targets} <= {"*", *parameters}

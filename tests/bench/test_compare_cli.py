@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.bench.comparisons import measured
-from tests.bench.records import FLOOR, OURS, PEER
+from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines
 from web_terminal_suite.bench.history import FILE, History
 from web_terminal_suite.bench.report.text import history as history_report
+from web_terminal_suite.bench.samples import Metric, Outcome, Point
 from web_terminal_suite.cli.application import application
 
 if TYPE_CHECKING:
@@ -37,27 +39,75 @@ def saved(path: Path, of: Run) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("scale", "code", "word"), [(1.6, 1, "slower"), (0.6, 0, "faster"), (1.04, 3, "undecided")])
+def saved_set(directory: Path, name: str, scale: float = 1.0, *, seed: int = 1, **more: object) -> str:
+    """Five runs of the same code, as their files with commas between."""
+    runs = [measured(scale, seed=10 * seed + number, **more) for number in range(5)]  # type: ignore[arg-type]
+    return ",".join(str(saved(directory / f"{name}-{number}.json", run)) for number, run in enumerate(runs))
+
+
+@pytest.mark.parametrize(("scale", "code", "word"), [(4.0, 1, "slower"), (0.25, 0, "faster"), (1.04, 3, "undecided")])
 def test_the_exit_code_is_the_verdict(tmp_path: Path, scale: float, code: int, word: str) -> None:
-    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(scale, seed=2))
-    result = asked("compare", *files)
+    result = asked("compare", saved_set(tmp_path, "a"), saved_set(tmp_path, "b", scale, seed=2))
     assert result.exit_code == code, result.output
     rows = [line for line in result.stdout.splitlines() if " p95 " in line]
     assert [line.split()[-1] for line in rows] == [word, word]
     assert f"4 {word}" in result.stdout.splitlines()[-1]
     assert f"exit {code}" in result.stdout.splitlines()[-1]
+    told = 0 if code == 3 else 4
+    assert result.stdout.splitlines()[-1].startswith(f"{told} of 4 rows could be told: ")
+    assert result.stdout.count("(5 runs)") == 2
+
+
+def test_one_run_a_side_says_what_would_decide(tmp_path: Path) -> None:
+    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(1.3, seed=2))
+    result = asked("compare", *files)
+    assert result.exit_code == 3
+    *_, advice, last = result.stdout.splitlines()
+    assert "bench --against REF" in advice
+    assert "--runs 5" in advice
+    assert last.startswith("0 of 4 rows could be told: 4 undecided; ")
+    assert last.endswith("; 4 need more runs; exit 3 (undecided)")
+    assert "nothing is slower" not in result.stdout
+    assert "noticeable" in result.stdout
+
+
+def test_a_run_that_failed_ends_with_four(tmp_path: Path) -> None:
+    cut = msgspec.structs.replace(measured(4.0, seed=2), interrupted=True)
+    result = asked("compare", saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", cut))
+    assert result.exit_code == 4
+    assert "b.json is no whole run: it ended before its plan did" in result.stdout
+    assert result.stdout.splitlines()[-1].endswith("exit 4 (a run is no whole one, so nothing is clear of loss)")
+
+
+def test_failed_operations_and_counts_are_shown_as_such(tmp_path: Path) -> None:
+    few = [*samples([MS] * 376), *samples([MS] * 24, outcome=Outcome.TIMEOUT)]
+    runs = [
+        run(*(trial(of[block::5], block=block, points=[Point("left over", 0, left)]) for block in range(5)),
+            benchmarks=[facts(Metric(name="latency"), Metric(name="left over", kind="level", unit="", exact=True))])
+        for of, left in ((samples([MS] * 400), 0), (few, 1000))
+    ]  # fmt: skip
+    files = [saved(tmp_path / f"{number}.json", of) for number, of in enumerate(runs)]
+    result = asked("compare", *files, "--force")
+    assert result.exit_code == 1
+    (failed,) = [line for line in result.stdout.splitlines() if " failed operations " in line and "%" in line]
+    assert "+6.0 %" in failed
+    assert failed.split()[-1] == "worse"
+    (left,) = [line for line in result.stdout.splitlines() if "left over" in line]
+    assert "+1,000" in left
+    assert left.split()[-1] == "worse"
 
 
 def test_equal_within_the_threshold(tmp_path: Path) -> None:
-    files = saved(tmp_path / "a.json", measured(n=300)), saved(tmp_path / "b.json", measured(n=300, seed=2))
-    result = asked("compare", *files, "--noise-threshold", 0.2)
+    files = saved_set(tmp_path, "a", n=300), saved_set(tmp_path, "b", n=300, seed=2)
+    result = asked("compare", *files, "--noise-threshold", 0.5)
     assert result.exit_code == 0
-    assert result.stdout.count("equal within 20 %") == 4
+    assert result.stdout.count("equal within 50 %") == 4
+    assert result.stdout.splitlines()[-1].endswith("exit 0 (nothing is slower, and every row could be told)")
 
 
 def test_several_are_compared_with_the_first_by_baseline_name(tmp_path: Path) -> None:
     kept = Baselines(tmp_path / "home")
-    for name, scale in (("one", 1.0), ("two", 2.0), ("three", 3.0)):
+    for name, scale in (("one", 1.0), ("two", 20.0), ("three", 30.0)):
         kept.save(name, measured(scale, seed=int(scale)), [])
     result = asked("compare", "one", "two", "three", "--statistic", "p50")
     assert result.exit_code == 1
@@ -77,7 +127,7 @@ def test_one_alone_compares_its_terminals(tmp_path: Path) -> None:
 
 
 def test_another_machine_is_refused_unless_forced(tmp_path: Path) -> None:
-    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(2.0, kernel="7.0"))
+    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(90.0, kernel="7.0"))
     result = asked("compare", *files)
     assert result.exit_code == 2
     assert "kernel was 6.1.0, is 7.0" in result.stderr
@@ -88,21 +138,26 @@ def test_another_machine_is_refused_unless_forced(tmp_path: Path) -> None:
 
 def test_what_is_only_on_one_side_and_floors_are_noted(tmp_path: Path) -> None:
     base = measured(names=("suite/a", "suite/old"), terminals=(OURS, FLOOR))
-    new = measured(2.0, seed=2, names=("suite/a", "suite/new"), terminals=(OURS, FLOOR))
+    new = measured(90.0, seed=2, names=("suite/a", "suite/new"), terminals=(OURS, FLOOR))
     files = saved(tmp_path / "a.json", base), saved(tmp_path / "b.json", new)
-    out = asked("compare", *files).stdout
+    result = asked("compare", *files)
+    out = result.stdout
+    assert result.exit_code in (1, 3)
     assert "a.json: suite/old [ours], suite/old [floor]" in out
     assert "b.json: suite/new [ours], suite/new [floor]" in out
     assert "the floor suite/a [floor] itself is slower" in out
 
 
 def test_json_holds_the_same(tmp_path: Path) -> None:
-    files = saved(tmp_path / "a.json", measured()), saved(tmp_path / "b.json", measured(1.6, seed=2))
+    files = saved_set(tmp_path, "a"), saved_set(tmp_path, "b", 4.0, seed=2)
     result = asked("compare", *files, "--json")
     found = json.loads(result.stdout)
-    assert (result.exit_code, found["exit_code"]) == (1, 1)
-    assert {row["change"] for row in found["comparisons"][0]["rows"]} == {"slower"}
-    assert found["comparisons"][0]["rows"][0]["ratio"] == pytest.approx(1.6, rel=0.1)
+    assert (result.exit_code, found["exit_code"], found["status"], found["told"]) == (1, 1, "slower", 4)
+    (compared,) = found["comparisons"]
+    assert {row["change"] for row in compared["rows"]} == {"slower"}
+    assert compared["rows"][0]["ratio"] == pytest.approx(4.0, rel=0.1)
+    assert 1 < compared["rows"][0]["noticeable"] < 4
+    assert (compared["base_runs"], compared["new_runs"], compared["problems"]) == (5, 5, [])
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from tests.bench.comparisons import MACHINE, measured
 from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
 from web_terminal_suite.bench.analysis.comparison import machine
-from web_terminal_suite.bench.analysis.comparison.results import RunComparison, Terms
+from web_terminal_suite.bench.analysis.comparison.results import Lacking, RunComparison, Scale, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import (
     OtherMachine,
     compare_runs,
@@ -34,25 +35,81 @@ def here(*trials: Trial, **more: object) -> Run:
     return msgspec.structs.replace(run(*trials, **more), machine=MACHINE)  # type: ignore[arg-type]
 
 
+def several(scale: float = 1.0, *, runs: int = 5, seed: int = 1, spread: float = 0.0, **more: object) -> list[Run]:
+    """Runs of the same code that differ by ``spread`` (standard deviation of the logarithm)."""
+    rng = np.random.default_rng(seed)
+    return [
+        measured(scale * float(np.exp(rng.normal(0, spread))), seed=100 * seed + run, **more)  # type: ignore[arg-type]
+        for run in range(runs)
+    ]
+
+
+def sets(base: list[Run], new: list[Run], terms: Terms = TERMS) -> RunComparison:
+    (compared,) = compare_runs(("base", base), [("new", new)], terms)
+    return compared
+
+
 @pytest.mark.parametrize(
     ("scale", "change", "code"),
     [(1.6, ChangeVerdict.SLOWER, 1), (0.6, ChangeVerdict.FASTER, 0), (1.0, ChangeVerdict.EQUAL, 0)],
 )
 def test_a_known_change_is_named(scale: float, change: ChangeVerdict, code: int) -> None:
-    compared = beside(measured(n=400), measured(scale, seed=2, n=400), replace(TERMS, noise=0.1, statistics=("p50",)))
+    terms = replace(TERMS, noise=0.2, statistics=("p50",))
+    compared = sets(several(), several(scale, seed=2), terms)
     assert [row.change for row in compared.rows] == [change, change]
     assert exit_code([compared]) == code
     for row in compared.rows:
         assert row.ratio == pytest.approx(scale, rel=0.05)
         assert row.lower < scale < row.upper
         assert row.reason == ""
-        assert (row.base_n, row.new_n, row.unit, row.paired) == (1600, 1600, "ns", False)
+        assert (row.base_n, row.new_n, row.unit, row.paired) == (1250, 1250, "ns", False)
+        assert (row.base_runs, row.new_runs) == (5, 5)
 
 
-def test_a_difference_that_noise_can_hide_is_undecided() -> None:
-    compared = beside(measured(), measured(1.05, seed=2))
+def test_one_run_a_side_cannot_tell_what_runs_differ_by() -> None:
+    compared = beside(measured(n=400), measured(1.6, seed=2, n=400))
     assert {row.change for row in compared.rows} == {ChangeVerdict.UNDECIDED}
-    assert "more blocks narrow it" in compared.rows[0].reason
+    assert {row.lacking for row in compared.rows} == {Lacking.RUNS}
+    assert "more runs a side narrow it" in compared.rows[0].reason
+    assert all(row.noticeable is not None and row.noticeable > 1.6 for row in compared.rows)
+    assert exit_code([compared]) == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_doubling_is_found_between_five_runs_a_side(seed: int) -> None:
+    names = [f"suite/{number}" for number in range(12)]
+    base, new = (several(seed=10 * seed + side, spread=0.1, names=names, n=30) for side in (1, 2))
+    doubled = [
+        msgspec.structs.replace(
+            each, trials=tuple(twice(one) if one.cell.benchmark == "suite/3" else one for one in each.trials)
+        )
+        for each in new
+    ]
+    compared = sets(base, doubled)
+    slower = [row for row in compared.rows if row.change is ChangeVerdict.SLOWER]
+    assert {row.new.benchmark for row in slower} == {"suite/3"}
+    assert "p50" in {row.statistic for row in slower}
+    assert exit_code([compared]) == 1
+
+
+def twice(of: Trial) -> Trial:
+    return msgspec.structs.replace(
+        of,
+        samples=tuple(msgspec.structs.replace(each, seen_ns=2 * each.seen_ns - each.due_ns) for each in of.samples),
+    )
+
+
+@pytest.mark.parametrize("runs", [1, 5])
+def test_few_blocks_give_no_interval_unless_runs_are_the_units(runs: int) -> None:
+    base, new = several(runs=runs, blocks=2, n=80), several(8.0, seed=2, runs=runs, blocks=2, n=80)
+    compared = sets(base, new)
+    if runs == 5:
+        assert {row.change for row in compared.rows} == {ChangeVerdict.SLOWER}
+        return
+    for row in compared.rows:
+        assert (row.change, row.lower, row.upper) == (ChangeVerdict.UNDECIDED, 0.0, np.inf)
+        assert row.reason == "2 blocks a side; a verdict of change needs 5"
+        assert row.lacking is Lacking.BLOCKS
     assert exit_code([compared]) == 3
 
 
@@ -106,6 +163,13 @@ def test_an_unknown_machine_is_not_the_same() -> None:
     assert machine.fingerprint({}) == "unknown"
 
 
+@pytest.mark.parametrize("patched", ["6.1.99", "6.1.0-17-amd64"])
+def test_a_patch_of_the_kernel_makes_no_other_machine(patched: str) -> None:
+    assert machine.differences(MACHINE, measured(kernel=patched).machine) == ()
+    assert machine.fingerprint(MACHINE) == machine.fingerprint(measured(kernel=patched).machine)
+    assert machine.differences(MACHINE, measured(kernel="6.10.0").machine) == ("kernel was 6.1.0, is 6.10.0",)
+
+
 def test_several_runs_are_one_family() -> None:
     base = measured()
     alone = beside(base, measured(1.1, seed=2))
@@ -124,36 +188,96 @@ def test_terminals_of_one_run_are_paired() -> None:
         compare_terminals(measured(terminals=(OURS, PEER)), "ours", ["nobody"], TERMS)
 
 
-def test_floors_stand_apart() -> None:
-    compared = beside(measured(terminals=(OURS, FLOOR)), measured(2.0, seed=2, terminals=(OURS, FLOOR)))
+def test_floors_stand_apart_and_take_away_what_they_moved_as_well() -> None:
+    both = (OURS, FLOOR)
+    compared = sets(several(terminals=both), several(4.0, seed=2, terminals=both))
     assert {row.new.terminal for row in compared.rows} == {"ours"}
     assert {row.change for row in compared.floors} == {ChangeVerdict.SLOWER}
+    undecided = [row for row in compared.rows if row.change is ChangeVerdict.UNDECIDED]
+    assert undecided
+    assert all("the floor suite/" in row.reason and "moved as much" in row.reason for row in undecided)
+    assert not any(row.no_loss for row in undecided)
 
 
-def test_failures_make_it_slower() -> None:
-    failed = samples([MS] * 60, outcome=Outcome.TIMEOUT)
-    base, new = here(trial(samples([MS] * 200))), here(trial([*samples([MS] * 140), *failed]))
-    rows = {row.statistic: row for row in beside(base, new).rows}
-    assert rows["p95"].change is ChangeVerdict.SLOWER
+def test_a_floor_that_stayed_takes_nothing_away() -> None:
+    base, new = several(terminals=(OURS, FLOOR)), several(4.0, seed=2, terminals=(OURS, FLOOR))
+    stayed = [
+        msgspec.structs.replace(
+            slow,
+            trials=tuple(one if one.cell.terminal == "ours" else calm
+                         for one, calm in zip(slow.trials, quiet.trials, strict=True)),
+        )
+        for slow, quiet in zip(new, base, strict=True)
+    ]  # fmt: skip
+    assert {row.change for row in sets(base, stayed).rows} == {ChangeVerdict.SLOWER}
+
+
+def failing(failed: int, n: int = 400, outcome: Outcome = Outcome.TIMEOUT) -> Run:
+    of = [*samples([MS] * (n - failed)), *samples([MS] * failed, outcome=outcome)]
+    return here(*(trial(of[block::5], block=block) for block in range(5)))
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "change", "code"),
+    [
+        (0, 24, ChangeVerdict.SLOWER, 1),
+        (0, 16, ChangeVerdict.SLOWER, 1),
+        (24, 0, ChangeVerdict.FASTER, 3),
+        (0, 2, ChangeVerdict.UNDECIDED, 3),
+    ],
+)
+def test_failed_operations_are_a_row_of_their_own(base: int, new: int, change: ChangeVerdict, code: int) -> None:
+    compared = beside(failing(base), failing(new))
+    (row,) = [row for row in compared.rows if row.statistic == "failed"]
+    assert (row.change, row.base_value, row.new_value, row.base_n) == (change, base, new, 400)
+    assert row.difference == pytest.approx((new - base) / 400)
+    assert row.p == pytest.approx(fisher_exact([[base, 400 - base], [new, 400 - new]]).pvalue)
+    assert row.lower < (new - base) / 400 < row.upper
+    assert exit_code([compared]) == code
+
+
+def test_without_a_failure_there_is_no_such_row() -> None:
+    assert {row.statistic for row in beside(failing(0), failing(0)).rows} == {"p50", "p95"}
+
+
+def test_the_same_share_of_failures_in_many_operations_is_equal() -> None:
+    (row,) = [row for row in beside(failing(20, 20_000), failing(22, 20_000)).rows if row.statistic == "failed"]
+    assert (row.change, row.no_loss) == (ChangeVerdict.EQUAL, True)
+
+
+def test_a_first_wrong_answer_is_a_loss_however_few_there_are() -> None:
+    compared = beside(failing(0), failing(1, outcome=Outcome.WRONG))
+    rows = {row.statistic: row for row in compared.rows}
+    assert rows["failed"].change is ChangeVerdict.UNDECIDED
+    assert rows["wrong"].change is ChangeVerdict.SLOWER
+    assert exit_code([compared]) == 1
+    back = {row.statistic: row for row in beside(failing(1, outcome=Outcome.WRONG), failing(0)).rows}
+    assert back["wrong"].change is ChangeVerdict.UNDECIDED
+
+
+def test_a_percentile_at_which_operations_failed_has_no_ratio() -> None:
+    rows = {row.statistic: row for row in beside(failing(0), failing(120)).rows}
     assert rows["p95"].new_value == np.inf
-    assert rows["p50"].change is ChangeVerdict.EQUAL
-    back = {row.statistic: row for row in beside(new, base).rows}
-    assert back["p95"].change is ChangeVerdict.FASTER
+    assert rows["p95"].change is ChangeVerdict.UNDECIDED
+    assert "failed operations are a row of their own" in rows["p95"].reason
+    assert rows["p50"].ratio == pytest.approx(1.0)
 
 
 def test_a_partial_cell_cannot_win_but_can_lose() -> None:
-    spoilt = measured(0.5, seed=2)
-    spoilt = msgspec.structs.replace(
-        spoilt, trials=tuple(msgspec.structs.replace(each, problem="closed") for each in spoilt.trials)
-    )
-    rows = beside(measured(), spoilt).rows
-    assert {row.change for row in rows} == {ChangeVerdict.UNDECIDED}
-    assert rows[0].reason == "the cell is partial in the new: closed"
-    assert {row.change for row in beside(spoilt, measured()).rows} == {ChangeVerdict.SLOWER}
+    spoilt = [
+        msgspec.structs.replace(of, trials=tuple(msgspec.structs.replace(each, problem="closed") for each in of.trials))
+        for of in several(0.1, seed=2)
+    ]
+    compared = sets(several(), spoilt)
+    assert {row.change for row in compared.rows} == {ChangeVerdict.UNDECIDED}
+    assert compared.rows[0].reason == "the cell is partial in the new: closed"
+    assert compared.problems[0] == "run 1 of new is no whole run: suite/a [ours] is partial (closed) and 1 more"
+    assert exit_code([compared]) == 4
+    assert {row.change for row in sets(spoilt, several()).rows} == {ChangeVerdict.SLOWER}
 
 
 def test_a_busy_client_decides_nothing_in_favour() -> None:
-    busy = here(trial(samples([MS] * 200), client=0.9))
+    busy = here(*(trial(samples([MS] * 200), client=0.9, block=block) for block in range(5)))
     (row, _) = beside(busy, busy).rows
     assert row.change is ChangeVerdict.UNDECIDED
     assert "the client used 90% of a core" in row.reason
@@ -165,20 +289,22 @@ def test_a_thin_sample_says_so() -> None:
 
 
 def readings(y: list[float], metric: Metric, x: list[float] | None = None) -> Run:
+    """Each reading in a block of its own."""
     points = [Point("m", at, each) for at, each in zip(x or [0.0] * len(y), y, strict=True)]
-    return here(trial(points=points), benchmarks=[facts(metric)])
+    trials = [trial(points=[each], block=block) for block, each in enumerate(points)]
+    return here(*trials, benchmarks=[facts(metric)])
 
 
 def test_levels_and_slopes_are_compared_by_their_readings() -> None:
     level = Metric(name="m", kind="level", unit="B")
-    (row,) = beside(readings([100.0, 101, 99], level), readings([200.0, 201, 199], level)).rows
-    assert (row.statistic, row.change, row.base_value, row.new_value) == ("level", ChangeVerdict.SLOWER, 100.0, 200.0)
-    assert row.ratio == pytest.approx(2.0)
+    (row,) = beside(readings([100.0, 101, 99, 100, 100], level), readings([400.0, 401, 399, 400, 400], level)).rows
+    assert (row.statistic, row.change, row.base_value, row.new_value) == ("level", ChangeVerdict.SLOWER, 100.0, 400.0)
+    assert row.ratio == pytest.approx(4.0)
     slope = Metric(name="m", kind="slope", unit="B/session")
-    x = [0.0, 100, 200, 300]
-    (row,) = beside(readings([5.0, 105, 206, 305], slope, x), readings([5.0, 55, 106, 155], slope, x)).rows
+    x = [0.0, 100, 200, 300, 400]
+    (row,) = beside(readings([5.0, 105, 206, 305, 405], slope, x), readings([5.0, 30, 56, 80, 105], slope, x)).rows
     assert (row.statistic, row.change) == ("slope", ChangeVerdict.FASTER)
-    assert row.ratio == pytest.approx(0.5, rel=0.02)
+    assert row.ratio == pytest.approx(0.25, rel=0.02)
 
 
 def test_more_of_what_must_be_reached_is_better() -> None:
@@ -188,11 +314,83 @@ def test_more_of_what_must_be_reached_is_better() -> None:
     assert (row.change, row.ratio) == (ChangeVerdict.SLOWER, 0.5)
     (row,) = beside(readings([100.0], reached), readings([100.0], reached)).rows
     assert row.change is ChangeVerdict.EQUAL
+    (row,) = beside(readings([100.0], reached), readings([0.0], reached)).rows
+    assert row.change is ChangeVerdict.SLOWER
+
+
+LEFT_OVER = Metric(name="m", kind="level", unit="", exact=True)
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "change", "difference"),
+    [
+        ([0.0], [1000.0], ChangeVerdict.SLOWER, 1000),
+        ([0.0], [1.0], ChangeVerdict.SLOWER, 1),
+        ([1000.0], [0.0], ChangeVerdict.FASTER, -1000),
+        ([0.0], [0.0], ChangeVerdict.EQUAL, 0),
+        ([0.0, 0.0], [0.0, 4.0], ChangeVerdict.UNDECIDED, 2),
+    ],
+)
+def test_a_count_whose_good_value_is_zero_is_compared_by_difference(
+    base: list[float], new: list[float], change: ChangeVerdict, difference: float
+) -> None:
+    sides = [[readings([each], LEFT_OVER) for each in values] for values in (base, new)]
+    (row,) = sets(*sides).rows
+    assert (row.scale, row.change, row.difference) == (Scale.DIFFERENCE, change, difference)
+    assert row.ratio is None
+
+
+def test_counts_above_zero_are_told_where_they_explode() -> None:
+    (row,) = beside(readings([2.0], LEFT_OVER), readings([5.0], LEFT_OVER)).rows
+    assert row.change is ChangeVerdict.UNDECIDED
+    (row,) = beside(readings([3.0], LEFT_OVER), readings([1000.0], LEFT_OVER)).rows
+    assert row.change is ChangeVerdict.SLOWER
+
+
+def test_a_run_that_lost_what_it_planned_is_no_clean_comparison() -> None:
+    planned = (Cell("suite/a", "", "ours"), Cell("suite/b", "", "ours"))
+    lost = msgspec.structs.replace(measured(names=("suite/a",)), planned=planned)
+    compared = beside(measured(), lost)
+    assert compared.problems == ("new is no whole run: suite/b [ours] planned but not measured",)
+    assert exit_code([compared]) == 4
+    cut = msgspec.structs.replace(measured(), interrupted=True)
+    assert exit_code([beside(cut, measured())]) == 4
+
+
+def test_what_is_gone_leaves_it_undecided() -> None:
+    terms = replace(TERMS, noise=0.2, statistics=("p50",))
+    whole, part = several(), several(seed=2, names=("suite/a",))
+    assert exit_code([sets(part, part, terms)]) == 0
+    compared = sets(whole, part, terms)
+    assert (compared.lost, exit_code([compared])) == (1, 3)
+
+
+def test_what_was_not_alike_is_said() -> None:
+    other = measured()
+    other = msgspec.structs.replace(
+        other,
+        options={"quick": False, "design": 2},
+        terminals=(msgspec.structs.replace(OURS, version="2", url="ws://there/"),),
+        benchmarks=(msgspec.structs.replace(other.benchmarks[0], description="another"), *other.benchmarks[1:]),
+    )
+    old, unlike = beside(measured(), other).remarks
+    assert old == (
+        "base is of the suite's old design, in which many cells have a single block; such cells give no verdict"
+    )
+    assert unlike == (
+        "not measured alike: quick was on, is off; ours's version was 1, is 2; ours's URL was none, is ws://there/; "
+        "the description of suite/a changed"
+    )
+    assert beside(other, other).remarks == ()
 
 
 @pytest.mark.parametrize(
     ("y", "kind", "reason"),
-    [([1.0], "level", "n=1, needs 1 more"), ([0.0, 0.0], "level", "too near 0 for a ratio"), ([1.0], "slope", "every")],
+    [
+        ([1.0], "level", "1 block a side; a verdict of change needs 5"),
+        ([0.0, 0.0], "level", "too near 0 for a ratio"),
+        ([1.0], "slope", "every"),
+    ],
 )
 def test_readings_that_say_nothing(y: list[float], kind: str, reason: str) -> None:
     metric = Metric(name="m", kind=kind, unit="B")  # type: ignore[arg-type]

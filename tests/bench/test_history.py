@@ -163,3 +163,12 @@ def test_revision_of_a_checkout(tmp_path: Path) -> None:
     assert len(clean) == 40
     (tmp_path / "file").write_text("2")
     assert revision(tmp_path) == clean + "+"
+
+
+def test_a_patch_of_the_kernel_begins_no_new_line(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    for number, kernel in enumerate(("6.1.0-generic", "6.1.77-generic"), start=1):
+        added(path, day(number, kernel=kernel))
+    with History(path) as history:
+        (track,) = history.tracks("suite/a", statistics=("p50",))
+    assert len(track.entries) == 2

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
+import shutil
 import sys
+from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.leftovers import Leftovers
 from web_terminal_suite.bench.benchmark import BenchmarkContext
+from web_terminal_suite.bench.errors import OptionsError
+from web_terminal_suite.bench.pipeline.bench import check_running, run
+from web_terminal_suite.bench.pipeline.options import BenchOptions
+from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.samples import Outcome
-from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer
-from web_terminal_suite.bench.terminals.processes import LaunchFailed
+from web_terminal_suite.bench.terminals.peer import Peer, RemotePeer, _free_port
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
 from web_terminal_suite.bench.terminals.registry import PEERS, UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.shell_environment import server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.ttyd import Ttyd
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
 from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.bench.workload.streams import prepared, receive, text
@@ -35,8 +45,6 @@ def peer(name: str) -> Peer:
 @EACH
 async def test_the_real_one(name: str) -> None:
     """Started, used as a benchmark uses it, left as it was, ended whole."""
-    import random
-
     leftovers = Leftovers()
     async with peer(name).launch() as running:
         stage = BenchmarkContext(running, "", Markers(random.Random(1)))
@@ -187,3 +195,85 @@ async def test_a_running_one_elsewhere_is_measured_by_url() -> None:
             await connection.attach()
             assert (await connection.run("echo far")).output == b"far\r\n"
             assert running.process is None
+
+
+@asynccontextmanager
+async def terminado_running(shell: str, home: str, prompt: str):
+    """A server that somebody started with a prompt of their own; its URL and process."""
+    environment = {**server_environment(), "PS1": prompt, "HOME": home}
+    port = _free_port()
+    async with started((*PEERS["terminado"]().command(port)[:-1], shell), environment) as process:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    break
+                except ConnectionRefusedError:
+                    await asyncio.sleep(0.02)  # terminado says nothing once it listens
+        writer.close()
+        yield f"http://127.0.0.1:{port}/", process
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "fish"])
+@pytest.mark.parametrize("prompt", ["# ", "% ", "\u276f ", ""], ids=["root", "zsh", "starship", "none"])
+async def test_a_shell_is_proven_whatever_its_prompt(shell: str, prompt: str, tmp_path) -> None:
+    peer("terminado")
+    path = shutil.which(shell)
+    if path is None:
+        pytest.skip(f"{shell} is not installed")
+    async with terminado_running(path, str(tmp_path), prompt) as (url, process):
+        async with RemotePeer(PEERS["terminado"](), url).launch() as running:
+            if shell != "fish":  # benchmarks ask for a POSIX shell
+                async with ready_shell(BenchmarkContext(running, "", Markers(random.Random(1)))) as ready:
+                    assert (await ready.connection.run("echo far")).output == b"far\r\n"
+        await _none_left(process)
+
+
+async def test_a_probe_that_gives_up_leaves_nothing_on_the_server(tmp_path) -> None:
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o755)
+    peer("terminado")
+    async with terminado_running(str(silent), str(tmp_path), "") as (url, process):
+        with pytest.raises(LaunchFailed, match=r"no answer of a shell to \"printf '%s%s' .*\" within 10 s"):
+            async with RemotePeer(PEERS["terminado"](), url).launch():
+                pytest.fail("was taken for a shell")
+        await _none_left(process)
+    command = WebTerminal(("--shell", str(silent))).command
+    async with started(command, {**server_environment(), "WEB_TERMINAL_TOKEN": "t" * 32}) as process:
+        url = next(word for word in (await process.line("#token=", 30)).split() if "#token=" in word)
+        with pytest.raises(LaunchFailed, match="no answer of a shell"):
+            async with RemoteWebTerminal(url, "t" * 32).launch():
+                pytest.fail("was taken for a shell")
+        await _none_left(process)
+
+
+async def _none_left(process) -> None:
+    async with asyncio.timeout(10):
+        while process.shell_pids():
+            await asyncio.sleep(0.01)  # /proc tells of no end
+
+
+async def test_a_server_of_another_protocol_is_told_at_once(tmp_path) -> None:
+    peer("terminado")
+    async with terminado_running("/bin/sh", str(tmp_path), "$ ") as (url, _):
+        with pytest.raises(OptionsError, match=r"^--url: .* answered 404; it may be another's: --url terminado=URL"):
+            await check_running(choose([], [url], "", 1))
+        await check_running(choose([], [f"terminado={url}"], "", 1))
+
+
+def test_nothing_is_measured_where_a_url_does_not_answer() -> None:
+    said = []
+
+    class Said(NoProgress):
+        def begin(self, slot) -> None:
+            said.append(slot)
+
+    with pytest.raises(OptionsError, match=r"^--url: ttyd: 127\.0\.0\.1:1: .*; asked at ws://127\.0\.0\.1:1/ws$"):
+        run(BenchOptions(filters=("execute_echo_simple",), urls=("ttyd=http://127.0.0.1:1/",)), progress=Said())
+    assert said == []
+
+
+def test_plain_stands_for_any_server_of_text_frames() -> None:
+    (first, *_) = choose([], ["plain=http://127.0.0.1:1/terminal"], "", 1)
+    assert (first.name, first.facts().url) == ("plain", "ws://127.0.0.1:1/terminal/")

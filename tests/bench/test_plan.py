@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from web_terminal_suite.bench.analysis.floors import floor_cell
 from web_terminal_suite.bench.plan import QUICK, NothingFits, NothingMatches, Options, make_plan, name, select
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
@@ -17,6 +21,7 @@ from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
 from web_terminal_suite.bench.terminals.terminado import Terminado
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
+ROOT = Path(__file__).parents[2]
 TERMINALS = choose((), "", "", 1)
 
 
@@ -53,14 +58,74 @@ def test_terminals_that_are_compared_are_measured_in_every_block_and_in_a_row():
         assert len([name for name, _ in itertools.groupby(names)]) == len(set(names))
     firsts = {next(s.cell.terminal for s in block if s.cell.parameter == "tty") for block in plan.together}
     assert firsts == {"web-terminal", "terminado"}
-    alone = make_plan(CATALOGUE, (WebTerminal(), *terminals[2:]), ["keystroke_echo"], Options(seed=3))
-    assert [len(block) for block in alone.together] == [3, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5, 10])
+def test_every_cell_has_as_many_blocks_as_the_run_and_one_with_long_operations_has_one(blocks):
+    plan = plan_for(options=Options(seed=3, blocks=blocks, full=True))
+    found = Counter(slot.cell for slot in plan.slots if slot not in plan.proof)
+    for benchmark in plan.benchmarks:
+        for cell in (each for each in found if each.benchmark == benchmark.id):
+            assert found[cell] == (1 if cell.parameter in benchmark.one_block else blocks), cell
+    several = make_plan(
+        CATALOGUE, (WebTerminal(), Terminado(), RawPty()), ["stalled_reader/2s"], Options(blocks=blocks)
+    )
+    assert {cell.terminal for cell in several.cells} == {"web-terminal", "terminado"}
+    assert len(several.slots) == 2 * blocks
+
+
+def test_only_what_takes_seconds_has_one_block():
+    """Whoever adds to this list takes intervals away: say in docs/benchmarks.md what has its place."""
+    names = {name(each, parameter).partition("/")[2] for each in CATALOGUE for parameter in each.one_block}
+    assert names == {
+        "session_memory_footprint/1000", "memory_usage_1000_sessions/1000", "session_cycles/2000",
+        "concurrent_sessions_scale/500", "concurrent_sessions_scale/1000", "concurrent_sessions_scale/2000",
+        "concurrent_sessions_scale/10000", "sustained_throughput_100_sessions_10s",
+        "cleanup_1000_sessions/polite close", "cleanup_1000_sessions/socket loss", "cleanup_1000_sessions/SIGTERM",
+        "stalled_reader/2s", "stalled_reader/60s", "known_delay/echo", "known_delay/command",
+    }  # fmt: skip
+
+
+def test_a_floor_is_measured_as_long_as_its_cells_and_next_to_them():
+    plan = plan_for()
+    measured = {slot.cell: slot for slot in plan.slots if slot.block == 4}
+    facts = {each.id: each.facts for each in plan.benchmarks}
+    compared = 0
+    for cell, slot in measured.items():
+        base = floor_cell(cell, facts[cell.benchmark], set(measured))
+        if base is None:
+            continue
+        compared += 1
+        floor = measured[base]
+        assert floor.measurement_seconds >= slot.measurement_seconds or base.benchmark == cell.benchmark, cell
+        assert floor.operations >= slot.operations, cell
+        for block in plan.together:
+            cells = [each.cell for each in block]
+            groups = [group for group, _ in itertools.groupby((each.benchmark, each.parameter) for each in cells)]
+            begin, end = sorted(groups.index((each.benchmark, each.parameter)) for each in (cell, base))
+            # Between the two is nothing but what has the same floor.
+            for other in groups[begin:end]:
+                of = Cell(*other, cell.terminal)
+                assert base in (floor_cell(of, facts[other[0]], set(measured)), of) or other == (
+                    base.benchmark, base.parameter
+                ), (cell, other)  # fmt: skip
+    assert compared > 20
+
+
+def test_the_design_is_kept_in_the_options():
+    assert (Options().design, QUICK.design) == (2, 2)
+
+
+def test_a_run_of_few_blocks_says_what_it_cannot_say():
+    assert Options().shortage == Options(blocks=10).shortage == ""
+    assert QUICK.shortage.startswith("2 blocks, an interval needs 5: ")
+    assert Options(blocks=1).shortage.startswith("1 block, ")
 
 
 def test_enough_operations_for_every_target():
     for slot in plan_for(options=replace(QUICK, seed=1)).slots:
         least = slot.benchmark.operations_needed(slot.cell.parameter)
-        blocks = slot.benchmark.blocks or QUICK.blocks
+        blocks = 1 if slot.cell.parameter in slot.benchmark.one_block else QUICK.blocks
         assert slot.least * blocks >= least
         assert slot.operations >= slot.least
 
@@ -115,15 +180,54 @@ def test_components_need_no_proof():
 def test_what_is_alone_comes_by_itself():
     plan = plan_for("memory_footprint")
     assert not any(plan.together)
-    assert [len(block) for block in plan.alone] == [1, 1, 0, 0, 0]
+    assert [len(block) for block in plan.alone] == [2, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("filters", "count"),
-    [(("session_lookup/",), 2), (("session_lookup/1$",), 1), (("^floors/bare",), 2), (("by_shell/(sh|bash)",), 2)],
+    [(("session_lookup/",), 2), (("session_lookup/1$",), 1), (("^floors/loop",), 2), (("by_shell/(sh|bash)",), 2)],
 )
 def test_filters_are_criterions(filters, count):
     assert len(select(CATALOGUE, filters)) == count
+
+
+def selected(*filters):
+    return [name(*each) for each in select(CATALOGUE, filters)]
+
+
+@pytest.mark.parametrize(
+    ("filters", "same_as"),
+    [
+        (("session_creation", "create_session_basic"), ("create_session_basic",)),
+        (("create_session_basic", "session_creation/"), ("create_session_basic",)),
+        (("session_creation", "lookup", "basic"), ("session_creation.*(lookup|basic)",)),
+        (("interactive", "echo"), ("^interactive/.*echo",)),
+        (("session_creation", "interactive", "keystroke"), ("session_creation/|interactive/keystroke",)),
+    ],
+)
+def test_the_name_of_a_suite_is_narrowed_by_the_filters_that_match_in_it(filters, same_as):
+    assert selected(*filters) == selected(*same_as) != []
+
+
+@pytest.mark.parametrize(
+    ("filters", "same_as"),
+    [
+        (("session_creation", "interactive"), ("session_creation/|interactive/",)),
+        (("interactive", "execute_echo_simple"), ("interactive/|execute_echo_simple",)),
+        (("keystroke_echo", "time_to_prompt/warm", "paste"), ("keystroke_echo|time_to_prompt/warm|paste",)),
+        # A pattern is no suite's name.
+        (("^session_creation/", "create_session_basic"), ("session_creation/",)),
+    ],
+)
+def test_of_other_filters_any_may_match(filters, same_as):
+    assert selected(*filters) == selected(*same_as) != []
+
+
+def test_the_filters_of_the_comparison_select_each_of_theirs():
+    (line,) = re.findall(r"^COMPARED := (.*?[^\\])\n", (ROOT / "Makefile").read_text(), re.DOTALL | re.MULTILINE)
+    filters = line.replace("\\\n", " ").split()
+    assert len(filters) > 5
+    assert set(selected(*filters)) == {each for text in filters for each in selected(text)}
 
 
 def test_a_filter_that_is_no_regular_expression_is_plain_text():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tests.bench.records import MS, facts, run, samples, trial
+from tests.bench.records import MS, blocks, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
 from web_terminal_suite.bench.analysis import Verdict, analyse
 from web_terminal_suite.bench.analysis.estimates import latencies
@@ -23,7 +23,8 @@ from web_terminal_suite.bench.report.html.history import histories
 from web_terminal_suite.bench.report.html.overview import report_page
 from web_terminal_suite.bench.report.html.schema.charts import WARM_UP
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
-from web_terminal_suite.bench.stats import quantiles, regression
+from web_terminal_suite.bench.stats import quantiles
+from web_terminal_suite.bench.stats.block_intervals import percentile_interval
 
 FRAME = (
     f"<head>{document.TITLE_PLACE}</head><section{document.OVERVIEW_PLACE}/section>"
@@ -130,21 +131,30 @@ def test_blocks_stand_in_the_order_in_which_they_ran():
     assert [(block.x, block.block, block.seconds) for block in found.blocks] == [(1, 1, 0.0), (5, 2, 10.0)]
 
 
-def test_a_line_has_the_bounds_of_its_mean():
+def test_a_line_has_the_bounds_of_its_blocks():
     rng = np.random.default_rng(4)
-    x = np.array([0, 100, 300, 1000] * 3, dtype=float)
-    y = 5e7 + 9e3 * x + rng.normal(0, 1e5, x.size)
-    readings = [Point("m", a, b) for a, b in zip(x, y, strict=True)]
-    found = curves.fit("ours", "subject", readings, 0.95, sloped=True, words="")
-    line = scipy.stats.linregress(x, y)
-    residual = y - (line.intercept + line.slope * x)
-    error = np.sqrt((residual**2).sum() / (x.size - 2))
+    x = np.array([0, 100, 300, 1000], dtype=float)
+    ys = [5e7 + 9e3 * x + rng.normal(0, 1e5, x.size) for _ in range(5)]
+    blocks = [[Point("m", a, b) for a, b in zip(x, y, strict=True)] for y in ys]
+    found = curves.fit("ours", "subject", blocks, 0.95, sloped=True, words="")
+    lines = [scipy.stats.linregress(x, y) for y in ys]
     for at, value, low, high in zip(found.line_x, found.line_y, found.line_lower, found.line_upper, strict=True):
-        spread = error * np.sqrt(1 / x.size + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
-        half = scipy.stats.t.ppf(0.975, x.size - 2) * spread
-        assert value == pytest.approx(line.intercept + line.slope * at, rel=1e-4)
-        assert (high - low) / 2 == pytest.approx(half, rel=0.05)
-    assert regression.fit(x, y, 0.95).slope == pytest.approx(line.slope)
+        each = [line.intercept + line.slope * at for line in lines]
+        assert value == pytest.approx(np.mean(each), rel=1e-4)
+        assert (high - low) / 2 == pytest.approx(scipy.stats.t.ppf(0.975, 4) * scipy.stats.sem(each), rel=0.05)
+    few = curves.fit("ours", "subject", blocks[:4], 0.95, sloped=True, words="")
+    assert few.line_lower == few.line_y == few.line_upper
+
+
+def test_the_band_of_a_percentile_curve_is_the_interval_of_each_percentile():
+    values = np.random.default_rng(1).integers(1, 10**9, 500).tolist()
+    found = latencies(blocks(samples(values)), "")
+    curve = curves.percentiles(found, 0.95)
+    place = min(range(len(curve.nines)), key=lambda at: abs(curve.nines[at] - 1))
+    interval = percentile_interval(list(found.blocks().values()), 1 - 10 ** -curve.nines[place], 0.95)
+    assert (curve.lower[place], curve.upper[place]) == pytest.approx((interval.lower, interval.upper), rel=1e-2)
+    one = curves.percentiles(latencies([trial(samples(values))], ""), 0.95)
+    assert set(one.lower) == set(one.upper) == {None}
 
 
 def test_an_axis_is_logarithmic_where_a_tail_is_long():
@@ -275,10 +285,10 @@ def test_history_is_shown_for_its_own_row_and_machine():
 
 def test_a_slope_and_a_level_have_their_readings(whole):
     slope, level = benchmark(whole, MEMORY).panels
-    assert len(slope.fits[0].x) == 12
+    assert len(slope.fits[0].x) == 20
     assert slope.fits[0].line_x
     assert "R²" in slope.fits[0].words
-    assert level.fits[0].x == [0, 0, 0]
+    assert level.fits[0].x == [0, 0, 0, 0, 0]
     assert level.fits[0].line_x == []
 
 

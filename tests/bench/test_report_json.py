@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.bench.records import FLOOR, MS, OURS, PEER, facts, run, samples, trial
+from tests.bench.records import FLOOR, MS, OURS, PEER, blocks, facts, run, samples, trial
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.report.export import json as report_json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def of_latencies(latencies: list[int], **more: Any) -> Run:
-    return run(trial(samples(latencies), **more), benchmarks=[facts(elements={"": 4}, element_unit="msg")])
+    return run(*blocks(samples(latencies), **more), benchmarks=[facts(elements={"": 4}, element_unit="msg")])
 
 
 def strict(data: bytes) -> Any:
@@ -71,7 +71,7 @@ def test_the_record_in_the_file_gives_the_same_results(tmp_path: Path) -> None:
 
 def test_infinity_becomes_null() -> None:
     failed = [*samples([MS] * 90), *samples([1] * 10, outcome=Outcome.TIMEOUT)]
-    of = run(trial(failed))
+    of = run(*blocks(failed))
     (row,) = strict(record.document(of, report_json.results(analyse(of))))["results"]
     assert row["p95"] is None
     # Between the 90th operation, which came in time, and one that never came.
@@ -85,8 +85,8 @@ def test_infinity_becomes_null() -> None:
 def test_a_floor_is_an_object_with_its_own_verdict() -> None:
     metric = Metric(name="latency", floor_targets={"*": Target(statistic="ratio_p95", limit=3.0, goal=1.5)})
     of = run(
-        trial(samples([2 * MS] * 100)),
-        trial(samples([MS] * 100), terminal="floor"),
+        *blocks(samples([2 * MS] * 100)),
+        *blocks(samples([MS] * 100), terminal="floor"),
         benchmarks=[facts(metric, floor="floor")],
     )
     mine, floor = report_json.results(analyse(of))
@@ -104,7 +104,11 @@ def test_a_floor_is_an_object_with_its_own_verdict() -> None:
 def test_a_slope_and_what_does_not_apply() -> None:
     metric = Metric(name="memory", kind="slope", unit="B", targets={"*": Target(statistic="slope", limit=1e5)})
     points = [Point("memory", x, 9_000.0 * x + (-1) ** i) for i, x in enumerate((0, 100, 300, 1000))]
-    of = run(trial(points=points), benchmarks=[facts(metric, needs=("create API",))], terminals=[OURS, PEER, FLOOR])
+    several = [
+        trial(points=[Point("memory", point.x, point.y + number * point.x) for point in points], block=number)
+        for number in range(-2, 3)
+    ]
+    of = run(*several, benchmarks=[facts(metric, needs=("create API",))], terminals=[OURS, PEER, FLOOR])
     ours, peer = strict(record.document(of, report_json.results(analyse(of))))["results"]
     assert ours["slope"] == pytest.approx(9_000, rel=1e-3)
     assert ours["slope_interval"][0] < ours["slope"] < ours["slope_interval"][1]

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from tests.bench.records import FLOOR, KNOWN, MS, OURS, facts, run, samples, trial
+from tests.bench.records import FLOOR, KNOWN, MS, OURS, blocks, facts, run, samples, trial
 from tests.bench.reported import HOSTILE, reported
 from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.report.export import json as report_json
@@ -58,7 +58,7 @@ def test_a_missed_target_says_by_how_much():
 
 def test_an_undecided_target_says_how_many_operations_would_do():
     # The interval reaches from 50 to 150 ms; half of its reach towards the limit would do: four times as many.
-    (finding,) = found(run(trial(samples([50 * MS] * 93 + [150 * MS] * 7))), Topic.UNDECIDED)
+    (finding,) = found(run(*blocks(samples([50 * MS] * 93 + [150 * MS] * 7))), Topic.UNDECIDED)
     assert finding.figure == "400"
     assert "--sample-size" in finding.follows
 
@@ -101,8 +101,8 @@ def test_no_stage_is_named_where_operations_failed():
 def over(floor_ms, ours_ms):
     jitter = [1 + (i % 7) / 100 for i in range(200)]
     trials = [
-        trial(samples([int(ours_ms * MS * each) for each in jitter])),
-        trial(samples([int(floor_ms * MS * each) for each in jitter]), terminal="floor"),
+        *blocks(samples([int(ours_ms * MS * each) for each in jitter])),
+        *blocks(samples([int(floor_ms * MS * each) for each in jitter]), terminal="floor"),
     ]
     return run(*trials, benchmarks=[latency(100, 1, floor="floor")])
 
@@ -188,8 +188,8 @@ def test_floors_and_known_terminals_get_no_advice():
 
 
 def test_the_document_has_all_its_parts_and_tables_of_one_width():
-    of, base = reported(), reported(seed=8, slower=2.0)
-    text = report.render(of, analyse(of), "0", (base, analyse(base)))
+    of, (base, *earlier) = reported(), [reported(seed=seed, slower=20.0) for seed in range(8, 13)]
+    text = report.render(of, analyse(of), "0", (base, analyse(base)), earlier)
     heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert heads == [
         "Targets", "Since the baseline", "Measurements", "Bottlenecks", "Recommendations",

@@ -85,7 +85,7 @@ def test_a_line_leads_to_the_panel_that_shows_it(run, analysis, compared, page):
 
 def test_failures_and_a_busy_client_stand_where_they_were(page):
     slow, busy = (at(page, PASTE, "p50").figures[place] for place in (2, 3))
-    assert slow.failed == "32 of 272 failed: no marker"
+    assert slow.failed == "40 of 340 failed: no marker"
     assert busy.failed == ""
     assert busy.client == "93 %"
     assert slow.client == ""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tests.bench.records import FLOOR, MS, OURS, P95_100_MS, PEER, SUITE, facts, run, samples, trial
+from tests.bench.records import FLOOR, MS, OURS, P95_100_MS, PEER, SUITE, blocks, facts, run, samples, trial
 from web_terminal_suite.bench.analysis import Analysis, analyse, analyse_cell
 from web_terminal_suite.bench.report.common import rows, units
 from web_terminal_suite.bench.report.common.summary import summary
@@ -91,11 +91,11 @@ def mixed() -> Run:
     )
     failed = [*samples([MS] * 99), *samples([1], outcome=Outcome.TIMEOUT)]
     return run(
-        trial(samples([50 * MS] * 5, phase=Phase.WARMUP) + samples([2 * MS] * 100)),
-        trial(samples([MS] * 100), terminal="floor"),
-        trial(failed, terminal="peer"),
+        *blocks(samples([50 * MS] * 5, phase=Phase.WARMUP) + samples([2 * MS] * 100)),
+        *blocks(samples([MS] * 100), terminal="floor"),
+        *blocks(failed, terminal="peer"),
         trial(samples([MS] * 20), benchmark="other/thin", parameter="10", problem="2 processes were left"),
-        trial(samples([200 * MS] * 100), benchmark="other/thin", parameter="500"),
+        *blocks(samples([200 * MS] * 100), benchmark="other/thin", parameter="500"),
         benchmarks=[
             facts(judged, floor="floor", elements={"": 10}, element_unit="msg"),
             facts(id="other/thin", parameters=("10", "500"), needs=("create API",)),
@@ -167,6 +167,20 @@ def test_a_narrow_terminal_loses_columns_but_no_verdict(width: int) -> None:
             assert len(each) <= width
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_no_line_of_a_narrow_report_is_broken_by_the_terminal(width: int) -> None:
+    of = run(*(trial(samples([MS] * 100), parameter=parameter) for parameter in ("1", "10,000")), terminals=[OURS])
+    lines = printed(analyse(of), width)
+    assert all(len(each) <= width for each in lines), lines
+    assert sum(each.endswith("  pass") for each in lines) == 2
+    # One terminal needs no column: the title has it.
+    assert ("ours" in lines[0]) == all("ours" not in each for each in lines[1:])
+
+
+def test_a_level_is_never_rounded_to_all() -> None:
+    assert [units.level(each) for each in (0.95, 0.999, 0.9999)] == ["95 %", "99.9 %", "99.99 %"]
+
+
 def test_targets_of_a_terminal_have_colour() -> None:
     out = io.StringIO()
     console = Console(file=out, width=200, force_terminal=True, color_system="standard")
@@ -189,7 +203,7 @@ def test_detail_reads_like_criterion() -> None:
         "p99.9 n=100, needs 3,588 more",
         "thrpt:        [5,000 msg/s 5,000 msg/s 5,000 msg/s]",
         "floor:  p95   [2.00x 2.00x 2.00x]",
-        "100 operations in 1 trial, 5 more to warm up, client 10 % of a core, server 30 %",
+        "100 operations in 5 trials, 5 more to warm up, client 10 % of a core, server 30 %",
         "target: p95 < 100 ms: pass",
         "target: ratio_p95 < 1.5x: fail",
     ]

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import signal
+from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -109,6 +111,29 @@ async def test_three_failures_in_a_row_end_a_trial():
     trial = (await run([benchmark(operate)], [RawPty()]))[0]
     assert len(trial.samples) == 3
     assert "3 failures in a row: no anything within 1 s" in trial.problem
+
+
+async def test_a_cell_whose_time_is_over_gets_no_further_block_and_neither_does_what_it_is_compared_with():
+    async def operate(context):
+        if context.running.terminal.name == "slow":
+            await asyncio.sleep(1)
+        return sample(now_ns(), now_ns())
+
+    class Slow(NullServer):
+        name = "slow"
+
+    told = []
+
+    class Telling(NoProgress):
+        def again(self, trials):
+            told.append(trials)
+
+    trials = []
+    options = replace(OPTIONS, blocks=4, cell_seconds=0.9)
+    plan = make_plan([benchmark(operate, NULL, one_shot=True)], [NullServer(), Slow()], (), options)
+    await carry_out(plan, trials.append, Telling(), residue_seconds=0.5)
+    assert Counter(trial.cell.terminal for trial in trials) == {"null-server": 1, "slow": 1}
+    assert told == [-2, -2, -2]
 
 
 async def test_a_process_left_behind_voids_the_trial():

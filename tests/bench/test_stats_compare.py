@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web_terminal_suite.bench.stats import multiple_comparisons, permutations, ratios
+from web_terminal_suite.bench.stats.blocks import TooFewBlocks
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 from web_terminal_suite.bench.stats.proportion_intervals import clopper_pearson
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict, Ratio
@@ -40,13 +41,27 @@ def test_the_ratio_of_known_scales_is_found(q: float | None, paired: bool) -> No
     assert (answer.paired, answer.units) == (paired, "trials")
 
 
-def test_unpaired_value_is_the_quotient_of_what_reports_show() -> None:
+def test_unpaired_interval_is_welchs_on_the_logarithms() -> None:
+    from scipy.stats import ttest_ind
+
     rng = np.random.default_rng(4)
-    base, new = trials(rng, 3, 80), trials(rng, 3, 90)
-    expected = np.quantile(np.concatenate(new), 0.95, method="inverted_cdf") / np.quantile(
-        np.concatenate(base), 0.95, method="inverted_cdf"
-    )
-    assert found(base, new, 0.95).value == pytest.approx(expected)
+    base, new = trials(rng, 5, 80, between=0.1), trials(rng, 6, 90, between=0.3)
+    logs = [np.log([np.quantile(each, 0.95, method="inverted_cdf") for each in side]) for side in (base, new)]
+    answer, expected = found(base, new, 0.95), ttest_ind(logs[1], logs[0], equal_var=False)
+    ends = expected.confidence_interval(0.95)
+    assert answer.log == pytest.approx(logs[1].mean() - logs[0].mean())
+    assert (answer.interval.lower, answer.interval.upper) == pytest.approx((math.exp(ends.low), math.exp(ends.high)))
+    assert (answer.error, answer.freedom) == pytest.approx((answer.log / expected.statistic, expected.df))
+
+
+def test_few_blocks_have_no_interval() -> None:
+    rng = np.random.default_rng(8)
+    for paired, one, two in ((False, 5, 4), (False, 1, 5), (True, 4, 4)):
+        answer = ratios.ratio(trials(rng, one, 100), trials(rng, two, 100), 0.5, 0.95, paired=paired, resamples=100,
+                              rng=rng)  # fmt: skip
+        assert isinstance(answer, TooFewBlocks)
+        assert answer.have == min(one, two)
+    assert str(TooFewBlocks(4)) == "4 blocks, an interval needs 5"
 
 
 def test_paired_interval_is_students_on_the_logarithms_where_trials_vary() -> None:
@@ -84,29 +99,23 @@ def test_a_thin_sample_is_refused() -> None:
     assert answer == InsufficientData(30, 72)
 
 
-def test_one_trial_counts_operations() -> None:
-    rng = np.random.default_rng(8)
-    answer = found(trials(rng, 1, 300), trials(rng, 1, 300, 2.0), 0.5)
-    assert answer.units == "operations"
-    assert answer.interval.lower < 2.0 < answer.interval.upper
-
-
 def test_failures_are_longer_than_anything() -> None:
-    fine, broken = np.full(200, 5.0), np.array([5.0] * 100 + [math.inf] * 100)
-    worse, better = found([fine], [broken], 0.95), found([broken], [fine], 0.95)
+    fine, broken = [np.full(40, 5.0)] * 5, [np.array([5.0] * 20 + [math.inf] * 20)] * 5
+    worse, better = found(fine, broken, 0.95), found(broken, fine, 0.95)
     assert (worse.value, worse.interval.lower, worse.units) == (math.inf, math.inf, "ranks")
     assert (better.value, better.interval.upper) == (0.0, 0.0)
-    both = found([broken], [broken], 0.95)
+    assert math.isnan(worse.error)
+    both = found(broken, broken, 0.95)
     assert math.isnan(both.value)
     assert (both.interval.lower, both.interval.upper) == (0.0, math.inf)
-    few = np.array([5.0] * 199 + [math.inf])
-    assert found([fine], [few], 0.5).value == 1.0
-    assert found([fine], [broken], None).value == math.inf
+    few = [*fine[:4], np.array([5.0] * 39 + [math.inf])]
+    assert found(fine, few, 0.5).value == 1.0
+    assert found(fine, broken, None).value == math.inf
 
 
 def test_no_time_has_no_ratio() -> None:
     with pytest.raises(ValueError, match="a statistic of 0 has no ratio"):
-        found([np.zeros(100)], [np.ones(100)], 0.5)
+        found([np.zeros(100)] * 5, [np.ones(100)] * 5, 0.5)
     with pytest.raises(ValueError, match="nothing negative"):
         found([np.full(100, -1.0)], [np.ones(100)], 0.5)
     with pytest.raises(ValueError, match="2 trials and 1 are not pairs"):
@@ -115,12 +124,13 @@ def test_no_time_has_no_ratio() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     rng = np.random.default_rng(9)
-    base, new = trials(rng, 3, 100), trials(rng, 3, 100)
+    # Blocks of fifteen have no p95 of their own and are resampled.
+    base, new = trials(rng, 6, 15), trials(rng, 6, 15)
     assert found(base, new, 0.95, seed=5) == found(base, new, 0.95, seed=5)
 
 
 @pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize(("k", "between"), [(3, 0.0), (3, 0.2), (6, 0.2)])
+@pytest.mark.parametrize(("k", "between"), [(5, 0.0), (5, 0.2), (8, 0.2)])
 def test_false_alarms_stay_under_the_level(paired: bool, k: int, between: float) -> None:
     rng = np.random.default_rng(10)
     repeats, alarms = 120, 0
@@ -143,7 +153,7 @@ def test_figures_are_compared_by_welch() -> None:
     expected = ttest_ind_from_stats(100, math.sqrt(10), 10, 103, math.sqrt(10), 10, equal_var=False).pvalue
     assert p == pytest.approx(expected, rel=0.1)
     assert ratios.ratio_of_figures((5.0, 0.0, 1), (5.0, 0.0, 1), 0.95) == (
-        Ratio(1.0, Interval(1.0, 1.0, 0.95), False, "readings"), 1.0)  # fmt: skip
+        Ratio(1.0, Interval(1.0, 1.0, 0.95), False, "readings", 0.0, math.inf), 1.0)  # fmt: skip
     assert ratios.ratio_of_figures((5.0, 0.0, 1), (4.0, 0.0, 1), 0.95)[1] == 0.0
     with pytest.raises(ValueError, match="too near 0 for a ratio"):
         ratios.ratio_of_figures((1.0, 1.0, 9), (3.0, 1.0, 9), 0.95)

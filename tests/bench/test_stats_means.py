@@ -1,4 +1,4 @@
-"""Means, lines and fences, against scipy, their definitions and simulation."""
+"""Lines and fences, against scipy, their definitions and simulation."""
 
 from __future__ import annotations
 
@@ -13,109 +13,6 @@ from web_terminal_suite.bench.stats import means, outliers, regression
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 
 FINITE = st.floats(-1e6, 1e6)
-
-
-def test_student_interval_is_scipys() -> None:
-    from scipy.stats import sem, t
-
-    values = [4.1, 3.9, 4.4, 4.0]
-    lower, upper = t.interval(0.95, 3, loc=np.mean(values), scale=sem(values))
-    answer = means.student_interval(values, 0.95)
-    assert isinstance(answer, Interval)
-    assert (answer.lower, answer.upper) == pytest.approx((lower, upper))
-
-
-def test_one_reading_has_no_interval() -> None:
-    assert means.student_interval([1.0], 0.95) == InsufficientData(1, 2)
-
-
-def test_bootstrap_of_one_trial_is_close_to_student() -> None:
-    from scipy.stats import sem, t
-
-    values = np.random.default_rng(5).normal(10, 2, 30)
-    answer = means.bootstrap_interval([values], 0.95, 5_000, np.random.default_rng(6))
-    assert isinstance(answer, Interval)
-    expected = t.interval(0.95, 29, loc=values.mean(), scale=sem(values))
-    assert (answer.lower, answer.upper) == pytest.approx(expected, abs=0.1 * (expected[1] - expected[0]))
-
-
-def test_bootstrap_is_reproducible() -> None:
-    trials = [np.arange(10), np.arange(5, 20)]
-    one, two = (means.bootstrap_interval(trials, 0.9, 300, np.random.default_rng(1)) for _ in range(2))
-    assert one == two
-
-
-def test_what_differs_between_trials_widens_the_interval() -> None:
-    rng = np.random.default_rng(2)
-    noise = rng.normal(0, 1, (6, 50))
-    apart = noise + np.arange(6)[:, None] * 3
-    together = means.bootstrap_interval(list(noise), 0.95, 1_000, rng)
-    spread = means.bootstrap_interval(list(apart), 0.95, 1_000, rng)
-    assert isinstance(together, Interval)
-    assert isinstance(spread, Interval)
-    assert spread.upper - spread.lower > 4 * (together.upper - together.lower)
-    # One trial of the same values would know nothing of the blocks.
-    flat = means.bootstrap_interval([apart.ravel()], 0.95, 1_000, rng)
-    assert isinstance(flat, Interval)
-    assert spread.upper - spread.lower > 1.5 * (flat.upper - flat.lower)
-
-
-@pytest.mark.parametrize(("trials", "shift"), [(1, 0.0), (6, 0.0), (6, 0.5)])
-def test_bootstrap_coverage(trials: int, shift: float) -> None:
-    rng = np.random.default_rng(11)
-    repeats, hits, truth = 400, 0, math.exp(0.125)
-    for _ in range(repeats):
-        sample = [rng.lognormal(0, 0.5, 40) + rng.normal(0, shift) for _ in range(trials)]
-        answer = means.bootstrap_interval(sample, 0.95, 300, rng)
-        assert isinstance(answer, Interval)
-        hits += answer.lower <= truth <= answer.upper
-    # 95 % less the bias of a bootstrap of skewed values, less three standard errors (3.3 %).
-    assert hits / repeats >= 0.90
-
-
-def test_few_values_are_not_resampled() -> None:
-    rng = np.random.default_rng(0)
-    assert means.bootstrap_interval([[1, 2], [], [3]], 0.95, 100, rng) == InsufficientData(3, 5)
-    assert means.bootstrap_interval([], 0.95, 100, rng) == InsufficientData(0, 5)
-
-
-@given(st.lists(FINITE, min_size=5, max_size=40), st.integers(0, 2**32))
-def test_bootstrap_stays_within_the_values(values: list[float], seed: int) -> None:
-    answer = means.bootstrap_interval([values], 0.95, 50, np.random.default_rng(seed))
-    assert isinstance(answer, Interval)
-    slack = 1e-6
-    assert min(values) - slack <= answer.lower <= answer.upper <= max(values) + slack
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_the_sum_of_many_values_is_distributed_as_if_it_were_added_up(sign: int) -> None:
-    # As skewed as latencies with a stall in them.
-    values = sign * np.concatenate([np.random.default_rng(3).lognormal(0, 1, 6_000), [500.0, 800.0]])
-    assert values.size >= means.FEWEST_TO_DRAW
-    drawn = means._resampled_sums(values, 20_000, np.random.default_rng(4))
-    rng = np.random.default_rng(5)
-    added = np.array([values[rng.integers(values.size, size=values.size)].sum() for _ in range(5_000)])
-    spread = added.std()
-    for q in (0.025, 0.25, 0.5, 0.75, 0.975):
-        # The quantile itself is known to some 0.03 of the spread with so many resamples.
-        assert np.quantile(drawn, q) == pytest.approx(np.quantile(added, q), abs=0.12 * spread)
-    assert drawn.std() == pytest.approx(spread, rel=0.05)
-
-
-def test_the_sum_of_many_equal_values_does_not_vary() -> None:
-    assert set(means._resampled_sums(np.full(6_000, 7.0), 50, np.random.default_rng(0))) == {42_000.0}
-
-
-def test_many_values_are_summed_in_pieces() -> None:
-    from scipy.stats import sem
-
-    values = np.random.default_rng(8).normal(10, 2, 3_000)
-    resamples = 1_000
-    assert values.size * resamples > 2 * means.CHUNK
-    answer = means.bootstrap_interval([values], 0.95, resamples, np.random.default_rng(0))
-    assert isinstance(answer, Interval)
-    assert (answer.upper - answer.lower) / 2 == pytest.approx(1.96 * sem(values), rel=0.15)
-    assert (answer.upper + answer.lower) / 2 == pytest.approx(values.mean(), abs=0.3 * sem(values))
 
 
 def test_line_is_scipys() -> None:

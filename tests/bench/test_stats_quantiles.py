@@ -119,22 +119,6 @@ def test_coverage(q: float) -> None:
     assert hits / repeats >= 0.95 - 0.027
 
 
-def test_resampled_has_the_distribution_of_real_resamples() -> None:
-    from scipy.stats import ks_2samp
-
-    rng = np.random.default_rng(3)
-    series = Series(rng.lognormal(size=101))
-    drawn = series.values[rng.integers(101, size=(4_000, 101))]
-    naive = np.quantile(drawn, 0.95, axis=1, method="inverted_cdf")
-    assert ks_2samp(quantiles.resampled(series, 0.95, 4_000, rng), naive).pvalue > 0.001
-
-
-def test_resampled_is_reproducible() -> None:
-    series = Series(np.arange(100))
-    one, two = (quantiles.resampled(series, 0.5, 50, np.random.default_rng(1)) for _ in range(2))
-    assert one.tolist() == two.tolist()
-
-
 @pytest.mark.parametrize("wrong", [0.0, 1.0, 95.0, -0.1])
 def test_what_is_no_probability_is_refused(wrong: float) -> None:
     with pytest.raises(ValueError, match="not between 0 and 1"):

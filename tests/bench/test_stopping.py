@@ -24,8 +24,9 @@ from web_terminal_suite.bench.stats.stopping import (
 
 
 def at(values: object, aim: Aim, look: int = 1, elapsed: float = 0.0) -> StopDecision:
+    blocks = [np.asarray(values)[number::5] for number in range(5)]
     return decide(
-        Series(values), aim, look, elapsed_seconds=elapsed, budget_seconds=1.0, level=0.95  # type: ignore[arg-type]
+        blocks, aim, look, elapsed_seconds=elapsed, budget_seconds=1.0, level=0.95
     ).stop  # fmt: skip
 
 
@@ -44,9 +45,16 @@ def test_a_narrow_interval_stops() -> None:
 
 
 def test_time_stops_whatever_is_known() -> None:
-    decision = decide(Series([1.0] * 5), Aim(0.95), 1, elapsed_seconds=1.0, budget_seconds=1.0, level=0.95)
+    decision = decide([[1.0]] * 5, Aim(0.95), 1, elapsed_seconds=1.0, budget_seconds=1.0, level=0.95)
     assert (decision.stop, decision.interval) == (StopDecision.TIME, None)
     assert at([1.0, 2.0], Aim(0.95), elapsed=0.5) is StopDecision.GO_ON
+
+
+def test_few_blocks_never_stop_before_the_time_is_up() -> None:
+    values = np.random.default_rng(2).normal(100, 1, 500)
+    decision = decide([values[number::4] for number in range(4)], Aim(0.5, relative_width=0.5), 1,
+                      elapsed_seconds=0.5, budget_seconds=1.0, level=0.95)  # fmt: skip
+    assert (decision.stop, decision.interval) == (StopDecision.GO_ON, None)
 
 
 def test_failures_are_never_narrow() -> None:

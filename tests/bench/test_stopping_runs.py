@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.bench.records import MS, P95_100_MS, facts, samples, trial
+from tests.bench.records import MS, P95_100_MS, blocks, facts, samples, trial
 from web_terminal_suite.bench.analysis.sufficiency import SAVES_NS, SHORT, Interim, Sufficiency
 from web_terminal_suite.bench.benchmark import Benchmark, sample
 from web_terminal_suite.bench.clock import now_ns
@@ -40,17 +40,18 @@ def test_a_look_is_due_at_checkpoints_only() -> None:
 
 
 def test_a_clear_target_is_enough_and_a_near_one_is_not() -> None:
-    assert Sufficiency(0.001, 0.95).is_enough(facts(), [noisy(60), noisy(60, 1)])
+    assert Sufficiency(0.001, 0.95).is_enough(facts(), [noisy(30, block) for block in range(5)])
+    assert not Sufficiency(0.001, 0.95).is_enough(facts(), [noisy(60), noisy(60, 1)])
     near = Metric(name="latency", targets={"*": P95_100_MS})
-    slow = [trial(samples((np.random.default_rng(2).lognormal(0, 1, 200) * 20 * MS).astype(int).tolist()))]
+    slow = blocks(samples((np.random.default_rng(2).lognormal(0, 1, 200) * 20 * MS).astype(int).tolist()))
     assert not Sufficiency(0.001, 0.95).is_enough(facts(near), slow)
 
 
 def test_a_narrow_interval_is_enough() -> None:
-    steady = trial(samples((np.random.default_rng(3).normal(5, 0.01, 200) * MS).astype(int).tolist()))
+    steady = blocks(samples((np.random.default_rng(3).normal(5, 0.01, 200) * MS).astype(int).tolist()))
     plain = facts(Metric(name="latency"))
-    assert Sufficiency(0.1, 0.95).is_enough(plain, [steady])
-    assert not Sufficiency(0.0001, 0.95).is_enough(plain, [steady])
+    assert Sufficiency(0.1, 0.95).is_enough(plain, steady)
+    assert not Sufficiency(0.0001, 0.95).is_enough(plain, steady)
 
 
 def test_what_has_no_latency_needs_no_look() -> None:
@@ -66,16 +67,16 @@ def percentile(of: float, limit_ms: float, goal_ms: float | None = None, mark: s
 
 def test_between_blocks_a_cell_gets_less_when_every_target_is_clear_and_more_when_one_is_not() -> None:
     share = Interim().share
-    blocks = [noisy(100), noisy(100, 1)]  # p95 about 5 ms
-    assert share(facts(percentile(0.95, 100)), blocks) == SHORT
-    assert share(facts(percentile(0.95, 0.5)), blocks) == SHORT
-    assert share(facts(percentile(0.95, 100, 5)), blocks) == math.inf
-    assert share(facts(percentile(0.95, 5)), blocks) == math.inf
-    assert share(facts(percentile(0.95, 100)), blocks[:1]) == 1  # too little is known
-    assert share(facts(percentile(0.5, 100)), blocks[:1]) == SHORT
+    found = [noisy(100), noisy(100, 1)]  # p95 about 5 ms
+    assert share(facts(percentile(0.95, 100)), found) == SHORT
+    assert share(facts(percentile(0.95, 0.5)), found) == SHORT
+    assert share(facts(percentile(0.95, 100, 5)), found) == math.inf
+    assert share(facts(percentile(0.95, 5)), found) == math.inf
+    assert share(facts(percentile(0.95, 100)), found[:1]) == 1  # too little is known
+    assert share(facts(percentile(0.5, 100)), found[:1]) == SHORT
     # Where nothing would be saved, a comparison would rather have the operations.
     quick = CpuUsage(elapsed_ns=SAVES_NS - 1, client_cpu_ns=0)
-    assert share(facts(percentile(0.95, 100)), [blocks[0], msgspec.structs.replace(blocks[1], usage=quick)]) == 1
+    assert share(facts(percentile(0.95, 100)), [found[0], msgspec.structs.replace(found[1], usage=quick)]) == 1
 
 
 def test_between_blocks_a_cell_gets_the_usual_number_where_no_percentile_is_judged() -> None:

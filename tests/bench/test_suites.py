@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from dataclasses import replace
@@ -19,7 +20,9 @@ from web_terminal_suite.bench.suites.catalogue import CATALOGUE
 from web_terminal_suite.bench.terminals.loopback import Loopback
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload.command_lines import LENGTHS, command_lines
 from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
+from web_terminal_suite.bench.workload.memory import FULL_LOG
 from web_terminal_suite.client.errors import Closed
 
 BY_ID = {benchmark.id: benchmark for benchmark in CATALOGUE}
@@ -57,8 +60,9 @@ def test_targets_are_those_promised(id, parameter, statistic, limit, goal):
 
 
 def test_memory_targets():
-    slope, base = BY_ID["session_creation/session_memory_footprint"].facts.metrics
+    slope, full_log, base = BY_ID["session_creation/session_memory_footprint"].facts.metrics
     assert (slope.targets["*"].limit * 1000, slope.targets["*"].goal * 1000) == (100e6, 10e6)
+    assert (full_log.targets["*"].limit, full_log.targets["*"].goal * 1000) == (None, 100e6)
     assert (base.targets["*"].limit, base.targets["*"].goal) == (100e6, 60e6)
 
 
@@ -73,6 +77,14 @@ async def test_every_operation_works_on_our_server_and_leaves_nothing():
             assert sample.due_ns <= sample.sent_ns < sample.seen_ns
             assert all(sample.sent_ns < mark <= sample.seen_ns for mark in marks), trial.cell
         assert {sample.phase for sample in trial.samples} == {Phase.WARMUP, Phase.MEASURE}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_command_line_has_its_length_and_its_output_is_not_in_it(length):
+    lines = list(itertools.islice(command_lines(int(length)), 50))
+    assert {len(line) for line, _ in lines} == {int(length)}
+    assert all(output not in line for line, output in lines)
+    assert lines == list(itertools.islice(command_lines(int(length)), 50))
 
 
 async def test_the_floors_work():
@@ -113,11 +125,20 @@ async def test_processors_are_shared_again_after_a_floor_had_one_for_each_side()
     assert os.sched_getaffinity(0) == usable
 
 
-async def test_memory_is_a_line_over_sessions():
-    few = partial(session_creation.session_memory_footprint, steps=(10, 20))
+def test_a_spawn_is_compared_with_a_bare_one():
+    (latency,) = BY_ID["command_execution/pty_spawn_time"].facts.metrics
+    target = latency.floor_targets["*"]
+    assert (target.statistic, target.limit, target.goal) == ("ratio_p95", None, 1.3)
+
+
+async def test_memory_is_a_line_over_sessions_and_more_with_a_full_log():
+    few = partial(session_creation.session_memory_footprint, steps=(10, 20), full_logs=20)
     footprint = replace(BY_ID["session_creation/session_memory_footprint"], prepare=few)
-    (trial,) = await trials_of([WebTerminal()], "memory_footprint", catalogue=(footprint,))
+    (trial,) = await trials_of([WebTerminal()], "memory_footprint/200", catalogue=(footprint,))
     assert trial.problem == ""
     line = [(point.x, point.y) for point in trial.points if point.metric == "server PSS per session"]
     assert [x for x, _ in line] == [0, 10, 20]
     assert all(y > 1_000_000 for _, y in line)
+    (full_log,) = [point.y for point in trial.points if point.metric == FULL_LOG]
+    # Our log keeps 256 KiB. Libraries are shared with whatever else runs, so memory differs by a few megabytes.
+    assert 100_000 < full_log < 600_000

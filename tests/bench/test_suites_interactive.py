@@ -10,14 +10,18 @@ import pytest
 import pytest_asyncio
 
 from tests.bench.operations import context_on, operated, readings
+from web_terminal_suite.bench.benchmark import bounds_percentile
 from web_terminal_suite.bench.clock import alarm, now_ns, play
 from web_terminal_suite.bench.samples import Outcome
-from web_terminal_suite.bench.suites import interactive
+from web_terminal_suite.bench.suites import floors, interactive
 from web_terminal_suite.bench.suites.interactive import BENCHMARKS
+from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
+from web_terminal_suite.bench.workload.flood.bulk import LONG
 from web_terminal_suite.bench.workload.flood.local import flooding, jain
 from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.typists import ECHOES, Typist, listening, type_keys, typists
+from web_terminal_suite.client.errors import Closed
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
 module = pytest.mark.asyncio(loop_scope="module")
@@ -113,8 +117,33 @@ async def test_the_first_prompt_is_seen(running, parameter, times):
 
 
 @module
-async def test_a_flood_comes_whole(running):
-    await operated(BY_NAME["output_flood"], running, "10MB", times=1)
+@pytest.mark.parametrize("parameter", ["10MB", "10MB ack frame"])
+async def test_a_flood_comes_whole(running, parameter):
+    found = await operated(BY_NAME["output_flood"], running, parameter, times=1)
+    (share,) = readings(found, "share of the bare drain")
+    assert share > 0
+
+
+async def test_the_floor_of_a_flood_drains_it():
+    async with RawPty().launch() as floor:
+        drain = next(each for each in floors.BENCHMARKS if each.id == floors.FLOOD_DRAIN)
+        await operated(drain, floor, "10MB", times=1)
+
+
+def test_a_long_binary_flood_has_64_mib():
+    assert {BY_NAME["output_flood"].facts.elements[name] for name in LONG if "binary" in name} == {64 << 20}
+
+
+def test_a_drain_stops_where_it_is_told_and_when_the_program_ends():
+    with local_pty(("/bin/sh", "-c", "stty -opost; printf 'abcdef'; printf 'gh'; sleep 1")) as pty:
+        pty.drain(3, 10.0)
+        assert pty.read().data.startswith(b"d")
+    with local_pty(("/bin/sh", "-c", "exec sleep 60")) as pty, pytest.raises(Closed):
+        pty.drain(1, 0.1)
+
+
+def test_a_p95_of_neighbours_is_of_enough_keys():
+    assert all(bounds_percentile("p95", keys) for keys in (interactive._IDLE_KEYS, interactive._FLOODED_KEYS))
 
 
 @module

@@ -19,7 +19,7 @@ from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 from web_terminal_suite.bench.workload import teardown
 from web_terminal_suite.bench.workload.capacity import NotFeasible, shortage
 from web_terminal_suite.bench.workload.churn import CYCLES
-from web_terminal_suite.bench.workload.mixed import KINDS
+from web_terminal_suite.bench.workload.mixed import KINDS, OPERATIONS
 from web_terminal_suite.bench.workload.ramp import keys, keys_per_second
 
 BY_NAME = {benchmark.id.split("/")[1]: benchmark for benchmark in BENCHMARKS}
@@ -43,6 +43,7 @@ def test_targets_are_those_promised():
     promised = {
         ("concurrent_sessions_scale", "keystroke echo"): ("p95", 20e6, 2e6, True),
         ("concurrent_sessions_scale", "sessions"): ("level", 10_000, None, False),
+        ("concurrent_sessions_scale", "idle server CPU per session"): ("level", 50e6, 100e3, True),
         ("memory_usage_1000_sessions", "server PSS per session"): ("slope", 100e3, 10e3, True),
         ("cleanup_1000_sessions", "left after 5 s"): ("level", 1, None, True),
         ("cleanup_1000_sessions", "left after 0.5 s"): ("level", None, 1, True),
@@ -54,11 +55,13 @@ def test_targets_are_those_promised():
 async def test_a_ramp_ends_when_every_shell_has_spoken(running):
     found = await operated(BY_NAME["concurrent_sessions_scale"], running, "12")
     assert readings(found, "sessions") == [12]
-    assert len(found.samples) == 200
+    assert len(found.samples) == 100
     due = [sample.due_ns for sample in found.samples]
     assert {later - earlier for earlier, later in itertools.pairwise(due)} == {5_000_000}
     assert 0 < readings(found, "sessions per second")[0] < 500
-    assert 0 <= readings(found, "idle server CPU")[0] < 2e9
+    assert 0 <= readings(found, "idle server CPU per session")[0] < 2e9
+    # Twelve are too few for a percentile.
+    assert readings(found, "session start p95") == []
     assert readings(found, "shells left") == [0]
     assert readings(found, "clean-up")[0] > 0
 
@@ -76,7 +79,7 @@ async def test_cycles_leave_nothing_and_weigh_the_server_after_each(running):
 
 def test_a_fuller_house_is_typed_into_faster():
     assert [(keys_per_second(count), keys(count)) for count in (12, 1000, 10_000)] == [
-        (200, 200), (200, 500), (1600, 5000)
+        (200, 100), (200, 500), (1600, 5000)
     ]  # fmt: skip
 
 
@@ -118,7 +121,7 @@ async def test_commands_in_all_sessions_at_once(running):
 @module
 async def test_a_mix_has_every_kind_and_is_the_same_each_time(running):
     found = await operated(BY_NAME["mixed_workload"], running, "50")
-    assert len(found.samples) == 150
+    assert len(found.samples) == OPERATIONS
     for kind in KINDS:
         assert readings(found, f"{kind} p50"), kind
     # Offered are 100 a second: as many are done, or the server does not keep up.

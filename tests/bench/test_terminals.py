@@ -12,7 +12,15 @@ import pytest
 from tests.leftovers import Leftovers
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.null_server import answer
-from web_terminal_suite.bench.terminals.processes import LaunchFailed, is_gone, process_facts, started, tree
+from web_terminal_suite.bench.terminals.processes import (
+    LaunchFailed,
+    ProcessorTicks,
+    is_gone,
+    process_facts,
+    processor_ticks,
+    started,
+    tree,
+)
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.terminal import Footprint
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal, WebTerminal
@@ -41,6 +49,14 @@ async def test_our_server_is_launched_counted_and_ended_with_its_shells():
             # The session is left alive: ending the server must end its shell.
             connection.abort()
     assert all(is_gone(pid) for pid in pids)
+
+
+def test_processors_are_idle_or_not():
+    before, after = ProcessorTicks(100, 400), ProcessorTicks(150, 600)
+    assert after.idle_share_since(before) == 0.25
+    assert before.idle_share_since(before) == 1.0
+    now = processor_ticks()
+    assert 0 < now.idle < now.total
 
 
 async def test_residue_is_waited_for_and_told():

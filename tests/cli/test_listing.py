@@ -36,7 +36,11 @@ def command(*words: str, program: tuple[str, ...] = ("-m", "web_terminal_suite")
 def test_the_list_is_whole_and_imports_nothing_that_only_measuring_needs():
     done = command("bench", "--list", program=("-c", _LOADED))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [name(*each) for each in select(CATALOGUE, ())]
+    listed = done.stdout.splitlines()
+    assert [line.partition("  ")[0] for line in listed] == [name(*each) for each in select(CATALOGUE, ())]
+    for line, (benchmark, parameter) in zip(listed, select(CATALOGUE, ()), strict=True):
+        assert line.endswith(f"  {benchmark.description}")
+        assert ("  --full  " in line) == (parameter in benchmark.full)
     loaded = done.stderr.splitlines()
     assert "web_terminal_suite.bench.suites.catalogue" in loaded
     assert NEVER.isdisjoint(loaded), NEVER.intersection(loaded)
@@ -70,3 +74,29 @@ def test_the_quick_way_says_what_the_whole_command_says(filters):
 )
 def test_it_is_taken_for_nothing_but_the_list(words, only):
     assert only_lists(words) is only
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "among"),
+    [
+        ("web-terminal bench", "command_execution/execute_echo_s", "command_execution/execute_echo_simple"),
+        ("web-terminal bench", "lookup/1000", "session_creation/session_lookup/1000"),
+        ("web-terminal bench --terminal", "tty", "ttyd"),
+        ("web-terminal bench --baseline", "ma", "main"),
+        ("web-terminal validate", "ma", "main"),
+    ],
+)
+def test_the_shell_completes_what_there_is(tmp_path, words, typed, among):
+    kept = tmp_path / "baselines"
+    kept.mkdir()
+    (kept / "main.json").touch()
+    program = "import sys; sys.argv[0] = 'web-terminal'; from web_terminal_suite.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "_WEB_TERMINAL_COMPLETE": "bash_complete", "COMP_WORDS": f"{words} {typed}",
+            "COMP_CWORD": str(len(words.split())), "WEB_TERMINAL_BENCH_HOME": str(tmp_path),
+        },
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert f"plain,{among}" in done.stdout.splitlines(), done

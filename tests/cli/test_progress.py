@@ -17,5 +17,5 @@ def test_a_line_counts_what_comes_again(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err.splitlines() == [
         "[1/2] suite/benchmark [ours] block 1, 3 operations",
         "[2/2] suite/benchmark [ours] block 2, 0 operations: 2 processes were left",
-        "[3/3] suite/benchmark [ours] block 1, 1 operations",
+        "[3/3] suite/benchmark [ours] block 1, 1 operation",
     ]

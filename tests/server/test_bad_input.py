@@ -501,7 +501,7 @@ def test_bad_flags_files_and_ports_end_with_one_line_that_says_why(tmp_path):
             assert done.returncode == status, (flags, done)
             lines = [line for line in done.stderr.splitlines() if line]
             assert len(lines) == 1, done.stderr
-            assert lines[0].startswith("web-terminal: error: ")
+            assert lines[0].startswith("web-terminal serve: ")
             assert words in lines[0]
             assert done.stdout == ""
 

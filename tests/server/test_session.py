@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import os
 import select
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.server.shells import GUARD_SECONDS, read_until, running
 from web_terminal_suite.server.log import Arena, Overrun
+from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import (
     INPUT_BYTES,
+    LONGEST_DELAY_NS,
     MOVES,
     SHARED_TURN_BYTES,
+    SHORTEST_DELAY_NS,
     TURN_BYTES,
+    CoalescingDelay,
     Cursor,
     Pumped,
     ReadBudget,
     Session,
     SessionState,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CAPACITY = 256 * 1024
 FLOOD = "stty -opost -echo; echo go; read line; exec cat /dev/zero"
@@ -225,3 +233,52 @@ def test_states_only_move_forward():
     assert set(MOVES) == set(order)
     assert all(order.index(to) > order.index(state) for state, tos in MOVES.items() for to in tos)
     assert MOVES[SessionState.ENDED] == ()
+
+
+def test_a_delay_that_gathers_more_than_a_turn_is_halved_down_to_the_shortest() -> None:
+    delay = CoalescingDelay()
+    delays = []
+    for _ in range(8):
+        delays.append(delay.next_ns())
+        delay.note_full_turn()
+    assert delays[:3] == [LONGEST_DELAY_NS, LONGEST_DELAY_NS // 2, LONGEST_DELAY_NS // 4]
+    assert delays[-1] == SHORTEST_DELAY_NS
+
+
+def test_a_delay_that_gathers_less_than_a_turn_grows_to_the_longest() -> None:
+    delay = CoalescingDelay()
+    for _ in range(8):
+        delay.next_ns()
+        delay.note_full_turn()
+    delays = [delay.next_ns() for _ in range(20)]
+    assert delays[:3] == [10_000, 12_500, 15_625]
+    assert delays[-1] == LONGEST_DELAY_NS
+
+
+def test_only_the_first_full_turn_after_a_delay_counts() -> None:
+    delay = CoalescingDelay()
+    delay.next_ns()
+    for _ in range(3):
+        delay.note_full_turn()
+    assert delay.next_ns() == LONGEST_DELAY_NS // 2
+
+
+def test_a_short_read_does_not_end_a_turn_that_the_kernel_refills() -> None:
+    reads = [FULL_READ_BYTES, 100, 200]
+
+    class Refilled:
+        """A terminal whose buffer is filled again while it is read."""
+
+        fd = pid = -1
+
+        def read_into(self, views: Sequence[memoryview]) -> int:
+            if not reads:
+                raise BlockingIOError
+            return reads.pop(0)
+
+    arena = Arena.create(CAPACITY)
+    session = Session(Refilled(), arena.log(0))
+    assert session.pump() is Pumped.PART
+    assert session.log.end == FULL_READ_BYTES + 300
+    del session
+    arena.close()

@@ -1,7 +1,8 @@
 """Baselines: saved records with a name, that later runs are compared with.
 
-Each is one final file, ``baselines/NAME.json`` in the suite's home directory. What the flags mean is decided here
-without touching the disk (``choose``); the rest reads and writes. Flags and meaning are Criterion's.
+Each is a final file, ``baselines/NAME.json`` in the suite's home directory, with the newest run; earlier runs of the
+same code are files in ``baselines/NAME.earlier/``. What the flags mean is decided here without touching the disk
+(``choose``); the rest reads and writes. Flags and meaning are Criterion's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import files, record
+from web_terminal_suite.bench.analysis.comparison import conditions
+from web_terminal_suite.bench.analysis.comparison.machine import differences
 from web_terminal_suite.bench.errors import StorageError
 
 if TYPE_CHECKING:
@@ -27,6 +30,12 @@ HOME_VARIABLE = "WEB_TERMINAL_BENCH_HOME"
 
 LAST = "base"
 """What a run is saved as, and compared with, where no flag says otherwise. Criterion's name for it."""
+
+NARROW = "narrow"
+"""What a run without a flag is saved as where it has not all that ``base`` has."""
+
+KEPT = 5
+"""Runs of the same code that a baseline holds; with five a side, runs say how much they differ."""
 
 LONGEST_NAME = 64
 
@@ -139,15 +148,23 @@ class Baselines:
         return tuple(sorted(file.stem for file in files if NAME.fullmatch(file.stem)))
 
     def load(self, name: str) -> Run:
-        """The run that was saved.
+        """The run that was saved last.
 
         Raises:
             BaselineError: there is none of that name, or its file cannot be read as a record.
         """
-        run = self.find(name)
-        if run is None:
+        return self.load_set(name)[-1]
+
+    def load_set(self, name: str) -> tuple[Run, ...]:
+        """The runs of the same code that were saved, the newest last.
+
+        Raises:
+            BaselineError: as ``load``.
+        """
+        found = self.find_set(name)
+        if not found:
             raise BaselineError(f"there is no baseline {name!r} in {self.home}{self._remedy(name)}")
-        return run
+        return found
 
     def find(self, name: str) -> Run | None:
         """As ``load``, ``None`` where there is none of that name.
@@ -156,28 +173,107 @@ class Baselines:
             BaselineError: its file cannot be read as a record.
         """
         path = self.path(name)
-        if not path.exists():
-            return None
+        return self._read(name, path) if path.exists() else None
+
+    def find_set(self, name: str) -> tuple[Run, ...]:
+        """As ``load_set``, empty where there is none of that name.
+
+        Raises:
+            BaselineError: as ``find``.
+        """
+        newest = self.find(name)
+        if newest is None:
+            return ()
+        earlier = [run for file in self._earlier(name) if is_alike(run := self._read(name, file), newest)]
+        # A save that was cut short leaves the newest in both places.
+        different = [run for run in earlier if (run.started, run.seed) != (newest.started, newest.seed)]
+        return (*different, newest)
+
+    def save(self, name: str, run: Run, results: list[dict[str, Any]], *, together: bool = False) -> Path:
+        """Keep ``run`` under ``name``; whatever fails, what was there stays whole.
+
+        Earlier runs stay next to it where they are of the same commit without changes, on the same machine, and
+        measured alike; of more than ``KEPT`` the oldest goes. Otherwise the run takes the place of what was there.
+
+        Args:
+            together: measured by the same command as the newest, so that both are of the same code in any case.
+
+        Raises:
+            BaselineError: the run is no whole one, or the disk refuses.
+        """
+        if run.interrupted:
+            raise BaselineError(f"an interrupted run is not saved as baseline {name!r}; measure again to the end")
+        faults = conditions.faults(run)
+        if faults:
+            raise BaselineError(
+                f"a run that failed is not saved as baseline {name!r}, and what was saved before stays: {faults[0]}"
+            )
+        path = self.path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._keeps_newest(name, run, together):
+                files.put(path, record.document(run, results))
+                self._forget(name, leave=0)
+                return path
+            directory = self._directory(name)
+            directory.mkdir(exist_ok=True)
+            number = max((int(file.stem) for file in self._earlier(name)), default=0) + 1
+            files.put(directory / f"{number:06}.json", path.read_bytes())
+            files.put(path, record.document(run, results))
+            self._forget(name, leave=KEPT - 1)
+        except OSError as error:
+            raise BaselineError(f"cannot save baseline {name!r} as {path}: {error.strerror}") from error
+        return path
+
+    def not_covered(self, name: str, run: Run) -> str:
+        """Why ``run`` would be less than what is saved under ``name``; empty where it is not.
+
+        What is of another machine, or cannot be read, is no loss.
+        """
+        try:
+            kept = self.find(name)
+        except BaselineError:
+            return ""
+        if kept is None or differences(kept.machine, run.machine):
+            return ""
+        cells = {trial.cell for trial in kept.trials}
+        missing = cells - {trial.cell for trial in run.trials}
+        if missing:
+            return f"this run has {len(cells) - len(missing)} of the {len(cells)} cells of the last one"
+        if run.options.get("quick") and not kept.options.get("quick"):
+            return "this run is a quick one and the last one was not"
+        return ""
+
+    def _keeps_newest(self, name: str, run: Run, together: bool) -> bool:
+        """Whether what is saved stays next to ``run``."""
+        try:
+            newest = self.find(name)
+        except BaselineError:
+            return False
+        if newest is None or not is_alike(newest, run):
+            return False
+        return together or (bool(run.revision) and not run.revision.endswith("+"))
+
+    def _read(self, name: str, path: Path) -> Run:
         try:
             return record.load(path)
         except record.RecordError as error:
             raise BaselineError(f"baseline {name!r} cannot be used: {error}; save it anew") from error
 
-    def save(self, name: str, run: Run, results: list[dict[str, Any]]) -> Path:
-        """Keep ``run`` under ``name``, in place of what was there; whatever fails, the old one stays whole.
+    def _directory(self, name: str) -> Path:
+        return self.path(name).with_suffix(".earlier")
 
-        Raises:
-            BaselineError: the run is not complete, or the disk refuses.
-        """
-        if run.interrupted:
-            raise BaselineError(f"an interrupted run is not saved as baseline {name!r}; measure again to the end")
-        path = self.path(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.put(path, record.document(run, results))
-        except OSError as error:
-            raise BaselineError(f"cannot save baseline {name!r} as {path}: {error.strerror}") from error
-        return path
+    def _earlier(self, name: str) -> list[Path]:
+        """Files of earlier runs, the oldest first."""
+        return sorted(file for file in self._directory(name).glob("*.json") if file.stem.isdecimal())
+
+    def _forget(self, name: str, leave: int) -> None:
+        """Remove all but the newest ``leave`` earlier runs."""
+        found = self._earlier(name)
+        for file in found[: max(0, len(found) - leave)]:
+            file.unlink(missing_ok=True)
+        if not leave and self._directory(name).is_dir():
+            self._directory(name).rmdir()
 
     def _remedy(self, name: str) -> str:
         known = self.names()
@@ -185,3 +281,13 @@ class Baselines:
             return f"; it has none, make one with --save-baseline {name}"
         near = difflib.get_close_matches(name, known, n=1)
         return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+
+
+def is_alike(one: Run, other: Run) -> bool:
+    """Whether two runs are of one revision, on one machine, of the same terminals and cells, measured the same way."""
+    return (
+        one.revision == other.revision
+        and not differences(one.machine, other.machine)
+        and not conditions.differing(one, other)
+        and {trial.cell for trial in one.trials} == {trial.cell for trial in other.trials}
+    )

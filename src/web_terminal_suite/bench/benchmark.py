@@ -100,8 +100,8 @@ class Benchmark:
     """The parameters of a quick run; ``None`` for all."""
     full: tuple[str, ...] = ()
     """The parameters that only a full run measures."""
-    blocks: int = 0
-    """The number of blocks in place of the run's; 0 for the run's."""
+    one_block: tuple[str, ...] = ()
+    """The parameters of which one operation takes seconds: they get one block, so their figures have no interval."""
     repeats: int = 0
     """The number of operations in place of the run's sample size, where preparing is the expensive part; 0 for that."""
     seconds: float = 0.0
@@ -135,6 +135,11 @@ class Benchmark:
             if target is not None
         ]
         return max(self.min_operations, *(_needed(each.statistic.removeprefix("ratio_")) for each in targets), 1)
+
+
+def bounds_percentile(statistic: Statistic, values: int) -> bool:
+    """Whether ``values`` values bound that percentile of theirs on both sides; a reading of fewer is none (rule 4)."""
+    return values >= _needed(statistic)
 
 
 def _needed(statistic: str) -> int:

@@ -37,6 +37,19 @@ def put(path: Path, data: bytes) -> None:
         raise
 
 
+def try_directory(directory: Path) -> None:
+    """Write a file into a directory and remove it again; where that is not made yet, into the nearest above it.
+
+    Raises:
+        OSError: a file cannot be made there, or cannot be written to.
+    """
+    place = directory.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    with tempfile.NamedTemporaryFile(dir=place, prefix=".web-terminal-", suffix=".part", buffering=0) as file:
+        file.write(b"\n")
+
+
 def _umask() -> int:
     # umask(2) can only be read by setting it.
     mask = os.umask(0o022)

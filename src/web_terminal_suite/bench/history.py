@@ -18,6 +18,7 @@ import msgspec
 
 from web_terminal_suite.bench.analysis.comparison.machine import fingerprint
 from web_terminal_suite.bench.errors import StorageError
+from web_terminal_suite.bench.samples import ABORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ class History:
             self._db.execute("DELETE FROM runs WHERE run = ?", (run_id,))
             self._db.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, run.started, revision, version, machine, run.interrupted),
+                (run_id, run.started, revision, version, machine, run.interrupted or ABORTED in run.options),
             )
             self._db.executemany(
                 "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -11,23 +11,31 @@ import math
 import random
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.samples import Cell
+from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from web_terminal_suite.bench.benchmark import Benchmark
     from web_terminal_suite.bench.terminals.terminal import Terminal
+
+_T = TypeVar("_T")
+# A benchmark's id and a parameter.
+_Group = tuple[str, str]
 
 # The benchmark whose truth is known, and its floor: measured first, or the rest means nothing.
 _PROOF: Final = ("floors/null_server", "floors/known_delay")
 # A quick run must be proven as well as a long one.
 _PROOF_SECONDS: Final = 10.0
 _PROOF_PARAMETERS: Final = ("echo", "command")
+
+DESIGN: Final = 2
+"""Of the measurement, as a record states it: 2 has every cell in several blocks, while in 1 half of them had one."""
 
 
 class NothingMatches(OptionsError, ValueError):
@@ -43,9 +51,12 @@ class Options:
     """How much to measure. Times in seconds, for each cell in all its blocks together."""
 
     sample_size: int = 400
-    warm_up_seconds: float = 0.2
+    warm_up_seconds: float = 0.1
     measurement_seconds: float = 1.0
     blocks: int = 5
+    """Rounds; a parameter of which one operation takes seconds has one, unless terminals are compared."""
+    cell_seconds: float = 0.0
+    """Time for everything that a cell does, preparing too, after which it gets no further block; 0 for no limit."""
     quick: bool = False
     full: bool = False
     """Also the parameters that take minutes."""
@@ -55,6 +66,17 @@ class Options:
     """Wanted width of the deciding interval over its estimate; with 0 the sample size decides instead."""
     adaptive: bool = True
     """Less of what is clear after some blocks, more of what is not; with false the sample size whatever is found."""
+    design: int = DESIGN
+
+    @property
+    def shortage(self) -> str:
+        """What a run of so few blocks cannot say; empty where there are enough."""
+        if self.blocks >= FEWEST_BLOCKS:
+            return ""
+        return (
+            f"{TooFewBlocks(self.blocks)}: no figure of this run has one, targets are judged by their readings, and no "
+            "comparison with another run can tell a change"
+        )
 
 
 QUICK: Final = Options(sample_size=100, warm_up_seconds=0.1, measurement_seconds=0.5, blocks=2, quick=True)
@@ -87,6 +109,8 @@ class Plan:
     alone: tuple[tuple[Slot, ...], ...]
     infeasible: tuple[tuple[Cell, str], ...] = ()
     """What this machine cannot hold, and why: planned, not measured."""
+    extensions: tuple[str, ...] = ()
+    """Files and packages that benchmarks or terminals come from, beside the suite's own."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -104,7 +128,9 @@ class Plan:
 def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple[Benchmark, str]]:
     """Benchmarks and parameters of which ``suite/benchmark/parameter`` matches a filter, as Criterion does.
 
-    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name.
+    A filter is a regular expression found anywhere in the name, or where it is none, a plain part of the name. Of
+    several filters any may match; but those that match within a suite whose name is a filter too select within it, and
+    the name then selects nothing by itself.
 
     Raises:
         NothingMatches: a filter that selects nothing.
@@ -112,14 +138,35 @@ def select(catalogue: Sequence[Benchmark], filters: Sequence[str]) -> list[tuple
     names = {name(benchmark, parameter): (benchmark, parameter) for benchmark, parameter in _all(catalogue)}
     if not filters:
         return list(names.values())
-    chosen: dict[str, None] = {}
-    for text in filters:
-        pattern = _pattern(text)
-        matching = [each for each in names if pattern.search(each)]
-        if not matching:
-            raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
-        chosen.update(dict.fromkeys(matching))
+    known = {_suite(benchmark.id) for benchmark in catalogue}
+    matching = {text: _matching(text, names, catalogue) for text in filters}
+    suites = {text.rstrip("/"): text for text in filters if text.rstrip("/") in known}
+    chosen: set[str] = set()
+    narrowed: set[str] = set()
+    for text in set(filters).difference(suites.values()):
+        within = {each for each in matching[text] if _suite(each) in suites}
+        chosen |= within or matching[text]
+        narrowed |= {_suite(each) for each in within}
+    for suite in suites.keys() - narrowed:
+        chosen |= matching[suites[suite]]
     return [pair for each, pair in names.items() if each in chosen]
+
+
+def _matching(text: str, names: Iterable[str], catalogue: Sequence[Benchmark]) -> set[str]:
+    """The names that one filter matches.
+
+    Raises:
+        NothingMatches
+    """
+    pattern = _pattern(text)
+    found = {each for each in names if pattern.search(each)}
+    if not found:
+        raise NothingMatches(f"no benchmark matches {text!r}{_nearest(text, catalogue)}")
+    return found
+
+
+def _suite(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def name(benchmark: Benchmark, parameter: str) -> str:
@@ -161,14 +208,15 @@ def make_plan(
         pairs = [(each, cell) for each, cell in pairs if each.id != _PROOF[1]]
     # Several terminals are compared block by block, so then an expensive benchmark keeps all of its blocks.
     several = len({cell.terminal for _, cell in pairs if _is_subject(cell.terminal, terminals)}) > 1
+    neighbours = _neighbours([cell for _, cell in pairs], {each.id: each.facts.floor for each, _ in pairs})
     together, alone = [], []
     for block in range(options.blocks):
         planned = [
             _slot(benchmark, cell, block, blocks, options)
             for benchmark, cell in pairs
-            if block < (blocks := options.blocks if several else benchmark.blocks or options.blocks)
+            if block < (blocks := options.blocks if several else _blocks(benchmark, cell.parameter, options))
         ]
-        slots = _mixed(planned, random.Random(f"{options.seed}/{block}"))
+        slots = _mixed(planned, neighbours, random.Random(f"{options.seed}/{block}"))
         together.append(tuple(slot for slot in slots if not slot.benchmark.isolated))
         alone.append(tuple(slot for slot in slots if slot.benchmark.isolated))
     used = {cell.benchmark for cell in (*(cell for _, cell in pairs), *(cell for cell, _ in infeasible))}
@@ -258,7 +306,13 @@ def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], option
     by_id = {benchmark.id: benchmark for benchmark in catalogue}
     slots = [
         replace(
-            _slot(by_id[id], Cell(id, parameter, terminal.name), 0, by_id[id].blocks or options.blocks, options),
+            _slot(
+                by_id[id],
+                Cell(id, parameter, terminal.name),
+                0,
+                _blocks(by_id[id], parameter, options),
+                options,
+            ),
             measurement_seconds=_PROOF_SECONDS,
         )
         for id in _PROOF
@@ -267,6 +321,8 @@ def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], option
         if terminal.can(by_id[id].needs)
         for parameter in _PROOF_PARAMETERS
     ]
+    # Every exchange with the reference server counts, so none is spent on warming up.
+    slots = [replace(each, warm_up_seconds=0.0) if each.cell.benchmark == _PROOF[1] else each for each in slots]
     random.Random(f"{options.seed}/proof").shuffle(slots)
     return slots
 
@@ -275,16 +331,42 @@ def _is_subject(name: str, terminals: Sequence[Terminal]) -> bool:
     return any(each.name == name and each.role == "subject" for each in terminals)
 
 
-def _mixed(slots: Sequence[Slot], source: random.Random) -> list[Slot]:
-    """The slots in an order out of ``source``; those of one benchmark and parameter, which are compared, in a row."""
-    groups: dict[tuple[str, str], list[Slot]] = {}
+def _blocks(benchmark: Benchmark, parameter: str, options: Options) -> int:
+    return 1 if parameter in benchmark.one_block else options.blocks
+
+
+def _neighbours(cells: Sequence[Cell], floors: Mapping[str, str]) -> dict[_Group, _Group]:
+    """By benchmark and parameter the floor that they are measured next to, themselves where they have none."""
+    groups = dict.fromkeys((cell.benchmark, cell.parameter) for cell in cells)
+    found = {}
+    for group in groups:
+        benchmark, parameter = group
+        floor = floors[benchmark]
+        candidates = [(floor, each) for each in (parameter, "")]
+        found[group] = next((each for each in candidates if each in groups), group)
+    return found
+
+
+def _mixed(slots: Sequence[Slot], neighbours: Mapping[_Group, _Group], source: random.Random) -> list[Slot]:
+    """The slots in an order out of ``source``.
+
+    Those of one benchmark and parameter, which are compared, come in a row; next to them their floor, with whatever
+    else has the same one.
+    """
+    clusters: dict[_Group, dict[_Group, list[Slot]]] = {}
     for slot in slots:
-        groups.setdefault((slot.cell.benchmark, slot.cell.parameter), []).append(slot)
-    mixed = list(groups.values())
-    source.shuffle(mixed)
-    for group in mixed:
-        source.shuffle(group)
-    return [slot for group in mixed for slot in group]
+        group = (slot.cell.benchmark, slot.cell.parameter)
+        clusters.setdefault(neighbours[group], {}).setdefault(group, []).append(slot)
+    mixed = []
+    for cluster in _shuffled(list(clusters.values()), source):
+        for group_slots in _shuffled(list(cluster.values()), source):
+            mixed += _shuffled(group_slots, source)
+    return mixed
+
+
+def _shuffled(things: list[_T], source: random.Random) -> list[_T]:
+    source.shuffle(things)
+    return things
 
 
 def _slot(benchmark: Benchmark, cell: Cell, block: int, blocks: int, options: Options) -> Slot:

@@ -19,7 +19,7 @@ class Progress(Protocol):
         """It is over and kept."""
 
     def again(self, trials: int) -> None:
-        """``trials`` more than planned will be run."""
+        """``trials`` more than planned will be run; fewer where it is negative."""
 
     def say(self, text: str) -> None:
         """Something worth a line."""

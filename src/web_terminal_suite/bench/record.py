@@ -10,6 +10,8 @@ Knows nothing of statistics: results are carried, not made.
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 SCHEMA_NAME, _, _version = SCHEMA.partition("/")
 SCHEMA_VERSION = int(_version)
+
+
+_LONGEST_NS = 2**62
 
 
 class RecordError(StorageError):
@@ -84,6 +89,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks: tuple[BenchmarkFacts, ...]
     planned: tuple[Cell, ...] = ()
     interrupted: bool = False
+    revision: str = ""
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +139,17 @@ class Recorder:
         try:
             self._file = path.open("xb", buffering=0)
         except FileExistsError as error:
-            raise RecordError(f"{path} exists; a record is never overwritten, name another file") from error
+            raise RecordError(
+                f"{path} exists; a record is never overwritten, name another file or move this one away; "
+                "web-terminal validate says what it holds"
+            ) from error
         except OSError as error:
             raise RecordError(f"cannot write {path}: {error.strerror}") from error
+        try:
+            # Tells those who find the file whether its run goes on; ends with this process at the latest.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass  # a file system without locks
         try:
             self._write(_Line(header=_header(run)))
         except RecordError:
@@ -167,6 +181,18 @@ class Recorder:
             raise RecordError(
                 f"cannot write {self._path}: {error.strerror}; it holds what was measured before"
             ) from error
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a ``Recorder`` has the run file open, in this process or in another."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def save(path: Path, run: Run, results: list[dict[str, Any]]) -> None:
@@ -207,6 +233,7 @@ def read(path: Path) -> Stored:
         data = path.read_bytes()
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data.strip():
         raise RecordError(f"{path} is empty; it holds no record")
     first = data.partition(b"\n")[0]
@@ -293,6 +320,47 @@ def from_columns(columns: Columns) -> Trial:
     )
 
 
+def _measured(columns: Columns) -> Trial:
+    """The trial that was stored, if a run can have measured it.
+
+    Raises:
+        RecordError
+    """
+    _check_values(columns)
+    return from_columns(columns)
+
+
+def _check_values(columns: Columns) -> None:
+    """Refuse what no run can have measured.
+
+    Raises:
+        RecordError: a time before the one it follows, or beyond what a clock of 64 bits counts.
+    """
+    times = {"due": columns.due, "sent": columns.sent, "seen": columns.seen, "origin_ns": [columns.origin_ns]}
+    times |= {f"marks.{name}": [at for at in column if at is not None] for name, column in columns.marks.items()}
+    for name, column in times.items():
+        if any(abs(at) > _LONGEST_NS for at in column):
+            raise RecordError(f"corrupt: {columns.cell} has a time in {name} that no clock counts to")
+    for name in ("sent", "seen"):
+        if any(at < 0 for at in times[name]):
+            raise RecordError(f"corrupt: {columns.cell} has a negative time in {name}: {min(times[name])} ns")
+
+
+def _check_trials(trials: tuple[Trial, ...]) -> None:
+    """Refuse a trial that stands twice: its operations would count double.
+
+    Raises:
+        RecordError
+    """
+    begun = set()
+    for trial in trials:
+        # No two operations of a cell are due at the same nanosecond.
+        if trial.samples and (first := (trial.cell, trial.block, trial.samples[0].due_ns)) in begun:
+            raise RecordError(f"corrupt: {trial.cell} has block {trial.block} twice")
+        if trial.samples:
+            begun.add(first)
+
+
 def _check_lengths(columns: Columns) -> None:
     n = len(columns.due)
     lengths = {"seen": len(columns.seen)} | {f"marks.{name}": len(column) for name, column in columns.marks.items()}
@@ -313,6 +381,7 @@ def _header(run: Run) -> Header:
 
 
 def _run(header: Header, trials: tuple[Trial, ...]) -> Run:
+    _check_trials(trials)
     return Run(**{name: getattr(header, name) for name in Header.__struct_fields__}, trials=trials)
 
 
@@ -337,7 +406,7 @@ def _from_document(data: bytes) -> Stored:
     _check_schema(msgspec.json.decode(data, type=_Schema).schema)
     found = msgspec.json.decode(data, type=Document)
     results = msgspec.convert(found.results, tuple[StoredResult, ...])
-    return Stored(_run(found, tuple(from_columns(columns) for columns in found.trials)), results)
+    return Stored(_run(found, tuple(_measured(columns) for columns in found.trials)), results)
 
 
 def _from_lines(data: bytes) -> Run:
@@ -357,7 +426,7 @@ def _from_lines(data: bytes) -> Run:
         if end is not None or (line.trial is None and line.end is None):
             raise RecordError(f"corrupt in line {number}: expected a trial or nothing")
         if line.trial is not None:
-            trials.append(from_columns(line.trial))
+            trials.append(_measured(line.trial))
         end = line.end
     header = msgspec.structs.replace(
         header, interrupted=end is None, machine=(end or {}).get("machine", header.machine)

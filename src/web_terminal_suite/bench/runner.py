@@ -8,18 +8,23 @@ figure means anything.
 from __future__ import annotations
 
 import asyncio
+import gc
+import math
 import random
 import re
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from web_terminal_suite.bench.calibration import Calibration, CalibrationFailed
 from web_terminal_suite.bench.errors import RunFailed
 from web_terminal_suite.bench.measurement import Measurement
 from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
-from web_terminal_suite.bench.samples import FlameGraphFile, Sample, Trial
-from web_terminal_suite.bench.terminals.processes import LaunchFailed
-from web_terminal_suite.bench.terminals.reference_server import Exchange, ReferenceServer, recoveries
+from web_terminal_suite.bench.samples import FlameGraphFile, Trial
+from web_terminal_suite.bench.terminals.blocking_client import blocking_client
+from web_terminal_suite.bench.terminals.processes import LaunchFailed, processor_ticks
+from web_terminal_suite.bench.terminals.reference_server import ReferenceServer
 from web_terminal_suite.bench.workload.capacity import NotFeasible
 from web_terminal_suite.client.errors import ClientError
 from web_terminal_suite.client.marker import Markers
@@ -34,13 +39,12 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import BenchmarkFacts, Cell
     from web_terminal_suite.bench.terminals.terminal import Footprint, Running
 
-_PROOF_ATTEMPTS: Final = 8
 # A guard, far above what any trial needs: every operation has a time limit of its own.
 _TRIAL_SECONDS: Final = 300.0
 
 
 class NotProven(RunFailed):
-    """The suite did not find the delays of the terminal of known truth: its figures cannot be believed."""
+    """The suite's client did not measure what happened on the reference server: its figures cannot be believed."""
 
 
 class InterimAnalysis(Protocol):
@@ -58,6 +62,7 @@ async def carry_out(
     enough: Enough | None = None,
     profiles: Path | None = None,
     interim: InterimAnalysis | None = None,
+    calibrated: Callable[[Calibration], None] | None = None,
 ) -> None:
     """Run every slot of the plan and hand each trial to ``record`` as soon as it is over.
 
@@ -65,6 +70,7 @@ async def carry_out(
     of which ``interim`` may make less or more between the blocks of a terminal that is judged.
     With ``profiles`` the servers are recorded under py-spy and drawn into that directory; their figures suffer for it.
     ``residue_seconds`` is how long a terminal may take to be rid of what a benchmark made.
+    ``calibrated`` is given the proof of the client as soon as that is over.
     Cancelling ends every process that was started; trials recorded before are complete.
 
     Raises:
@@ -72,18 +78,23 @@ async def carry_out(
         ProfilerMissing, TracingForbidden: at the first trial that would be recorded.
     """
     runner = _Runner(plan, record, progress, residue_seconds)
-    if plan.proof:
-        await runner.prove()
-    for cell, reason in plan.infeasible:
-        record(Trial(cell=cell, block=0, infeasible=reason))
-        progress.say(f"{cell}: {reason}")
-    runner.enough = enough
-    runner.profiles = profiles
-    runner.interim = interim
-    for together, alone in zip(plan.together, plan.alone, strict=True):
-        await runner.block(together)
-        for slot in alone:
-            await runner.block((slot,))
+    try:
+        if plan.proof:
+            calibration = await runner.prove()
+            if calibrated is not None:
+                calibrated(calibration)
+        for cell, reason in plan.infeasible:
+            record(Trial(cell=cell, block=0, infeasible=reason))
+            progress.say(f"{cell}: {reason}")
+        runner.enough = enough
+        runner.profiles = profiles
+        runner.interim = interim
+        for together, alone in zip(plan.together, plan.alone, strict=True):
+            await runner.block(runner.in_time(together))
+            for slot in runner.in_time(alone):
+                await runner.block((slot,))
+    finally:
+        gc.unfreeze()  # what each trial set aside
 
 
 class _Runner:
@@ -93,6 +104,8 @@ class _Runner:
         self.interim: InterimAnalysis | None = None
         self._residue_seconds = residue_seconds
         self._earlier: dict[Cell, list[Trial]] = {}
+        self._spent: dict[Cell, float] = {}
+        """Seconds, preparing and looking for what was left included."""
         self._left: dict[str, Footprint | None] = {}
         """What the last trial left on each terminal that runs now."""
         self._plan = plan
@@ -101,9 +114,20 @@ class _Runner:
         self._terminals = {terminal.name: terminal for terminal in plan.terminals}
         self._markers = Markers(random.Random(plan.options.seed))
 
-    async def block(self, slots: Sequence[Slot]) -> list[Trial]:
-        """Launch what these slots need, run them in order, end it all."""
-        trials = []
+    def in_time(self, slots: Sequence[Slot]) -> Sequence[Slot]:
+        """Those whose cell has time left for another block. What is compared goes on, or is over, together."""
+        most = self._plan.options.cell_seconds or math.inf
+        spent: dict[tuple[str, str], float] = {}
+        for cell, seconds in self._spent.items():
+            group = (cell.benchmark, cell.parameter)
+            spent[group] = max(spent.get(group, 0.0), seconds)
+        kept = [each for each in slots if spent.get((each.cell.benchmark, each.cell.parameter), 0.0) < most]
+        if len(kept) < len(slots):
+            self._progress.again(len(kept) - len(slots))
+        return kept
+
+    async def block(self, slots: Sequence[Slot], look: Callable[[Trial, Running | str], None] | None = None) -> None:
+        """Launch what these slots need, run them in order, end it all; ``look`` sees each trial while it runs still."""
         names = list(dict.fromkeys(slot.cell.terminal for slot in slots))
         sessions = max(
             (each.benchmark.sessions(each.cell.parameter) for each in slots if each.benchmark.sessions), default=0
@@ -121,55 +145,50 @@ class _Runner:
             self._left.clear()
             for slot in slots:
                 self._progress.begin(slot)
+                began = time.monotonic()
                 trial = await self._trial(slot, running[slot.cell.terminal])
+                self._spent[slot.cell] = self._spent.get(slot.cell, 0.0) + time.monotonic() - began
                 self._record(trial)
                 self._progress.end(trial)
-                trials.append(trial)
-        return trials
+                if look is not None:
+                    look(trial, running[slot.cell.terminal])
 
-    async def prove(self) -> None:
-        """Stop the run unless the known delays are found.
-
-        What else the machine does disturbs an attempt but cannot make figures true: one that succeeds is proof enough.
+    async def prove(self) -> Calibration:
+        """Measure the reference server with the suite's client and an independent one until they are compared.
 
         Raises:
-            NotProven
+            NotProven: the suite's client is wrong.
         """
-        left = self._plan.proof
-        for attempt in range(_PROOF_ATTEMPTS):
-            missed = self._judge(await self.block([replace(slot, block=attempt) for slot in left]))
-            left = tuple(slot for slot in left if slot.cell.parameter in missed)
-            if not left:
-                return
-            self._progress.say(f"attempt {attempt + 1}: {'; '.join(missed.values())}")
-            if attempt + 1 < _PROOF_ATTEMPTS:
-                self._progress.again(len(left))
-        raise NotProven("; ".join(missed.values()))
-
-    def _judge(self, trials: Sequence[Trial]) -> dict[str, str]:
-        """What was not recovered, in words, by parameter."""
         known = next(each for each in self._plan.terminals if isinstance(each, ReferenceServer))
-        failed = [f"{trial.cell}: {trial.problem}" for trial in trials if trial.problem]
-        if failed:
-            raise NotProven("; ".join(failed))
-        missed = {}
-        samples = {(trial.cell.terminal, trial.cell.parameter): trial.samples for trial in trials}
-        for (terminal, parameter), measured in samples.items():
-            if terminal != known.name:
-                continue
-            floor = next(each for (name, same), each in samples.items() if name != known.name and same == parameter)
-            # Warm-up too: the list of delays begins with the first exchange.
-            exchanges = [Exchange(_latency(each), each.marks["answered"] - each.marks["came"]) for each in measured]
-            try:
-                found = recoveries(known.seed, exchanges, [_latency(each) for each in floor])
-            except ValueError as error:
-                raise NotProven(str(error)) from error
-            words = "; ".join(map(str, found))
-            if all(each.holds for each in found):
-                self._progress.say(f"known delays by {parameter} recovered: {words}")
-            else:
-                missed[parameter] = f"known delays by {parameter} were not recovered: {words}"
-        return missed
+        parameters = dict.fromkeys(slot.cell.parameter for slot in self._plan.proof)
+        calibration = Calibration(known.seed, tuple(parameters))
+
+        earlier = 0
+
+        def take(trial: Trial, running: Running | str) -> None:
+            nonlocal earlier
+            if trial.problem:
+                raise CalibrationFailed(f"{trial.cell}: {trial.problem}")
+            if trial.cell.terminal == known.name and not isinstance(running, str):
+                with blocking_client(running.addresses[0], running.timeout) as independent:
+                    answered = independent.count()
+                calibration.take(trial.cell.parameter, trial.samples, answered - earlier)
+                earlier = answered
+
+        attempt, before = 0, processor_ticks()
+        try:
+            while pending := calibration.pending:
+                slots = [replace(slot, block=attempt) for slot in self._plan.proof if slot.cell.parameter in pending]
+                if attempt:
+                    slots = [slot for slot in slots if slot.cell.terminal == known.name]
+                    self._progress.again(len(slots))
+                await self.block(slots, take)
+                attempt, earlier = attempt + 1, 0
+        except (CalibrationFailed, ClientError) as error:
+            raise NotProven(str(error)) from error
+        calibration.idle_share = processor_ticks().idle_share_since(before)
+        self._progress.say(calibration.summary())
+        return calibration
 
     async def _trial(self, slot: Slot, running: Running | str) -> Trial:
         if isinstance(running, str):
@@ -230,7 +249,3 @@ class _Runner:
             return
         trial.pictures += [FlameGraphFile(each.process, str(each.picture)) for each in found]
         trial.warnings.append("recorded under py-spy, which stops the server for each sample: the figures suffer")
-
-
-def _latency(sample: Sample) -> int:
-    return sample.seen_ns - sample.due_ns

@@ -16,6 +16,9 @@ import msgspec
 
 SCHEMA = "web-terminal-bench/1"
 
+ABORTED = "aborted"
+"""The option of a run that names the threshold for which a load was ended before its plan was."""
+
 
 class Outcome(StrEnum):
     OK = "ok"
@@ -200,3 +203,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What should have been measured; a planned cell without a measured sample is a failure of the run."""
     interrupted: bool = False
     """The run ended before its plan did."""
+    revision: str = ""
+    """The commit of the checkout that the run was made in, with ``+`` where tracked files differed; empty outside."""

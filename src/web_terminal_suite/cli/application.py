@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 import click
 
 from web_terminal_suite import __version__
 from web_terminal_suite.cli import completion
+from web_terminal_suite.cli.exit_status import Program
 
 COMMANDS = {
     "serve": "web_terminal_suite.cli.serve",
@@ -24,11 +24,10 @@ COMMANDS = {
 }
 """Subcommand: the module with the ``click.Command`` of its name."""
 
-_INTERRUPTED = 130
-"""What a shell reports for a program that SIGINT ended."""
+SETTINGS = {"max_content_width": 120, "help_option_names": ["-h", "--help"]}
 
 
-class Commands(click.Group):
+class Commands(Program):
     """The subcommands of ``COMMANDS``, in that order."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,15 +41,16 @@ class Commands(click.Group):
         command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(_INTERRUPTED)
 
-
-@click.group(cls=Commands, name="web-terminal", context_settings={"max_content_width": 120})
-@click.version_option(__version__, prog_name="web-terminal", message="%(prog)s %(version)s", help="Show the version.")
+@click.group(cls=Commands, name="web-terminal", context_settings=SETTINGS)
+@click.version_option(
+    __version__,
+    "--version",
+    "-V",
+    prog_name="web-terminal",
+    message="%(prog)s %(version)s",
+    help="Show the version.",
+)
 @completion.options
 def application() -> None:
     """A web terminal, and the benchmark suite for web terminals."""

@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from web_terminal_suite.cli.exit_status import fail
+from web_terminal_suite.cli.exit_status import Subcommand, fail
 
 _FAILED = 1
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument("url", help="As serve prints it, http://HOST:PORT/#token=..., or ws://HOST:PORT/ws.")
 @click.option("--session", metavar="ID", help="Join this session. (default: a new one)")
 @click.option("--token", envvar="WEB_TERMINAL_TOKEN", show_envvar=True, default="", help="Where the URL has none.")
@@ -28,11 +28,11 @@ def attach(url: str, session: str | None, token: str, read_only: bool, detach_ke
         address = parse_address(url, token)
         key = detach_byte(detach_key)
     except ValueError as error:
-        fail("attach", str(error))
+        fail(str(error))
     if not sys.stdin.isatty():
-        fail("attach", "standard input is no terminal; for scripts there is web_terminal_suite.client")
+        fail("standard input is no terminal; for scripts there is web_terminal_suite.client")
     if read_only and session is None:
-        fail("attach", "--read-only needs --session: a new session has nothing to look at")
+        fail("--read-only needs --session: a new session has nothing to look at")
 
     import asyncio
 
@@ -42,7 +42,7 @@ def attach(url: str, session: str | None, token: str, read_only: bool, detach_ke
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ended, joined = runner.run(attach_terminal(address, session=session, detach_key=key, read_only=read_only))
     except ClientError as error:
-        fail("attach", str(error), _FAILED)
+        fail(str(error), _FAILED)
     if ended is None:
         click.echo(f"detached from {joined}", err=True)
         return

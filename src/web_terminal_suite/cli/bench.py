@@ -3,72 +3,41 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters, verdict
-from web_terminal_suite.cli.exit_status import RUN_FAILED, ends_at, fail, needs_bench_extra
+from web_terminal_suite.cli import against, completion, keeping, parameters, verdict
+from web_terminal_suite.cli.exit_status import RUN_FAILED, Subcommand, run_failed, say
+from web_terminal_suite.cli.options import baselines, measurement
+from web_terminal_suite.cli.options.terminals import terminals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from web_terminal_suite.bench.pipeline import BenchOptions, Plan, StorageOptions
     from web_terminal_suite.bench.samples import Run
 
-_AT_LEAST_ONE = click.IntRange(min=1)
-_NOT_NEGATIVE = click.FloatRange(min=0)
 
-
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
-    "filters", nargs=-1, metavar="[FILTER]...", help="Regular expressions on suite/benchmark/parameter. (default: all)"
+    "filters",
+    nargs=-1,
+    metavar="[FILTER]...",
+    shell_complete=completion.benchmarks,
+    help="Regular expressions on suite/benchmark/parameter. Any may match, but the name of a suite is narrowed by "
+    "those that match in it, as in: session_creation lookup. (default: all)",
 )
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
-@parameters.flag("--quick", "Fewer and shorter measurements; some go undecided.")
-@parameters.flag("--full", "Also what takes minutes: 10,000 sessions, 100 MB, 60 s stalls.")
-@click.option("--sample-size", type=_AT_LEAST_ONE, help="Operations of each benchmark. (default: 400, quick: 100)")
-@click.option("--warm-up-time", type=_NOT_NEGATIVE, help="Seconds for each benchmark. (default: 0.2, quick: 0.1)")
-@click.option(
-    "--measurement-time",
-    type=_NOT_NEGATIVE,
-    help="Seconds after which fewer operations will do. (default: 1, quick: 0.5)",
-)
-@parameters.confidence_level()
-@click.option("--seed", type=int, help="Order, markers, delays follow from it. (default: random)")
-@parameters.several(
-    "--terminal",
-    "What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, jupyter-server, wetty, "
-    "node-pty; or all. (default: web-terminal)",
-    metavar="NAME",
-)
-@parameters.several(
-    "--url",
-    "Measure a server that runs already: ours, or ttyd=http://127.0.0.1:7681/.",
-    metavar="[NAME=]URL",
-)
-@parameters.token()
+@measurement.amount
+@terminals
+@against.option()
+@parameters.extension("benchmarks or terminals")
 @parameters.record_file()
-@click.option("--blocks", type=_AT_LEAST_ONE, help="Rounds that operations are spread over. (default: 5, quick: 2)")
-@click.option(
-    "--precision",
-    type=click.FloatRange(0.001, 10),
-    help="Go on until the interval is this narrow, such as 0.1, or time is up.",
-)
-@parameters.flag("--fixed", "The sample size whatever is found: no less of what is clear, no more.")
-@click.option(
-    "--save-baseline",
-    metavar="NAME",
-    default="",
-    help="Compare with NAME if it is there, and save as NAME. (default: base)",
-)
-@click.option("--baseline", metavar="NAME", default="", help="Compare with NAME, save nothing.")
-@click.option("--baseline-lenient", metavar="NAME", default="", help="As --baseline, if NAME is there.")
-@click.option("--load-baseline", metavar="NAME", default="", help="Take NAME for the new run and measure nothing.")
-@parameters.flag("--retain-baseline", "Compare with the last run saved, and keep that.")
-@parameters.flag("--discard-baseline", "As --retain-baseline, if there is one.")
-@parameters.noise_threshold("Relative difference from a baseline that does not matter.")
-@parameters.significance_level("Probability of a false alarm in any row of a comparison.")
-@parameters.resamples("Resamples behind every ratio to a baseline.")
-@parameters.flag("--self-check", "Measure one terminal as two and state the false alarms.")
+@measurement.stopping
+@baselines.baselines
+@baselines.comparison
 @click.option(
     "--profile",
     type=parameters.PATH,
@@ -86,106 +55,89 @@ def bench(**flags: Any) -> None:
     undecided, 4 the run itself failed. With --self-check: 0 the claim is kept, 1 broken, 3 undecided.
     """
     if flags["list_"]:
-        _list(flags["filters"])
-        return
-    with needs_bench_extra("bench"):
-        from web_terminal_suite.bench.pipeline import plan
+        from web_terminal_suite.cli.listing import print_names
 
+        print_names(flags["filters"], flags["extension"])
+        return
     began = time.monotonic()
-    with ends_at("bench"):
-        options, storage = _bench_options(flags), _storage_options(flags)
-        verdict.check_directory(flags["json"])
-        run, base = _run_and_base(plan(options), options, storage, flags)
-    status = _judge(run, base, options, storage, flags)
-    click.echo(f"took {time.monotonic() - began:.0f} s")
+    options, storage = measurement.bench_options(flags), baselines.storage_options(flags)
+    if flags["against"]:
+        raise click.exceptions.Exit(against.bench_against(options, storage, flags))
+    runs, base = _runs_and_base(options, storage, flags)
+    with run_failed():
+        status = _judge(runs, base, options, storage, flags)
+        click.echo(f"took {time.monotonic() - began:.0f} s")
     raise click.exceptions.Exit(status)
 
 
-def _list(filters: tuple[str, ...]) -> None:
-    from web_terminal_suite.cli.listing import print_names
+def _runs_and_base(
+    options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]
+) -> tuple[Sequence[Run], Sequence[Run]]:
+    """The runs, measured or loaded, and those to compare them with, which are looked up first."""
+    from web_terminal_suite.bench import pipeline
+    from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
 
-    try:
-        print_names(filters)
-    except ValueError as error:
-        fail("bench", str(error))
-
-
-def _bench_options(flags: dict[str, Any]) -> BenchOptions:
-    from web_terminal_suite.bench.pipeline import BenchOptions
-
-    same = ("filters", "quick", "full", "sample_size", "blocks", "precision", "confidence_level", "seed", "token")
-    return BenchOptions(
-        **{name: flags[name] for name in (*same, "self_check")},
-        terminals=flags["terminal"],
-        urls=flags["url"],
-        warm_up_seconds=flags["warm_up_time"],
-        measurement_seconds=flags["measurement_time"],
-        adaptive=not flags["fixed"],
-    )
-
-
-def _storage_options(flags: dict[str, Any]) -> StorageOptions:
-    from web_terminal_suite.bench.pipeline import OptionsError, StorageOptions, choose, home
-
-    choice = choose(
-        save=flags["save_baseline"],
-        baseline=flags["baseline"],
-        lenient=flags["baseline_lenient"],
-        load=flags["load_baseline"],
-        retain=flags["retain_baseline"],
-        discard=flags["discard_baseline"],
-    )
-    if flags["self_check"] and choice != choose():
-        raise OptionsError("--self-check compares a terminal with itself and takes no baseline")
-    return StorageOptions(
-        home=home(flags["home"]),
-        choice=choice,
-        terms=parameters.terms(
-            level=flags["confidence_level"],
-            significance=flags["significance_level"],
-            noise=flags["noise_threshold"],
-            resamples=flags["nresamples"],
-        ),
-        force=flags["force"],
-        history=not flags["no_history"],
-        complete=not flags["filters"] and not flags["quick"],
-    )
+    plans = [pipeline.plan(numbered(options, number)) for number in range(flags["runs"])]
+    loaded = storage.baselines.load_set(storage.choice.load) if storage.choice.load else ()
+    base: Sequence[Run] = ()
+    if not options.self_check:
+        base, reason = pipeline.find_base(storage, loaded[-1].machine if loaded else None)
+        if reason:
+            say(reason, "bench")
+    keeping.check("bench", flags, storage)
+    if loaded:
+        return loaded, base
+    if options.quick and plans[0].options.blocks < FEWEST_BLOCKS:
+        say(
+            f"--quick measures {plans[0].options.blocks} blocks: no intervals and no comparison, which need "
+            f"{FEWEST_BLOCKS}",
+            "bench",
+        )
+    return _measure(plans, flags), base
 
 
-def _run_and_base(
-    plan: Plan, options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]
-) -> tuple[Run, Run | None]:
-    """The run, measured or loaded, and what to compare it with, which is looked up first."""
+def _measure(plans: Sequence[Plan], flags: dict[str, Any]) -> Sequence[Run]:
+    """One run after the other, up to one that is interrupted."""
     from web_terminal_suite.bench import pipeline
     from web_terminal_suite.cli.progress import shown
 
-    loaded = storage.baselines.load(storage.choice.load) if storage.choice.load else None
-    base = None
-    if not options.self_check:
-        base, reason = pipeline.find_base(storage, None if loaded is None else loaded.machine)
-        if reason:
-            click.echo(f"web-terminal bench: {reason}", err=True)
-    if loaded is not None:
-        return loaded, base
-    with shown(len(plan.slots)) as progress:
-        return pipeline.run(plan, record=flags["json"], profiles=flags["profile"], progress=progress), base
+    runs: list[Run] = []
+    for number, plan in enumerate(plans):
+        if number:
+            say(f"run {number + 1} of {len(plans)}", "bench")
+        record = keeping.record_file(flags["json"], number)
+        with shown(plan) as progress:
+            runs.append(pipeline.run(plan, record=record, profiles=flags["profile"], progress=progress))
+        if runs[-1].interrupted:
+            break
+    return runs
 
 
-def _judge(run: Run, base: Run | None, options: BenchOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
-    """Print what was found, keep it, and give the exit status."""
+def numbered(options: BenchOptions, number: int) -> BenchOptions:
+    """The options of one of several runs: with a given seed each has another, or all would have the same order."""
+    return options if options.seed is None else replace(options, seed=options.seed + number)
+
+
+def _judge(
+    runs: Sequence[Run],
+    base: Sequence[Run],
+    options: BenchOptions,
+    storage: StorageOptions,
+    flags: dict[str, Any],
+) -> int:
+    """Keep what was found, then print it; the exit status. Of several runs the last is printed whole."""
     from web_terminal_suite.bench import pipeline
 
-    with ends_at("bench", RUN_FAILED):
-        analysis, status = verdict.print_run(run, options.confidence_level)
-        if flags["json"] is not None:
-            pipeline.save_record(flags["json"], run, analysis)
-        if options.self_check:
-            claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
-            return status if status == RUN_FAILED else claim
-        verdict.print_terminals(run, analysis)
-        slower = 0 if base is None else verdict.print_comparison(base, run, storage)
-        if not storage.choice.load:
-            pipeline.keep(run, analysis, storage)
-        if not flags["noplot"]:
-            click.echo(verdict.report_line(run, analysis, base, storage))
-        return status if status == RUN_FAILED else slower or status
+    judged = [(run, pipeline.analyse(run, options.confidence_level)) for run in runs]
+    kept = keeping.keep(judged, base, storage, flags)
+    earlier = [verdict.print_earlier(found, number) for number, (_, found) in enumerate(judged[:-1], start=1)]
+    run, analysis = judged[-1]
+    status = verdict.print_run(run, analysis)
+    if options.self_check:
+        claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
+        kept.print()
+        return status if status == RUN_FAILED else claim
+    verdict.print_terminals(run, analysis)
+    compared = verdict.print_comparison(base, runs, storage) if base else 0
+    kept.print()
+    return verdict.worst(status, compared, *earlier)

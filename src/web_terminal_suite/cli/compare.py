@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, needs_bench_extra
+from web_terminal_suite.cli.exit_status import Subcommand
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
     "runs",
     nargs=-1,
@@ -52,21 +52,20 @@ def compare(
     Exit code: 0 nothing is slower, 1 something is slower beyond the noise threshold, 2 wrong usage, 3 nothing could be
     decided.
     """
-    with needs_bench_extra("compare"):
-        from web_terminal_suite.bench import pipeline
-        from web_terminal_suite.bench.analysis.comparison.runs import exit_code
-        from web_terminal_suite.bench.report.console import console_for
-        from web_terminal_suite.bench.report.text import baseline_comparison
-    with ends_at("compare"):
-        terms = parameters.terms(
-            level=confidence_level,
-            significance=significance_level,
-            noise=noise_threshold,
-            resamples=nresamples,
-            correction=correction,
-            statistics=tuple(dict.fromkeys(statistic or ("p50", "p95"))),
-        )
-        found = pipeline.compare(*((name, pipeline.open_run(name, home)) for name in runs), terms=terms, force=force)
+    from web_terminal_suite.bench import pipeline
+    from web_terminal_suite.bench.analysis.comparison.runs import exit_code
+    from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text import baseline_comparison
+
+    terms = parameters.terms(
+        level=confidence_level,
+        significance=significance_level,
+        noise=noise_threshold,
+        resamples=nresamples,
+        correction=correction,
+        statistics=tuple(dict.fromkeys(statistic or ("p50", "p95"))),
+    )
+    found = pipeline.compare(*((name, pipeline.open_runs(name, home)) for name in runs), terms=terms, force=force)
     code = exit_code(found)
     if json:
         click.echo(baseline_comparison.as_json(found, code), nl=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,3 +87,34 @@ def _shell() -> str:
         if name in SHELLS:
             return name
     raise click.ClickException(f"there is no completion for this shell, only for {', '.join(SHELLS)}")
+
+
+def benchmarks(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Benchmarks of which the name has what was typed in it, as a filter has."""
+    from web_terminal_suite.bench.plan import name, select
+    from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+
+    found = [(name(*each), each[0].description) for each in select(CATALOGUE, ())]
+    starting = [each for each in found if each[0].startswith(incomplete)]
+    return [CompletionItem(each, help=text) for each, text in starting or found if incomplete in each]
+
+
+def terminals(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Terminals that can be started."""
+    from web_terminal_suite.bench.terminals.registry import EVERY, SUBJECTS
+
+    return [CompletionItem(each) for each in (*SUBJECTS, EVERY) if each.startswith(incomplete)]
+
+
+def saved_runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of baselines, and files."""
+    from web_terminal_suite.bench.baselines import Baselines
+    from web_terminal_suite.bench.pipeline import home
+
+    names = [each for each in Baselines(home(ctx.params.get("home"))).names() if each.startswith(incomplete)]
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
+def baselines(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of baselines."""
+    return saved_runs(ctx, parameter, incomplete)[:-1]

@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, fail
+from web_terminal_suite.cli.exit_status import Subcommand, fail
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
-
     from web_terminal_suite.bench.history import HistoryEntry, Track
     from web_terminal_suite.bench.stats.change_points import ChangePoint
-
-    Marked = list[tuple[Track, tuple[ChangePoint, ...]]]
 
 JUDGED = ("p95", "slope", "level")
 """One statistic of each kind, where none is asked for."""
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
     "id",
     required=False,
@@ -58,22 +54,28 @@ def history(
     from web_terminal_suite.bench.baselines import home as home_of
     from web_terminal_suite.bench.history import FILE, History
     from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text.history import print_list, print_plots
 
     path = home_of(home, os.environ) / FILE
-    with ends_at("history"), History(path) as opened:
+    with History(path) as opened:
         tracks = opened.tracks(id, metric=metric, statistics=statistic or JUDGED, limit=limit)
     if not tracks:
-        fail("history", f"{path} has nothing that matches; call it without ID to see all")
+        asked = bool(id or metric or statistic)
+        fail(
+            f"{path} has nothing that matches; call it without ID to see all"
+            if asked
+            else f"{path} holds no result of a whole run yet; each run of web-terminal bench adds to it"
+        )
     marked = [(track, _steps(track, noise_threshold)) for track in tracks]
     if json:
         import msgspec
 
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
-        click.echo(msgspec.json.encode(found) + b"\n", nl=False)
+        click.echo(msgspec.json.encode(found).decode())
     elif id:
-        _print_plots(console_for(), marked)
+        print_plots(console_for(), marked)
     else:
-        _print_list(console_for(), marked)
+        print_list(console_for(), marked)
 
 
 def _steps(track: Track, least: float) -> tuple[ChangePoint, ...]:
@@ -89,61 +91,6 @@ def _steps(track: Track, least: float) -> tuple[ChangePoint, ...]:
     rng = np.random.default_rng(zlib.crc32(f"{track.name}:{track.metric}:{track.statistic}".encode()))
     found = change_points([track.entries[place].value for place in places], rng, least=least)
     return tuple(replace(step, index=places[step.index]) for step in found)
-
-
-def _print_list(to: Console, marked: Marked) -> None:
-    from rich.text import Text
-
-    from web_terminal_suite.bench.report.common import units
-    from web_terminal_suite.bench.report.text import history
-
-    names = [_title(track) for track, _ in marked]
-    width = max(len(name) for name in names)
-    for name, (track, steps) in zip(names, marked, strict=True):
-        last = units.quantity(track.entries[-1].value, track.unit)
-        count = len(track.entries)
-        line = Text.assemble(
-            (f"{name:<{width}}", "cyan"),
-            f"  {last:>9}  ",
-            (f"{count:>3} {'run ' if count == 1 else 'runs'}  ", "dim"),
-            history.sparkline([entry.value for entry in track.entries[-40:]]),
-        )
-        if steps:
-            step = steps[-1]
-            line.append(f"  step {step.ratio:.2f}x at {track.entries[step.index].started}", style="yellow")
-        to.print(line, soft_wrap=True)
-
-
-def _print_plots(to: Console, marked: Marked) -> None:
-    from rich.text import Text
-
-    from web_terminal_suite.bench.report.common import units
-    from web_terminal_suite.bench.report.common.labels import short_revision
-    from web_terminal_suite.bench.report.text import history
-
-    for track, steps in marked:
-        to.print(Text(f"{_title(track)}  machine {track.machine}", style="bold"))
-        for line in history.plot(track, steps, min(to.width, 160)):
-            to.print(line, soft_wrap=True)
-        first, last = track.entries[0], track.entries[-1]
-        interval = units.interval(last.lower, last.upper, track.unit)
-        to.print(
-            Text.assemble(
-                (f"  {len(track.entries)} runs, {first.started} to {last.started}; last ", "dim"),
-                (units.quantity(last.value, track.unit), "bold"),
-                (f" ({interval}, n = {units.count(last.n)})", "dim"),
-                (f" at {short_revision(last.revision)}" if last.revision else "", "dim"),
-            ),
-            soft_wrap=True,
-        )
-        for step in steps:
-            to.print(history.step_line(track, step), soft_wrap=True)
-        to.print()
-
-
-def _title(track: Track) -> str:
-    metric = f" {track.metric}" if track.metric != "latency" else ""
-    return f"{track.name} [{track.terminal}]{metric} {track.statistic}"
 
 
 def _plain(track: Track, steps: tuple[ChangePoint, ...]) -> dict[str, Any]:

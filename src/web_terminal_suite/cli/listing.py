@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _FLAG = "--list"
 
@@ -19,28 +21,37 @@ def only_lists(words: Sequence[str]) -> bool:
     return words[:1] == ["bench"] and flags == {_FLAG}
 
 
-def listed(words: Sequence[str]) -> int:
-    """Print the names that the filters in ``words`` select; the exit status."""
-    sys.modules.setdefault("asyncio", _Unused("asyncio"))
-    try:
-        print_names([word for word in words[1:] if word != _FLAG])
-    except ValueError as error:
-        print(f"web-terminal bench: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def print_names(filters: Sequence[str]) -> None:
-    """Name the benchmarks that ``filters`` select, one a line.
+def list_quickly(words: Sequence[str]) -> None:
+    """Print the names that the filters in ``words`` select.
 
     Raises:
         NothingMatches
     """
-    from web_terminal_suite.bench.plan import name, select
-    from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+    sys.modules.setdefault("asyncio", _Unused("asyncio"))
+    print_names([word for word in words[1:] if word != _FLAG])
 
-    for benchmark, parameter in select(CATALOGUE, filters):
-        print(name(benchmark, parameter))
+
+def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
+    """Name the benchmarks that ``filters`` select, one a line: its name, what needs ``--full``, what an operation is.
+
+    Those of an extension say which one.
+
+    Raises:
+        NothingMatches, ExtensionError
+    """
+    from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
+    from web_terminal_suite.bench.plan import name, select
+
+    extensions = load_extensions(files)
+    found = select(all_benchmarks(extensions), filters)
+    width = max(len(name(*each)) for each in found)
+    # On a terminal a line is a line; elsewhere it is whole.
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for benchmark, parameter in found:
+        origin = f"({where}) " if (where := extensions.origins.get(benchmark.id)) else ""
+        mark = "--full" if parameter in benchmark.full else ""
+        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {origin}{benchmark.description}"
+        print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
 
 
 class _Unused(ModuleType):

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import sys
 
+from web_terminal_suite.cli import listing, streams
+
 
 def main() -> None:
-    """Do what the command line asks for."""
-    from web_terminal_suite.cli import listing
-
+    """Do what the command line asks for, and end with its exit status."""
+    streams.prepare()
     words = sys.argv[1:]
-    if listing.only_lists(words):
-        sys.exit(listing.listed(words))
-    from web_terminal_suite.cli.application import application
+    quick = listing.only_lists(words)
+    try:
+        try:
+            if quick:
+                listing.list_quickly(words)
+            else:
+                from web_terminal_suite.cli.application import application
 
-    application()
+                application()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(streams.INTERRUPTED)
+    except Exception as error:
+        from web_terminal_suite.cli.exit_status import end
+
+        end(error, "bench" if quick else "")

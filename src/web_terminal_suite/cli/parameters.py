@@ -1,4 +1,4 @@
-"""Options that several subcommands have."""
+"""The options that subcommands have, one function for each that several share."""
 
 from __future__ import annotations
 
@@ -8,14 +8,31 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.decorators import FC
 
+from web_terminal_suite.cli import completion
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
     from web_terminal_suite.bench.pipeline import Terms
+
+    Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 PATH = click.Path(path_type=Path)
 LEVEL = click.FloatRange(0.5, 0.9999)
 SIGNIFICANCE = click.FloatRange(1e-6, 0.5)
+
+
+def group(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
+    """Several options as one, in this order."""
+
+    def add(command: FC) -> FC:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def flag(name: str, help: str, *names: str) -> Callable[[FC], FC]:
@@ -26,6 +43,20 @@ def flag(name: str, help: str, *names: str) -> Callable[[FC], FC]:
 def several(name: str, help: str, **more: Any) -> Callable[[FC], FC]:
     """An option that may be given several times."""
     return click.option(name, multiple=True, help=help, **more)
+
+
+def run(help: str) -> Callable[[FC], FC]:
+    """The record that a subcommand reads."""
+    return click.argument("run", metavar="RUN", help=help, shell_complete=completion.saved_runs)
+
+
+def baseline(name: str, help: str, complete: Complete = completion.baselines, **more: Any) -> Callable[[FC], FC]:
+    """An option that takes the name of a saved run."""
+    return click.option(name, shell_complete=complete, help=help, **{"default": "", "metavar": "NAME"} | more)
+
+
+def extension(what: str) -> Callable[[FC], FC]:
+    return several("--extension", f"A Python file that declares {what}; may be repeated.", type=PATH, metavar="FILE")
 
 
 def home(what: str) -> Callable[[FC], FC]:

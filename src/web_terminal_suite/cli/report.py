@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, fail, needs_bench_extra
+from web_terminal_suite.cli import completion, parameters
+from web_terminal_suite.cli.exit_status import Subcommand, fail, say
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -37,12 +37,13 @@ def _file_names() -> str:
     return f"{', '.join(most)} or {last}"
 
 
-@click.command()
+@click.command(cls=Subcommand)
 @click.argument(
     "run",
     required=False,
     default="",
     metavar="[RUN]",
+    shell_complete=completion.saved_runs,
     help="A record file or the name of a baseline. (default: the last run)",
 )
 @click.option("--output", "-o", type=parameters.PATH, help=f"(default: {_file_names()})")
@@ -56,7 +57,12 @@ def _file_names() -> str:
     help=f"What to write. {_descriptions()}.",
 )
 @parameters.flag("--brief", "A light page fit to be published, without a panel for each benchmark.")
-@click.option("--baseline", default="", help="Show what changed since this record file or baseline.")
+@click.option(
+    "--baseline",
+    default="",
+    shell_complete=completion.saved_runs,
+    help="Show what changed since this record file or baseline.",
+)
 @parameters.flag("--open", "Open it in the browser.", "open_")
 @parameters.home("baselines are")
 def report(
@@ -66,29 +72,46 @@ def report(
 
     Exit code: 0 where a report was written, whatever it says; 2 where the record cannot be used.
     """
+    from web_terminal_suite.bench.pipeline import analyse, open_run, open_runs
     from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 
     chosen = REPORT_FORMATS[format_]
     if brief and not chosen.has_brief:
-        fail("report", f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
-    with needs_bench_extra("report"), ends_at("report"):
-        from web_terminal_suite.bench.pipeline import analyse, open_run
-
-        found, *before = [(each, analyse(each)) for each in (open_run(name, home) for name in _named(run, baseline))]
-    text = _rendered(chosen, found, before[0] if before else None, home, brief)
+        fail(f"--brief is for the page, and --format {format_} has no brief form; leave one of them out")
+    measured = open_run(run, home)
+    found, base = (measured, analyse(measured)), open_runs(baseline, home) if baseline else ()
+    before = (base[-1], analyse(base[-1])) if base else None
     path = output or Path(chosen.file_name)
+    if not path.parent.is_dir():
+        fail(f"cannot write {path}: there is no directory {path.parent}")
+    text = _rendered(chosen, found, before, base[:-1], home, brief)
     _write(path, text)
     partial = " (partial: the run did not end as planned)" if found[1].problems else ""
     click.echo(f"wrote {path}, {len(text.encode()) / 1e6:.1f} MB{partial}")
     if open_:
-        click.launch(path.resolve().as_uri())
+        _open(path)
 
 
-def _named(run: str, baseline: str) -> tuple[str, ...]:
-    return (run, baseline) if baseline else (run,)
+def _open(path: Path) -> None:
+    """Show a page in the browser; where there is none, say so: the report is written all the same."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(path.resolve().as_uri())
+    except (webbrowser.Error, OSError):
+        opened = False
+    if not opened:
+        say(f"no browser could be started; open {path} yourself", "report")
 
 
-def _rendered(chosen: ReportFormat, found: Analysed, before: Analysed | None, home: Path | None, brief: bool) -> str:
+def _rendered(
+    chosen: ReportFormat,
+    found: Analysed,
+    before: Analysed | None,
+    earlier: tuple[Run, ...],
+    home: Path | None,
+    brief: bool,
+) -> str:
     from web_terminal_suite import __version__
     from web_terminal_suite.bench import pipeline
     from web_terminal_suite.bench.report.common.options import ReportError, ReportOptions
@@ -96,11 +119,11 @@ def _rendered(chosen: ReportFormat, found: Analysed, before: Analysed | None, ho
     tracks, problem = pipeline.earlier_results(pipeline.home(home)) if chosen.has_history else ((), "")
     if problem:
         # A report does not fail for want of it.
-        click.echo(f"web-terminal report: without history: {problem}", err=True)
+        say(f"without history: {problem}", "report")
     try:
-        return chosen.load()(*found, ReportOptions(__version__, before, tracks, brief))
+        return chosen.load()(*found, ReportOptions(__version__, before, tracks, brief, earlier))
     except ReportError as error:
-        fail("report", str(error))
+        fail(str(error))
 
 
 def _write(path: Path, text: str) -> None:
@@ -109,4 +132,4 @@ def _write(path: Path, text: str) -> None:
     try:
         files.put(path, text.encode())
     except OSError as error:
-        fail("report", f"cannot write {path}: {error.strerror}")
+        fail(f"cannot write {path}: {error.strerror}")

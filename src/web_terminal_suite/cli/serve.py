@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from web_terminal_suite.cli.exit_status import Subcommand, fail
+
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Declaration, Settings
 
@@ -24,7 +26,7 @@ def _command() -> click.Command:
     from web_terminal_suite.server.settings import declarations
 
     options = [_option(each) for each in declarations() if each.flag]
-    return click.Command(
+    return Subcommand(
         "serve", callback=_serve, params=[*options, click.Option(["--config", "config"], help=_CONFIG)], help=_HELP
     )
 
@@ -63,8 +65,7 @@ def _serve(**options: Any) -> None:
     try:
         settings = settings_of(**options)
     except SettingsError as error:
-        print(f"web-terminal: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        fail(str(error))
     # The supervisor lives as long as the server: it takes over in an interpreter without the command line's modules.
     memory = [launch.settings_memory(each) for each in (settings.without_secrets(), settings)]
     for fd in memory:

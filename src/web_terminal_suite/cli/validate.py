@@ -1,40 +1,48 @@
-"""``web-terminal validate FILE``: judge a record again and say what it amounts to.
+"""``web-terminal validate RUN``: judge a record again and say what it amounts to.
 
-The verdicts are computed from the samples in the file. Those that the file states are only compared with them.
+The verdicts are computed from the samples in the record. Those that it states are only compared with them.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from web_terminal_suite.cli import parameters
-from web_terminal_suite.cli.exit_status import ends_at, needs_bench_extra
+from web_terminal_suite.cli import parameters, records
+from web_terminal_suite.cli.against import print_stages
+from web_terminal_suite.cli.exit_status import Subcommand
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.record import StoredResult
 
 
-@click.command()
-@click.argument("file", type=parameters.PATH, help="A --json file, or the run file of a run that was cut short.")
+@click.command(cls=Subcommand)
+@parameters.run("A record file, what an interrupted run has left, or the name of a baseline.")
 @click.option("--figures/--no-figures", default=False, help="Also list what was measured without a target.")
-def validate(file: Path, figures: bool) -> None:
+@parameters.home("baselines are")
+def validate(run: str, figures: bool, home: Path | None) -> None:
     """Print each target of a record with its verdict, computed again from the samples.
+
+    The intervals are at the confidence level that the record was made with.
+
+    Of a run of bench --against: what changed, and the exit code of that command.
 
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
-    from web_terminal_suite.bench import record
+    from web_terminal_suite.bench.analysis import exit_code
+    from web_terminal_suite.bench.analysis.comparison.results import Terms
+    from web_terminal_suite.bench.analysis.comparison.stages import stages_of
+    from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
+    from web_terminal_suite.bench.report.text.report import print_report
 
-    with needs_bench_extra("validate"):
-        from web_terminal_suite.bench.analysis import analyse, exit_code
-        from web_terminal_suite.bench.report.text.report import print_report
-    with ends_at("validate"):
-        stored = record.read(file)
+    stored = records.stored(run, home)
+    if stages_of(stored.run) is not None:
+        # Two revisions next to each other: what counts is the comparison, and the targets of neither.
+        raise click.exceptions.Exit(print_stages(stored.run, Terms()))
     analysis = analyse(stored.run)
     console = console_for()
     print_report(console, analysis, stored.run.machine, with_figures=figures)

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
     from web_terminal_suite.bench.pipeline import StorageOptions
     from web_terminal_suite.bench.samples import Run
 
 
-def check_directory(json: Path | None) -> None:
-    """Refuse a file whose directory is missing before anything is measured.
-
-    Raises:
-        OptionsError
-    """
-    from web_terminal_suite.bench.pipeline import OptionsError
-
-    if json is not None and not json.parent.is_dir():
-        raise OptionsError(f"--json {json}: there is no directory {json.parent}")
-
-
-def print_run(run: Run, level: float) -> tuple[Analysis, int]:
-    """Print the report of a run; its analysis and exit status."""
+def print_run(run: Run, analysis: Analysis) -> int:
+    """Print the report of a run; its exit status."""
     from web_terminal_suite.bench.analysis import exit_code
-    from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text.report import print_report
 
-    analysis = analyse(run, level)
     print_report(console_for(), analysis, run.machine)
-    return analysis, int(exit_code(analysis))
+    return int(exit_code(analysis))
+
+
+def print_earlier(analysis: Analysis, number: int) -> int:
+    """Print a line on one of several runs; its exit status."""
+    from web_terminal_suite.bench.analysis import exit_code
+    from web_terminal_suite.bench.report.common.summary import summary
+    from web_terminal_suite.bench.report.console import console_for
+
+    console_for().print(f"run {number}: {summary(analysis)}", soft_wrap=True)
+    return int(exit_code(analysis))
 
 
 def print_terminals(run: Run, analysis: Analysis) -> None:
@@ -48,24 +45,29 @@ def print_terminals(run: Run, analysis: Analysis) -> None:
         terminal_comparison.print_terminals(console, compare_subjects(run, analysis))
 
 
-def print_comparison(base: Run, run: Run, storage: StorageOptions) -> int:
-    """Print ``run`` compared with ``base``; 1 where something is slower and the comparison was asked for, else 0."""
+def print_comparison(base: Run | Sequence[Run], runs: Run | Sequence[Run], storage: StorageOptions) -> int:
+    """Print one or several runs compared with ``base``; what it amounts to as an exit status, 0 if not asked for."""
+    from web_terminal_suite.bench.analysis.comparison.runs import exit_code
     from web_terminal_suite.bench.pipeline import compare_with_base, is_slower
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import baseline_comparison
 
-    found = compare_with_base(base, run, storage)
+    found = compare_with_base(base, runs, storage)
     console = console_for()
     console.print()
     baseline_comparison.print_comparison(console, found, None)
-    if not is_slower(found):
-        return 0
-    if not storage.is_explicit:
+    if storage.is_explicit:
+        return exit_code(found)
+    if is_slower(found):
         console.print(
             "  compared with the last run only, so the exit code does not change; --baseline NAME asks for it"
         )
-        return 0
-    return 1
+    return 0
+
+
+def worst(*statuses: int) -> int:
+    """The exit status of several: 4 over 1 over 3 over 0."""
+    return next((status for status in (4, 1, 3) if status in statuses), 0)
 
 
 def print_self_check(found: SelfCheck) -> int:
@@ -78,14 +80,3 @@ def print_self_check(found: SelfCheck) -> int:
     console.print()
     baseline_comparison.print_self_check(console, found)
     return {Claim.KEPT: 0, Claim.BROKEN: 1, Claim.UNDECIDED: 3}[found.claim]
-
-
-def report_line(run: Run, analysis: Analysis, base: Run | None, storage: StorageOptions, name: str = "") -> str:
-    """Write the HTML report; where it is, or why there is none."""
-    from web_terminal_suite.bench.pipeline import StorageError, analyse, write_report
-
-    before = None if base is None else (base, analyse(base, analysis.level))
-    try:
-        return f"report: {write_report(run, analysis, storage.home, before, name)}"
-    except StorageError as error:
-        return f"no report: {error}"

@@ -19,7 +19,7 @@ from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import Closed, Refused, TimedOut, Unreachable, Violated
 from web_terminal_suite.client.marker import Markers, wrapped
-from web_terminal_suite.client.receiver import Receiver, Reply
+from web_terminal_suite.client.receiver import ACKNOWLEDGE_EVERY_BYTES, Receiver, Reply
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Frame
@@ -124,9 +124,10 @@ class ClientConnection(Receiver):
         clock: Callable[[], int],
         timeout: float,
         acknowledge: bool,
+        acknowledge_every: int,
         source: str = "",
     ) -> None:
-        super().__init__(dialect(), timeout, acknowledge)
+        super().__init__(dialect(), timeout, acknowledge, acknowledge_every)
         self.address = address
         self._source = source
         self._make_dialect = dialect
@@ -419,20 +420,27 @@ async def connect(
     timeout: float = 10.0,
     clock: Callable[[], int] = time.perf_counter_ns,
     acknowledge: bool = True,
+    acknowledge_every: int = ACKNOWLEDGE_EVERY_BYTES,
     source: str = "",
 ) -> AsyncIterator[ClientConnection]:
     """A connection to the server at ``url``, closed at the end of the block; the session lives on.
 
     ``timeout`` in seconds is the limit of every wait that names no other. ``clock`` stamps arrivals, in ns. With
-    ``acknowledge`` output is acknowledged as it is read. ``source`` is the local IP address to dial from: each has
-    some 28,000 ports of its own.
+    ``acknowledge`` output is acknowledged as it is read, once ``acknowledge_every`` bytes were (1: every frame; at most
+    half a window). ``source`` is the local IP address to dial from: each has some 28,000 ports of its own.
 
     Raises:
         Unreachable, Refused, Closed, TimedOut, Violated
     """
     address = parse_address(url, token) if isinstance(url, str) else url
     connection = ClientConnection(
-        address, dialect, clock=clock, timeout=timeout, acknowledge=acknowledge, source=source
+        address,
+        dialect,
+        clock=clock,
+        timeout=timeout,
+        acknowledge=acknowledge,
+        acknowledge_every=acknowledge_every,
+        source=source,
     )
     try:
         await connection.dial()

@@ -63,7 +63,9 @@ class Receiver(ABC):
     shell ended with. ``gaps`` are the bytes the server said it could not send.
     """
 
-    def __init__(self, dialect: Dialect, timeout: float, acknowledge: bool) -> None:
+    def __init__(
+        self, dialect: Dialect, timeout: float, acknowledge: bool, acknowledge_every: int = ACKNOWLEDGE_EVERY_BYTES
+    ) -> None:
         self.dialect = dialect
         self.timeout = timeout
         self.session: m.SessionId | None = None
@@ -74,7 +76,7 @@ class Receiver(ABC):
         self.offset = 0
         self.acknowledged = 0
         self._acknowledge = acknowledge
-        self._acknowledge_every = ACKNOWLEDGE_EVERY_BYTES
+        self._most_held_back = self._acknowledge_every = acknowledge_every
         self._taken = 0
         self._unread: deque[Chunk] = deque()
         self._unread_bytes = 0
@@ -347,7 +349,7 @@ class Receiver(ABC):
         self.session = m.SessionId(event.session)
         self.offset = self._taken = self.acknowledged = event.offset
         # Half a window always stays free, so the window cannot fill up while an acknowledgement is still held back.
-        self._acknowledge_every = max(1, min(ACKNOWLEDGE_EVERY_BYTES, event.window // 2))
+        self._acknowledge_every = max(1, min(self._most_held_back, event.window // 2))
 
     def _writable(self, can_write: bool) -> None:
         self._can_write = can_write

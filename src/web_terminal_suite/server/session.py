@@ -27,6 +27,10 @@ SHARED_TURN_BYTES = 8 * 1024
 _TYPING_SECONDS = 1.0
 # So much in a turn that ends the terminal's output for now: the program is likely to go on.
 BULK_BYTES = 4 * 1024
+# The bounds of a coalescing delay. Longer, and the 64 KiB that the kernel keeps are full: the program waits. Shorter,
+# and the timer costs more than it gathers.
+LONGEST_DELAY_NS = 150_000
+SHORTEST_DELAY_NS = 10_000
 
 # Input that waits for a program which does not read; beyond it input is refused.
 INPUT_BYTES = 1 << 20
@@ -123,6 +127,33 @@ class ReadBudget:
         return TURN_BYTES
 
 
+class CoalescingDelay:
+    """How long to leave a program alone before its terminal is read again, from what the delays before gathered.
+
+    A delay that gathered more than a turn's share is halved: the program may have waited. One that gathered less is
+    lengthened by a quarter.
+    """
+
+    __slots__ = ("_ns", "_waited")
+
+    def __init__(self) -> None:
+        self._ns = LONGEST_DELAY_NS
+        self._waited = False
+
+    def next_ns(self) -> int:
+        """The terminal is empty: the delay before it is read again."""
+        if self._waited:
+            self._ns = min(self._ns + self._ns // 4, LONGEST_DELAY_NS)
+        self._waited = True
+        return self._ns
+
+    def note_full_turn(self) -> None:
+        """More than a turn's share was there."""
+        if self._waited:
+            self._ns = max(self._ns // 2, SHORTEST_DELAY_NS)
+        self._waited = False
+
+
 class Session:
     """A terminal, its log, its viewers, and input the terminal has not taken yet.
 
@@ -169,7 +200,8 @@ class Session:
                     result = Pumped.END
                     break
                 left -= count
-                if count < FULL_READ_BYTES:  # a short read: asking again would only cost a call
+                # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
+                if count < FULL_READ_BYTES and before - left < BULK_BYTES:
                     result = Pumped.EMPTY
                     break
         except BlockingIOError:

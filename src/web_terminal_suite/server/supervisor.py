@@ -373,7 +373,7 @@ def main() -> None:
         settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
         raise SystemExit(Supervisor(settings, listener, hosts).run())
     except StartFailed as error:
-        print(f"web-terminal: error: {error}", file=sys.stderr)
+        print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.bench.load.test_coordinator import Watcher, collected, failed_operations, load_of, operations, typing
 from tests.bench.load.test_load_cli import QUICK, asked
+from tests.bench.test_extensions import LOAD
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.terminals.null import NullServer
@@ -119,6 +120,16 @@ def test_the_command_takes_a_scheduler(cluster_of_three, tmp_path):
     assert sum(len(trial.samples) for trial in run.trials if trial.cell.benchmark == "load/keystroke") == 180
     ran = asked("load", "--scheduler", address, "--clients", "7", cwd=tmp_path)
     assert (ran.returncode, "has 3 workers and 7 clients are requested" in ran.stderr) == (2, True)
+
+
+def test_a_behaviour_of_a_file_is_played_on_the_workers(cluster_of_three, tmp_path):
+    address, _ = cluster_of_three
+    (tmp_path / "my_load.py").write_text(LOAD)
+    words = ("--sessions", "6", "--duration", "2", "--typing", "0", "--extension", "my_load.py", "--mix", "look=100%")
+    ran = asked("load", "--scheduler", address, *words, "--noplot", "--json", "run.json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    run = record.load(tmp_path / "run.json")
+    assert sum(len(trial.samples) for trial in run.trials if trial.cell.benchmark == "load/look") == 6
 
 
 async def test_a_lost_worker_is_lost_with_its_sessions_and_the_others_continue(tmp_path):

@@ -84,9 +84,18 @@ def test_a_load_is_compared_with_an_earlier_one(loaded):
     directory, _ = loaded
     ran = asked("load", "--sessions", 10, *QUICK, "--baseline", "load", "--save-baseline", "later", cwd=directory)
     assert ran.returncode in (0, 1, 3), ran.stdout + ran.stderr
-    assert "ratio" in ran.stdout
+    assert "intervals of the change" in ran.stdout
     assert (directory / ".web-terminal-bench/baselines/later.json").exists()
     assert asked("load", "--baseline", "nobody", cwd=directory).returncode == 2
+
+
+def test_a_threshold_on_what_did_not_happen_does_not_vanish(tmp_path):
+    words = ("--sessions", 5, "--duration", 1, "--typing", 0, "--expect", "keystroke.p95<1s", "--expect", "errors<1")
+    ran = asked("load", "--terminal", "null-server", *words, "--noplot", "--json", "run.json", cwd=tmp_path)
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "no keystroke was made" in ran.stdout
+    assert "2 targets: 1 passed, 1 undecided" in ran.stdout
+    assert asked("validate", "run.json", cwd=tmp_path).returncode == 3
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from web_terminal_suite.bench.analysis.results import (
     Throughput,
     Verdict,
 )
-from web_terminal_suite.bench.analysis.verdicts import judge, undecided
+from web_terminal_suite.bench.analysis.verdicts import judge, undecided, unless_wrong
 from web_terminal_suite.bench.samples import BenchmarkFacts, Cell, Metric, Run, Target, Trial
 from web_terminal_suite.bench.stats.quantiles import PERCENTILES
 
@@ -28,20 +28,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LEVEL = 0.95
-"""Confidence of every interval (rule 5)."""
+"""Confidence of every interval (rule 5) of a run that names none."""
 
 
-def analyse(run: Run, level: float = LEVEL) -> Analysis:
-    """Every metric of every cell that was measured, was planned, or does not apply."""
+def analyse(run: Run, level: float | None = None) -> Analysis:
+    """Every metric of every cell that was measured, was planned, or does not apply.
+
+    Args:
+        level: confidence of the intervals; by default the one that the run was made with.
+    """
+    level = level_of(run) if level is None else level
     book = _Book(run, level)
     results = tuple(result for cell in book.cells() for result in book.results(cell))
     absent = tuple(f"{terminal.name}: {terminal.missing}" for terminal in run.terminals if terminal.missing)
     return Analysis(results=results, level=level, seed=run.seed, problems=book.problems(), absent=absent)
 
 
-def analyse_cell(run: Run, cell: Cell, level: float = LEVEL) -> tuple[Result, ...]:
+def analyse_cell(run: Run, cell: Cell, level: float | None = None) -> tuple[Result, ...]:
     """The rows of one cell from the trials so far; the same as those of ``analyse`` on the same run."""
-    return _Book(run, level).results(cell)
+    return _Book(run, level_of(run) if level is None else level).results(cell)
+
+
+def level_of(run: Run) -> float:
+    """The confidence level that the run was made with; 95 % where it names none that can be one."""
+    level = run.options.get("confidence_level")
+    return level if isinstance(level, float) and 0 < level < 1 else LEVEL
 
 
 @dataclass
@@ -148,17 +159,15 @@ class _Book:
         found = estimates.latencies(trials, result.metric.mark)
         if found is None:
             return msgspec.structs.replace(result, warmup=warmup)
-        rng = self._rng(result)
-        by_name = {"mean": estimates.mean(found, self.level, rng)}
+        by_name = {"mean": estimates.mean(found, self.level)}
         for name, q in PERCENTILES.items():
-            by_name[name] = estimates.percentile(found.series, q, self.level)
+            by_name[name] = estimates.percentile(found, q, self.level)
         if any(target.statistic == "max" for target in result.metric.targets.values()):
             by_name["max"] = estimates.largest(found.series)
         throughput = None
         elements = facts.elements.get(result.cell.parameter, facts.elements.get("*"))
         if elements is not None and not result.metric.mark:
-            took = estimates.duration(found, self.level, rng) if found.failed else by_name["mean"]
-            by_name["rate"] = estimates.rate(found, elements, took)
+            by_name["rate"] = estimates.rate(found, elements, self.level)
             throughput = Throughput(unit=facts.element_unit, rate=by_name["rate"])
         samples = [sample for trial in trials for sample in estimates.measured(trial)]
         return msgspec.structs.replace(
@@ -170,29 +179,29 @@ class _Book:
             estimates=by_name,
             throughput=throughput,
             outliers=estimates.outlier_counts(found),
-            floor=self._floor(result, facts, found, rng),
+            floor=self._floor(result, facts, found),
         )
 
     def _readings(self, result: Result, facts: BenchmarkFacts, trials: Sequence[Trial]) -> Result:
-        readings, metric = estimates.points(trials, result.metric), result.metric
-        if not readings:
+        blocks, metric = estimates.blocks_of(trials, result.metric), result.metric
+        if not blocks:
             return result
+        n = sum(len(block) for block in blocks)
         if metric.kind == "level":
-            by_name = {"level": estimates.steady(readings, metric.exact, self.level)}
-            return msgspec.structs.replace(result, n=len(readings), estimates=by_name)
-        estimate, line = estimates.slope(readings, self.level, drifts=metric.drifts)
-        result = msgspec.structs.replace(result, n=len(readings), estimates={"slope": estimate})
+            by_name = {"level": estimates.steady(blocks, metric.exact, self.level)}
+            return msgspec.structs.replace(result, n=n, estimates=by_name)
+        estimate, line, remarks = estimates.slope(blocks, self.level, drifts=metric.drifts)
+        warnings = (*result.warnings, *remarks)
+        result = msgspec.structs.replace(result, n=n, estimates={"slope": estimate}, warnings=warnings)
         return result if line is None else msgspec.structs.replace(result, intercept=line.intercept, r2=line.r2)
 
-    def _floor(
-        self, result: Result, facts: BenchmarkFacts, found: estimates.Latencies, rng: np.random.Generator
-    ) -> Comparison | None:
+    def _floor(self, result: Result, facts: BenchmarkFacts, found: estimates.Latencies) -> Comparison | None:
         at = floors.floor_cell(result.cell, facts, self.trials)
         if at is None or at.benchmark not in self.facts:
             return None
         metric = floors.floor_metric(result.metric, self.facts[at.benchmark])
         base = estimates.latencies(self.trials[at], metric.mark) if metric else None
-        return None if base is None else floors.compare(found.series, base.series, at, self.level, rng)
+        return None if base is None else floors.compare(found, base, at, self.level, self._rng(result))
 
     def _judged(self, result: Result) -> Result:
         """The result with its target, and its floor's, judged."""
@@ -201,11 +210,13 @@ class _Book:
         ratios = {} if result.floor is None else {f"ratio_{name}": e for name, e in result.floor.ratio.items()}
         statistics: dict[str, Estimate] = result.estimates | ratios
 
+        wrong = estimates.wrong_answers(self.trials.get(result.cell, ()))
+
         def judged(target: Target | None) -> Judgement:
             if target is not None and result.infeasible:
                 return undecided(target, result.infeasible)
             estimate = statistics.get(target.statistic) if target else None
-            return judge(target, estimate, share, bool(result.problems))
+            return unless_wrong(judge(target, estimate, share, bool(result.problems)), wrong)
 
         floor = result.floor
         floor_target = _of(result.cell, result.metric.floor_targets)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from web_terminal_suite.bench.analysis.results import Comparison, Estimate
 from web_terminal_suite.bench.samples import Cell
-from web_terminal_suite.bench.stats import quantiles
-from web_terminal_suite.bench.stats.interval import InsufficientData
+from web_terminal_suite.bench.stats import quantiles, ratios
+from web_terminal_suite.bench.stats.block_intervals import percentile_interval, standard_error
+from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
+from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
+from web_terminal_suite.bench.stats.means import student_quantile
 from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import numpy.typing as npt
 
+    from web_terminal_suite.bench.analysis.estimates import Latencies
     from web_terminal_suite.bench.samples import BenchmarkFacts, Metric
 
 COMPARED = ("p50", "p95")
 
-RESAMPLES = 10_000
-"""Replicates of a quantile cost one random number each, so there is no reason to be sparing."""
+RESAMPLES = 1_000
+"""Resamples of blocks that are too short for a percentile of their own."""
 
 
 def floor_cell(cell: Cell, facts: BenchmarkFacts, cells: Collection[Cell]) -> Cell | None:
@@ -54,11 +59,11 @@ def floor_metric(metric: Metric, facts: BenchmarkFacts) -> Metric | None:
     return next(iter(named + whole), None)
 
 
-def compare(ours: Series, floor: Series, at: Cell, level: float, rng: np.random.Generator) -> Comparison:
-    """Difference and quotient of p50 and p95, with bootstrap intervals.
+def compare(ours: Latencies, floor: Latencies, at: Cell, level: float, rng: np.random.Generator) -> Comparison:
+    """Difference and quotient of p50 and p95.
 
-    The two samples are resampled apart from each other, although their blocks were interleaved: what both saw of a
-    slow minute is not credited, so the intervals are on the wide side.
+    Where both were measured in at least ``FEWEST_BLOCKS`` blocks of the same number, they are compared block by block,
+    and what both saw of a slow minute cancels.
     """
     added, ratio = {}, {}
     for name in COMPARED:
@@ -66,25 +71,79 @@ def compare(ours: Series, floor: Series, at: Cell, level: float, rng: np.random.
     return Comparison(floor=at, added=added, ratio=ratio)
 
 
-def _at(ours: Series, floor: Series, q: float, level: float, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
-    for name, series in (("", ours), ("floor ", floor)):
-        answer = quantiles.interval(series, q, level)
-        if isinstance(answer, InsufficientData):
-            refused = Estimate(refusal=f"{name}{answer}")
+def _at(
+    ours: Latencies, floor: Latencies, q: float, level: float, rng: np.random.Generator
+) -> tuple[Estimate, Estimate]:
+    for name, found in (("", ours), ("floor ", floor)):
+        need = quantiles.needed(q, level)
+        if found.n < need:
+            refused = Estimate(refusal=f"{name}{InsufficientData(found.n, need)}")
             return refused, refused
-    above, below = (quantiles.resampled(series, q, RESAMPLES, rng) for series in (ours, floor))
-    base = quantiles.quantile(floor, q)
-    if not (np.isfinite(below).all() and below.min() > 0):
+    mine, base = ours.blocks(), floor.blocks()
+    below = [_quantile(block, q) for block in base.values()]
+    value, least = quantiles.quantile(ours.series, q), quantiles.quantile(floor.series, q)
+    if not all(0 < each < math.inf for each in (*below, least)):
         refused = Estimate(refusal="the floor itself failed or took no time")
         return refused, refused
-    value = quantiles.quantile(ours, q)
-    return spread(value - base, above - below, level), spread(value / base, above / below, level)
+    shared = [number for number in mine if number in base]
+    paired = len(shared) >= FEWEST_BLOCKS
+    pair = [[side[number] for number in shared] for side in (mine, base)]
+    if not paired and min(len(mine), len(base)) < FEWEST_BLOCKS:
+        which = "floor " if len(base) < FEWEST_BLOCKS else ""
+        refusal = f"{which}{TooFewBlocks(min(len(mine), len(base)))}"
+        ends = [(_quantile(a, q), _quantile(b, q)) for a, b in zip(*pair, strict=True)] or [(value, least)]
+        return (
+            Estimate(value=value - least, refusal=refusal, readings=tuple(a - b for a, b in ends)),
+            Estimate(value=value / least, refusal=refusal, readings=tuple(a / b for a, b in ends)),
+        )
+    sides = pair if paired else [list(mine.values()), list(base.values())]
+    return _added(sides, (value, least), q, level, paired), _ratio(sides, q, level, paired, rng)
 
 
-def spread(value: float, replicates: npt.NDArray[np.float64], level: float) -> Estimate:
-    """``value`` with the percentile interval of its bootstrap replicates, which may be ``inf``."""
-    tail = (1 - level) / 2
-    # Not interpolated: between a success and a failure (inf) there is nothing.
-    series = Series(replicates)
-    lower, upper = (quantiles.quantile(series, q) for q in (tail, 1 - tail))
-    return Estimate(value=value, lower=min(lower, value), upper=max(upper, value))
+def _ratio(
+    sides: Sequence[Sequence[npt.NDArray[np.float64]]], q: float, level: float, paired: bool, rng: np.random.Generator
+) -> Estimate:
+    try:
+        answer = ratios.ratio(sides[1], sides[0], q, level, paired=paired, resamples=RESAMPLES, rng=rng)
+    except ValueError as error:
+        return Estimate(refusal=str(error))
+    if isinstance(answer, InsufficientData):
+        return Estimate(refusal=str(answer))
+    return Estimate(value=answer.value, lower=answer.interval.lower, upper=answer.interval.upper)
+
+
+def _added(
+    sides: Sequence[Sequence[npt.NDArray[np.float64]]],
+    pooled: tuple[float, float],
+    q: float,
+    level: float,
+    paired: bool,
+) -> Estimate:
+    """The mean difference of the blocks' percentiles with Student's t, or Welch's where they are no pairs.
+
+    Where operations failed, or blocks are too short for a percentile, both sides are bounded at half the error.
+    """
+    figures = [np.array([_quantile(block, q) for block in side]) for side in sides]
+    if not all(np.isfinite(each).all() for each in figures) or not ratios.is_thick(sides[1], sides[0], q):
+        answers = [percentile_interval(side, q, (1 + level) / 2) for side in sides]
+        above, below = (each if isinstance(each, Interval) else None for each in answers)
+        if above is None or below is None:
+            return Estimate(
+                value=pooled[0] - pooled[1], refusal=str(next(e for e in answers if e not in (above, below)))
+            )
+        lower, upper = above.lower - below.upper, above.upper - below.lower
+        value = pooled[0] - pooled[1]
+        return Estimate(value=value, lower=min(lower, value), upper=max(upper, value))
+    value = float(figures[0].mean() - figures[1].mean())
+    if paired:
+        spread, freedom = standard_error(figures[0] - figures[1], np.ones(figures[0].size)), figures[0].size - 1.0
+    else:
+        errors = [standard_error(each, np.ones(each.size)) for each in figures]
+        spread = math.hypot(*errors)
+        freedom = ratios.welch([each**2 for each in errors], [each.size - 1 for each in figures])
+    half = student_quantile((1 + level) / 2, freedom) * spread
+    return Estimate(value=value, lower=value - half, upper=value + half)
+
+
+def _quantile(values: npt.NDArray[np.float64], q: float) -> float:
+    return quantiles.quantile(Series(values), q)

@@ -25,13 +25,23 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``value`` is ``None`` where ``refusal`` is set, or where only bounds make sense. ``lower`` and ``upper`` bound it
     at the analysis' confidence level and are infinite on a side that cannot be bounded; a refused statistic may
-    still have one sound bound. ``inf`` as a value means that the operation at this percentile failed.
+    still have one sound bound. ``inf`` as a value means that the operation at this percentile failed. ``readings``
+    holds the statistic of each block (or each single reading) where there are too few for an interval: a target is then
+    judged by them.
     """
 
     value: float | None = None
     lower: float = -math.inf
     upper: float = math.inf
     refusal: str = ""
+    readings: tuple[float, ...] = ()
+
+
+class JudgedBy(StrEnum):
+    """What a verdict rests on: the bounds of an interval, or the single readings where there is no interval."""
+
+    INTERVAL = "interval"
+    READINGS = "readings"
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +51,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict = Verdict.NONE
     goal_verdict: Verdict = Verdict.NONE
     reason: str = ""
+    judged_by: JudgedBy = JudgedBy.INTERVAL
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,7 +93,9 @@ class Sufficiency:
         limit = target.limit if target is not None and statistic == target.statistic else None
         aim = Aim(PERCENTILES[statistic], limit, self._precision)
         # Time is the runner's: it knows what is left for this block.
-        decision = decide(found.series, aim, look, elapsed_seconds=0, budget_seconds=math.inf, level=self._level)
+        decision = decide(
+            list(found.blocks().values()), aim, look, elapsed_seconds=0, budget_seconds=math.inf, level=self._level
+        )
         return decision.stop is not StopDecision.GO_ON
 
 

@@ -1,4 +1,4 @@
-"""Targets judged by the bound of the interval, and what a run ends with."""
+"""Targets judged by the bound of the interval, or by readings where there is none, and what a run ends with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.analysis.results import Analysis, Estimate, Judgement, Verdict
+import msgspec
+
+from web_terminal_suite.bench.analysis.results import Analysis, Estimate, JudgedBy, Judgement, Verdict
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.samples import Target
@@ -25,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 def judge(target: Target | None, estimate: Estimate | None, client_share: float | None, problems: bool) -> Judgement:
-    """Compare the bound of the interval with the target and the goal.
+    """Compare the bound of the interval, or every reading, with the target and the goal.
 
     A finding that the client's own load taints is refused; one that a partial cell gives can fail but not pass.
 
@@ -54,7 +56,8 @@ def judge(target: Target | None, estimate: Estimate | None, client_share: float 
     if problems:
         verdict, goal = (Verdict.UNDECIDED if each is Verdict.PASS else each for each in (verdict, goal))
         reason = reason or "the cell is partial"
-    return Judgement(target=target, verdict=verdict, goal_verdict=goal, reason=reason)
+    judged_by = JudgedBy.READINGS if estimate.readings else JudgedBy.INTERVAL
+    return Judgement(target=target, verdict=verdict, goal_verdict=goal, reason=reason, judged_by=judged_by)
 
 
 def undecided(target: Target, reason: str) -> Judgement:
@@ -67,17 +70,37 @@ def undecided(target: Target, reason: str) -> Judgement:
     )
 
 
+def unless_wrong(judgement: Judgement, wrong: int) -> Judgement:
+    """The judgement of a cell in which ``wrong`` answers were wrong: with any it fails, however fast the others came.
+
+    A late answer has its place in a percentile; a wrong one would only be one of those that may be slow.
+    """
+    passed = Verdict.PASS in (judgement.verdict, judgement.goal_verdict)
+    if not wrong or not passed:
+        return judgement
+    verdict, goal = (
+        Verdict.FAIL if each is Verdict.PASS else each for each in (judgement.verdict, judgement.goal_verdict)
+    )
+    reason = f"{wrong:,} {'answer was' if wrong == 1 else 'answers were'} wrong"
+    return msgspec.structs.replace(judgement, verdict=verdict, goal_verdict=goal, reason=reason)
+
+
 def side(estimate: Estimate, limit: float | None, below: bool) -> Verdict:
-    """On which side of ``limit`` the whole interval lies. The limit itself fails ``below`` and passes otherwise."""
+    """On which side of ``limit`` the whole interval lies, or all readings where there is none.
+
+    The limit itself fails ``below`` and passes otherwise.
+    """
     if limit is None:
         return Verdict.NONE
+    lower = min(estimate.readings, default=estimate.lower)
+    upper = max(estimate.readings, default=estimate.upper)
     if below:
-        if estimate.upper < limit:
+        if upper < limit:
             return Verdict.PASS
-        return Verdict.FAIL if estimate.lower >= limit else Verdict.UNDECIDED
-    if estimate.lower >= limit:
+        return Verdict.FAIL if lower >= limit else Verdict.UNDECIDED
+    if lower >= limit:
         return Verdict.PASS
-    return Verdict.FAIL if estimate.upper < limit else Verdict.UNDECIDED
+    return Verdict.FAIL if upper < limit else Verdict.UNDECIDED
 
 
 def exit_code(analysis: Analysis) -> ExitCode:
@@ -97,8 +120,10 @@ def _unless(limit: float | None, verdict: Verdict) -> Verdict:
 
 
 def _reason(estimate: Estimate, target: Target, verdict: Verdict) -> str:
+    if verdict is Verdict.UNDECIDED and estimate.readings:
+        return f"{estimate.refusal}; the readings lie on both sides of the limit"
     if verdict is Verdict.UNDECIDED:
-        return estimate.refusal or f"the interval of {target.statistic} holds the limit; more operations narrow it"
-    if verdict is Verdict.FAIL and estimate.lower == math.inf:
+        return estimate.refusal or f"the interval of {target.statistic} holds the limit; more blocks narrow it"
+    if verdict is Verdict.FAIL and min(estimate.readings, default=estimate.lower) == math.inf:
         return f"too many operations failed for a {target.statistic}"
     return ""

@@ -89,6 +89,8 @@ class Collector:
     lost: list[messages.SessionLost] = field(default_factory=list)
     server_samples: list[ServerSample] = field(default_factory=list)
     failures: list[GeneratorFailure] = field(default_factory=list)
+    aborted: str = ""
+    """The threshold that could no longer be met, for which the load was ended."""
     not_ended: int = 0
     """Sessions that could not be ended after the last stage."""
 

@@ -18,6 +18,7 @@ from web_terminal_suite.bench.load.collector import RampStop
 from web_terminal_suite.bench.load.generator_pool import GeneratorPool, cancelled
 from web_terminal_suite.bench.load.live_stats import LiveStats, LoadPhase
 from web_terminal_suite.bench.load.paced_output import bursts, steady
+from web_terminal_suite.bench.load.plan import seconds_between
 from web_terminal_suite.bench.load.server_monitor import ServerMonitor
 from web_terminal_suite.bench.machine.kernel import memory_available
 from web_terminal_suite.bench.terminals.processes import children, kill_and_reap
@@ -26,12 +27,13 @@ from web_terminal_suite.bench.workload.memory import settled_pss
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from web_terminal_suite.bench.load.abort import ThresholdWatch
     from web_terminal_suite.bench.load.backends.backend import Backend, GeneratorChannel
     from web_terminal_suite.bench.load.collector import Collector
     from web_terminal_suite.bench.load.generator_pool import RemoteGenerator
     from web_terminal_suite.bench.load.plan import LoadConfig
     from web_terminal_suite.bench.load.progress_view import ProgressView
-    from web_terminal_suite.bench.load.scenario import LoadStage, Role
+    from web_terminal_suite.bench.load.scenario import LoadStage
     from web_terminal_suite.bench.terminals.terminal import Running, Terminal
 
 _LEAD_NS: Final = SECOND_NS // 2
@@ -65,11 +67,12 @@ async def run_load(
     view: ProgressView,
     on_stage_end: Callable[[int], None],
     options: CoordinatorOptions = CoordinatorOptions(),  # frozen
+    watch: ThresholdWatch | None = None,
 ) -> None:
     """Start the terminal and the load generators, run every stage, end everything.
 
     ``on_stage_end`` is called with the number of each stage that is over. If cancelled, everything is ended; what was
-    reported until then is in ``collector``.
+    reported until then is in ``collector``. With ``watch`` it ends as soon as a threshold can no longer be met.
 
     Raises:
         LaunchFailed: the terminal did not start.
@@ -81,7 +84,7 @@ async def run_load(
             terminal.holding(config.scenario.sessions).launch() as running,
             backend.start(config.generators) as channels,
         ):
-            coordinator = _Coordinator(config, running, channels, collector, view, on_stage_end, options)
+            coordinator = _Coordinator(config, running, channels, collector, view, on_stage_end, options, watch)
             await coordinator.run()
     finally:
         # This process inherits the children of a server that died (``prctl(2)``, PR_SET_CHILD_SUBREAPER).
@@ -101,6 +104,7 @@ class _Coordinator:
         view: ProgressView,
         on_stage_end: Callable[[int], None],
         options: CoordinatorOptions,
+        watch: ThresholdWatch | None,
     ) -> None:
         self._config = config
         self._running = running
@@ -108,6 +112,7 @@ class _Coordinator:
         self._view = view
         self._on_stage_end = on_stage_end
         self._options = options
+        self._watch = watch
         self._pool = GeneratorPool(channels, self)
         self._stats = LiveStats(collector)
         self._pids = running.process.server_pids() if running.process else []
@@ -138,6 +143,8 @@ class _Coordinator:
     def on_progress(self, generator: RemoteGenerator, report: messages.ProgressReport) -> None:
         self._collector.add(generator.number, report)
         self._stats.add(generator.number, report)
+        if self._watch is not None:
+            self._watch.add(report)
 
     def on_ramp_stuck(self, stop: RampStop) -> None:
         self._stop_ramp(stop)
@@ -178,7 +185,7 @@ class _Coordinator:
             progress = collector.stages[number]
             await self._ramp_up(number, stage)
             progress.up = collector.up
-            if progress.up and not collector.server_failure:
+            if progress.up and not collector.server_failure and not self._is_aborted():
                 if self._pids:
                     progress.full_pss_bytes = await settled_pss(self._pids)
                 await self._run_plateau(number, stage)
@@ -187,7 +194,7 @@ class _Coordinator:
                 await self._pool.wait_until(lambda: not collector.up, _CLOSE_SECONDS)
             progress.end_ns = self._now_ns()
             self._on_stage_end(number)
-            if progress.stop is not None or collector.server_failure or not collector.up:
+            if progress.stop is not None or collector.server_failure or not collector.up or self._is_aborted():
                 break
 
     async def _ramp_up(self, number: int, stage: LoadStage) -> None:
@@ -212,9 +219,10 @@ class _Coordinator:
         roles = schedule.assign_roles(stage, order, [session for session in started if session not in lost])
         progress.plateau_start_ns = start_ns = self._next_second_ns()
         self._phase = LoadPhase.RUNNING
+        every = seconds_between(self._config, stage)
         for each in self._pool.alive:
             assignments = _assignments(roles, each.number, self._config.generators)
-            each.channel.send(_run_stage_command(number, stage, assignments, start_ns))
+            each.channel.send(_run_stage_command(number, stage, assignments, every, start_ns))
         await self._pool.wait_for_all(lambda each: each.has_done(number))
         progress.plateau_end_ns = min(self._now_ns(), start_ns + round(stage.duration * SECOND_NS))
         done = [each.done for each in self._pool.generators if each.has_done(number)]
@@ -256,6 +264,7 @@ class _Coordinator:
             self._check_memory()
             self._check_heartbeats()
             self._check_sessions()
+            self._is_aborted()
             self._show()
 
     def _check_server(self) -> None:
@@ -286,12 +295,23 @@ class _Coordinator:
         if is_running and not self._collector.up and self._pool.alive:
             self._pool.broadcast(messages.StopStarting())
 
+    def _is_aborted(self) -> bool:
+        """Whether the load ends because a threshold can no longer be met; once it does, nothing more is started."""
+        if self._watch is None or self._collector.aborted:
+            return bool(self._collector.aborted)
+        threshold = self._watch.broken(self._stage, self._collector)
+        if threshold is not None:
+            self._collector.aborted = threshold.text
+            self._view.say(f"aborted: {threshold.text} can no longer be met")
+            self._pool.broadcast(messages.StopStarting())
+        return threshold is not None
+
     def _show(self) -> None:
         stage = self._config.scenario.stage[self._stage]
         self._view.show(self._stats.snapshot(self._now_ns(), stage.label, self._phase, stage.sessions))
 
 
-def _assignments(roles: dict[Role, list[int]], generator: int, generators: int) -> dict[Role, messages.RoleAssignment]:
+def _assignments(roles: dict[str, list[int]], generator: int, generators: int) -> dict[str, messages.RoleAssignment]:
     """One load generator's part of the sessions with each role."""
     found = {}
     for role, sessions in roles.items():
@@ -304,7 +324,11 @@ def _assignments(roles: dict[Role, list[int]], generator: int, generators: int) 
 
 
 def _run_stage_command(
-    number: int, stage: LoadStage, assignments: dict[Role, messages.RoleAssignment], at_ns: int
+    number: int,
+    stage: LoadStage,
+    assignments: dict[str, messages.RoleAssignment],
+    every: dict[str, float],
+    at_ns: int,
 ) -> messages.RunStage:
     return messages.RunStage(
         stage=number,
@@ -318,4 +342,5 @@ def _run_stage_command(
         burst_every=stage.burst_every,
         reconnect_every=stage.reconnect_every,
         resize_every=stage.resize_every,
+        behaviours_every={str(role): each for role, each in every.items()},
     )

@@ -17,6 +17,7 @@ from web_terminal_suite.bench.clock import SECOND_NS, keep, now_ns
 from web_terminal_suite.bench.load import messages, schedule
 from web_terminal_suite.bench.load.columns import OperationColumns
 from web_terminal_suite.bench.load.output_programs import OutputPrograms, output_starts
+from web_terminal_suite.bench.load.prepared_behaviour import PreparedBehaviour
 from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.bench.load.virtual_user import OutputMeter, VirtualUser
 from web_terminal_suite.bench.samples import Outcome, Sample
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from web_terminal_suite.bench.load.behaviour import Behaviour
     from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.client.dialect import Dialect
 
@@ -65,11 +67,16 @@ class LoadGenerator:
     """The virtual users of one process. ``dialect`` is the terminal's protocol; ``send`` never waits."""
 
     def __init__(
-        self, config: messages.Configure, dialect: Callable[[], Dialect], send: Callable[[messages.Report], None]
+        self,
+        config: messages.Configure,
+        dialect: Callable[[], Dialect],
+        send: Callable[[messages.Report], None],
+        behaviours: Sequence[Behaviour] = (),
     ) -> None:
         self._config = config
         self._dialect = dialect
         self._send = send
+        self._behaviours = behaviours
         self._users: dict[int, VirtualUser] = {}
         self._stack = AsyncExitStack()
         self._markers = Markers(random.Random(f"{config.seed}/{config.generator}"))
@@ -189,6 +196,9 @@ class LoadGenerator:
                 roles.create_task(self._repeat(stage, Role.RECONNECT, stage.reconnect_every, _reconnect, start_ns))
             if Role.RESIZE in stage.assignments:
                 roles.create_task(self._repeat(stage, Role.RESIZE, stage.resize_every, _resize, start_ns))
+            for behaviour in self._behaviours:
+                if behaviour.name in stage.assignments:
+                    roles.create_task(self._play(stage, behaviour, start_ns))
             roles.create_task(self._start_output(stage, start_ns, programs))
             await self._unless_stopped(_sleep_until(start_ns + round(stage.seconds * SECOND_NS)))
         silent = programs.silent
@@ -197,7 +207,7 @@ class LoadGenerator:
         self._send(self.progress())
         self._send(messages.StageDone(stage.stage, silent))
 
-    def _assigned(self, stage: messages.RunStage, role: Role) -> tuple[list[VirtualUser], list[int], int]:
+    def _assigned(self, stage: messages.RunStage, role: str) -> tuple[list[VirtualUser], list[int], int]:
         """The users with a role that are left and their positions, in the order of their turns, and all positions."""
         assignment = stage.assignments.get(role)
         if assignment is None:
@@ -256,7 +266,7 @@ class LoadGenerator:
 
         await self._follow(start_ns, (each.at_ns for each in starts), start)
 
-    async def _repeat(self, stage: messages.RunStage, role: Role, every: float, action: Action, start_ns: int) -> None:
+    async def _repeat(self, stage: messages.RunStage, role: str, every: float, action: Action, start_ns: int) -> None:
         """Each session with ``role`` acts once per interval; an action waits for the session's previous one."""
         users, positions, total = self._assigned(stage, role)
         async with asyncio.TaskGroup() as actions:
@@ -267,7 +277,7 @@ class LoadGenerator:
             await self._follow(start_ns, schedule.action_times(positions, total, every, stage.seconds), act)
 
     async def _perform(self, kind: str, user: VirtualUser, action: Action, due_ns: int) -> None:
-        async with user.busy:
+        async with user.turn:
             sent_ns = now_ns()
             try:
                 self._record(kind, Sample(due_ns, sent_ns, await action(user)))
@@ -275,6 +285,20 @@ class LoadGenerator:
                 self._record_failure(kind, due_ns, sent_ns, error)
                 if user.connection.closed is not None:
                     user.ended()
+
+    async def _play(self, stage: messages.RunStage, behaviour: Behaviour, start_ns: int) -> None:
+        """Prepare a behaviour in all sessions that have it, repeat its operation, and leave them as it found them."""
+        users, _, _ = self._assigned(stage, behaviour.name)
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as sessions:
+            prepared = {user: PreparedBehaviour(behaviour, user) for user in users}
+            for each in prepared.values():
+                sessions.create_task(each.hold(over))
+            every = stage.behaviours_every[behaviour.name]
+            try:
+                await self._repeat(stage, behaviour.name, every, lambda user: prepared[user].operate(), start_ns)
+            finally:
+                over.set()
 
     # --- end
 
@@ -301,7 +325,10 @@ class LoadGenerator:
 
     def _begin_stage(self, stage: int) -> None:
         self._is_stopped = False
-        self._columns = {kind: OperationColumns(kind, stage, self._zero_ns) for kind in OPERATION_KINDS}
+        self._columns = {
+            kind: OperationColumns(kind, stage, self._zero_ns)
+            for kind in (*OPERATION_KINDS, *(each.name for each in self._behaviours))
+        }
 
     def _record(self, kind: str, sample: Sample) -> None:
         self._columns[kind].add(sample)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import itertools
-import pickle
 import platform
 import resource
 import signal
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import uvloop
 
 from web_terminal_suite import __version__
+from web_terminal_suite.bench import extension_modules
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.load import messages
 from web_terminal_suite.bench.load.generator import LoadGenerator
@@ -78,7 +78,8 @@ class GeneratorProcess:
     def _configure(self, config: messages.Configure) -> None:
         if config.version != __version__:
             raise ValueError(f"this is web-terminal {__version__}, and the load is started by {config.version}")
-        self._generator = LoadGenerator(config, pickle.loads(config.dialect), self._send)
+        dialect = extension_modules.loads(config.dialect)
+        self._generator = LoadGenerator(config, dialect, self._send, extension_modules.loads(config.behaviours))
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._send(messages.GeneratorReady(platform.node(), OF_A_CLIENT if descriptors < 0 else descriptors))
 
@@ -120,7 +121,9 @@ async def serve(connection: socket.socket) -> int:
         await GeneratorProcess(reader, writer).run()
     except Exception as error:
         # The coordinator cannot see this process' errors, so every one of them is reported.
-        first = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error
+        first: BaseException = error
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
         traceback.print_exception(error)
         writer.write(messages.encode_frame(messages.GeneratorError(f"{type(first).__name__}: {first}")))
         await writer.drain()

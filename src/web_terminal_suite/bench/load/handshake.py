@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import platform
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from web_terminal_suite.bench import extension_modules
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.load import messages
 from web_terminal_suite.bench.load.backends.backend import BackendError
@@ -42,7 +42,8 @@ async def configure(pool: GeneratorPool, config: LoadConfig, running: Running, v
                 generators=config.generators,
                 version=version,
                 address=running.addresses[0],
-                dialect=pickle.dumps(running.dialect),
+                dialect=extension_modules.dumps(running.dialect),
+                behaviours=extension_modules.dumps(config.behaviours),
                 seed=config.seed,
                 timeout=running.timeout,
                 sources=config.sources,

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from web_terminal_suite.bench.load.scenario import Role
 from web_terminal_suite.client.address import Address
 
 HEADER_BYTES: Final = 4
@@ -21,7 +20,8 @@ FRAME_LIMIT_BYTES: Final = 256 << 20
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     """The first command: which generator this is, and what it connects to. Answered by ``GeneratorReady``.
 
-    ``dialect`` is a pickled class; both ends run the same version of this package.
+    ``dialect`` is a class and ``behaviours`` are a tuple, as ``extension_modules.dumps`` writes them; both ends run the
+    same version of this package.
     """
 
     generator: int
@@ -29,6 +29,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     version: str
     address: Address
     dialect: bytes
+    behaviours: bytes
     seed: int
     timeout: float
     sources: tuple[str, ...] = ()
@@ -75,13 +76,14 @@ class RunStage(msgspec.Struct, frozen=True, kw_only=True, tag="play"):
     at_ns: int
     seconds: float
     typing: float
-    assignments: dict[Role, RoleAssignment]
+    assignments: dict[str, RoleAssignment]
     steady_line: str
     steady_every: float
     burst_line: str
     burst_every: float
     reconnect_every: float
     resize_every: float
+    behaviours_every: dict[str, float]
 
 
 class StopStarting(msgspec.Struct, frozen=True, tag="halt"):

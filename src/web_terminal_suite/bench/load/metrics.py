@@ -10,6 +10,7 @@ from web_terminal_suite.bench.samples import BenchmarkFacts, Metric
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from web_terminal_suite.bench.load.behaviour import Behaviour
     from web_terminal_suite.bench.samples import Target
 
 SUITE: Final = "load"
@@ -109,19 +110,38 @@ LEVEL_METRICS: Final[Mapping[str, tuple[str, str, Dimension]]] = {
 }
 """By name in a threshold: name and unit in the record, kind of quantity."""
 
-METRICS: Final[Mapping[str, LoadMetric]] = {
-    f"{each.kind}.{statistic}": LoadMetric(each.benchmark, LATENCY, statistic, Dimension.TIME, "ns")
-    for each in TIMED_OPERATIONS
-    for statistic in STATISTICS
-} | {
+
+def _latencies(operations: Sequence[TimedOperation]) -> dict[str, LoadMetric]:
+    return {
+        f"{each.kind}.{statistic}": LoadMetric(each.benchmark, LATENCY, statistic, Dimension.TIME, "ns")
+        for each in operations
+        for statistic in STATISTICS
+    }
+
+
+METRICS: Final[Mapping[str, LoadMetric]] = _latencies(TIMED_OPERATIONS) | {
     name: LoadMetric(LEVELS, metric, "level", dimension, unit)
     for name, (metric, unit, dimension) in LEVEL_METRICS.items()
 }
 """Everything that can have a threshold, by its name there."""
 
 
+def operations_of(behaviours: Sequence[Behaviour]) -> tuple[TimedOperation, ...]:
+    """The timed operations of a load with these behaviours, which are not built in."""
+    return (*TIMED_OPERATIONS, *(TimedOperation(each.name, each.description, each.limitations) for each in behaviours))
+
+
+def metrics_of(behaviours: Sequence[Behaviour]) -> Mapping[str, LoadMetric]:
+    """As ``METRICS``, with those of behaviours that are not built in."""
+    own = operations_of(behaviours)[len(TIMED_OPERATIONS) :]
+    return {**_latencies(own), **METRICS}
+
+
 def describe_benchmarks(
-    kinds: Sequence[str], parameters: tuple[str, ...], targets: Sequence[tuple[LoadMetric, str, Target]]
+    kinds: Sequence[str],
+    parameters: tuple[str, ...],
+    targets: Sequence[tuple[LoadMetric, str, Target]],
+    operations: Sequence[TimedOperation] = TIMED_OPERATIONS,
 ) -> tuple[tuple[BenchmarkFacts, ...], dict[str, list[str]]]:
     """The benchmarks of a load, and by level metric the additional names under which its value must be recorded.
 
@@ -132,7 +152,7 @@ def describe_benchmarks(
         kinds: the timed operations that the load performs.
         targets: metric, parameter (``*``: any), target.
     """
-    metrics, copies = _with_targets(targets)
+    metrics, copies = _with_targets(targets, operations)
 
     def of(benchmark: str) -> tuple[Metric, ...]:
         return tuple(metric for (of, _), metric in metrics.items() if of == benchmark)
@@ -152,17 +172,17 @@ def describe_benchmarks(
             parameters=parameters,
             metrics=of(each.benchmark),
         )
-        for each in TIMED_OPERATIONS
+        for each in operations
         if each.kind in kinds
     ]
     return (levels, *timed), copies
 
 
 def _with_targets(
-    targets: Sequence[tuple[LoadMetric, str, Target]],
+    targets: Sequence[tuple[LoadMetric, str, Target]], operations: Sequence[TimedOperation]
 ) -> tuple[dict[tuple[str, str], Metric], dict[str, list[str]]]:
     """Metrics with their targets by benchmark and name, and the names of the copies of each level metric."""
-    metrics = {(each.benchmark, LATENCY): Metric(name=LATENCY) for each in TIMED_OPERATIONS}
+    metrics = {(each.benchmark, LATENCY): Metric(name=LATENCY) for each in operations}
     for name, unit, _ in LEVEL_METRICS.values():
         metrics[LEVELS, name] = Metric(name=name, kind="level", unit=unit, exact=True)
     copies: dict[str, list[str]] = {}

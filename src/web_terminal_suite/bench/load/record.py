@@ -15,7 +15,7 @@ from web_terminal_suite.bench.load import metrics, schedule, time_series
 from web_terminal_suite.bench.load.operations import Operations
 from web_terminal_suite.bench.load.plan import kind_of
 from web_terminal_suite.bench.samples import SCHEMA, CpuUsage, Point, Run, Trial
-from web_terminal_suite.bench.stats.quantiles import quantile
+from web_terminal_suite.bench.stats.quantiles import needed, quantile
 from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ DELAY_NS: Final = 1_000_000
 """A smaller delay of the load generators is normal for timers and schedulers."""
 
 _DELAY_QUANTILE: Final = 0.99
+_FEWEST_DELAYS: Final = needed(_DELAY_QUANTILE, 0.95)
+"""Keys below which there is no p99 of their delay."""
 _FOREVER_NS: Final = 1 << 62
 
 
@@ -117,6 +119,9 @@ class _StageRecord:
             samples = tuple(operations.samples(*operations.between(first_ns, last_ns)))
             if not samples and block:
                 continue
+            if not samples and not operations and not self._problem(-_FOREVER_NS, problems_end_ns):
+                # Nothing went wrong: the scenario makes none, or the stage was too short for one.
+                return [Trial(cell=cell, block=0, infeasible=f"no {kind_of(cell)} was made")]
             usage = self._usage(start_ns + first * SECOND_NS, start_ns + end * SECOND_NS)
             problem = self._problem(first_ns, min(last_ns, problems_end_ns))
             found.append(
@@ -144,6 +149,8 @@ class _StageRecord:
                 warnings.append(text)
         elif progress.ramp_end_ns is not None and not progress.up:
             problems.append((self._ramp_start_ns, "no session came up"))
+        if collector.aborted and progress.end_ns is not None:
+            warnings.append(f"aborted: {collector.aborted} could no longer be met")
         if progress.silent:
             warnings.append(f"{progress.silent:,} sessions that should have printed did not")
         return problems, tuple(warnings)
@@ -151,7 +158,7 @@ class _StageRecord:
     def _delay_warnings(self) -> tuple[str, ...]:
         """A warning if the load generators sent so late that most of the latency is their own delay."""
         keys = self._operations.get("keystroke")
-        if not keys:
+        if not keys or len(keys) < _FEWEST_DELAYS:
             return ()
         delay_ns = quantile(Series(keys.sent - keys.due), _DELAY_QUANTILE)
         latency_ns = quantile(Series(keys.seen - keys.due), _DELAY_QUANTILE)
@@ -237,8 +244,9 @@ class _StageRecord:
         seconds = self._plateau_seconds
         ramp_cpu_ns = sum(self._client_cpu_ns(self._ramp_start_ns, self._ramp_end_ns))
         cpu_ns = self._client_cpu_ns(self._plateau_start_ns, self._plateau_end_ns)
+        delays = keys.sent - keys.due if keys and len(keys) >= _FEWEST_DELAYS else None
         return {
-            metrics.CLIENT_DELAY: quantile(Series(keys.sent - keys.due), _DELAY_QUANTILE) if keys else None,
+            metrics.CLIENT_DELAY: None if delays is None else quantile(Series(delays), _DELAY_QUANTILE),
             metrics.CLIENT_CPU: 100 * max(cpu_ns, default=0.0) / seconds / SECOND_NS if seconds else None,
             metrics.CLIENT_CPU_PER_KEYSTROKE: sum(cpu_ns) / self._echoed if self._echoed else None,
             metrics.CLIENT_CPU_PER_START: ramp_cpu_ns / len(starts) if starts else None,

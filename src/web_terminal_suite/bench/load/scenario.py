@@ -9,11 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from web_terminal_suite.bench.load.paced_output import LONGEST_INTERVAL_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MOST_SESSIONS: Final = 1_000_000
 """The design is untested beyond that: the numbers of all sessions with a role are held in memory and sent."""
@@ -97,12 +100,14 @@ class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     duration: float = 30.0
     name: str = ""
     typing: float = 0.0
-    mix: dict[Role, RoleShare] = {}
+    mix: dict[str, RoleShare] = {}
     lines: float = 1.0
     burst_lines: int = 100
     burst_every: float = 5.0
     reconnect_every: float = 10.0
     resize_every: float = 5.0
+    every: dict[str, float] = {}
+    """By behaviour that is not built in, seconds between two operations of a session."""
     expect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -111,6 +116,9 @@ class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         for name in ("ramp", "duration", "lines", "burst_every", "reconnect_every", "resize_every"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ScenarioError(f"{name} = {getattr(self, name):g}; it must be above 0")
+        for name, seconds in self.every.items():
+            if not 0 < seconds < float("inf"):
+                raise ScenarioError(f"every.{name} = {seconds:g}; it must be above 0")
         if not 0 <= self.typing < float("inf"):
             raise ScenarioError(f"typing = {self.typing:g}; it must be 0 or more keys per second")
         if self.burst_lines < 1:
@@ -126,7 +134,7 @@ class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             words = ", ".join(f"{role} {count}" for role, count in requested.items() if count)
             raise ScenarioError(f"the mix asks for {sum(requested.values())} of {self.sessions} sessions: {words}")
 
-    def share_of(self, role: Role) -> RoleShare:
+    def share_of(self, role: str) -> RoleShare:
         return self.mix.get(role, NO_SESSIONS)
 
     @property
@@ -137,7 +145,7 @@ class LoadStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         words = [f"{self.sessions:,} sessions"]
         if self.typing:
             words.append(f"{self.typing:g} keys/s")
-        words += [f"{role} {each}" for role, each in self.mix.items() if role is not Role.TYPE and each != NO_SESSIONS]
+        words += [f"{role} {each}" for role, each in self.mix.items() if role != Role.TYPE and each != NO_SESSIONS]
         return ", ".join(words)
 
 
@@ -174,27 +182,48 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return tuple(f"{self.name}: {each.label}" if self.name else each.label for each in self.stage)
 
     @property
-    def roles(self) -> frozenset[Role]:
+    def roles(self) -> frozenset[str]:
         """Every role that a session has in any stage."""
         return frozenset(role for each in self.stage for role, share in each.mix.items() if share.of(each.sessions))
 
 
-def parse(text: str, where: str) -> Scenario:
-    """The scenario in a TOML file's text.
+def parse(text: str, where: str, behaviours: Collection[str] = ()) -> Scenario:
+    """The scenario in a TOML file's text; ``behaviours`` are the names of roles that are not built in.
 
     Raises:
         ScenarioError: the text starts with ``where``.
     """
     try:
         found = msgspec.toml.decode(text)
-        return msgspec.convert(found, Scenario, dec_hook=_decode_share)
+        scenario = msgspec.convert(found, Scenario, dec_hook=_decode_share)
+        check_roles(scenario, behaviours)
+        return scenario
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from error
     except (msgspec.MsgspecError, ValueError) as error:
         raise ScenarioError(f"{where}: {_with_remedy(str(error))}") from error
 
 
-def override(scenario: Scenario, flags: dict[str, Any], mix: dict[Role, RoleShare]) -> Scenario:
+def check_roles(scenario: Scenario, behaviours: Collection[str]) -> None:
+    """Refuse roles that there are not.
+
+    Raises:
+        ScenarioError
+    """
+    known = [*map(str, Role), *behaviours]
+    for stage in scenario.stage:
+        for role in stage.mix:
+            if role not in known:
+                raise ScenarioError(
+                    f"there is no role {str(role)!r}; roles are: {', '.join(known)}; "
+                    "a file with a behaviour of your own is named with --extension"
+                )
+        for name in stage.every:
+            if name not in behaviours:
+                raise ScenarioError(f"every.{name}: there is no behaviour {name!r} of an extension")
+
+
+def override(scenario: Scenario, flags: dict[str, Any], mix: dict[str, RoleShare]) -> Scenario:
     """The scenario in which ``flags`` (fields of a stage) and ``mix`` replace the values of every stage.
 
     Raises:
@@ -213,8 +242,6 @@ def _with_remedy(text: str) -> str:
     if "unknown field" in text:
         of = LoadStage if "`stage[" in text else Scenario
         return f"{text}; there are: {', '.join(of.__struct_fields__)}"
-    if "enum value" in text:
-        return f"{text}; roles are: {', '.join(Role)}"
     return text
 
 

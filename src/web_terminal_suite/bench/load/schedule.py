@@ -43,12 +43,12 @@ def role_order(seed: int, sessions: int) -> list[int]:
     return order
 
 
-def assign_roles(stage: LoadStage, order: Sequence[int], up: Collection[int]) -> dict[Role, list[int]]:
+def assign_roles(stage: LoadStage, order: Sequence[int], up: Collection[int]) -> dict[str, list[int]]:
     """The sessions with each role. Shares are of the sessions that are ``up``, and only those get a role."""
     available = set(up)
     candidates = iter([number for number in order if number in available])
-    assigned = {}
-    for role in _ROLES:
+    assigned: dict[str, list[int]] = {}
+    for role in (*_ROLES, *sorted(stage.mix.keys() - set(_ROLES))):
         count = stage.share_of(role).of(len(available))
         chosen = [number for _, number in zip(range(count), candidates, strict=False)]
         if chosen:

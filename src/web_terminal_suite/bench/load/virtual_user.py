@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from web_terminal_suite.bench.workload.typists import Typist
     from web_terminal_suite.client.connection import ClientConnection
@@ -23,8 +24,8 @@ class OutputMeter:
 class VirtualUser:
     """Listens to its connection until that ends: counts output, discards it, and passes it to the typist, if any.
 
-    ``on_lost`` is called once, when the session ends although the load generator did not end it. ``busy`` is held while
-    an operation reads from the connection or reconnects it.
+    ``on_lost`` is called once, when the session ends although the load generator did not end it. ``turn`` is held
+    during an operation, so that a session's operations follow each other.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class VirtualUser:
         self.prompt = prompt
         self.received_bytes = 0
         self.typist: Typist | None = None
-        self.busy = asyncio.Lock()
+        self.turn = asyncio.Lock()
         self.is_lost = False
         self.is_wide = False
         self._meter = meter
@@ -69,6 +70,18 @@ class VirtualUser:
     def listen(self) -> None:
         """Receive the connection's output."""
         self.connection.hand_to(self)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """The block reads the connection's output by itself (``run``, ``wait_for``); nobody else does meanwhile."""
+        self.stop_listening()
+        try:
+            yield
+        finally:
+            if self.connection.closed is None:
+                self.listen()
+            else:
+                self.ended()
 
     def stop_listening(self) -> None:
         """Leave the output to explicit reads of the connection, until ``listen``."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis.comparison.results import Terms
     from web_terminal_suite.bench.baselines import Choice, choose
     from web_terminal_suite.bench.errors import BenchError, OptionsError, RunFailed, StorageError
+    from web_terminal_suite.bench.pipeline.against import RevisionPlan, plan_against, run_against
     from web_terminal_suite.bench.pipeline.bench import measure, plan, run
     from web_terminal_suite.bench.pipeline.comparison import (
         Base,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         home,
         keep,
         open_run,
+        open_runs,
         save_record,
         write_report,
     )
@@ -50,6 +52,7 @@ __all__ = [
     "OutputProfile",
     "Plan",
     "Progress",
+    "RevisionPlan",
     "RunFailed",
     "StorageError",
     "StorageOptions",
@@ -67,9 +70,12 @@ __all__ = [
     "measure",
     "measure_load",
     "open_run",
+    "open_runs",
     "plan",
+    "plan_against",
     "plan_load",
     "run",
+    "run_against",
     "run_load",
     "save_record",
     "self_check",
@@ -80,6 +86,9 @@ _MODULES = {
     "web_terminal_suite.bench.analysis.comparison.results": ("Terms",),
     "web_terminal_suite.bench.baselines": ("Choice", "choose"),
     "web_terminal_suite.bench.errors": ("BenchError", "OptionsError", "RunFailed", "StorageError"),
+    "web_terminal_suite.bench.pipeline.against": (
+        "RevisionPlan", "plan_against", "run_against",
+    ),
     "web_terminal_suite.bench.pipeline.bench": ("measure", "plan", "run"),
     "web_terminal_suite.bench.pipeline.comparison": (
         "Base", "analyse", "compare", "compare_with_base", "find_base", "is_slower", "self_check",
@@ -88,7 +97,7 @@ _MODULES = {
     "web_terminal_suite.bench.pipeline.load_plan": ("LoadTest", "plan_load"),
     "web_terminal_suite.bench.pipeline.options": ("BenchOptions", "LoadOptions", "OutputProfile", "StorageOptions"),
     "web_terminal_suite.bench.pipeline.storage": (
-        "add_to_history", "earlier_results", "home", "keep", "open_run", "save_record", "write_report",
+        "add_to_history", "earlier_results", "home", "keep", "open_run", "open_runs", "save_record", "write_report",
     ),
     "web_terminal_suite.bench.plan": ("Plan",),
     "web_terminal_suite.bench.progress": ("NoProgress", "Progress"),

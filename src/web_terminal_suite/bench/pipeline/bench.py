@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
+from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
 from web_terminal_suite.bench.pipeline.recording import Recording, now
@@ -20,15 +22,18 @@ from web_terminal_suite.bench.progress import NoProgress
 from web_terminal_suite.bench.record import RecordError
 from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.samples import SCHEMA, Run
-from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.terminals.peer import RemotePeer
+from web_terminal_suite.bench.terminals.processes import LaunchFailed
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
 from web_terminal_suite.bench.workload.capacity import shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.calibration import Calibration
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import Trial
@@ -49,16 +54,20 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
 
     Raises:
         OptionsError: nothing matches, this machine can hold none of it, or there is no such terminal.
+        ExtensionError: a file or package whose declarations cannot be used.
     """
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
     raise_descriptors()  # before the limits are read
     try:
-        chosen = choose(options.terminals, options.urls, options.token, seed)
+        extensions = load_extensions(options.extensions)
+        chosen = choose(options.terminals, options.urls, options.token, seed, extensions.terminals)
         if terminals:
             chosen = (*terminals, *(each for each in chosen if each.role != "subject"))
         if options.self_check:
             chosen = doubled(chosen)
-        return make_plan((*CATALOGUE, *benchmarks), chosen, options.filters, options.resolved(seed), _shortage())
+        catalogue = all_benchmarks(extensions, benchmarks)
+        planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
+        return replace(planned, extensions=extensions.names)
     except (UnknownTerminal, ValueError) as error:
         raise OptionsError(str(error)) from error
 
@@ -79,16 +88,51 @@ def run(
         profiles: record the servers under py-spy and draw flame graphs into this directory.
 
     Raises:
-        OptionsError: as ``plan``; or servers cannot be profiled.
+        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled.
         RecordError: the file for the trials cannot be made.
-        RunFailed: the suite did not find the known delays it checks itself with, so no figure can be believed.
+        RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
+            believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
     progress = progress or NoProgress()
+    run_until_signal(check_running(planned.terminals))
+    if planned.options.shortage:
+        progress.say(planned.options.shortage)
+    return record_run(
+        planned,
+        lambda recording: measure(
+            planned,
+            recording.append,
+            profiles=profiles,
+            progress=progress,
+            calibrated=recording.calibrated,
+        ),
+        record=record,
+        progress=progress,
+    )
+
+
+def record_run(
+    plan: Plan,
+    carry_out: Callable[[Recording], Coroutine[Any, Any, None]],
+    *,
+    record: Path | None,
+    progress: Progress,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Run:
+    """The record of what ``carry_out`` hands to it, as far as it came; as ``run``.
+
+    Args:
+        plan: what the record says was planned.
+        options: that the record has besides those of the plan.
+
+    Raises:
+        OptionsError, RecordError, RunFailed: as ``run``.
+    """
     before = machine.snapshot()
-    with Recording(_header(planned, machine.record(before)), before, record) as recording:
+    with Recording(_header(plan, machine.record(before), options), before, record) as recording:
         try:
-            run_until_signal(measure(planned, recording.append, profiles=profiles, progress=progress))
+            run_until_signal(carry_out(recording))
         except KeyboardInterrupt:
             recording.interrupt()
             progress.say("interrupted: what was measured so far is kept, the run is partial")
@@ -106,8 +150,28 @@ def run(
     return found
 
 
+async def check_running(terminals: Sequence[Terminal]) -> None:
+    """Run a line in a shell of each terminal that is to run already, before anything is measured.
+
+    Raises:
+        OptionsError: one does not answer, or not in the protocol that it was named with.
+    """
+    for terminal in terminals:
+        if isinstance(terminal, RemoteWebTerminal | RemotePeer):
+            try:
+                async with terminal.launch():
+                    pass
+            except LaunchFailed as error:
+                raise OptionsError(f"--url: {error}") from error
+
+
 async def measure(
-    plan: Plan, keep: Callable[[Trial], None], *, profiles: Path | None = None, progress: Progress | None = None
+    plan: Plan,
+    keep: Callable[[Trial], None],
+    *,
+    profiles: Path | None = None,
+    progress: Progress | None = None,
+    calibrated: Callable[[Calibration], None] | None = None,
 ) -> None:
     """Carry out a plan on the running event loop, and hand each trial to ``keep`` as soon as it is over.
 
@@ -119,7 +183,15 @@ async def measure(
     options = plan.options
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
     interim = Interim() if options.adaptive and enough is None else None
-    await carry_out(plan, keep, progress or NoProgress(), enough=enough, profiles=profiles, interim=interim)
+    await carry_out(
+        plan,
+        keep,
+        progress or NoProgress(),
+        enough=enough,
+        profiles=profiles,
+        interim=interim,
+        calibrated=calibrated,
+    )
 
 
 def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
@@ -136,12 +208,16 @@ def doubled(terminals: Sequence[Terminal]) -> tuple[Terminal, ...]:
     return (first, again, *(each for each in terminals if each.role != "subject"))
 
 
-def _header(plan: Plan, machine: dict[str, Any]) -> Run:
+def _header(plan: Plan, machine: dict[str, Any], options: Mapping[str, Any]) -> Run:
     return Run(
         schema=SCHEMA,
         started=now(),
         seed=plan.options.seed,
-        options=asdict(plan.options),
+        options={
+            **asdict(plan.options),
+            **({"extensions": list(plan.extensions)} if plan.extensions else {}),
+            **options,
+        },
         machine=machine,
         terminals=tuple(terminal.facts() for terminal in plan.terminals),
         benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),

@@ -9,25 +9,35 @@ import msgspec
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis import analyse as analyse_at
 from web_terminal_suite.bench.analysis.comparison import runs as run_comparison
+from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
-from web_terminal_suite.bench.analysis.comparison.results import Terms
+from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatus, Terms
 from web_terminal_suite.bench.analysis.comparison.self_check import check
+from web_terminal_suite.bench.analysis.comparison.stages import compare_stages, stages_of
 from web_terminal_suite.bench.baselines import BaselineError
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
+from web_terminal_suite.bench.samples import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.analysis.comparison.results import RunComparison
+    from web_terminal_suite.bench.analysis.comparison.runs import NamedRuns
     from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
     from web_terminal_suite.bench.pipeline.options import StorageOptions
-    from web_terminal_suite.bench.samples import Run
 
 
 class Base(NamedTuple):
-    """The run to compare with; where it cannot be used and was not asked for by name, the reason instead."""
+    """The runs to compare with, the newest last; where they cannot be used, none, and the reason instead."""
 
-    run: Run | None
+    runs: tuple[Run, ...]
     reason: str = ""
+
+    @property
+    def run(self) -> Run | None:
+        """The newest."""
+        return self.runs[-1] if self.runs else None
 
 
 def analyse(run: Run, level: float | None = None) -> Analysis:
@@ -36,8 +46,10 @@ def analyse(run: Run, level: float | None = None) -> Analysis:
     return analyse_at(run, level) if isinstance(level, float) and 0 < level < 1 else analyse_at(run)
 
 
-def compare(*runs: tuple[str, Run], terms: Terms | None = None, force: bool = False) -> tuple[RunComparison, ...]:
-    """Every named run compared with the first of them; of a single run its terminals with the first of those.
+def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) -> tuple[RunComparison, ...]:
+    """Every named side compared with the first of them; of a single run its terminals with the first of those.
+
+    A side is one run, or several of the same code, the newest last.
 
     Args:
         force: compare although the machines differ.
@@ -46,32 +58,37 @@ def compare(*runs: tuple[str, Run], terms: Terms | None = None, force: bool = Fa
         OptionsError: the machines differ, or a single run measured a single terminal.
     """
     terms = terms or Terms()
-    base, *others = runs
+    base, *others = sides
     try:
         if others:
             return run_comparison.compare_runs(base, others, terms, force)
     except run_comparison.OtherMachine as error:
         raise OptionsError(str(error)) from error
-    name, run = base
+    name, runs = base
+    run = runs if isinstance(runs, Run) else runs[-1]
+    if (stages := stages_of(run)) is not None:
+        return (compare_stages(run, stages, terms),)
     subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]
     if len(subjects) < 2:
         raise OptionsError(f"{name} measured one terminal, so there is nothing to compare; name a second run")
     return run_comparison.compare_terminals(run, subjects[0], subjects[1:], terms)
 
 
-def compare_with_base(base: Run, run: Run, storage: StorageOptions) -> tuple[RunComparison, ...]:
-    """``run`` compared with the run that ``find_base`` gave."""
+def compare_with_base(
+    base: Run | Sequence[Run], runs: Run | Sequence[Run], storage: StorageOptions
+) -> tuple[RunComparison, ...]:
+    """One run, or several of one code, compared with the runs that ``find_base`` gave."""
     names = storage.choice.compare_with, storage.choice.load or "this run"
-    found = compare((names[0], base), (names[1], run), terms=storage.terms, force=True)
+    found = compare((names[0], base), (names[1], runs), terms=storage.terms, force=True)
     if storage.complete:
         return found
     # What the filters left out is not gone.
-    return tuple(msgspec.structs.replace(each, gone=()) for each in found)
+    return tuple(msgspec.structs.replace(each, gone=(), lost=0) for each in found)
 
 
 def is_slower(compared: tuple[RunComparison, ...]) -> bool:
     """Whether anything is slower, beyond the noise threshold and for certain."""
-    return run_comparison.exit_code(compared) == 1
+    return status(compared) is ComparisonStatus.SLOWER
 
 
 def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> Base:
@@ -81,25 +98,26 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
         facts: of the machine that the new run is from, as ``Run.machine``; by default of this machine now.
 
     Raises:
-        OptionsError: it was asked for by name, and is of another machine.
+        OptionsError: ``--baseline`` asked for it, and it is of another machine.
         BaselineError: it was asked for by name, and is missing or cannot be read.
     """
     choice = storage.choice
     try:
-        base = (storage.baselines.load if choice.must_exist else storage.baselines.find)(choice.compare_with)
+        runs = (storage.baselines.load_set if choice.must_exist else storage.baselines.find_set)(choice.compare_with)
     except BaselineError:
-        if storage.is_explicit:
+        if storage.is_explicit and choice.save_as != choice.compare_with:
             raise
-        return Base(None)  # the last run was not asked for by anybody; this run replaces it
-    if base is None or storage.force:
-        return Base(base)
-    differing = differences(base.machine, machine.record(machine.snapshot()) if facts is None else facts)
+        return Base(())  # the last run was not asked for by anybody, and one that is saved anew need not be read
+    if not runs or storage.force:
+        return Base(runs)
+    differing = differences(runs[-1].machine, machine.record(machine.snapshot()) if facts is None else facts)
     if not differing:
-        return Base(base)
-    what = f"baseline {choice.compare_with!r} is of another machine"
-    if storage.is_explicit:
-        raise OptionsError(f"{what}: {'; '.join(differing)}; --force compares all the same")
-    return Base(None, f"{what}, so nothing is compared with it; --force does all the same")
+        return Base(runs)
+    what = f"baseline {choice.compare_with!r} is of another machine: {'; '.join(differing)}"
+    if choice.must_exist:
+        raise OptionsError(f"{what}; --force compares all the same")
+    then = "; this run replaces it" if choice.save_as == choice.compare_with else ""
+    return Base((), f"{what}, so nothing is compared with it{then}; --force compares all the same")
 
 
 def self_check(run: Run, terms: Terms | None = None) -> SelfCheck:

@@ -10,6 +10,7 @@ import msgspec
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.load import coordinator
+from web_terminal_suite.bench.load.abort import ThresholdWatch
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.collector import Collector
 from web_terminal_suite.bench.load.progress_view import NoProgressView
@@ -18,6 +19,7 @@ from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
 from web_terminal_suite.bench.pipeline.load_plan import LoadTest, plan_load
 from web_terminal_suite.bench.pipeline.recording import Recording, now
 from web_terminal_suite.bench.record import RecordError
+from web_terminal_suite.bench.samples import ABORTED
 from web_terminal_suite.bench.terminals.processes import LaunchFailed
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def run_load(what: LoadOptions | LoadTest, *, record: Path | None = None, progre
             raise OptionsError(str(error)) from error
         stages.keep_rest()
         found, problem = recording.finish()
+        found = _as_aborted(found, test, collector)
         if problem:
             view.say(problem)
     return found
@@ -78,7 +81,27 @@ async def measure_load(
         LaunchFailed, BackendError
     """
     await coordinator.run_load(
-        test.plan.config, test.terminal, test.backend, collector, progress or NoProgressView(), stage_done
+        test.plan.config,
+        test.terminal,
+        test.backend,
+        collector,
+        progress or NoProgressView(),
+        stage_done,
+        watch=ThresholdWatch(test.plan) if test.abort_on_fail else None,
+    )
+
+
+def _as_aborted(run: Run, test: LoadTest, collector: Collector) -> Run:
+    """The run, which says so where a threshold ended it; stages that it ended before they began are not planned."""
+    if not collector.aborted:
+        return run
+    begun = [number for number, stage in enumerate(collector.stages) if stage.ramp_start_ns is not None]
+    planned = tuple(cell for number in begun for cell in test.plan.cells(number))
+    measured = {trial.cell for trial in run.trials if trial.samples or trial.points}
+    return msgspec.structs.replace(
+        run,
+        options={**run.options, ABORTED: collector.aborted},
+        planned=tuple(cell for cell in planned if cell in measured),
     )
 
 
@@ -116,6 +139,8 @@ def _header(test: LoadTest, machine: dict[str, Any]) -> Run:
         "seed": load.seed,
         "confidence_level": test.confidence_level,
     }
+    if test.extensions:
+        options["extensions"] = list(test.extensions)
     return header(test.plan, now(), options, machine)
 
 

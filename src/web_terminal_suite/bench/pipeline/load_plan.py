@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,9 +12,11 @@ import msgspec
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.errors import OptionsError
+from web_terminal_suite.bench.extensions import load_extensions
 from web_terminal_suite.bench.load import placement, thresholds
 from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.backends.local import LocalBackend
+from web_terminal_suite.bench.load.metrics import metrics_of
 from web_terminal_suite.bench.load.plan import LoadConfig, LoadPlan
 from web_terminal_suite.bench.load.scenario import (
     NO_SESSIONS,
@@ -23,6 +25,7 @@ from web_terminal_suite.bench.load.scenario import (
     Role,
     Scenario,
     ScenarioError,
+    check_roles,
     override,
     parse,
     parse_share,
@@ -36,7 +39,11 @@ from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.terminals.web_terminal import SESSIONS_PER_WORKER, WebTerminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from web_terminal_suite.bench.extensions import Extensions
     from web_terminal_suite.bench.load.backends.backend import Backend
+    from web_terminal_suite.bench.load.metrics import LoadMetric
     from web_terminal_suite.bench.load.scenario import RoleShare
     from web_terminal_suite.bench.load.thresholds import Threshold
     from web_terminal_suite.bench.pipeline.options import LoadOptions
@@ -51,7 +58,7 @@ _EMITTING: Final = {OutputProfile.STEADY: "10%", OutputProfile.BURSTS: "10%", Ou
 _MOST_DESCRIPTORS: Final = 1_048_576
 """The kernel's own default for the most there can be (``fs.nr_open``)."""
 
-_NEEDS: Final = {
+_NEEDS: Final[dict[str, Capability]] = {
     Role.RECONNECT: Capability.REATTACH,
     Role.RESIZE: Capability.PING,
     **dict.fromkeys((Role.STEADY, Role.BURSTS, Role.FLOOD), Capability.SHELL),
@@ -66,6 +73,9 @@ class LoadTest:
     terminal: Terminal
     backend: Backend
     confidence_level: float
+    abort_on_fail: bool = False
+    extensions: tuple[str, ...] = ()
+    """Files and packages that behaviours or the terminal may come from."""
 
 
 def plan_load(options: LoadOptions) -> LoadTest:
@@ -78,12 +88,15 @@ def plan_load(options: LoadOptions) -> LoadTest:
             with the command that raises it.
     """
     try:
-        scenario = _scenario(options)
-        expected = _thresholds(scenario, options.thresholds)
-        terminal = _terminal(options, scenario)
+        extensions = load_extensions(options.extensions)
+        scenario = _scenario(options, extensions)
+        expected = _thresholds(scenario, options.thresholds, metrics_of(extensions.behaviours))
+        terminal = _terminal(options, scenario, extensions)
         raise_descriptors(_MOST_DESCRIPTORS)
         backend, workers = _backend(options.scheduler)
-        load = _placed(options, scenario, terminal, options.clients or workers)
+        load = replace(
+            _placed(options, scenario, terminal, options.clients or workers), behaviours=extensions.behaviours
+        )
     except (ValueError, UnknownTerminal, BackendError) as error:
         raise OptionsError(str(error)) from error
     # In a load even a floor is what is measured.
@@ -93,10 +106,12 @@ def plan_load(options: LoadOptions) -> LoadTest:
         terminal=terminal,
         backend=backend,
         confidence_level=options.confidence_level,
+        abort_on_fail=options.abort_on_fail,
+        extensions=extensions.names,
     )
 
 
-def _scenario(options: LoadOptions) -> Scenario:
+def _scenario(options: LoadOptions, extensions: Extensions) -> Scenario:
     """The scenario with the options in place of what it says; without one a single stage of the options.
 
     Raises:
@@ -109,25 +124,41 @@ def _scenario(options: LoadOptions) -> Scenario:
         fields = _DEFAULTS | fields
         if fields["typing"]:
             mix = {Role.TYPE: parse_share(_ACTIVE)} | mix
-        return Scenario(stage=(LoadStage(**fields, mix=mix),))
+        return _checked(Scenario(stage=(LoadStage(**fields, mix=mix),)), extensions)
     if isinstance(options.scenario, Scenario):
-        return override(options.scenario, fields, mix)
+        return _checked(override(options.scenario, fields, mix), extensions)
     path = Path(options.scenario)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"cannot read the scenario {path}: {error}") from error
-    return override(parse(text, str(path)), fields, mix)
+    behaviours = [each.name for each in extensions.behaviours]
+    return _checked(override(parse(text, str(path), behaviours), fields, mix), extensions)
 
 
-def _mix(options: LoadOptions) -> dict[Role, RoleShare]:
+def _checked(scenario: Scenario, extensions: Extensions) -> Scenario:
+    """The scenario, whose roles there are.
+
+    Raises:
+        ScenarioError
+    """
+    check_roles(scenario, [each.name for each in extensions.behaviours])
+    return scenario
+
+
+def _mix(options: LoadOptions) -> dict[str, RoleShare]:
     """Roles with the shares that the options give them; the others are left out.
 
     Raises:
         ScenarioError, OptionsError
     """
     given = ((Role.TYPE, options.active), (Role.RECONNECT, options.reconnecting), (Role.RESIZE, options.resizing))
-    found = {role: parse_share(text) for role, text in given if text is not None}
+    found: dict[str, RoleShare] = {role: parse_share(text) for role, text in given if text is not None}
+    for text in options.mix:
+        name, equals, share = text.partition("=")
+        if not equals:
+            raise OptionsError(f"--mix {text}: write ROLE=SHARE, such as resize=5%")
+        found[name.strip()] = parse_share(share)
     if options.output is None:
         if options.emitting is not None:
             raise OptionsError("--emitting says how many print, and nothing what: add --output steady, bursts or flood")
@@ -139,19 +170,21 @@ def _mix(options: LoadOptions) -> dict[Role, RoleShare]:
     return found
 
 
-def _thresholds(scenario: Scenario, given: tuple[str, ...]) -> tuple[tuple[str, Threshold], ...]:
+def _thresholds(
+    scenario: Scenario, given: tuple[str, ...], known: Mapping[str, LoadMetric]
+) -> tuple[tuple[str, Threshold], ...]:
     """Thresholds with the stage they are for; those of the options and of the whole scenario are for every stage.
 
     Raises:
         ThresholdError
     """
-    found = [("*", thresholds.parse(text)) for text in (*scenario.expect, *given)]
+    found = [("*", thresholds.parse(text, known)) for text in (*scenario.expect, *given)]
     for stage, parameter in zip(scenario.stage, scenario.parameters, strict=True):
-        found += [(parameter, thresholds.parse(text)) for text in stage.expect]
+        found += [(parameter, thresholds.parse(text, known)) for text in stage.expect]
     return tuple(found)
 
 
-def _terminal(options: LoadOptions, scenario: Scenario) -> Terminal:
+def _terminal(options: LoadOptions, scenario: Scenario, extensions: Extensions) -> Terminal:
     """What is loaded.
 
     Raises:
@@ -164,13 +197,19 @@ def _terminal(options: LoadOptions, scenario: Scenario) -> Terminal:
     if name == NullServer.name:
         found = NullServer()
     else:
-        found = choose([name] if name else [], [url] if url else [], options.token, seed=0)[0]
+        found = choose([name] if name else [], [url] if url else [], options.token, seed=0, own=extensions.terminals)[0]
     if missing := found.missing():
         raise OptionsError(missing)
     for role in sorted(scenario.roles):
         if role in _NEEDS and not found.can(frozenset({_NEEDS[role]})):
             raise OptionsError(
                 f"{found.name} has no {_NEEDS[role]}, which the role {str(role)!r} needs; leave that out"
+            )
+    for behaviour in extensions.behaviours:
+        lacking = behaviour.needs - found.capabilities if behaviour.name in scenario.roles else ()
+        if lacking:
+            raise OptionsError(
+                f"{found.name} has no {min(lacking)}, which the behaviour {behaviour.name!r} needs; leave that out"
             )
     return found
 

@@ -62,6 +62,8 @@ class BenchOptions:
     """``None`` draws one."""
     self_check: bool = False
     """Measure one terminal as if it were two."""
+    extensions: tuple[Path, ...] = ()
+    """Files that declare further benchmarks and terminals; those of installed packages are always there."""
 
     def __post_init__(self) -> None:
         _check_range("sample_size", self.sample_size, 1)
@@ -116,8 +118,14 @@ class LoadOptions:
     """Lines a second of a steady session."""
     reconnecting: str | None = None
     resizing: str | None = None
+    mix: tuple[str, ...] = ()
+    """Roles with their shares, such as ``resize=5%``; also behaviours of ``extensions``."""
+    extensions: tuple[Path, ...] = ()
+    """Files that declare further behaviours and terminals; those of installed packages are always there."""
     thresholds: tuple[str, ...] = ()
     """Such as ``keystroke.p95<2ms``."""
+    abort_on_fail: bool = False
+    """End the load as soon as a threshold can no longer be met."""
     seed: int | None = None
     """``None`` draws one, unless the scenario has one."""
     terminal: str = ""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from web_terminal_suite.bench import machine, record
+from web_terminal_suite.bench.history import revision
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
+    from web_terminal_suite.bench.calibration import Calibration
     from web_terminal_suite.bench.samples import Run, Trial
 
 
@@ -35,12 +37,18 @@ class Recording:
 
     def __init__(self, header: Run, before: machine.MachineSnapshot, path: Path | None = None) -> None:
         """Begin with ``header``, a run without trials, on a machine as it was ``before``."""
+        header = msgspec.structs.replace(header, revision=revision(Path.cwd()))
         self._header = header
         self._before = before
         self._trials: list[Trial] = []
         self._file = None if path is None else trial_file(path)
         self._recorder = None if self._file is None else record.Recorder(self._file, header)
         self.is_interrupted = False
+        self._calibration: Calibration | None = None
+
+    def calibrated(self, calibration: Calibration) -> None:
+        """Keep how the suite's client was proven; what disturbed that becomes a warning of the machine."""
+        self._calibration = calibration
 
     def append(self, *trials: Trial) -> None:
         """Keep trials.
@@ -65,6 +73,9 @@ class Recording:
     def finish(self) -> tuple[Run, str]:
         """The run as far as it came, and why its file could not be finished; empty where it was."""
         facts: dict[str, Any] = machine.record(self._before, machine.snapshot())
+        if self._calibration is not None:
+            facts["calibration"] = self._calibration.facts()
+            facts["warnings"] += self._calibration.warnings()
         problem = ""
         if self._recorder is not None and not self.is_interrupted:
             try:

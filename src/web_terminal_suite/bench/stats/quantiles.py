@@ -8,7 +8,8 @@ fences of outliers, densities and bootstrap bounds interpolate, as their definit
 
 Intervals are order statistics: the number of values at or below the true quantile is binomial ``(n, q)`` whatever
 the distribution, hence ``P(x[l] <= Q <= x[u])`` is known exactly (David & Nagaraja, "Order Statistics", section 7.1).
-For ties or discrete values they are conservative. They assume independent values.
+For ties or discrete values they are conservative. They assume independent values; those of a cell are in
+``block_intervals``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import numpy as np
-    import numpy.typing as npt
 
     from web_terminal_suite.bench.stats.series import Series
 
@@ -105,21 +103,6 @@ def bounds(series: Series, q: float, level: float) -> Interval:
         math.inf if upper is None else float(series.values[upper - 1]),
         level,
     )
-
-
-def resampled(series: Series, q: float, resamples: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """``(resamples,)`` bootstrap replicates of the ``q`` quantile, without drawing the resamples.
-
-    The ``r``-th smallest of ``n`` draws from the sample is the value at the ``r``-th smallest of ``n`` uniform
-    numbers, which is Beta ``(r, n - r + 1)``; so one number stands for a whole resample, exactly.
-    """
-    # numpy costs 0.1 s to import, which a client process that asks for one percentile should not pay.
-    import numpy as np
-
-    n = len(series)
-    r = rank(n, q)
-    places = np.ceil(rng.beta(r, n - r + 1, resamples) * n).astype(np.int64) - 1
-    return series.values[np.clip(places, 0, n - 1)].astype(np.float64)
 
 
 def _check_quantile(q: float) -> None:

@@ -1,10 +1,9 @@
 """The ratio of two samples' statistic, its interval, and what it amounts to.
 
-Everything is done on logarithms, so a ratio and its inverse are treated alike. Each sample comes as trials: operations
-of one trial share a process, a minute and a cache, so what varies from trial to trial is resampled, and the
-operations within only set a floor under it (Davison & Hinkley, "Bootstrap Methods and their Application", section
-3.8; Kalibera & Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013). Interval ends are Student's t with the
-trials as units: with three of them the spread is hardly known, and the interval is wide on purpose.
+Everything is done on logarithms, so a ratio and its inverse are treated alike. Each sample comes as blocks (trials):
+operations of one block share a process, a minute and a cache, so the interval rests on what varies from block to block
+(Kalibera & Jones, "Rigorous Benchmarking in Reasonable Time", ISMM 2013), by Student's t. Fewer than
+``blocks.FEWEST_BLOCKS`` blocks on a side have no interval.
 
 ``q`` is a quantile, or ``None`` for the mean.
 """
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from web_terminal_suite.bench.stats import quantiles
+from web_terminal_suite.bench.stats.block_intervals import WIDENING, percentile_interval, standard_error
+from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
 from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE
 from web_terminal_suite.bench.stats.series import Series
@@ -48,14 +49,23 @@ class Ratio:
     """New over base. ``value`` is ``inf`` or 0 where only one of the two has a finite statistic.
 
     ``paired``: ratios within blocks, so what both saw of a slow minute cancels; ``value`` is their geometric mean.
-    ``units``: what the width rests on, ``trials``, or ``operations`` where a side has one trial, or ``ranks`` where
-    failures leave nothing but order statistics, or ``readings``.
+    ``units``: what the width rests on, ``trials``, or ``ranks`` where failures leave nothing but order statistics, or
+    ``readings``.
+    ``error``: the standard error of the logarithm, known with ``freedom`` degrees of freedom, so that a further
+    variance can be added; 0 and infinite where there is no error, NaN where the interval has no such form (``ranks``).
     """
 
     value: float
     interval: Interval
     paired: bool
     units: str
+    error: float = math.nan
+    freedom: float = math.nan
+
+    @property
+    def log(self) -> float:
+        """The logarithm of ``value``; infinite for 0 and infinity."""
+        return math.log(self.value) if self.value > 0 else -math.inf if self.value == 0 else math.nan
 
 
 def change(ratio: Ratio, significance: float, level: float, noise: float) -> ChangeVerdict:
@@ -116,13 +126,19 @@ def ratio(
     thin = _too_thin(old, q, level) or _too_thin(now, q, level)
     if thin:
         return thin
-    if any(np.isinf(each).any() for each in (*old, *now)):
+    if min(len(old), len(now)) < FEWEST_BLOCKS:
+        return TooFewBlocks(min(len(old), len(now)))
+    thick = is_thick(old, now, q)
+    failed = any(np.isinf(each).any() for each in (*old, *now))
+    # A few failures above each block's percentile leave it a number; pools are resampled, and cannot have any.
+    if failed and not (thick and all(math.isfinite(statistic(each, q)) for each in (*old, *now))):
         return _of_ranks(old, now, q, level)
     if statistic(np.concatenate(old), q) <= 0 or statistic(np.concatenate(now), q) <= 0:
         raise ValueError("a statistic of 0 has no ratio; the operation takes no time that the clock can tell")
-    if paired and len(old) > 1 and is_thick(old, now, q):
-        return _of_pairs(old, now, q, level, resamples, rng)
-    return _of_pools(old, now, q, level, resamples, rng)
+    if not thick:
+        return _of_pools(old, now, q, level, resamples, rng)
+    logs = [np.log([statistic(block, q) for block in side]) for side in (old, now)]
+    return _of_pairs(logs[1] - logs[0], level) if paired else _of_blocks(logs[0], logs[1], level)
 
 
 def ratio_of_figures(
@@ -148,13 +164,14 @@ def ratio_of_figures(
     spread = math.sqrt(sum(relative))
     if spread == 0:
         value = math.exp(log)
-        return Ratio(value, Interval(value, value, level), False, "readings"), 1.0 if log == 0 else 0.0
-    freedom = _welch(relative, [base[2], new[2]])
+        return Ratio(value, Interval(value, value, level), False, "readings", 0.0, math.inf), 1.0 if log == 0 else 0.0
+    freedom = welch(relative, [base[2], new[2]])
     # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
     from scipy.special import stdtr
 
     significance = 2 * float(stdtr(freedom, -abs(log) / spread))
-    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, "readings"), significance
+    interval = _interval(log, spread, freedom, level)
+    return Ratio(math.exp(log), interval, False, "readings", spread, freedom), significance
 
 
 def statistic(values: Values, q: float | None) -> float:
@@ -171,25 +188,22 @@ def is_thick(base: Sequence[Values], new: Sequence[Values], q: float | None) -> 
     return all(trial.size >= fewest and statistic(trial, q) > 0 for trial in (*base, *new))
 
 
-def _of_pairs(
-    base: Sequence[Values],
-    new: Sequence[Values],
-    q: float | None,
-    level: float,
-    resamples: int,
-    rng: np.random.Generator,
-) -> Ratio:
-    """Geometric mean of the ratios within blocks.
+def _of_pairs(logs: Values, level: float) -> Ratio:
+    """Geometric mean of the ratios within blocks, from their ``(k,)`` logarithms, with Student's t."""
+    log, spread, freedom = float(logs.mean()), standard_error(logs, np.ones(logs.size)), logs.size - 1
+    return Ratio(math.exp(log), _interval(log, spread, freedom, level), True, "trials", spread, freedom)
 
-    The bootstrap over pairs of a mean needs no drawing: its variance is known, and corrected for its small sample
-    it is ``s**2 / k``.
+
+def _of_blocks(base: Values, new: Values, level: float) -> Ratio:
+    """Ratio of the geometric means of the blocks' statistics, from their logarithms, with Welch's t.
+
+    Of the blocks' statistics, not of the pooled ones: those would be compared with an error that is not theirs where a
+    block has few values in its tail.
     """
-    logs = np.log([statistic(b, q) / statistic(a, q) for a, b in zip(base, new, strict=True)])
-    k = logs.size
-    within = sum(_log_variance(trial, q, resamples, rng) for trial in (*base, *new)) / k**2
-    spread = math.sqrt(max(float(logs.var(ddof=1)) / k, within))
-    log = float(logs.mean())
-    return Ratio(math.exp(log), _interval(log, spread, k - 1, level), True, "trials")
+    errors = [standard_error(logs, np.ones(logs.size)) for logs in (base, new)]
+    log, spread = float(new.mean() - base.mean()), math.hypot(*errors)
+    freedom = welch([each**2 for each in errors], [base.size - 1, new.size - 1])
+    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, "trials", spread, freedom)
 
 
 def _of_pools(
@@ -200,14 +214,13 @@ def _of_pools(
     resamples: int,
     rng: np.random.Generator,
 ) -> Ratio:
-    """The ratio of the statistics of all values, each side resampled for itself: trials, then operations."""
+    """The ratio of the statistics of all values where blocks are too short for one, each side resampled for itself."""
     sides = [_pool_variance(side, q, resamples, rng) for side in (base, new)]
     log = math.log(statistic(np.concatenate(new), q) / statistic(np.concatenate(base), q))
     variances = [variance for variance, _ in sides]
-    spread = math.sqrt(sum(variances))
-    units = "trials" if min(len(base), len(new)) > 1 else "operations"
-    freedom = _welch(variances, [freedom for _, freedom in sides])
-    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, units)
+    spread = WIDENING * math.sqrt(sum(variances))
+    freedom = welch(variances, [freedom for _, freedom in sides])
+    return Ratio(math.exp(log), _interval(log, spread, freedom, level), False, "trials", spread, freedom)
 
 
 def _of_ranks(base: Sequence[Values], new: Sequence[Values], q: float | None, level: float) -> Ratio | InsufficientData:
@@ -222,7 +235,11 @@ def _of_ranks(base: Sequence[Values], new: Sequence[Values], q: float | None, le
         below, above = (Interval(0.0, math.inf, level),) * 2
     else:
         values = (quantiles.quantile(old, q), quantiles.quantile(now, q))
-        below, above = (quantiles.bounds(side, q, (1 + level) / 2) for side in (old, now))
+        answers = [percentile_interval(side, q, (1 + level) / 2) for side in (base, new)]
+        thin = next((each for each in answers if isinstance(each, InsufficientData)), None)
+        if thin:
+            return thin
+        below, above = (each for each in answers if isinstance(each, Interval))
     lower = _quotient(above.lower, below.upper) if above.lower > 0 else 0.0
     upper = _quotient(above.upper, below.lower) if below.lower > 0 else math.inf
     value = _quotient(values[1], values[0])
@@ -241,10 +258,8 @@ def _pool_variance(
     trials: Sequence[Values], q: float | None, resamples: int, rng: np.random.Generator
 ) -> tuple[float, int]:
     """Variance of the logarithm of the pooled statistic, and its degrees of freedom."""
-    n, k = sum(trial.size for trial in trials), len(trials)
+    k = len(trials)
     within = _spread_of_logs(_within(trials, q, resamples, rng))
-    if k == 1:
-        return within, n - 1
     between = _spread_of_logs(_between(trials, q, resamples, rng))
     return max(within, between * k / (k - 1)), k - 1
 
@@ -252,8 +267,6 @@ def _pool_variance(
 def _within(trials: Sequence[Values], q: float | None, resamples: int, rng: np.random.Generator) -> Values:
     """``(resamples,)`` statistics, each of operations drawn with replacement within their own trial."""
     pool, sizes = np.concatenate(trials), [trial.size for trial in trials]
-    if len(trials) == 1 and q is not None:
-        return quantiles.resampled(Series(pool), q, resamples, rng)
     offsets = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
     lengths = np.repeat(sizes, sizes)
     found, step = np.empty(resamples), max(1, CHUNK // pool.size)
@@ -296,13 +309,6 @@ def _rows(drawn: Values, q: float | None) -> Values:
     return np.partition(drawn, place, axis=1)[:, place]
 
 
-def _log_variance(trial: Values, q: float | None, resamples: int, rng: np.random.Generator) -> float:
-    """Variance of the logarithm of one trial's statistic, its operations taken as independent."""
-    if q is None:
-        return float(trial.var(ddof=1)) / trial.size / float(trial.mean()) ** 2
-    return _spread_of_logs(quantiles.resampled(Series(trial), q, resamples, rng))
-
-
 def _spread_of_logs(drawn: Values) -> float:
     """Variance of the logarithms; a resample of 0 ns has none and is left out."""
     return float(np.log(drawn[drawn > 0]).var())
@@ -318,7 +324,7 @@ def _interval(log: float, spread: float, freedom: float, level: float) -> Interv
     return Interval(min(math.exp(log - half), math.exp(log)), max(upper, math.exp(log)), level)
 
 
-def _welch(variances: Sequence[float], freedoms: Sequence[int]) -> float:
+def welch(variances: Sequence[float], freedoms: Sequence[int]) -> float:
     """Degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bulletin 2, 1946)."""
     below = sum(variance**2 / freedom for variance, freedom in zip(variances, freedoms, strict=True) if variance)
     return sum(variances) ** 2 / below if below else float(min(freedoms))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
-from web_terminal_suite.bench.terminals.delays import CONFESS
+from web_terminal_suite.bench.terminals.blocking_client import blocking_client
+from web_terminal_suite.bench.terminals.delays import CLIENT_MARKS, CONFESS, INDEPENDENT_MARKS
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
+from web_terminal_suite.bench.workload import streams
+from web_terminal_suite.bench.workload.command_lines import DEFINITION, LENGTHS, command_lines
 from web_terminal_suite.bench.workload.cpu_affinity import separate_processors
+from web_terminal_suite.bench.workload.flood.bulk import FLOODS, ONLY_FULL
 from web_terminal_suite.bench.workload.shells import ready_shell
 from web_terminal_suite.client.errors import Violated
 from web_terminal_suite.protocol.codec import EchoBytes
@@ -23,11 +30,15 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.benchmark import Operation
     from web_terminal_suite.bench.samples import Sample
 
+FLOOD_DRAIN: Final = "floors/flood_drain"
 _DRAIN_BYTES: Final = {"1MB": 1_000_000, "32MB": 32_000_000}
 # With its carriage return, which the line discipline adds, and line feed a line is 80 bytes on the way.
 _LINE: Final = "0123456789" * 7 + "01234567"
 _LINE_BYTES: Final = len(_LINE) + 2
 _ECHO_BYTES: Final = b"x" * 64
+# Three in five are answered at once; a hundred or so have the long delays, of which an interval of the median needs
+# a few dozen on a busy machine.
+_KNOWN_EXCHANGES: Final = 500
 
 
 @asynccontextmanager
@@ -74,6 +85,23 @@ async def _raw_pty_drain(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
 
 @asynccontextmanager
+async def _flood_drain(context: BenchmarkContext) -> AsyncIterator[Operation]:
+    stream = FLOODS[context.parameter].make()
+    with local_pty(timeout=30) as pty:
+        pty.wait_for(PROMPT.encode())
+        streams.prepare_locally(pty, stream.prepare, context.markers)
+
+        async def operate() -> Sample:
+            sent_ns = now_ns()
+            return sample(sent_ns, sent_ns + streams.drain_locally(pty, stream, context.markers))
+
+        try:
+            yield operate
+        finally:
+            streams.prepare_locally(pty, stream.tidy, context.markers)
+
+
+@asynccontextmanager
 async def _bare_spawn(context: BenchmarkContext) -> AsyncIterator[Operation]:
     async def operate() -> Sample:
         sent_ns = now_ns()
@@ -96,7 +124,22 @@ async def _bare_shell_command(context: BenchmarkContext) -> AsyncIterator[Operat
             pty.wait_for(PROMPT.encode())
             return sample(sent_ns, found.seen_ns)
 
-        yield operate
+        if not context.parameter:
+            yield operate
+            return
+        lines = command_lines(int(context.parameter))
+        pty.write(DEFINITION + b"\r")
+        pty.wait_for(b"\n")
+        pty.wait_for(PROMPT.encode())
+
+        async def operate_by_length() -> Sample:
+            line, output = next(lines)
+            sent_ns = pty.write(line + b"\r")
+            found = pty.wait_for(output)
+            pty.wait_for(PROMPT.encode())
+            return sample(sent_ns, found.seen_ns)
+
+        yield operate_by_length
 
 
 @asynccontextmanager
@@ -120,18 +163,35 @@ async def _exchange(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
         operate = {"echo": echo, "ping": ping, "command": command}[context.parameter]
 
-        async def with_truth() -> Sample:
-            measured = await operate()
-            _, reply = await shell.connection.echo(CONFESS)
-            assert isinstance(reply.event, EchoBytes)  # no ping is under way
-            came, answered = reply.event.data.split()
-            return sample(measured.sent_ns, measured.seen_ns, came=int(came), answered=int(answered))
-
-        if Capability.KNOWN_DELAYS in context.running.terminal.capabilities:
-            yield with_truth
+        if Capability.KNOWN_DELAYS not in context.running.terminal.capabilities:
+            with separate_processors(context):
+                yield operate
             return
-        with separate_processors(context):
-            yield operate
+        with blocking_client(context.running.addresses[0], context.running.timeout) as independent:
+            turns = itertools.cycle((True, False))
+
+            def other() -> dict[str, int]:
+                """The same exchange by the independent client, whose list of delays is the same."""
+                if context.parameter == "echo":
+                    exchange = independent.echo(_ECHO_BYTES)
+                else:
+                    marker = context.markers.fresh()
+                    exchange = independent.type(marker.command.encode() + b"\r", marker.seen)
+                moments = (exchange.sent_ns, *independent.moments(), exchange.seen_ns)
+                return dict(zip(INDEPENDENT_MARKS, moments, strict=True))
+
+            async def in_pairs() -> Sample:
+                is_first = next(turns)
+                marks = other() if is_first else {}
+                measured = await operate()
+                _, reply = await shell.connection.echo(CONFESS)
+                assert isinstance(reply.event, EchoBytes)  # no ping is under way
+                marks |= zip(CLIENT_MARKS, map(int, reply.event.data.split()), strict=True)
+                if not is_first:
+                    marks |= other()
+                return msgspec.structs.replace(measured, marks=marks)
+
+            yield in_pairs
 
 
 @asynccontextmanager
@@ -182,7 +242,25 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         is_floor=True,
         quick=("1MB",),
-        blocks=1,
+        full=("32MB",),
+        seconds=1.0,
+    ),
+    Benchmark(
+        id=FLOOD_DRAIN,
+        description=(
+            "The streams of `output_flood` from a local pseudo-terminal, read and dropped by a loop that does nothing "
+            "else."
+        ),
+        limitations="No server, no socket; nothing is kept or checked.",
+        prepare=_flood_drain,
+        needs=_PTY,
+        parameters=tuple(FLOODS),
+        elements={name: flood.make().size_bytes for name, flood in FLOODS.items()},
+        element_unit="B",
+        is_floor=True,
+        quick=(),
+        full=ONLY_FULL,
+        repeats=20,
         seconds=1.0,
     ),
     Benchmark(
@@ -198,10 +276,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     Benchmark(
         id="floors/bare_shell_command",
-        description="A command line sent to a shell on a local pseudo-terminal until its computed output was read.",
+        description=(
+            "A command line, of exactly N characters where there is a parameter, sent to a shell on a local "
+            "pseudo-terminal until its computed output was read."
+        ),
         limitations="No server, no socket.",
         prepare=_bare_shell_command,
         needs=_PTY,
+        parameters=("", *LENGTHS),
         is_floor=True,
     ),
     Benchmark(
@@ -230,8 +312,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark(
         id=KNOWN_DELAY,
         description=(
-            "A round trip to a server that waits for a delay we set: the suite must measure these delays, or the run "
-            "stops."
+            "A round trip to a server that waits for a delay we set, none, 0.3 ms or 2 to 40 ms: the suite must find "
+            "these delays and agree with an independent client, or the run stops."
         ),
         limitations="Not a terminal: it checks the measurement itself.",
         prepare=_exchange,
@@ -239,7 +321,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         parameters=KNOWN_PARAMETERS,
         floor=NULL_SERVER,
         is_floor=True,
-        blocks=1,
-        repeats=80,
+        one_block=KNOWN_PARAMETERS,
+        repeats=_KNOWN_EXCHANGES,
+        min_operations=_KNOWN_EXCHANGES,
     ),
 )

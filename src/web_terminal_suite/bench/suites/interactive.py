@@ -11,11 +11,14 @@ from web_terminal_suite.bench.benchmark import MS, Benchmark, BenchmarkContext, 
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Sample, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
-from web_terminal_suite.bench.suites.websocket_throughput import RAW_PTY_STREAM, STREAM_METRICS, output
+from web_terminal_suite.bench.suites.floors import FLOOD_DRAIN
+from web_terminal_suite.bench.suites.websocket_throughput import STREAM_METRICS, message_points
 from web_terminal_suite.bench.terminals.processes import pss_bytes
+from web_terminal_suite.bench.terminals.raw_pty import local_pty
 from web_terminal_suite.bench.terminals.shell_environment import PROMPT
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.bench.workload import streams
+from web_terminal_suite.bench.workload.flood.bulk import FLOODS, ONLY_FULL
 from web_terminal_suite.bench.workload.flood.local import YES, jain
 from web_terminal_suite.bench.workload.flood.remote import remote_flood
 from web_terminal_suite.bench.workload.session_pool import ServerClock, session_pool
@@ -25,7 +28,7 @@ from web_terminal_suite.client.errors import Closed, Violated
 from web_terminal_suite.protocol.messages import Attached
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from web_terminal_suite.bench.benchmark import Operation
     from web_terminal_suite.bench.workload.shells import Shell
@@ -35,11 +38,12 @@ if TYPE_CHECKING:
 _TYPISTS: Final = 40
 _KEYS_AT_A_TIME: Final = 50
 # Fewer during a flood: they are neighbours of the flooding sessions and not a load of their own.
-_NEIGHBOURS: Final = 10
-_IDLE_KEYS: Final = 50
-_FLOODED_KEYS: Final = 100
+_NEIGHBOURS: Final = 16
+# Enough for a p95 of its own (``quantiles.needed``) in half a second.
+_IDLE_KEYS: Final = 80
+_FLOODED_KEYS: Final = 80
 
-_STREAMS: Final = {"10MB": 10, "100MB": 100}
+_SHARE: Final = "share of the bare drain"
 _UNDER_WAY_BYTES: Final = 1 << 20
 _WARM_SESSIONS: Final = 10
 
@@ -100,8 +104,44 @@ async def _prompted(context: BenchmarkContext) -> Sample:
 
 @asynccontextmanager
 async def _output_flood(context: BenchmarkContext) -> AsyncIterator[Operation]:
-    async with output(context, streams.text(_STREAMS[context.parameter] * streams.MEGABYTE)) as operate:
+    flood = FLOODS[context.parameter]
+    stream = flood.make()
+    clock = ServerClock(context)
+    async with (
+        ready_shell(context, flood.acknowledge_every) as shell,
+        streams.prepared(shell, context, stream),
+        _bare_drain(context, stream) as drain,
+    ):
+
+        async def operate() -> OperationResult:
+            # Next to each other in time: the machine's load is in both.
+            bare_ns = drain()
+            before_ns = clock.read_ns()
+            received = await streams.receive(shell.connection, stream, context.markers)
+            spent_ns = clock.read_ns() - before_ns
+            points = message_points(received.sizes)
+            if clock.pids:
+                points.append(Point("server CPU per MB", 0, spent_ns / (stream.size_bytes / streams.MEGABYTE)))
+            if bare_ns:
+                points.append(Point(_SHARE, 0, bare_ns / (received.seen_ns - received.sent_ns)))
+            return OperationResult((sample(received.sent_ns, received.seen_ns),), tuple(points))
+
         yield operate
+
+
+@asynccontextmanager
+async def _bare_drain(context: BenchmarkContext, stream: streams.Stream) -> AsyncIterator[Callable[[], int]]:
+    """Drains the stream from a local pseudo-terminal; nanoseconds, or 0 where the server is on another machine."""
+    if context.running.process is None:
+        yield lambda: 0
+        return
+    with local_pty(timeout=30) as pty:
+        pty.wait_for(PROMPT.encode())
+        streams.prepare_locally(pty, stream.prepare, context.markers)
+        try:
+            yield lambda: streams.drain_locally(pty, stream, context.markers)
+        finally:
+            streams.prepare_locally(pty, stream.tidy, context.markers)
 
 
 @asynccontextmanager
@@ -316,7 +356,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("server CPU per key", "ns"),
             _level("missed sends", "", exact=True),
         ),
-        blocks=1,
         quick=("tty", "readline"),
     ),
     Benchmark(
@@ -331,29 +370,34 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         prepare=_time_to_prompt,
         needs=_SHELL | {Capability.PROCESSES},
         parameters=("cold", "warm"),
-        blocks=1,
         repeats=100,
         seconds=1.0,
         quick=("warm",),
+        full=("cold",),
+        min_operations=10,
     ),
     Benchmark(
         id="interactive/output_flood",
-        description="A program writes N bytes of text, until all of them have arrived; they are counted and hashed.",
+        description=(
+            "A program writes N bytes, until all of them have arrived; they are counted and hashed. Also the rate as a "
+            "share of a bare loop that drains a local pseudo-terminal just before. The client acknowledges every "
+            "frame, or every so many bytes."
+        ),
         limitations=(
-            "Not drawing them on a screen. The client that counts them shares the processors with server and shell."
+            "Not drawing them on a screen. The client that counts them shares the processors with server and shell; "
+            "the bare loop does neither."
         ),
         prepare=_output_flood,
         needs=_SHELL,
-        parameters=tuple(_STREAMS),
-        metrics=STREAM_METRICS,
-        elements={name: streams.text(count * streams.MEGABYTE).size_bytes for name, count in _STREAMS.items()},
+        parameters=tuple(FLOODS),
+        metrics=(*STREAM_METRICS, _level(_SHARE, "")),
+        elements={name: flood.make().size_bytes for name, flood in FLOODS.items()},
         element_unit="B",
-        floor=RAW_PTY_STREAM,
-        blocks=1,
+        floor=FLOOD_DRAIN,
         repeats=20,
         seconds=1.0,
         quick=(),
-        full=("100MB",),
+        full=ONLY_FULL,
         min_operations=20,
     ),
     Benchmark(
@@ -377,8 +421,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("missed sends", "", exact=True),
         ),
         one_shot=True,
-        blocks=1,
-        quick=("4",),
+        quick=("16",),
+        full=("4",),
     ),
     Benchmark(
         id="interactive/interrupt_under_flood",
@@ -390,7 +434,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         prepare=_interrupt_under_flood,
         needs=_SHELL,
         metrics=(Metric(name="latency"), _level("bytes after Ctrl-C", "B")),
-        blocks=1,
         repeats=40,
         seconds=1.5,
     ),
@@ -410,7 +453,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("missed sends", "", exact=True),
         ),
         one_shot=True,
-        blocks=1,
+        one_block=tuple(_STALLS),
         quick=(),
         full=("60s",),
     ),
@@ -430,7 +473,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             _level("bytes missed", "B"),
             _level("bytes resent", "B"),
         ),
-        blocks=1,
         repeats=80,
         seconds=1.0,
         quick=("64KiB",),
@@ -444,7 +486,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         parameters=tuple(_PASTES),
         elements=dict(_PASTES),
         element_unit="B",
-        blocks=1,
         repeats=40,
         seconds=1.0,
         quick=("64KiB",),

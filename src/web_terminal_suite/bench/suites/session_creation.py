@@ -14,8 +14,10 @@ from web_terminal_suite.bench.terminals.processes import descriptor_count, is_go
 from web_terminal_suite.bench.terminals.raw_pty import ENVIRONMENT
 from web_terminal_suite.bench.terminals.shell_environment import SHELL
 from web_terminal_suite.bench.terminals.terminal import Capability
-from web_terminal_suite.bench.workload.memory import MEMORY_PER_SESSION, settled_pss
+from web_terminal_suite.bench.workload.memory import FULL_LOG, MEMORY_PER_FULL_LOG, MEMORY_PER_SESSION, settled_pss
+from web_terminal_suite.bench.workload.session_pool import in_batches
 from web_terminal_suite.bench.workload.shells import crowd, destroy, destroy_all, several
+from web_terminal_suite.bench.workload.streams import receive, text
 from web_terminal_suite.client.errors import Closed, TimedOut, Violated
 from web_terminal_suite.protocol.messages import Attached, ResourceLimits, SessionSpec, Size
 
@@ -36,8 +38,10 @@ _CONFIGURATIONS: Final = {
     "limits": SessionSpec(limits=_LIMITS),
 }
 _SIZED: Final = Size(132, 50)
-_MEMORY_STEPS: Final = (100, 300, 1000)
-_AT_ONCE: Final = 50
+# Of sessions that print, all at the same time; each prints far more than its log keeps.
+_FULL_LOGS: Final = 10
+_FULL_LOG_BYTES: Final = 3_000_000
+_PRINT_AT_ONCE: Final = 5
 
 
 async def _create(connection: ClientConnection, spec: SessionSpec | None = None, size: Size | None = None) -> Sample:
@@ -212,9 +216,9 @@ async def _session_full_lifecycle(context: BenchmarkContext) -> AsyncIterator[Op
 
 @asynccontextmanager
 async def session_memory_footprint(
-    context: BenchmarkContext, steps: Sequence[int] = _MEMORY_STEPS
+    context: BenchmarkContext, steps: Sequence[int] = (), full_logs: int = _FULL_LOGS
 ) -> AsyncIterator[Operation]:
-    """Memory at each count on the way up, all sessions attached and idle; one server, started for this."""
+    """Memory at each count on the way up, all sessions attached and idle; then that of logs that are full."""
     most = int(context.parameter)
     process = context.running.process
     assert process is not None  # a terminal with Capability.PROCESSES has one
@@ -225,18 +229,27 @@ async def session_memory_footprint(
         points = [Point("base server PSS", 0, base), Point("server PSS per session", 0, base)]
         async with AsyncExitStack() as stack:
             connections: list[ClientConnection] = []
-            for count in (step for step in steps if step <= most):
+            for count in steps or _memory_steps(most):
                 more = await stack.enter_async_context(several(context, count - len(connections)))
-                for first in range(0, len(more), _AT_ONCE):
-                    batch = more[first : first + _AT_ONCE]
+                for batch in in_batches(more):
                     await _create_at_once(batch)
                 connections += more
                 points.append(Point("server PSS per session", count, await settled_pss(servers)))
-            for first in range(0, len(connections), _AT_ONCE):
-                await destroy_all(connections[first : first + _AT_ONCE])
+            idle = points[-1].y
+            for batch in in_batches(connections[:full_logs], _PRINT_AT_ONCE):
+                await asyncio.gather(*(receive(each, text(_FULL_LOG_BYTES), context.markers) for each in batch))
+            added = (await settled_pss(servers) - idle) / full_logs
+            points.append(Point(FULL_LOG, 0, (idle - base) / len(connections) + added))
+            for batch in in_batches(connections):
+                await destroy_all(batch)
         return tuple(points)
 
     yield operate
+
+
+def _memory_steps(most: int) -> tuple[int, ...]:
+    """A tenth, three tenths and all of them."""
+    return most // 10, most * 3 // 10, most
 
 
 @asynccontextmanager
@@ -365,7 +378,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=_API | {Capability.LOOKUP},
         parameters=("1", "1000"),
         quick=("1",),
-        blocks=1,
         metrics=(
             Metric(name="latency", targets=below("p95", 10, 1, "p95 < 10 ms; milestone < 3 ms, goal < 1 ms over HTTP")),
         ),
@@ -454,21 +466,25 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=_elements(_COUNTS),
         element_unit="sessions",
         quick=("10", "100"),
-        blocks=1,
+        full=("500",),
         repeats=12,
+        min_operations=10,
         sessions=int,
     ),
     Benchmark(
         id="session_creation/session_memory_footprint",
         description=(
-            "Memory (PSS) of the server without its shells, at 0, 100, 300 and 1,000 attached idle sessions: the slope."
+            "Memory (PSS) of the server without its shells, at 0, a tenth, three tenths and all of N attached idle "
+            f"sessions: the slope. Then {_FULL_LOGS} of them print {_FULL_LOG_BYTES // _MEGABYTE} MB each: the memory "
+            "of one of these."
         ),
-        limitations="Not the memory of the shells, nor of sessions with a full log.",
+        limitations="Not the memory of the shells.",
         prepare=session_memory_footprint,
         needs=_SHELL | {Capability.PROCESSES},
-        parameters=("1000",),
+        parameters=("200", "1000"),
         metrics=(
             MEMORY_PER_SESSION,
+            MEMORY_PER_FULL_LOG,
             Metric(
                 name="base server PSS",
                 kind="level",
@@ -482,7 +498,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         one_shot=True,
         isolated=True,
-        blocks=2,
+        one_block=("1000",),
+        quick=("200",),
         sessions=int,
     ),
 )

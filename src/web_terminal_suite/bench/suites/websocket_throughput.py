@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, OperationResult, below, sample
-from web_terminal_suite.bench.clock import now_ns
+from web_terminal_suite.bench.clock import SECOND_NS, now_ns
 from web_terminal_suite.bench.samples import Metric, Point, Target
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
 from web_terminal_suite.bench.terminals.raw_pty import local_pty
@@ -81,11 +81,6 @@ _STREAMS: Final[dict[str, Callable[[], streams.Stream]]] = {
     "1MB binary": lambda: streams.binary(1),
     "32MB text": lambda: streams.text(32 * streams.MEGABYTE),
     "32MB binary": lambda: streams.binary(32),
-}
-# Output in bulk of another suite has the same floor.
-_FLOODS: Final[dict[str, Callable[[], streams.Stream]]] = {
-    "10MB": lambda: streams.text(10 * streams.MEGABYTE),
-    "100MB": lambda: streams.text(100 * streams.MEGABYTE),
 }
 
 
@@ -169,6 +164,7 @@ async def _websocket_message_serialization(context: BenchmarkContext) -> AsyncIt
 @asynccontextmanager
 async def _websocket_message_throughput(context: BenchmarkContext) -> AsyncIterator[Operation]:
     count = int(context.parameter)
+    clock = ServerClock(context)
     async with context.running.connect() as connection:
         frames = [connection.dialect.echo(b"%08d" % number + _ECHOED[8:]) for number in range(count)]
         # An echo is answered in the form it came in.
@@ -177,13 +173,16 @@ async def _websocket_message_throughput(context: BenchmarkContext) -> AsyncItera
         tally = ReplyCounter(connection.dialect)
         connection.dialect = tally
 
-        async def operate() -> Sample:
+        async def operate() -> OperationResult:
             tally.heard.clear()
+            before_ns = clock.read_ns()
             sent_ns = connection.send_framed(volley)
             seen_ns = await tally.count(count, connection)
+            spent_ns = clock.read_ns() - before_ns
             if tally.heard != wanted:
                 raise Violated("echoes came back changed or out of order")
-            return sample(sent_ns, seen_ns)
+            points = (Point(PER_CORE, 0, count * SECOND_NS / spent_ns),) if spent_ns else ()
+            return OperationResult((sample(sent_ns, seen_ns),), points)
 
         yield operate
 
@@ -271,12 +270,10 @@ async def output(context: BenchmarkContext, stream: streams.Stream) -> AsyncIter
 
 @asynccontextmanager
 async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]:
-    stream = (_STREAMS | _FLOODS)[context.parameter]()
+    stream = _STREAMS[context.parameter]()
     with local_pty(timeout=30) as pty:
         pty.wait_for(PROMPT.encode())
-        ready = context.markers.fresh()
-        pty.write(f"{stream.prepare or ':'}; {ready.command}\r".encode())
-        pty.wait_for(ready.seen)
+        streams.prepare_locally(pty, stream.prepare, context.markers)
 
         async def operate() -> Sample:
             received = streams.receive_locally(pty, stream, context.markers)
@@ -285,9 +282,7 @@ async def _raw_pty_stream(context: BenchmarkContext) -> AsyncIterator[Operation]
         try:
             yield operate
         finally:
-            done = context.markers.fresh()
-            pty.write(f"{stream.tidy or ':'}; {done.command}\r".encode())
-            pty.wait_for(done.seen)
+            streams.prepare_locally(pty, stream.tidy, context.markers)
 
 
 @asynccontextmanager
@@ -315,9 +310,11 @@ async def _websocket_batch_processing(context: BenchmarkContext) -> AsyncIterato
 _ECHO: Final = frozenset({Capability.ECHO})
 _SHELL: Final = frozenset({Capability.SHELL})
 _LATENCY_TEXT: Final = "p95 < 20 ms; goal < 0.5 ms"
-_RATE: Final = Target(
-    statistic="rate", limit=10_000, below=False, goal=150_000, text="> 10,000 messages/s; goal > 150,000 a core"
+_RATE: Final = Target(statistic="rate", limit=10_000, below=False, text="> 10,000 messages/s")
+_RATE_PER_CORE: Final = Target(
+    statistic="level", below=False, goal=150_000, text="goal: > 150,000 messages per second of the server's processors"
 )
+PER_CORE: Final = "messages per second per core"
 STREAM_METRICS: Final = (
     Metric(name="latency"),
     Metric(name="messages", kind="level", unit=""),
@@ -361,23 +358,35 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=dict.fromkeys(_WORKS, 1),
         element_unit="messages",
         component=True,
-        blocks=1,
         repeats=100,
         quick=("client input decode binary", "server output encode binary", "server output encode json"),
     ),
     Benchmark(
         id="websocket_throughput/websocket_message_throughput",
-        description="N echo messages of 64 bytes in one write, until the last reply.",
-        limitations="Not a shell; not many connections at once.",
+        description=(
+            "N echo messages of 64 bytes in one write, until the last reply; and their number over the processor time "
+            "that the server spent on them."
+        ),
+        limitations=(
+            "Not a shell; not many connections at once. The rate is that of one connection, whose messages wait for "
+            "each other; the client masks with a key of zeros."
+        ),
         prepare=_websocket_message_throughput,
         needs=_ECHO,
         parameters=_COUNTS,
-        metrics=(Metric(name="latency", targets={"1000": _RATE, "10000": _RATE}),),
+        metrics=(
+            Metric(name="latency", targets={"1000": _RATE, "10000": _RATE}),
+            Metric(
+                name=PER_CORE,
+                kind="level",
+                unit="messages/s",
+                targets={"1000": _RATE_PER_CORE, "10000": _RATE_PER_CORE},
+            ),
+        ),
         elements=_elements(_COUNTS),
         element_unit="messages",
         floor="null-server",
         quick=("1000",),
-        blocks=1,
         repeats=60,
     ),
     Benchmark(
@@ -392,7 +401,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor="null-server",
         quick=("64", "16384"),
-        blocks=2,
     ),
     Benchmark(
         id="websocket_throughput/websocket_round_trip_ping_pong",
@@ -414,7 +422,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="messages",
         floor="null-server",
         quick=("10",),
-        blocks=1,
         repeats=100,
     ),
     Benchmark(
@@ -434,7 +441,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor=RAW_PTY_STREAM,
         quick=("1MB text",),
-        blocks=1,
         repeats=20,
         seconds=1.0,
         full=("32MB text", "32MB binary"),
@@ -451,7 +457,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements=_elements(_BATCHES),
         element_unit="messages",
         quick=("100",),
-        blocks=1,
         repeats=100,
     ),
     Benchmark(
@@ -462,14 +467,13 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         limitations="No server, no socket.",
         prepare=_raw_pty_stream,
         needs=frozenset({Capability.LOCAL_PTY}),
-        parameters=(*_STREAMS, *_FLOODS),
-        elements=sizes(_STREAMS | _FLOODS),
+        parameters=tuple(_STREAMS),
+        elements=sizes(_STREAMS),
         element_unit="B",
         is_floor=True,
         quick=(),
-        blocks=1,
-        repeats=10,
-        seconds=0.5,
-        full=("32MB text", "32MB binary", "100MB"),
+        repeats=20,
+        seconds=1.0,
+        full=("32MB text", "32MB binary"),
     ),
 )

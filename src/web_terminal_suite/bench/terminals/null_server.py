@@ -5,9 +5,10 @@ once, keys echoed, and typed lines answered by a shell that knows ``printf '%s%s
 ``exit``, so that the operations of the suites run against it unchanged. Prints its URL on its first line of output,
 lives until SIGTERM.
 
-``--delays SEED`` makes it the terminal of known truth: each echo and each line waits a delay out of the seeded list
-that ``known`` draws as well. Asked with an echo of ``CONFESS`` it says at once when the last request had come and when
-its answer went, so that a delay the machine made longer is told from a wrong measurement.
+``--delays SEED`` makes it the reference server: each echo and each line waits a delay out of the seeded list that the
+suite draws as well. Asked with an echo of ``CONFESS`` it says at once when the last request had come and when its
+answer went, so that a delay the machine made longer is told from a wrong measurement; asked with ``COUNT``, how many
+requests it has answered, so that one that was not recorded is missed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import picows
 import uvloop
 
 from web_terminal_suite import __version__
-from web_terminal_suite.bench.terminals.delays import CONFESS, delays_ns
+from web_terminal_suite.bench.terminals.delays import CONFESS, COUNT, delays_ns
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import (
     EchoBytes,
@@ -76,13 +77,22 @@ def wait_until(moment_ns: int) -> None:
         pass
 
 
+class _Answered:
+    """Requests that were answered after a delay, on all connections."""
+
+    count = 0
+
+
 class _Viewer(picows.WSListener):
     """One connection and the shell that is not there."""
 
-    def __init__(self, subprotocol: Subprotocol, sessions: Iterator[int], delays: Iterator[int] | None) -> None:
+    def __init__(
+        self, subprotocol: Subprotocol, sessions: Iterator[int], delays: Iterator[int] | None, answered: _Answered
+    ) -> None:
         self._subprotocol = subprotocol
         self._sessions = sessions
         self._delays = delays
+        self._answered = answered
         self._offset = 0
         self._line = b""
         self._prompt = PROMPT
@@ -114,6 +124,8 @@ class _Viewer(picows.WSListener):
     ) -> None:
         if isinstance(message, EchoBytes) and message.data == CONFESS and self._delays is not None:
             self._say(transport, encode_echo(self._subprotocol, b"%d %d" % self._last))
+        elif isinstance(message, EchoBytes) and message.data == COUNT and self._delays is not None:
+            self._say(transport, encode_echo(self._subprotocol, b"%d" % self._answered.count))
         elif isinstance(message, EchoBytes):
             self._delay(came_ns)
             self._say(transport, encode_echo(self._subprotocol, message.data))
@@ -177,6 +189,7 @@ class _Viewer(picows.WSListener):
         if self._delays is not None:
             wait_until(came_ns + next(self._delays))
             self._last = (came_ns, time.perf_counter_ns())
+            self._answered.count += 1
 
     def _say(self, transport: picows.WSTransport, frame: Frame) -> None:
         kind = picows.WSMsgType.TEXT if frame.text else picows.WSMsgType.BINARY
@@ -197,8 +210,9 @@ class _PromptViewer(_Viewer):
 async def serve(delays_seed: int | None) -> None:
     """Listen on a free port of the loopback until SIGTERM."""
     sessions = itertools.count(1)
+    answered = _Answered()
 
-    def viewer(request: picows.WSUpgradeRequest) -> picows.WSUpgradeResponseWithListener:
+    def accepted(request: picows.WSUpgradeRequest) -> picows.WSUpgradeResponseWithListener:
         offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
         chosen = next((each for each in Subprotocol if each.value in offered), None)
         if chosen is None:
@@ -206,14 +220,15 @@ async def serve(delays_seed: int | None) -> None:
             return picows.WSUpgradeResponseWithListener(refusal, None)
         response = picows.WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen.value})
         if delays_seed is None:
-            return picows.WSUpgradeResponseWithListener(response, _PromptViewer(chosen, sessions, None))
-        return picows.WSUpgradeResponseWithListener(response, _Viewer(chosen, sessions, delays_ns(delays_seed)))
+            return picows.WSUpgradeResponseWithListener(response, _PromptViewer(chosen, sessions, None, answered))
+        viewer = _Viewer(chosen, sessions, delays_ns(delays_seed), answered)
+        return picows.WSUpgradeResponseWithListener(response, viewer)
 
     if delays_seed is not None:
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = await picows.ws_create_server(viewer, "127.0.0.1", 0)
+    server = await picows.ws_create_server(accepted, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", flush=True)
     await stop.wait()
     server.close()

@@ -1,7 +1,7 @@
 """What the terminals of others have in common: a program on this machine, a port and a protocol; or a URL.
 
 A peer states how it is found and started, what it can do and what a reader of its figures should know. It is ready once
-it has run a shell to its prompt, and it is gone with all its processes when its block ends.
+it has run a line in a shell, and it is gone with all its processes when its block ends.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from web_terminal_suite.bench.samples import TerminalFacts
+from web_terminal_suite.bench.terminals.marker_check import run_marker
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
-from web_terminal_suite.bench.terminals.shell_environment import PROMPT, server_environment
+from web_terminal_suite.bench.terminals.shell_environment import server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Violated
@@ -94,11 +95,11 @@ class Peer(Terminal):
 class RemotePeer(Terminal):
     """A terminal of others that runs already, wherever it is: nothing is known of its processes."""
 
-    def __init__(self, peer: Peer, url: str, token: str = "") -> None:
+    def __init__(self, peer: Peer, url: str, token: str = "", name: str = "") -> None:
         self._peer = peer
         self.address = parse_address(url, token)
         self.capabilities = peer.abilities | {Capability.SHELL}
-        self.name = peer.name
+        self.name = name or peer.name
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(
@@ -116,8 +117,13 @@ class RemotePeer(Terminal):
         try:
             await _run_a_shell(running)
         except ClientError as error:
-            raise LaunchFailed(f"{self.name}: {_reason(error)}") from error
+            asked = self.address.websocket(self._path())
+            raise LaunchFailed(f"{self.name}: {_reason(error)}; asked at {asked}") from error
         yield running
+
+    def _path(self) -> str:
+        """Where its WebSocket is expected."""
+        return self._peer.dialect().path.partition("?")[0]
 
 
 def found(program: str) -> str:
@@ -146,7 +152,7 @@ def _free_port() -> int:
 
 
 async def _answers(running: Running, process: ServerProcess) -> None:
-    """Return once it has run a shell to its prompt and ended it.
+    """Return once it has run a line in a shell and ended that.
 
     The first session opens what a server opens once, so that the search for residue does not take it for a leak.
 
@@ -169,12 +175,18 @@ async def _answers(running: Running, process: ServerProcess) -> None:
 
 
 async def _run_a_shell(running: Running) -> None:
+    """Run one line in a shell and end that, whatever its prompt and however it went.
+
+    Raises:
+        ClientError
+    """
     async with running.connect() as connection:
-        await connection.attach()
         try:
-            await connection.wait_for(PROMPT.encode())
+            await connection.attach()
+            await run_marker(connection)
         finally:
-            await connection.close(destroy=True)
+            if connection.closed is None:
+                await connection.close(destroy=True)
 
 
 def _wants_credentials(error: ClientError) -> bool:

@@ -146,6 +146,26 @@ def cpu_ns(pids: Iterable[int]) -> int:
     return total
 
 
+class ProcessorTicks(NamedTuple):
+    """Time of all processors of the machine since it started, in ticks."""
+
+    idle: int
+    total: int
+
+    def idle_share_since(self, before: ProcessorTicks) -> float:
+        """Of the time in between; 1 where no tick has passed."""
+        total = self.total - before.total
+        return (self.idle - before.idle) / total if total else 1.0
+
+
+def processor_ticks() -> ProcessorTicks:
+    """As ``/proc/stat`` has them; time that the hypervisor took counts, and is not idle."""
+    with open("/proc/stat", "rb") as file:
+        # user, nice, system, idle, iowait, irq, softirq, steal; what follows is part of user and nice (proc_stat(5)).
+        ticks = [int(each) for each in file.readline().split()[1:9]]
+    return ProcessorTicks(ticks[3] + ticks[4], sum(ticks))
+
+
 def pss_bytes(pids: Iterable[int]) -> int:
     """Memory of ``pids``, shared pages divided among those who share them (``smaps_rollup``, ``Pss``)."""
     total = 0

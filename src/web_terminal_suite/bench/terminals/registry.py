@@ -28,6 +28,12 @@ PEERS: dict[str, type[Peer]] = {each.name: each for each in (Ttyd, Gotty, Termin
 SUBJECTS: dict[str, Callable[[], Terminal]] = {WebTerminal.name: WebTerminal, **PEERS}
 """Terminals that are judged."""
 
+FLOORS = (RawPty.name, Loopback.name, NullServer.name, ReferenceServer.name)
+"""Names of those that are not."""
+
+
+PROTOCOLS: dict[str, type[Peer]] = {**PEERS, "plain": NodePty}
+"""What may stand before the URL of a server of others; ``plain`` is any that sends text frames as they are."""
 
 EVERY = "all"
 """Stands for every one of ``SUBJECTS``."""
@@ -37,8 +43,12 @@ class UnknownTerminal(Exception):
     """No terminal has this name."""
 
 
-def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> tuple[Terminal, ...]:
+def choose(
+    names: Sequence[str], urls: Sequence[str], token: str, seed: int, own: Sequence[type[Terminal]] = ()
+) -> tuple[Terminal, ...]:
     """The terminals of a run: those named, those at ``urls``, or ours where there is neither; and always the floors.
+
+    The names are those of ``SUBJECTS`` and of ``own``.
 
     The name ``all`` stands for every terminal there is.
 
@@ -48,20 +58,27 @@ def choose(names: Sequence[str], urls: Sequence[str], token: str, seed: int) -> 
         UnknownTerminal: the text names those there are.
         ValueError: one of ``urls`` is none.
     """
-    named = dict.fromkeys(each for name in names for each in (SUBJECTS if name == EVERY else (name,)))
-    subjects = [SUBJECTS[_known(name, SUBJECTS)]() for name in named]
+    known: dict[str, Callable[[], Terminal]] = {**SUBJECTS, **{each.name: each for each in own}}
+    peers = {**PROTOCOLS, **{each.name: each for each in own if issubclass(each, Peer)}}
+    named = dict.fromkeys(each for name in names for each in (known if name == EVERY else (name,)))
+    subjects = [known[_known(name, known)]() for name in named]
     for url in dict.fromkeys(urls):
-        subjects.append(_told_apart(_remote(url, token), subjects))
+        subjects.append(_told_apart(remote(url, token, peers), subjects))
     return (*(subjects or [WebTerminal()]), RawPty(), Loopback(), NullServer(), ReferenceServer(seed))
 
 
-def _remote(url: str, token: str) -> RemoteWebTerminal | RemotePeer:
+def remote(url: str, token: str, peers: Mapping[str, type[Peer]] = PROTOCOLS) -> RemoteWebTerminal | RemotePeer:
+    """The terminal at ``URL`` (a server of ours) or ``NAME=URL``.
+
+    Raises:
+        UnknownTerminal, ValueError: as ``choose``.
+    """
     name, equals, rest = url.partition("=")
     if not equals or "/" in name:  # a URL may hold an equals sign of its own
         return RemoteWebTerminal(url, token)
     if name == WebTerminal.name:
         return RemoteWebTerminal(rest, token)
-    return RemotePeer(PEERS[_known(name, PEERS)](), rest, token)
+    return RemotePeer(peers[_known(name, peers)](), rest, token, name)
 
 
 def _told_apart(remote: RemoteWebTerminal | RemotePeer, others: Sequence[Terminal]) -> Terminal:

@@ -94,12 +94,25 @@ class Running:
     dialect: Callable[[], Dialect] = NativeDialect
     timeout: float = 10.0
 
-    def connect(self, user: int = 0, source: str = "") -> AbstractAsyncContextManager[ClientConnection]:
-        """A new connection of one of the users, dialled from the local address ``source`` where one is named."""
+    def connect(
+        self, user: int = 0, source: str = "", acknowledge_every: int | None = None
+    ) -> AbstractAsyncContextManager[ClientConnection]:
+        """A new connection of one of the users, dialled from the local address ``source`` where one is named.
+
+        ``acknowledge_every`` is in bytes of output; ``None`` for as often as the client does by itself.
+        """
         # Imported here, as in ``rest``: naming the benchmarks must not cost the start of a WebSocket library.
         from web_terminal_suite.client.connection import connect
+        from web_terminal_suite.client.receiver import ACKNOWLEDGE_EVERY_BYTES
 
-        return connect(self.addresses[user], dialect=self.dialect, timeout=self.timeout, clock=now_ns, source=source)
+        return connect(
+            self.addresses[user],
+            dialect=self.dialect,
+            timeout=self.timeout,
+            clock=now_ns,
+            acknowledge_every=acknowledge_every or ACKNOWLEDGE_EVERY_BYTES,
+            source=source,
+        )
 
     def rest(self, user: int = 0) -> AbstractAsyncContextManager[Rest]:
         """A new kept-alive HTTP connection of one of the users."""

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite import __version__
 from web_terminal_suite.bench.samples import TerminalFacts
+from web_terminal_suite.bench.terminals.marker_check import run_marker
 from web_terminal_suite.bench.terminals.processes import LaunchFailed, started
 from web_terminal_suite.bench.terminals.shell_environment import SHELL, server_environment
 from web_terminal_suite.bench.terminals.terminal import Capability, Running, Terminal
 from web_terminal_suite.client.address import parse_address
-from web_terminal_suite.client.errors import ClientError
+from web_terminal_suite.client.errors import ClientError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +35,9 @@ _SESSIONS_MORE: Final = 2_000
 SESSIONS_PER_WORKER: Final = 6_000
 # A shell starts the slower the more terminals its host holds, by a tenth of a millisecond for each thousand.
 _SESSIONS_PER_HOST: Final = 4_000
+
+_NOT_FOUND: Final = 404
+_OTHERS: Final = "--url terminado=URL, ttyd=URL, gotty=URL, wetty=URL, jupyter-server=URL or plain=URL"
 
 _OVER_THE_WIRE: Final = frozenset(
     {
@@ -101,20 +105,24 @@ class WebTerminal(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
         owner = secrets.token_hex(16)
-        environment = {**server_environment(), "WEB_TERMINAL_TOKEN": owner}
+        environment = {**self._environment(), "WEB_TERMINAL_TOKEN": owner}
+        several = Capability.USERS in self.capabilities
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
-            command = (*self.command, "--config", _write_users(directory, tokens))
-            async with started(command, environment) as process:
+            users = ("--config", _write_users(directory, tokens)) if several else ()
+            async with started((*self.command, *users), environment) as process:
                 line = await process.line("#token=", _READY_SECONDS)
                 url = next(word for word in line.split() if "#token=" in word)
                 first = parse_address(url, owner)
-                addresses = (first, *(first._replace(token=token) for token in tokens.values()))
+                addresses = (first, *(first._replace(token=token) for token in tokens.values() if several))
                 running = Running(self, addresses, process)
                 await _answers(running)
                 yield running
 
     async def session_count(self, running: Running) -> int:
         return await _session_count(running)
+
+    def _environment(self) -> dict[str, str]:
+        return server_environment()
 
 
 class RemoteWebTerminal(Terminal):
@@ -162,8 +170,14 @@ async def _answers(running: Running) -> None:
         async with running.rest() as api, running.connect() as connection:
             await api.call("GET", "/health")
             await connection.attach()
-            await connection.read()
-            await api.call("DELETE", f"/sessions/{connection.session}")
+            try:
+                await run_marker(connection)
+            finally:
+                await api.call("DELETE", f"/sessions/{connection.session}")
+    except Refused as error:
+        advice = f"; it may be another's: {_OTHERS}" if error.status == _NOT_FOUND else ""
+        where = running.addresses[0].authority
+        raise LaunchFailed(f"the server at {where} is none of ours: {error}{advice}") from error
     except ClientError as error:
         raise LaunchFailed(f"the server at {running.addresses[0].authority} does not answer: {error}") from error
 

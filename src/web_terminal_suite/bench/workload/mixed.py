@@ -11,7 +11,7 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
+from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult, bounds_percentile
 from web_terminal_suite.bench.clock import SECOND_NS, now_ns, play
 from web_terminal_suite.bench.samples import Outcome, Point, Sample
 from web_terminal_suite.bench.stats.quantiles import nearest_rank
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 OPERATIONS_PER_SECOND: Final = 2
 """Of one person."""
 
-SECONDS: Final = 1.5
+OPERATIONS: Final = 120
+"""Enough for a median of the rarest kind, of which there are six."""
+
 _WEIGHTS: Final = {"typing": 55, "command": 20, "output": 5, "resize": 5, "lookup": 10, "reattach": 5}
 KINDS: Final = tuple(_WEIGHTS)
 # A screenful or five: what a listing or a log's end prints.
@@ -115,7 +117,7 @@ class MixedUser:
 
 @asynccontextmanager
 async def mixed_workload(context: BenchmarkContext) -> AsyncIterator[Operation]:
-    """One operation of the benchmark is the whole mix, ``SECONDS`` long; each part of it is a sample."""
+    """One operation of the benchmark is the whole mix; each part of it is a sample."""
     count = int(context.parameter)
     rate = count * OPERATIONS_PER_SECOND
     async with session_pool(context, count) as shells, AsyncExitStack() as stack:
@@ -126,14 +128,15 @@ async def mixed_workload(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
         async def operate() -> OperationResult:
             source = random.Random(f"mixed {context.parameter}")
+            kinds = [kind for kind, weight in _WEIGHTS.items() for _ in range(OPERATIONS * weight // 100)]
+            source.shuffle(kinds)
             doing: list[asyncio.Task[ActionResult]] = []
             async with asyncio.TaskGroup() as group:
 
-                def act(_: int, due_ns: int) -> None:
-                    (kind,) = source.choices(KINDS, weights=list(_WEIGHTS.values()))
-                    doing.append(group.create_task(source.choice(people).do(kind, due_ns)))
+                def act(number: int, due_ns: int) -> None:
+                    doing.append(group.create_task(source.choice(people).do(kinds[number], due_ns)))
 
-                await play(rate, round(rate * SECONDS), act)
+                await play(rate, OPERATIONS, act)
             return result_of([task.result() for task in doing])
 
         try:
@@ -151,7 +154,7 @@ def result_of(done: list[ActionResult]) -> OperationResult:
     points = []
     for kind in KINDS:
         times = [each.sample.seen_ns - each.sample.due_ns for each in fine if each.kind == kind]
-        if times:
+        if bounds_percentile("p50", len(times)):
             points.append(Point(f"{kind} p50", 0, nearest_rank(times, 0.5)))
     first_ns = min(each.sample.due_ns for each in done)
     seconds = (max(each.sample.seen_ns for each in done) - first_ns) / SECOND_NS

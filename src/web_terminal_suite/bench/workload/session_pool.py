@@ -47,9 +47,9 @@ async def end_sessions(connections: Sequence[ClientConnection]) -> None:
         await destroy_all(batch)
 
 
-def in_batches(connections: Sequence[_T]) -> list[Sequence[_T]]:
-    """The same in groups of ``AT_ONCE``."""
-    return [connections[first : first + AT_ONCE] for first in range(0, len(connections), AT_ONCE)]
+def in_batches(connections: Sequence[_T], size: int = AT_ONCE) -> list[Sequence[_T]]:
+    """The same in groups of ``size``."""
+    return [connections[first : first + size] for first in range(0, len(connections), size)]
 
 
 class ServerClock:

@@ -35,9 +35,9 @@ class Shell:
 
 
 @asynccontextmanager
-async def ready_shell(context: BenchmarkContext) -> AsyncIterator[Shell]:
+async def ready_shell(context: BenchmarkContext, acknowledge_every: int | None = None) -> AsyncIterator[Shell]:
     """A new session with a POSIX shell at its prompt, destroyed at the end of the block."""
-    async with context.running.connect() as connection:
+    async with context.running.connect(acknowledge_every=acknowledge_every) as connection:
         await connection.attach()
         try:
             yield Shell(connection, await ready(connection, context))

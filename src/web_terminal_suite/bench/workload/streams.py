@@ -82,17 +82,16 @@ def text(size_bytes: int) -> Stream:
     return Stream(LINE_ON_THE_WAY, block_bytes, lines * len(LINE_ON_THE_WAY), command)
 
 
-def binary(megabytes: int) -> Stream:
+def binary(files: int, file_bytes: int = MEGABYTE) -> Stream:
     """Every byte there is, in order, from a file made by the shell, past the line discipline's processing."""
     doubled = " && ".join(['cat "$f" "$f" > "$f.2"', 'mv "$f.2" "$f"'])
-    doublings = (MEGABYTE // 256).bit_length()
+    doublings = (file_bytes // 256).bit_length()
     prepare = (
         f"f=$(mktemp) && printf '{_OCTAL}' > \"$f\" && n=0 && while [ $n -lt {doublings} ]; do {doubled}; n=$((n+1)); "
-        f'done && head -c {MEGABYTE} "$f" > "$f.2" && mv "$f.2" "$f"; stty -opost'
+        f'done && head -c {file_bytes} "$f" > "$f.2" && mv "$f.2" "$f"; stty -opost'
     )
-    files = " ".join(['"$f"'] * megabytes)
-    size_bytes = megabytes * MEGABYTE
-    return Stream(_EVERY_BYTE, MEGABYTE, size_bytes, f"cat {files}", prepare, 'rm -f "$f"; stty opost')
+    names = " ".join(['"$f"'] * files)
+    return Stream(_EVERY_BYTE, file_bytes, files * file_bytes, f"cat {names}", prepare, 'rm -f "$f"; stty opost')
 
 
 @dataclass(frozen=True)
@@ -173,6 +172,26 @@ def receive_locally(pty: LocalPty, stream: Stream, markers: Markers) -> Received
         pass
     stream.check(catch.data)
     return Received(sent_ns, catch.seen_ns, tuple(catch.sizes))
+
+
+def drain_locally(pty: LocalPty, stream: Stream, markers: Markers) -> int:
+    """Read and drop ``stream`` as fast as a pseudo-terminal of this process gives it; nanoseconds that this took.
+
+    It is neither kept nor checked, unlike in ``receive_locally``.
+    """
+    begin, end = markers.fresh(), markers.fresh()
+    sent_ns = pty.write(f"{begin.command}; {stream.command}; {end.command}\r".encode())
+    pty.wait_for(begin.seen)
+    seen_ns = pty.drain(stream.size_bytes, _STREAM_SECONDS)
+    pty.wait_for(end.seen)
+    return seen_ns - sent_ns
+
+
+def prepare_locally(pty: LocalPty, line: str, markers: Markers) -> None:
+    """Run what a stream needs, or left, in the shell of ``pty``."""
+    done = markers.fresh()
+    pty.write(f"{line or ':'}; {done.command}\r".encode())
+    pty.wait_for(done.seen)
 
 
 @asynccontextmanager

@@ -261,7 +261,7 @@ cdef class FastPath:
         cdef uint8_t* data = head + OUTPUT_HEAD
         cdef Py_ssize_t count = 0, got = 0, wanted = READ_BYTES
         cdef int number, i
-        cdef bint flooded
+        cdef bint flooded, more
         if self._words[self._end] != sent or room < READ_BYTES:
             self._pump()
             return
@@ -271,14 +271,16 @@ cdef class FastPath:
                 break
             self._append(data + count, got)
             count += got
-            if got < READ_BYTES - 1:  # a short read: asking again would only cost a call
+            # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
+            if got < READ_BYTES - 1 and count < BULK:
                 break
             if wanted == READ_BYTES:
                 wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._budget.share(self._session))
         number = errno
         flooded = self._session.floods
-        if (got == READ_BYTES - 1) != flooded:
-            self._session.note_flood(got == READ_BYTES - 1)
+        more = got > 0 and (got == READ_BYTES - 1 or count >= BULK)  # the share is used up
+        if more != flooded:
+            self._session.note_flood(more)
         if count > 0:
             self._window.sent = sent + count
             head[0] = OUTPUT
@@ -293,10 +295,8 @@ cdef class FastPath:
             return
         if got <= 0:  # the end
             self._pump()
-        elif got == READ_BYTES - 1:
+        elif more:
             self._flooded()
-        elif count >= BULK and not flooded:
-            self._coalesce()
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""

@@ -12,7 +12,7 @@ import msgspec
 
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server import ipc
-from web_terminal_suite.server.session import Pumped, Session, Viewer
+from web_terminal_suite.server.session import LONGEST_DELAY_NS, TURN_BYTES, CoalescingDelay, Pumped, Session, Viewer
 from web_terminal_suite.server.worker.follower_channel import FollowerChannel, PumpChannel
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Attachment:
     """One session that this worker has viewers of."""
 
     __slots__ = (
-        "_announced", "_fast", "_followers", "_loop", "_owner", "_pauses", "_pump_channel", "_pumping", "_reading",
-        "_scheduled", "_scheduler", "_writing", "end", "info", "session", "size", "viewers",
+        "_announced", "_delay", "_fast", "_followers", "_loop", "_owner", "_pauses", "_pump_channel", "_pumping",
+        "_reading", "_scheduled", "_scheduler", "_writing", "end", "info", "session", "size", "viewers",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +92,7 @@ class Attachment:
         self._followers: list[FollowerChannel] = []
         self._pump_channel: PumpChannel | None = None
         self._fast: FastReader | None = None
+        self._delay: CoalescingDelay | None = None  # most sessions never need one
         self._pumping = pumping
         self._reading = False
         self._scheduled = False  # read when the scheduler runs it, rather than when the terminal is readable
@@ -188,6 +189,8 @@ class Attachment:
 
     def flooded(self) -> None:
         """More is left than one turn may read: join the scheduler's queue if other sessions flood or this one did."""
+        if self._delay is not None:
+            self._delay.note_full_turn()
         if self._reading and (self._scheduled or self._scheduler.floods > 1):
             self._unwatch()
             self._scheduler.join(self)
@@ -196,7 +199,14 @@ class Attachment:
         """Much was read and nothing is left, so more will come: let it coalesce before it is read."""
         if self._reading:
             self._unwatch()
-            self._scheduler.coalesce(self)
+            self._scheduler.coalesce(self, self._delay_ns())
+
+    def _delay_ns(self) -> int:
+        if self._scheduler.share(self.session) < TURN_BYTES:  # the time belongs to the others
+            return LONGEST_DELAY_NS
+        if self._delay is None:
+            self._delay = CoalescingDelay()
+        return self._delay.next_ns()
 
     def _unwatch(self) -> None:
         if not self._scheduled:

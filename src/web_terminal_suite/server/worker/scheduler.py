@@ -4,7 +4,8 @@ A terminal that always has more to read is always ready. If all of them were rea
 would wait for all of them, twice: on its way to the shell and back.
 
 A program that writes as fast as it is read never has much to give: each look costs a wake-up, a read and a frame for a
-line or two. Left alone for a moment it fills the kernel's buffer, and one turn takes it all.
+line or two. Left alone for a moment it fills the kernel's buffer, and one turn takes it all. How long that moment is
+depends on the program (``session.CoalescingDelay``).
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from web_terminal_suite.server.session import ReadBudget
 if TYPE_CHECKING:
     import asyncio
 
-# Shorter, and less has gathered; longer, and at 64 KiB the kernel makes the program wait.
-_COALESCING_NS = 150_000
 # timerfd_create(2); Python has it as os.timerfd_create from 3.13 on. An event loop's own timers have milliseconds.
 _CLOCK_MONOTONIC = 1
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
@@ -27,7 +26,7 @@ _EXPIRATIONS_BYTES = 8
 
 
 class CoalescingTimer:
-    """A timer in the kernel: ``fd`` is readable ``_COALESCING_NS`` after ``set``, until ``clear``.
+    """A timer in the kernel: ``fd`` is readable some time after ``set``, until ``clear``.
 
     Raises:
         OSError: no descriptor is left.
@@ -38,12 +37,13 @@ class CoalescingTimer:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         # struct itimerspec: no interval, and the time from now in seconds and nanoseconds.
-        self._setting = (ctypes.c_long * 4)(0, 0, 0, _COALESCING_NS)
+        self._setting = (ctypes.c_long * 4)()
         self.fd = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS))
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
 
-    def set(self) -> None:
+    def set(self, delay_ns: int) -> None:
+        self._setting[3] = delay_ns
         self._libc.timerfd_settime(self.fd, 0, self._setting, None)
 
     def clear(self) -> bool:
@@ -94,10 +94,10 @@ class Scheduler(ReadBudget):
         self._queue[session] = None
         self._schedule()
 
-    def coalesce(self, session: Schedulable) -> None:
-        """Queue ``session`` once its output had time to coalesce."""
+    def coalesce(self, session: Schedulable, delay_ns: int) -> None:
+        """Queue ``session`` after ``delay_ns``, or with the sessions that wait already."""
         if not self._coalescing:
-            self._timer.set()
+            self._timer.set(delay_ns)
         self._coalescing[session] = None
 
     def leave(self, session: Schedulable) -> None:

@@ -6,12 +6,16 @@ Of everything that a snapshot knows, these facts decide; load, steal and the lik
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 FACTS = ("cpu_model", "cpu_count", "cpus_usable", "memory_total", "kernel", "python")
 
 MEMORY_LEEWAY = 0.02
 """Relative difference of memory that is none: a kernel reserves a little more or less at each start."""
+
+
+_SERIES = re.compile(r"\d+\.\d+")
 
 
 def differences(base: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
@@ -46,6 +50,7 @@ def fingerprint(machine: dict[str, Any]) -> str:
         return "unknown"
     memory = known.get("memory_total")
     known["memory_total"] = round(memory / 1e9) if isinstance(memory, int) else memory
+    known["kernel"] = _series(known.get("kernel"))
     text = "\n".join(f"{fact}={known.get(fact)}" for fact in FACTS)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -53,7 +58,15 @@ def fingerprint(machine: dict[str, Any]) -> str:
 def _is_same(fact: str, old: Any, new: Any) -> bool:
     if fact == "memory_total" and isinstance(old, int) and isinstance(new, int):
         return abs(new - old) <= MEMORY_LEEWAY * max(old, new)
+    if fact == "kernel":
+        return bool(_series(old) == _series(new))
     return bool(old == new)
+
+
+def _series(kernel: Any) -> Any:
+    """``6.18`` of ``6.18.44-generic``: a patch of the same series is the same kernel."""
+    found = _SERIES.match(kernel) if isinstance(kernel, str) else None
+    return kernel if found is None else found[0]
 
 
 def _shown(fact: str, value: Any) -> str:

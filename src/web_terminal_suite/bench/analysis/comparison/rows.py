@@ -1,21 +1,24 @@
-"""The rows of one metric of two sides: figures, ratio, significance; the verdict comes once all rows are known."""
+"""The rows of one metric of two sides: figures, ratio, error; the verdict comes once all rows are known."""
 
 from __future__ import annotations
 
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from web_terminal_suite.bench.analysis import estimates
-from web_terminal_suite.bench.analysis.comparison.results import QUANTILES, ComparisonRow, Terms
+from web_terminal_suite.bench.analysis.comparison import counts, spread
+from web_terminal_suite.bench.analysis.comparison.results import QUANTILES, ComparisonRow, Lacking, Terms
+from web_terminal_suite.bench.analysis.comparison.spread import RunFigure
 from web_terminal_suite.bench.analysis.verdicts import CLIENT_LIMIT
-from web_terminal_suite.bench.stats import permutations, ratios, regression
+from web_terminal_suite.bench.stats import quantiles, ratios, regression
+from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
-from web_terminal_suite.bench.stats.means import student_quantile
+from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE, student_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,106 +29,227 @@ if TYPE_CHECKING:
 
     Values = npt.NDArray[np.float64]
 
+Side = tuple[tuple["Trial", ...], ...]
+"""The trials of one cell, by run."""
+
 
 @dataclass(frozen=True)
 class Pair:
-    """One metric of one cell on both sides, with its trials."""
+    """One metric of one cell on both sides."""
 
     cells: tuple[Cell, Cell]
     facts: BenchmarkFacts
     metric: Metric
     role: str
-    trials: tuple[tuple[Trial, ...], tuple[Trial, ...]]
+    sides: tuple[Side, Side]
 
 
-def count(pair: Pair, terms: Terms) -> int:
-    return len(terms.statistics) if pair.metric.kind == "latency" else 1
+def draft_rows(pair: Pair, terms: Terms, *, paired: bool, seeds: Sequence[int]) -> list[ComparisonRow]:
+    """The rows of one metric, not yet corrected; none where a side does not have it.
 
-
-def draft_rows(pair: Pair, terms: Terms, *, paired: bool, seeds: Sequence[int], family: int) -> list[ComparisonRow]:
-    """The rows of one metric, not yet corrected; none where neither side has it."""
+    Args:
+        paired: the sides are two terminals of one run, compared block by block.
+    """
     if pair.metric.kind != "latency":
-        row = _of_readings(pair, terms)
+        row = _of_readings(pair, paired, terms)
         return [] if row is None else [row]
-    base, new = (estimates.latencies(trials, pair.metric.mark) for trials in pair.trials)
-    if base is None or new is None:
+    found = [[estimates.latencies(trials, pair.metric.mark) for trials in side] for side in pair.sides]
+    sides = [[each for each in side if each is not None] for side in found]
+    if not sides[0] or not sides[1]:
         return []
-    old, now = _by_block(pair.trials[0], base), _by_block(pair.trials[1], new)
-    if paired:
-        shared = [block for block in old if block in now]
-        old, now = ({block: side[block] for block in shared} for side in (old, now))
-    draft, rows = _draft(pair, base.n, new.n), []
+    rows = []
     for name in terms.statistics:
-        words = f"{pair.cells[0]}:{pair.cells[1]}:{pair.metric.name}:{name}".encode()
-        rng = np.random.default_rng([*(abs(seed) for seed in seeds), zlib.crc32(words)])
-        base_value, new_value = (_value(each, name, terms.level) for each in (base, new))
-        row = msgspec.structs.replace(draft, statistic=name, base_value=base_value, new_value=new_value)
-        blocks = (list(old.values()), list(now.values()))
-        rows.append(_compared(row, blocks, QUANTILES[name], paired, terms, terms.significance / family, rng))
+        figures = [[_value(each, name, terms.level) for each in side] for side in sides]
+        row = _changed(
+            _draft(pair, *(sum(each.n for each in side) for side in sides)),
+            statistic=name,
+            base_value=_together(figures[0]),
+            new_value=_together(figures[1]),
+        )
+        if paired:
+            words = f"{pair.cells[0]}:{pair.cells[1]}:{pair.metric.name}:{name}".encode()
+            rng = np.random.default_rng([*(abs(seed) for seed in seeds), zlib.crc32(words)])
+            rows.append(_beside(row, pair, sides[0][0], sides[1][0], QUANTILES[name], terms, rng))
+        else:
+            figures_of = [_latency_figures(side, each, name, terms.level)
+                          for side, each in zip(pair.sides, found, strict=True)]  # fmt: skip
+            rows.append(_between(row, figures_of, terms))
     return rows
 
 
-def _compared(
+def _beside(
     row: ComparisonRow,
-    blocks: tuple[list[Values], list[Values]],
+    pair: Pair,
+    base: estimates.Latencies,
+    new: estimates.Latencies,
     q: float | None,
-    paired: bool,
     terms: Terms,
-    finest: float,
     rng: np.random.Generator,
 ) -> ComparisonRow:
-    if not blocks[0]:
-        return msgspec.structs.replace(row, reason="the two have no block in common")
+    """Two terminals of one run, block by block."""
+    old, now = _by_block(pair.sides[0][0], base), _by_block(pair.sides[1][0], new)
+    shared = [block for block in old if block in now and old[block].size and now[block].size]
+    if not shared:
+        return _changed(row, reason="the two have no block in common")
+    blocks = [old[block] for block in shared], [now[block] for block in shared]
     try:
-        answer = ratios.ratio(*blocks, q, terms.level, paired=paired, resamples=terms.resamples, rng=rng)
+        answer = ratios.ratio(*blocks, q, terms.level, paired=True, resamples=terms.resamples, rng=rng)
     except ValueError as error:
-        return msgspec.structs.replace(row, reason=str(error))
-    if isinstance(answer, InsufficientData):
-        return msgspec.structs.replace(row, reason=str(answer))
-    found = permutations.significance(*blocks, q, paired=paired, finest=finest, resamples=terms.resamples, rng=rng)
-    return _with(row, answer, found.p)
+        return _changed(row, reason=str(error))
+    if not isinstance(answer, ratios.Ratio):
+        return _changed(row, reason=str(answer), lacking=Lacking.BLOCKS)
+    ratio = None if math.isnan(answer.value) else answer.value
+    if len(shared) < FEWEST_BLOCKS:
+        return _changed(row, ratio=ratio, paired=answer.paired, **_too_few(len(shared)))
+    row = _changed(
+        row,
+        ratio=ratio,
+        lower=answer.interval.lower,
+        upper=answer.interval.upper,
+        units=answer.units,
+        paired=answer.paired,
+    )
+    if not math.isfinite(answer.error):
+        return _changed(row, reason=row.reason or _FAILED)
+    return _changed(
+        row,
+        error=answer.error,
+        freedom=answer.freedom,
+        p=spread.significance(answer.log, answer.error, answer.freedom),
+    )
 
 
-def _of_readings(pair: Pair, terms: Terms) -> ComparisonRow | None:
-    readings = [estimates.points(trials, pair.metric) for trials in pair.trials]
+def _between(row: ComparisonRow, sides: Sequence[Sequence[RunFigure] | str], terms: Terms) -> ComparisonRow:
+    """Two sides of runs that were made at different times."""
+    reason = next((side for side in sides if isinstance(side, str)), "")
+    if reason:
+        return _changed(row, reason=reason)
+    base, new = (side for side in sides if not isinstance(side, str))
+    apart = spread.difference(base, new, spread.ASSUMED[row.statistic])
+    row = _changed(row, ratio=math.exp(apart.log), base_runs=len(base), new_runs=len(new))
+    units = min(each.units for each in (*base, *new))
+    if units < FEWEST_BLOCKS and len(base) + len(new) - 2 < spread.FEWEST_FREEDOM:
+        return _changed(row, **_too_few(units))
+    interval = apart.interval(terms.level)
+    return _changed(
+        row,
+        lower=interval.lower,
+        upper=interval.upper,
+        error=apart.error,
+        freedom=apart.freedom,
+        p=apart.significance,
+        units="runs",
+    )
+
+
+def _latency_figures(
+    side: Side, found: Sequence[estimates.Latencies | None], name: str, level: float
+) -> list[RunFigure] | str:
+    """One figure a run, or why there is none."""
+    q, figures = QUANTILES[name], []
+    for trials, each in zip(side, found, strict=True):
+        if each is None:
+            continue
+        need = FEWEST_TO_RESAMPLE if q is None else quantiles.needed(q, level)
+        if each.n < need:
+            return str(InsufficientData(each.n, need))
+        blocks = [block for block in _by_block(trials, each).values() if block.size]
+        values = np.array([ratios.statistic(block, q) for block in (np.concatenate(blocks), *blocks)])
+        if not np.isfinite(values).all():
+            return _FAILED
+        if not (values > 0).all():
+            return "a statistic of 0 has no ratio; the operation takes no time that the clock can tell"
+        logs = np.log(values)
+        figures.append(_figure(float(logs[0]), logs[1:]))
+    return figures
+
+
+def _figure(log: float, units: Values) -> RunFigure:
+    """A figure whose units (logarithms) say how uncertain it is."""
+    k = units.size
+    error = float(units.std(ddof=1)) / math.sqrt(k) if k > 1 else 0.0
+    return RunFigure(log, error, k - 1, k)
+
+
+def _of_readings(pair: Pair, paired: bool, terms: Terms) -> ComparisonRow | None:
+    readings = [[found for trials in side if (found := estimates.points(trials, pair.metric))] for side in pair.sides]
     if not readings[0] or not readings[1]:
         return None
     kind = "slope" if pair.metric.kind == "slope" else "level"
-    row = msgspec.structs.replace(_draft(pair, len(readings[0]), len(readings[1])), statistic=kind)
-    figures = []
-    for points in readings:
-        x, y = [point.x for point in points], [point.y for point in points]
-        figure = (
-            _slope(x, y, terms.level, drifts=pair.metric.drifts) if kind == "slope" else _level(y, pair.metric.exact)
-        )
-        if isinstance(figure, str):
-            return msgspec.structs.replace(row, reason=figure)
-        figures.append(figure)
-    row = msgspec.structs.replace(row, base_value=figures[0][0], new_value=figures[1][0])
-    try:
-        answer, p = ratios.ratio_of_figures(figures[0], figures[1], terms.level)
-    except ValueError as error:
-        return msgspec.structs.replace(row, reason=str(error))
-    return _with(row, answer, p)
+    row = _changed(_draft(pair, *(sum(map(len, side)) for side in readings)), statistic=kind)
+    if pair.metric.exact and kind == "level":
+        counted = counts.count_row(row, [[[each.y for each in run] for run in side] for side in readings], terms)
+        if counted is not None:
+            return counted
+    figures: list[list[tuple[float, float, int, int]]] = []
+    for side in pair.sides:
+        told = [_reading_figure(pair.metric, trials, terms.level) for trials in side]
+        wrong = next((each for each in told if isinstance(each, str)), "")
+        if wrong:
+            return _changed(row, reason=wrong)
+        figures.append([each for each in told if not isinstance(each, str) and each is not None])
+    row = _changed(row, **{
+        name: float(np.mean([value for value, *_ in side]))
+        for name, side in zip(("base_value", "new_value"), figures, strict=True)
+    })  # fmt: skip
+    for value, error, *_ in (*figures[0], *figures[1]):
+        if not value > 2 * error:
+            return _changed(row, reason=f"{value:g} with an error of {error:g} is too near 0 for a ratio")
+    if not paired:
+        sides = [[RunFigure(math.log(value), error / value, freedom, units) for value, error, freedom, units in side]
+                 for side in figures]  # fmt: skip
+        return _between(row, sides, terms)
+    (base,), (new,) = figures
+    answer, p = ratios.ratio_of_figures(base[:3], new[:3], terms.level)
+    row = _changed(row, ratio=answer.value)
+    units = min(base[3], new[3])
+    if units < FEWEST_BLOCKS:
+        return _changed(row, **_too_few(units))
+    ends = answer.interval
+    return _changed(
+        row, lower=ends.lower, upper=ends.upper, error=answer.error, freedom=answer.freedom, p=p, units=answer.units
+    )
 
 
-def _slope(x: list[float], y: list[float], level: float, *, drifts: bool) -> tuple[float, float, int] | str:
+def _reading_figure(
+    metric: Metric, trials: Sequence[Trial], level: float
+) -> tuple[float, float, int, int] | str | None:
+    """Value, standard error, its degrees of freedom and the number of units; or why there is none."""
+    points = estimates.points(trials, metric)
+    if not points:
+        return None
+    if metric.kind == "slope":
+        return _slope([point.x for point in points], [point.y for point in points], level, drifts=metric.drifts)
+    blocks: dict[int, list[float]] = {}
+    for trial in trials:
+        for point in estimates.points((trial,), metric):
+            blocks.setdefault(trial.block, []).append(point.y)
+    means = np.array([np.mean(values) for values in blocks.values()])
+    k = means.size
+    error = float(means.std(ddof=1)) / math.sqrt(k) if k > 1 else 0.0
+    return float(means.mean()), error, k - 1, k
+
+
+def _slope(x: list[float], y: list[float], level: float, *, drifts: bool) -> tuple[float, float, int, int] | str:
+    """As ``_reading_figure``; the readings at different ``x`` are the units."""
     if len(set(x)) < 2:
         return f"every reading is at x = {x[0]:g}; a slope needs two different x"
     line = (regression.drift if drifts else regression.fit)(x, y, level)
     if not isinstance(line.slope_interval, Interval):
         return str(line.slope_interval)
     half = line.slope_interval.upper - line.slope
-    return line.slope, half / student_quantile((1 + level) / 2, line.n - 2), line.n - 2
+    return line.slope, half / student_quantile((1 + level) / 2, line.n - 2), line.n - 2, line.n
 
 
-def _level(y: list[float], exact: bool) -> tuple[float, float, int] | str:
-    value = float(np.mean(y))
-    if exact:
-        return value, 0.0, 1
-    if len(y) < 2:
-        return str(InsufficientData(len(y), 2))
-    return value, float(np.std(y, ddof=1)) / math.sqrt(len(y)), len(y) - 1
+_FAILED = "operations failed at this percentile, so it has no value; failed operations are a row of their own"
+
+
+def _too_few(units: int) -> dict[str, Any]:
+    blocks = "1 block" if units == 1 else f"{units} blocks"
+    return {
+        "reason": f"{blocks} a side; a verdict of change needs {FEWEST_BLOCKS}",
+        "lacking": Lacking.BLOCKS,
+    }
 
 
 def _draft(pair: Pair, base_n: int, new_n: int) -> ComparisonRow:
@@ -135,12 +259,14 @@ def _draft(pair: Pair, base_n: int, new_n: int) -> ComparisonRow:
     return ComparisonRow(
         base=pair.cells[0],
         new=pair.cells[1],
-        role="subject" if pair.role == "subject" else pair.role,
+        role=pair.role,
         metric=pair.metric.name,
         unit=pair.metric.unit,
         statistic="",
         base_n=base_n,
         new_n=new_n,
+        base_runs=len(pair.sides[0]),
+        new_runs=len(pair.sides[1]),
         better_below=not above,
         reason=_taint(pair),
     )
@@ -148,7 +274,8 @@ def _draft(pair: Pair, base_n: int, new_n: int) -> ComparisonRow:
 
 def _taint(pair: Pair) -> str:
     """Why the figures are not wholly the terminal's; empty where they are."""
-    for name, trials in zip(("base", "new"), pair.trials, strict=True):
+    for name, side in zip(("base", "new"), pair.sides, strict=True):
+        trials = [trial for run in side for trial in run]
         problem = next((trial.problem for trial in trials if trial.problem), "")
         if problem:
             return f"the cell is partial in the {name}: {problem}"
@@ -157,18 +284,6 @@ def _taint(pair: Pair) -> str:
         if share > CLIENT_LIMIT and not pair.facts.component and pair.role == "subject":
             return f"the client used {share:.0%} of a core in the {name}, more than {CLIENT_LIMIT:.0%}"
     return ""
-
-
-def _with(row: ComparisonRow, answer: ratios.Ratio, p: float) -> ComparisonRow:
-    return msgspec.structs.replace(
-        row,
-        ratio=None if math.isnan(answer.value) else answer.value,
-        lower=answer.interval.lower,
-        upper=answer.interval.upper,
-        p=p,
-        units=answer.units,
-        paired=answer.paired,
-    )
 
 
 def _by_block(trials: Sequence[Trial], found: estimates.Latencies) -> dict[int, Values]:
@@ -185,4 +300,18 @@ def _value(found: estimates.Latencies, name: str, level: float) -> float | None:
     q = QUANTILES[name]
     if q is None:
         return float(found.series.values.mean())
-    return estimates.percentile(found.series, q, level).value
+    return estimates.percentile(found, q, level).value
+
+
+def _together(values: Sequence[float | None]) -> float | None:
+    """The geometric mean of the figures of several runs; ``None`` where one is missing."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    if len(known) == 1 or not all(0 < value < math.inf for value in known):
+        return max(known)
+    return math.exp(sum(map(math.log, known)) / len(known))
+
+
+def _changed(row: ComparisonRow, **values: Any) -> ComparisonRow:
+    return msgspec.structs.replace(row, **values)

@@ -1,30 +1,29 @@
-"""Two runs, or two terminals of one run, row by row: ratio, interval, significance, verdict.
+"""Two sides, each of runs or a terminal of one run, row by row: ratio, interval, significance.
 
-The verdict is by the bounds of the ratio's interval, as for a target, and needs in addition a significance corrected
-for the number of rows. Benchmarks that only one side has are listed, never an error. Pure and seeded by the runs.
+Benchmarks that only one side has are listed, never an error. Pure and seeded by the runs.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.analysis.comparison import conditions
+from web_terminal_suite.bench.analysis.comparison.counts import failure_rows
+from web_terminal_suite.bench.analysis.comparison.judging import judged, status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison, Terms
-from web_terminal_suite.bench.analysis.comparison.rows import Pair, count, draft_rows
-from web_terminal_suite.bench.samples import Cell
-from web_terminal_suite.bench.stats import multiple_comparisons, ratios
-from web_terminal_suite.bench.stats.interval import Interval
-from web_terminal_suite.bench.stats.ratios import ChangeVerdict
+from web_terminal_suite.bench.analysis.comparison.rows import Pair, Side, draft_rows
+from web_terminal_suite.bench.samples import Cell, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from web_terminal_suite.bench.samples import BenchmarkFacts, Run, Trial
+    from web_terminal_suite.bench.samples import BenchmarkFacts, Trial
+
+NamedRuns = tuple[str, "Run | Sequence[Run]"]
+"""A side of a comparison: its name, and one run or several of the same code, the newest last."""
 
 
 class OtherMachine(Exception):
@@ -32,23 +31,24 @@ class OtherMachine(Exception):
 
 
 def compare_runs(
-    base: tuple[str, Run], news: Sequence[tuple[str, Run]], terms: Terms, force: bool = False
+    base: NamedRuns, news: Sequence[NamedRuns], terms: Terms, force: bool = False
 ) -> tuple[RunComparison, ...]:
     """Each of the named ``news`` compared with the named ``base``; significances are corrected over all of them.
 
     Raises:
         OtherMachine: and ``force`` is not set.
     """
-    found: list[tuple[_Sides, tuple[str, ...]]] = []
-    for name, run in news:
-        differing = differences(base[1].machine, run.machine)
+    found: list[_Sides] = []
+    before = _several(base)
+    for name, runs in map(_several, news):
+        differing = differences(before[1][-1].machine, runs[-1].machine)
         if differing and not force:
             raise OtherMachine(
                 f"{base[0]} and {name} are not of the same machine: {'; '.join(differing)}; "
                 "figures of different machines say little about a change, --force compares them all the same"
             )
-        found.append((_between_runs(base, (name, run)), differing))
-    return _judged(found, terms)
+        found.append(_between_runs(before, (name, runs), differing, terms.level))
+    return _compared(found, terms)
 
 
 def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) -> tuple[RunComparison, ...]:
@@ -61,15 +61,12 @@ def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) ->
     for name in (base, *news):
         if name not in known:
             raise ValueError(f"the run has no terminal {name!r}; it has: {', '.join(known)}")
-    return _judged([(_between_terminals(run, base, name), ()) for name in news], terms)
+    return _compared([_between_terminals(run, base, name, terms.level) for name in news], terms)
 
 
 def exit_code(compared: Iterable[RunComparison]) -> int:
-    """1 where something is slower, 3 where nothing could be decided, else 0."""
-    changes = {row.change for each in compared for row in each.rows}
-    if ChangeVerdict.SLOWER in changes:
-        return 1
-    return 3 if changes <= {ChangeVerdict.UNDECIDED} else 0
+    """4 where a side is no whole run, 1 where something is slower, 0 where no row leaves a loss open, else 3."""
+    return status(compared).exit_code
 
 
 @dataclass(frozen=True)
@@ -78,128 +75,130 @@ class _Sides:
     seeds: tuple[int, ...]
     paired: bool
     pairs: tuple[Pair, ...]
-    gone: tuple[Cell, ...]
-    added: tuple[Cell, ...]
+    failures: tuple[ComparisonRow, ...]
+    gone: tuple[Cell, ...] = ()
+    added: tuple[Cell, ...] = ()
+    lost: int = 0
+    runs: tuple[int, int] = (1, 1)
+    machine: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def _between_runs(base: tuple[str, Run], new: tuple[str, Run]) -> _Sides:
+def _several(side: NamedRuns) -> tuple[str, tuple[Run, ...]]:
+    name, runs = side
+    return name, (runs,) if isinstance(runs, Run) else tuple(runs)
+
+
+def _between_runs(
+    base: tuple[str, tuple[Run, ...]], new: tuple[str, tuple[Run, ...]], differing: tuple[str, ...], level: float
+) -> _Sides:
     old, now = _cells(base[1]), _cells(new[1])
-    facts = {each.id: each for each in base[1].benchmarks}
-    roles = {terminal.name: terminal.role for terminal in new[1].terminals}
+    latest = base[1][-1], new[1][-1]
+    facts = {each.id: each for each in latest[0].benchmarks}
+    roles = [{terminal.name: terminal.role for terminal in run.terminals} for run in latest]
     pairs: list[Pair] = []
-    for each in new[1].benchmarks:
+    failures: list[ComparisonRow] = []
+    for each in latest[1].benchmarks:
         shared = [cell for cell in now if cell.benchmark == each.id and cell in old and cell.benchmark in facts]
         for cell in shared:
-            role = roles.get(cell.terminal, "subject")
+            role = roles[1].get(cell.terminal, "subject")
             pairs += _pairs((cell, cell), each, facts[each.id], role, (old[cell], now[cell]))
+            if role == "subject":
+                failures += _failures((cell, cell), (old[cell], now[cell]), level)
     gone, added = (tuple(cell for cell in one if cell not in other) for one, other in ((old, now), (now, old)))
-    return _Sides((base[0], new[0]), (base[1].seed, new[1].seed), False, tuple(pairs), gone, added)
+    return _Sides(
+        names=(base[0], new[0]),
+        seeds=(latest[0].seed, latest[1].seed),
+        paired=False,
+        pairs=tuple(pairs),
+        failures=tuple(failures),
+        gone=gone,
+        added=added,
+        lost=sum(roles[0].get(cell.terminal, "subject") == "subject" for cell in gone),
+        runs=(len(base[1]), len(new[1])),
+        machine=differing,
+        problems=_problems(base, new),
+        remarks=conditions.remarks(base, new),
+    )
 
 
-def _between_terminals(run: Run, base: str, new: str) -> _Sides:
-    cells, pairs = _cells(run), []
+def _between_terminals(run: Run, base: str, new: str, level: float) -> _Sides:
+    cells = _cells((run,))
+    pairs: list[Pair] = []
+    failures: list[ComparisonRow] = []
     for each in run.benchmarks:
         for cell in [cell for cell in cells if cell.benchmark == each.id and cell.terminal == base]:
             other = Cell(cell.benchmark, cell.parameter, new)
             if other in cells:
                 pairs += _pairs((cell, other), each, each, "subject", (cells[cell], cells[other]))
+                failures += _failures((cell, other), (cells[cell], cells[other]), level)
     both = [{(cell.benchmark, cell.parameter): cell for cell in cells if cell.terminal == name} for name in (base, new)]
     gone, added = (tuple(one[key] for key in one if key not in other) for one, other in (both, both[::-1]))
-    return _Sides((base, new), (run.seed,), True, tuple(pairs), gone, added)
+    return _Sides((base, new), (run.seed,), True, tuple(pairs), tuple(failures), gone, added)
 
 
-def _cells(run: Run) -> dict[Cell, tuple[Trial, ...]]:
-    """Trials by cell, of cells with anything measured."""
-    found: dict[Cell, list[Trial]] = {}
-    for trial in run.trials:
-        if estimates.measured(trial) or trial.points:
-            found.setdefault(trial.cell, []).append(trial)
-    return {cell: tuple(trials) for cell, trials in found.items()}
+def _problems(*sides: tuple[str, tuple[Run, ...]]) -> tuple[str, ...]:
+    found = []
+    for name, runs in sides:
+        for place, run in enumerate(runs, start=1):
+            which = name if len(runs) == 1 else f"run {place} of {name}"
+            found += [f"{which} is no whole run: {fault}" for fault in conditions.faults(run)]
+    return tuple(found)
+
+
+def _cells(runs: Sequence[Run]) -> dict[Cell, Side]:
+    """Trials by cell and run, of cells with anything measured."""
+    found: dict[Cell, dict[int, list[Trial]]] = {}
+    for place, run in enumerate(runs):
+        for trial in run.trials:
+            if estimates.measured(trial) or trial.points:
+                found.setdefault(trial.cell, {}).setdefault(place, []).append(trial)
+    return {cell: tuple(map(tuple, of.values())) for cell, of in found.items()}
 
 
 def _pairs(
-    cells: tuple[Cell, Cell],
-    facts: BenchmarkFacts,
-    before: BenchmarkFacts,
-    role: str,
-    trials: tuple[tuple[Trial, ...], tuple[Trial, ...]],
+    cells: tuple[Cell, Cell], facts: BenchmarkFacts, before: BenchmarkFacts, role: str, sides: tuple[Side, Side]
 ) -> list[Pair]:
     """The metrics that mean the same on both sides."""
     same = {metric.name: metric for metric in before.metrics}
     return [
-        Pair(cells, facts, metric, role, trials)
+        Pair(cells, facts, metric, role, sides)
         for metric in facts.metrics
         if metric.name in same and (metric.kind, metric.unit) == (same[metric.name].kind, same[metric.name].unit)
     ]
 
 
-def _judged(found: Sequence[tuple[_Sides, tuple[str, ...]]], terms: Terms) -> tuple[RunComparison, ...]:
+def _failures(cells: tuple[Cell, Cell], sides: tuple[Side, Side], level: float) -> list[ComparisonRow]:
+    base, new = ([trial for run in side for trial in run] for side in sides)
+    return failure_rows(cells, (base, new), (len(sides[0]), len(sides[1])), level)
+
+
+def _compared(found: Sequence[_Sides], terms: Terms) -> tuple[RunComparison, ...]:
     """Rows of all sides; those of subjects are corrected as one family, those of floors as another."""
-    family = max(1, sum(count(pair, terms) for sides, _ in found for pair in sides.pairs if pair.role == "subject"))
-    drafts = [
-        [
-            row
-            for pair in sides.pairs
-            for row in draft_rows(pair, terms, paired=sides.paired, seeds=sides.seeds, family=family)
-        ]
-        for sides, _ in found
-    ]
-    subjects = iter(_corrected([row for rows in drafts for row in rows if row.role == "subject"], terms))
-    floors = iter(_corrected([row for rows in drafts for row in rows if row.role != "subject"], terms))
-    compared = []
-    for (sides, machine), rows in zip(found, drafts, strict=True):
-        judged = [next(subjects) if row.role == "subject" else next(floors) for row in rows]
-        compared.append(
-            RunComparison(
-                base=sides.names[0],
-                new=sides.names[1],
-                rows=tuple(row for row in judged if row.role == "subject"),
-                floors=tuple(row for row in judged if row.role != "subject"),
-                gone=sides.gone,
-                added=sides.added,
-                machine=machine,
-                level=terms.level,
-                significance=terms.significance,
-                noise=terms.noise,
-                correction=terms.correction,
-            )
+    drafts: list[list[ComparisonRow]] = []
+    for sides in found:
+        rows = [row for pair in sides.pairs for row in draft_rows(pair, terms, paired=sides.paired, seeds=sides.seeds)]
+        drafts.append([*rows, *sides.failures])
+    told = judged(drafts, terms)
+    return tuple(
+        RunComparison(
+            base=sides.names[0],
+            new=sides.names[1],
+            base_runs=sides.runs[0],
+            new_runs=sides.runs[1],
+            rows=tuple(row for row in rows if row.role == "subject"),
+            floors=tuple(row for row in rows if row.role != "subject"),
+            gone=sides.gone,
+            added=sides.added,
+            lost=sides.lost,
+            machine=sides.machine,
+            problems=sides.problems,
+            remarks=sides.remarks,
+            level=terms.level,
+            significance=terms.significance,
+            noise=terms.noise,
+            correction=terms.correction,
         )
-    return tuple(compared)
-
-
-def _corrected(rows: Sequence[ComparisonRow], terms: Terms) -> list[ComparisonRow]:
-    """The rows with significances corrected as one family, and their verdicts."""
-    tested = [row.p for row in rows if row.p is not None]
-    corrections: dict[str, Callable[[list[float]], Iterable[float]]] = {
-        "holm": multiple_comparisons.holm,
-        "benjamini-hochberg": multiple_comparisons.benjamini_hochberg,
-        "none": list,
-    }
-    adjusted = iter(corrections[terms.correction](tested))
-    return [row if row.p is None else _verdict(row, float(next(adjusted)), terms) for row in rows]
-
-
-def _verdict(row: ComparisonRow, adjusted: float, terms: Terms) -> ComparisonRow:
-    value = math.nan if row.ratio is None else row.ratio
-    answer = ratios.Ratio(value, Interval(row.lower, row.upper, terms.level), row.paired, row.units)
-    change = ratios.change(answer, adjusted, terms.significance, terms.noise)
-    if not row.better_below:
-        change = {ChangeVerdict.FASTER: ChangeVerdict.SLOWER, ChangeVerdict.SLOWER: ChangeVerdict.FASTER}.get(
-            change, change
-        )
-    if row.reason and change in (ChangeVerdict.FASTER, ChangeVerdict.EQUAL):
-        # A taint can hide a loss, so it takes away what speaks for the new; a loss that shows all the same stands.
-        change = ChangeVerdict.UNDECIDED
-    reason = row.reason
-    if change is ChangeVerdict.UNDECIDED and not reason:
-        reason = _why_undecided(row, adjusted, terms)
-    return msgspec.structs.replace(row, adjusted=adjusted, change=change, reason=reason)
-
-
-def _why_undecided(row: ComparisonRow, adjusted: float, terms: Terms) -> str:
-    if row.units == "ranks":
-        return "operations failed on a side, and the rest does not decide"
-    beyond = row.lower > 1 + terms.noise or row.upper < 1 / (1 + terms.noise)
-    if beyond:
-        return f"p = {adjusted:.2g} after correction is not below {terms.significance:g}"
-    return f"the interval holds both a difference beyond {terms.noise:.0%} and one within; more blocks narrow it"
+        for sides, rows in zip(found, told, strict=True)
+    )

@@ -10,6 +10,7 @@ import math
 
 import msgspec
 
+from web_terminal_suite.bench.analysis.comparison.counts import OPERATIONS
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
 from web_terminal_suite.bench.analysis.results import Analysis, Result
@@ -81,6 +82,8 @@ def compare_subjects(run: Run, analysis: Analysis, terms: Terms | None = None) -
     rows: dict[tuple[str, str, str, str], ComparisonRow] = {}
     for compared in compare_terminals(run, names[0], names[1:], terms):
         for row in compared.rows:
+            if row.metric == OPERATIONS:
+                continue  # a figure counts its own failures
             key = (row.base.benchmark, row.base.parameter, row.metric, row.statistic)
             rows.setdefault(key, row)
             figures = made.setdefault(key, {})

@@ -21,5 +21,6 @@ def overheads(analysis: Analysis) -> Iterator[str]:
         if ratio.value is None:
             continue
         times = units.quantity(ratio.value, units.RATIO).removesuffix(units.RATIO)
-        interval = units.interval(ratio.lower, ratio.upper, units.RATIO).removesuffix(units.RATIO)
+        bounds = units.interval(ratio.lower, ratio.upper, units.RATIO).removesuffix(units.RATIO)
+        interval = ratio.refusal if bounds == units.MISSING else bounds
         yield f"its round trip takes {times} times ({interval}) that of a bare loopback socket"

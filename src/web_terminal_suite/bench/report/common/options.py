@@ -25,9 +25,11 @@ class ReportOptions:
         tracks: earlier runs by row; formats without ``has_history`` are given none.
         brief: fit to be published: without the panels of each benchmark, and without anything that identifies the
             machine.
+        earlier: further runs of the baseline's code, which show how much runs of it differ.
     """
 
     version: str
     baseline: tuple[Run, Analysis] | None = None
     tracks: tuple[Track, ...] = ()
     brief: bool = False
+    earlier: tuple[Run, ...] = ()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GOAL_MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNDECIDED: "?", Verdict.REFUSED: "?"}
 
 INFEASIBLE = "not feasible here"
+NOT_MEASURED = "not measured"
 """Stands where an interval would, of what this machine cannot hold; the note says which limit."""
 
 
@@ -100,7 +101,7 @@ def _judged_row(result: Result, judgement: Judgement, over_floor: bool, named: b
     target = judgement.target
     statistic = target.statistic if target else ""
     value, interval = value_and_interval(estimate_of(statistic, result), unit_of(statistic, result))
-    interval = INFEASIBLE if result.infeasible else interval
+    interval = unmeasured(result) if result.infeasible else interval
     goal = units.MISSING
     if target is not None and target.goal is not None:
         goal = f"{limit(target, target.goal, result)} {GOAL_MARKS.get(judgement.goal_verdict, '')}".rstrip()
@@ -120,7 +121,7 @@ def _judged_row(result: Result, judgement: Judgement, over_floor: bool, named: b
 def _figure_row(result: Result, named: bool) -> ResultRow:
     statistic = {"latency": "p95", "slope": "slope", "level": "level"}[result.metric.kind]
     value, interval = value_and_interval(result.estimates.get(statistic), result.metric.unit)
-    interval = INFEASIBLE if result.infeasible else interval
+    interval = unmeasured(result) if result.infeasible else interval
     return ResultRow(
         *_place(result),
         p50=_p50(result),
@@ -158,3 +159,8 @@ def _statistic(statistic: str, result: Result, named: bool) -> str:
 def _named(analysis: Analysis, result: Result) -> bool:
     """Whether a metric must be named because its cell has several."""
     return sum(other.cell == result.cell for other in analysis.results) > 1
+
+
+def unmeasured(result: Result) -> str:
+    """Why a cell has no figures, in two or three words: no room on this machine, or nothing happened."""
+    return INFEASIBLE if INFEASIBLE in result.infeasible else NOT_MEASURED

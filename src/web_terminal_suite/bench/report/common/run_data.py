@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.analysis import estimates, floors
+from web_terminal_suite.bench.analysis.comparison.counts import OPERATIONS
 from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_runs
 
@@ -46,8 +47,9 @@ class MeasuredRun:
             self._found[key] = estimates.latencies(self.trials(cell), metric.mark)
         return self._found[key]
 
-    def readings(self, result: Result) -> Sequence[Point]:
-        return estimates.points(self.trials(result.cell), result.metric)
+    def readings(self, result: Result) -> Sequence[Sequence[Point]]:
+        """By block."""
+        return estimates.blocks_of(self.trials(result.cell), result.metric)
 
     def same(self, result: Result) -> Result | None:
         """This run's row for the cell and metric of another run's."""
@@ -69,20 +71,25 @@ class MeasuredRun:
 
 
 class BaselineRun(MeasuredRun):
-    """An earlier run, and what changed since. ``compared`` compares the newer run with this one."""
+    """An earlier run, and what changed since. ``compared`` compares the newer run with this one.
 
-    def __init__(self, run: Run, analysis: Analysis, newer: Run) -> None:
+    ``earlier`` are further runs of the same code as this one.
+    """
+
+    def __init__(self, run: Run, analysis: Analysis, newer: Run, earlier: Sequence[Run] = ()) -> None:
         super().__init__(run, analysis)
         terms = Terms(level=analysis.level)
         # The caller of a report chose the baseline, so another machine is no error; the report says how they differ.
-        (self.compared,) = compare_runs(("the baseline", run), [("this run", newer)], terms, force=True)
+        (self.compared,) = compare_runs(("the baseline", (*earlier, run)), [("this run", newer)], terms, force=True)
         self._changes: dict[tuple[Cell, str], list[ComparisonRow]] = {}
         for row in (*self.compared.rows, *self.compared.floors):
             self._changes.setdefault((row.new, row.metric), []).append(row)
 
     def changes(self, result: Result) -> list[ComparisonRow]:
-        """Each statistic of the row that both runs have."""
-        return self._changes.get((result.cell, result.metric.name), [])
+        """Each statistic of the row that both runs have; with the first latency of a cell, its failed operations."""
+        own = self._changes.get((result.cell, result.metric.name), [])
+        first = next((row.metric for row in self.analysis.results if row.cell == result.cell), result.metric)
+        return [*own, *self._changes.get((result.cell, OPERATIONS), [])] if first == result.metric else own
 
 
 def measured_count(trials: Iterable[Trial]) -> int:

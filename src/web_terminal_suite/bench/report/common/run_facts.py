@@ -64,5 +64,5 @@ def facts(run: Run, analysis: Analysis) -> list[tuple[str, str]]:
         model = machine.get("cpu_model", "unknown")
         found.append(("Machine", f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {model}"))
     found += [("Measuring client", words) for words in client_overhead.overheads(analysis)]
-    found += [("Confidence level", units.share(analysis.level)), ("Seed", str(run.seed))]
+    found += [("Confidence level", units.level(analysis.level)), ("Seed", str(run.seed))]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from web_terminal_suite.bench.analysis import Verdict, exit_code
+from web_terminal_suite.bench.analysis import JudgedBy, Verdict, exit_code
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
@@ -45,4 +45,7 @@ def summary_parts(analysis: Analysis) -> list[SummaryPart]:
         parts.append(SummaryPart(f"; {goals.count(Verdict.PASS)} of {len(goals)} goals met"))
     code = int(exit_code(analysis))
     parts += [SummaryPart("; "), SummaryPart(f"exit {code}", strong=True), SummaryPart(f" ({MEANINGS[code]})")]
+    readings = sum(each.judged_by is JudgedBy.READINGS and each.verdict is not Verdict.NONE for each in judgements)
+    if readings:
+        parts.append(SummaryPart(f"; {readings} judged by readings, without an interval"))
     return parts

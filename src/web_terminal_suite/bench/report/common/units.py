@@ -59,6 +59,11 @@ def share(value: float | None) -> str:
     return MISSING if value is None else f"{value * 100:.0f} %"
 
 
+def level(value: float) -> str:
+    """A confidence level with the digits it has, such as ``95 %``, ``99.99 %``: rounded to 100 % it would be false."""
+    return f"{round(value * 100, 6):g} %"
+
+
 def count(value: int) -> str:
     """A whole number in groups of thousands."""
     return f"{value:,}"

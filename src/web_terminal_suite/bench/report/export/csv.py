@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 STATISTICS = ("mean", "p50", "p95", "p99", "p99.9", "slope", "level")
 FLOOR_STATISTICS = ("added_p50", "added_p95", "ratio_p50", "ratio_p95")
 PLAIN = ("id", "parameter", "terminal", "metric", "role", "component", "kind", "unit", "n", "trials", "warmup")
-JUDGED = ("statistic", "target", "goal", "below", "verdict", "goal_verdict", "reason")
+JUDGED = ("statistic", "target", "goal", "below", "verdict", "goal_verdict", "reason", "judged_by")
 SHARES = ("client_share", "server_share")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that spreadsheets evaluate (OWASP, CSV injection)."""
 OUTLIERS = ("low_severe", "low_mild", "high_mild", "high_severe")
 
 
@@ -132,5 +134,10 @@ def _text(rows: Iterator[dict[str, Any]], columns: Sequence[str]) -> str:
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, columns, restval="")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula with an apostrophe before it; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

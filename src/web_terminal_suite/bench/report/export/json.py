@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,7 @@ def _judgement(judgement: Judgement) -> dict[str, Any]:
         "verdict": str(judgement.verdict),
         "goal_verdict": str(judgement.goal_verdict),
         "reason": judgement.reason,
+        "judged_by": None if judgement.verdict is Verdict.NONE else str(judgement.judged_by),
     }
 
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from web_terminal_suite.bench.analysis import Verdict
+from web_terminal_suite.bench.analysis import JudgedBy, Verdict
 from web_terminal_suite.bench.report.common import rows, units
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def _judged(result: Result, judgement: Judgement, seconds: float) -> Element:
         rows.estimate_of(target.statistic, result), rows.unit_of(target.statistic, result)
     )
     words = f"{target.statistic} {value}, interval {interval}, from {units.count(result.n)} in {result.trials} trials"
+    if judgement.judged_by is JudgedBy.READINGS:
+        words += ", judged by readings"
     if judgement.verdict is Verdict.UNDECIDED and result.problems:
         _state(case, "error", "; ".join(result.problems), words)
     elif judgement.verdict in STATES:

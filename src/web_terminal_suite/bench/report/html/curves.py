@@ -23,6 +23,7 @@ from web_terminal_suite.bench.report.html.schema.charts import (
 from web_terminal_suite.bench.samples import Outcome, Phase
 from web_terminal_suite.bench.stats import density as densities
 from web_terminal_suite.bench.stats import outliers, quantiles, regression
+from web_terminal_suite.bench.stats.block_intervals import percentile_interval
 from web_terminal_suite.bench.stats.interval import Interval
 from web_terminal_suite.bench.stats.means import student_quantile
 
@@ -84,20 +85,24 @@ def density(values: npt.ArrayLike, scale: ScaleKind) -> DensityCurve | None:
 
 
 def percentiles(found: Latencies, level: float) -> PercentileCurve:
-    """The sample on a percentile axis, from the smallest to p99.9 or as far as it has operations for."""
-    series = found.series
+    """The sample on a percentile axis, from the smallest to p99.9 or as far as it has operations for.
+
+    The band is the interval of each percentile; there is none where blocks or operations are too few for one.
+    """
+    series, blocks = found.series, list(found.blocks().values())
     n = len(series)
     # A little further than the last value's own place, so that the curve ends at the largest.
     last = min(MOST_NINES, math.log10(n) + 0.05)
     nines = np.linspace(0, last, 2 + int(NINES_STEPS * last / MOST_NINES))
     qs = [min(1 - 10**-k, 1 - 1e-9) if k > 0 else 0.5 / n for k in nines.tolist()]
-    bounds = [quantiles.bounds(series, q, level) for q in qs]
+    answers = [percentile_interval(blocks, q, level) for q in qs]
+    bounds = [(each.lower, each.upper) if isinstance(each, Interval) else (-math.inf, math.inf) for each in answers]
     needs = [max(quantiles.needed(q, level), 0) if q >= 0.5 else 0 for q in qs]
     return PercentileCurve(
         nines=_short(nines),
         value=[_or_none(quantiles.quantile(series, q)) for q in qs],
-        lower=[_or_none(each.lower) for each in bounds],
-        upper=[_or_none(each.upper) for each in bounds],
+        lower=[_or_none(lower) for lower, _ in bounds],
+        upper=[_or_none(upper) for _, upper in bounds],
         supported=sum(need <= n for need in needs),
     )
 
@@ -136,23 +141,26 @@ def samples(trials: Sequence[Trial], mark: str, origin_ns: int) -> SamplePlot | 
     )
 
 
-def fit(terminal: str, role: str, readings: Sequence[Point], level: float, sloped: bool, words: str) -> LineFit:
-    """Readings, and for a slope the line through them with the bounds of the line at each ``x``."""
+def fit(terminal: str, role: str, blocks: Sequence[Sequence[Point]], level: float, sloped: bool, words: str) -> LineFit:
+    """Readings by block, and for a slope the line through them with the bounds of the line at each ``x``.
+
+    The bounds are Student's t over the lines of the blocks; of fewer blocks than an interval needs there are none.
+    """
+    readings = [point for block in blocks for point in block]
     x, y = np.array([p.x for p in readings]), np.array([p.y for p in readings])
     shown = _spread(np.arange(x.size), DRAWN_READINGS)
     found = LineFit(terminal=terminal, role=role, x=_short(x[shown]), y=_short(y[shown]), words=words)
     if not sloped or np.unique(x).size < 2:
         return found
-    line = regression.fit(x, y, level)
+    pairs = [([p.x for p in block], [p.y for p in block]) for block in blocks]
+    line = regression.fit_blocks(pairs, level)
     at = np.linspace(float(x.min()), float(x.max()), 25)
     on = line.intercept + line.slope * at
-    # The bounds of the mean at x follow from the slope's own half width: both rest on the same residuals.
     half = np.zeros_like(at)
     if isinstance(line.slope_interval, Interval):
-        slope_error = (line.slope_interval.upper - line.slope) / student_quantile((1 + level) / 2, line.n - 2)
-        spread = float(((x - x.mean()) ** 2).sum())
-        error = slope_error * np.sqrt(spread / line.n + (at - x.mean()) ** 2)
-        half = error * student_quantile((1 + level) / 2, line.n - 2)
+        own = [regression.fit(x, y, level) for x, y in pairs if len(set(x)) > 1]
+        apart = np.array([each.intercept + each.slope * at for each in own]).std(axis=0, ddof=1)
+        half = student_quantile((1 + level) / 2, len(own) - 1) * apart / math.sqrt(len(own))
     return LineFit(
         terminal=terminal,
         role=role,

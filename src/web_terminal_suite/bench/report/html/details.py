@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from web_terminal_suite.bench.analysis.comparison.results import Scale
 from web_terminal_suite.bench.report.common import rows, units
-from web_terminal_suite.bench.report.common.changes import change, change_word, percent_change
+from web_terminal_suite.bench.report.common.changes import change, change_word, difference, noticeable, percent_change
 from web_terminal_suite.bench.report.html.schema.page import OutlierClass, PageLink, ResultDetails, StatisticRow
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Estimate, Result
+    from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow
     from web_terminal_suite.bench.report.common.run_data import BaselineRun
 
 STATISTICS = ("mean", "p50", "p95", "p99", "p99.9", "slope", "level")
@@ -137,13 +139,27 @@ def _over_floor(result: Result) -> list[StatisticRow]:
 def _changes(result: Result, baseline: BaselineRun | None) -> list[StatisticRow]:
     found = []
     for row in baseline.changes(result) if baseline is not None else []:
+        word = change_word(row, baseline.compared.noise) if baseline is not None else ""
+        if row.scale is Scale.DIFFERENCE and row.difference is not None:
+            ends = (difference(row, row.lower), difference(row, row.difference), difference(row, row.upper))
+            found.append(StatisticRow(f"{row.statistic}: {word}", *ends, _would_notice(row)))
+            continue
         if row.ratio is None or not math.isfinite(row.ratio):
             found.append(StatisticRow(row.statistic, "", "", "", row.reason or "cannot be compared"))
             continue
         lower, upper = (percent_change(end) if math.isfinite(end) else "∞" for end in (row.lower, row.upper))
-        word = change_word(row, baseline.compared.noise) if baseline is not None else ""
-        found.append(StatisticRow(f"{row.statistic}: {word}", lower, percent_change(row.ratio), upper, row.reason))
+        if row.lower == 0 and math.isinf(row.upper):
+            lower = upper = ""
+        name = f"{row.statistic}: {word}"
+        found.append(StatisticRow(name, lower, percent_change(row.ratio), upper, _would_notice(row)))
     return found
+
+
+def _would_notice(row: ComparisonRow) -> str:
+    """Why the row is undecided, and the smallest change that it would have told."""
+    smallest = noticeable(row)
+    told = f"a change of {smallest} would have been noticed" if smallest else ""
+    return "; ".join(part for part in (row.reason, told) if part)
 
 
 def _outliers(result: Result) -> list[OutlierClass]:

@@ -45,7 +45,9 @@ def report(run: Run, analysis: Analysis, options: ReportOptions) -> str:
         TemplateMissing: the template is not there or not complete.
     """
     history = histories(options.tracks, fingerprint(run.machine)) if options.tracks else []
-    return render(run, analysis, options.version, options.baseline, history, brief=options.brief)
+    return render(
+        run, analysis, options.version, options.baseline, history, brief=options.brief, earlier=options.earlier
+    )
 
 
 def render(
@@ -57,6 +59,7 @@ def render(
     template: Path = TEMPLATE,
     *,
     brief: bool = False,
+    earlier: Sequence[Run] = (),
 ) -> str:
     """The whole file.
 
@@ -66,6 +69,7 @@ def render(
         history: earlier runs, by row; nothing is shown where there are none.
         brief: a small page fit to be published: without the panels of each benchmark, and without anything that
             identifies the machine.
+        earlier: further runs of the baseline's code.
 
     Raises:
         TemplateMissing: the template is not there or not complete.
@@ -74,7 +78,7 @@ def render(
     if brief:
         run, analysis = redacted(run, analysis)
         baseline = baseline and redacted(*baseline)
-    before = None if baseline is None else BaselineRun(*baseline, newer=run)
+    before = None if baseline is None else BaselineRun(*baseline, newer=run, earlier=earlier)
     content = report_page(MeasuredRun(run, analysis), before, history, version, brief=brief)
     # "<" starts everything that could end the block early ("</script", "<!--"); as \u003c it is the same JSON.
     data = msgspec.json.encode(content).decode().replace("<", "\\u003c")

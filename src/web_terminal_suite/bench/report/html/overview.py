@@ -60,7 +60,7 @@ def report_page(
         title=run_facts.title(run),
         brief=brief,
         started=run_facts.moment(run.started),
-        level=units.share(analysis.level),
+        level=units.level(analysis.level),
         exit_code=code,
         exit_words="" if brief else EXIT_WORDS[code],
         partial=run_facts.partial(analysis),
@@ -93,6 +93,10 @@ def _baseline(baseline: BaselineRun) -> list[str]:
         found.append(
             f"It was measured on another machine, so a change may be the machine's: {'; '.join(compared.machine)}"
         )
+    found += [*compared.problems, *compared.remarks]
+    told = sum(row.is_told for row in compared.rows)
+    needs = changes.needs(compared.rows)
+    found.append(f"{told} of {len(compared.rows)} comparisons could be told{f'; {needs}' if needs else ''}")
     moved = [row for row in compared.floors if row.change in (ChangeVerdict.FASTER, ChangeVerdict.SLOWER)]
     if moved:
         names = ", ".join(dict.fromkeys(row.new.benchmark for row in moved))

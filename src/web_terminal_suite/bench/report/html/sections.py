@@ -205,8 +205,8 @@ def _fit(result: Result, of: MeasuredRun) -> LineFit:
     metric = result.metric
     words = details.fit_words(result)
     sloped = metric.kind == "slope"
-    readings = of.readings(result)
-    return curves.fit(result.cell.terminal, result.role, readings, of.analysis.level, sloped, words)
+    blocks = of.readings(result)
+    return curves.fit(result.cell.terminal, result.role, blocks, of.analysis.level, sloped, words)
 
 
 def _columns(results: Iterable[Result]) -> list[str]:

@@ -179,7 +179,8 @@ def over_floor(run: Run, analysis: Analysis) -> Iterator[Finding]:
             continue
         own = units.quantity(added.value, result.metric.unit)
         floor = str(result.floor.floor)
-        if ratio.lower < 1 < ratio.upper or added.value <= 0:
+        lower, upper = (end(ratio.readings, default=bound) for end, bound in ((min, ratio.lower), (max, ratio.upper)))
+        if lower <= 1 <= upper or added.value <= 0:
             yield Finding(
                 Topic.FLOOR,
                 name_of(result, analysis),

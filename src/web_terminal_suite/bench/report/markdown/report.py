@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.analysis import exit_code
-from web_terminal_suite.bench.report.common import environment, rows, run_facts, units
-from web_terminal_suite.bench.report.common.changes import change
+from web_terminal_suite.bench.report.common import changes, environment, rows, run_facts, units
 from web_terminal_suite.bench.report.common.run_data import BaselineRun
 from web_terminal_suite.bench.report.common.summary import summary
 from web_terminal_suite.bench.report.markdown.findings import Topic, findings
@@ -37,12 +36,18 @@ MEASURED = ("mean", "p50", "p95", "p99")
 
 def report(run: Run, analysis: Analysis, options: ReportOptions) -> str:
     """The whole document."""
-    return render(run, analysis, options.version, options.baseline)
+    return render(run, analysis, options.version, options.baseline, options.earlier)
 
 
-def render(run: Run, analysis: Analysis, version: str, baseline: tuple[Run, Analysis] | None = None) -> str:
+def render(
+    run: Run,
+    analysis: Analysis,
+    version: str,
+    baseline: tuple[Run, Analysis] | None = None,
+    earlier: Sequence[Run] = (),
+) -> str:
     """The whole document."""
-    before = None if baseline is None else BaselineRun(*baseline, newer=run)
+    before = None if baseline is None else BaselineRun(*baseline, newer=run, earlier=earlier)
     machine = environment.environment(run.machine)
     found = findings(run, analysis)
     parts = [
@@ -51,7 +56,7 @@ def render(run: Run, analysis: Analysis, version: str, baseline: tuple[Run, Anal
         *(f"> **Partial.** {sentence(text(each))}" for each in run_facts.partial(analysis)),
         table(("", ""), run_facts.facts(run, analysis)),
         "## Targets",
-        f"Intervals are {units.share(analysis.level)} confidence intervals. A target is met only where the whole "
+        f"Intervals are {units.level(analysis.level)} confidence intervals. A target is met only where the whole "
         "interval is on its good side.",
         _targets(analysis),
         *_changes(analysis, before),
@@ -111,19 +116,28 @@ def _targets(analysis: Analysis) -> str:
 def _changes(analysis: Analysis, baseline: BaselineRun | None) -> list[str]:
     if baseline is None:
         return []
-    found = [(result, *change(result, baseline)) for result in analysis.results]
+    found = [(result, *changes.change(result, baseline)) for result in analysis.results]
     told = [each for each in found if each[2]]
     decided = [
-        (f"`{of.cell}`", of.metric.name, percent, word) for of, percent, word in told if word != ChangeVerdict.UNDECIDED
+        (f"`{of.cell}`", of.metric.name, percent, word, _noticed(of, baseline))
+        for of, percent, word in told
+        if word != ChangeVerdict.UNDECIDED
     ]
-    words = (
-        [f"It was measured on another machine: {'; '.join(baseline.compared.machine)}."]
-        if baseline.compared.machine
-        else []
-    )
-    if len(told) > len(decided):
-        words.append(f"{len(told) - len(decided)} of {len(told)} rows are undecided: more blocks would narrow them.")
-    return ["## Since the baseline", *words, table(("row", "metric", "change", ""), decided) if decided else ""]
+    compared = baseline.compared
+    words = [f"{sentence(text(each))}" for each in (*compared.problems, *compared.remarks)]
+    if compared.machine:
+        words.append(f"It was measured on another machine: {'; '.join(compared.machine)}.")
+    needs = changes.needs(compared.rows)
+    count = f"{sum(row.is_told for row in compared.rows)} of {len(compared.rows)} comparisons could be told"
+    words.append(sentence(f"{count}; {needs}" if needs else count))
+    listed = table(("row", "metric", "change", "", "smallest noticeable"), decided) if decided else ""
+    return ["## Since the baseline", *words, listed]
+
+
+def _noticed(result: Result, baseline: BaselineRun) -> str:
+    """The smallest changes that the result's rows would have told."""
+    found = [(row.statistic, changes.noticeable(row)) for row in baseline.changes(result)]
+    return ", ".join(f"{statistic} {smallest}" for statistic, smallest in found if smallest)
 
 
 def _measurements(run: Run, analysis: Analysis) -> list[str]:
@@ -151,7 +165,7 @@ def _measurement(result: Result) -> tuple[str, ...]:
         *figures,
         f"not applicable: {result.not_applicable}"
         if result.not_applicable
-        else rows.INFEASIBLE
+        else rows.unmeasured(result)
         if result.infeasible
         else other,
         failed,

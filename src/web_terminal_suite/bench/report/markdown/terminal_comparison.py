@@ -58,7 +58,7 @@ def render(run: Run, analysis: Analysis, found: TerminalComparison, version: str
     parts = [
         "# Web terminals compared",
         f"Measured {text(run_facts.moment(run.started))}. All figures are from one interleaved run on one machine. "
-        f"Ratios are to {first}'s figure, with {units.share(found.level)} confidence intervals; for times, processor "
+        f"Ratios are to {first}'s figure, with {units.level(found.level)} confidence intervals; for times, processor "
         "time and memory a ratio below 1 means that the other terminal is better.",
         *(f"> **Partial.** {sentence(text(each))}" for each in run_facts.partial(analysis)),
         "## Terminals",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from rich.text import Text
 
+from web_terminal_suite.bench.analysis.comparison.judging import status
+from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatus, Scale
 from web_terminal_suite.bench.analysis.comparison.self_check import Claim, fewest_rows
-from web_terminal_suite.bench.report.common import labels, units
+from web_terminal_suite.bench.report.common import changes, labels, units
 from web_terminal_suite.bench.report.common.changes import change_word
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
@@ -28,10 +30,10 @@ STYLES = {
     ChangeVerdict.EQUAL: "",
     ChangeVerdict.UNDECIDED: "yellow",
 }
-COLUMNS = ("benchmark", "statistic", "base", "new", "ratio", "interval", "p", "verdict")
-HEADERS = {"benchmark": "", "statistic": "", "interval": "interval", "p": "p corrected"}
-RIGHT = ("base", "new", "ratio", "p")
-OPTIONAL = ("p", "base", "interval")
+COLUMNS = ("benchmark", "statistic", "base", "new", "ratio", "interval", "p", "noticeable", "verdict")
+HEADERS = {"benchmark": "", "statistic": "", "ratio": "change", "p": "p corrected"}
+RIGHT = ("base", "new", "ratio", "p", "noticeable")
+OPTIONAL = ("p", "base", "interval", "noticeable")
 """The columns that are dropped, in this order, where the terminal is too narrow for all."""
 PLAIN_REASON = "the interval holds"
 """A reason that the table itself shows."""
@@ -40,9 +42,16 @@ CLAIMS = {
     Claim.BROKEN: ("it is above", "bold red"),
     Claim.UNDECIDED: ("not yet distinguishable from", "yellow"),
 }
+NOT_SLOWER = "not slower"
+"""Said of rows that are undecided between faster and equal."""
 LARGEST = 1000
 """Two trials that differ can give an interval of six digits, which says nothing more."""
-MEANINGS = {0: "nothing is slower", 1: "something is slower", 3: "nothing is decided"}
+MEANINGS = {
+    ComparisonStatus.NO_LOSS: "nothing is slower, and every row could be told",
+    ComparisonStatus.SLOWER: "something is slower",
+    ComparisonStatus.UNDECIDED: "undecided",
+    ComparisonStatus.INCOMPLETE: "a run is no whole one, so nothing is clear of loss",
+}
 
 
 def print_comparison(to: Console, compared: Sequence[RunComparison], code: int | None) -> None:
@@ -52,13 +61,21 @@ def print_comparison(to: Console, compared: Sequence[RunComparison], code: int |
         code: ``None`` where the command ends with something else.
     """
     for each in compared:
-        share = units.share(each.level)
-        to.print(Text(f"{each.new} compared with {each.base}  {share} intervals of the ratio", style="bold"))
+        share = units.level(each.level)
+        new, base = _side(each.new, each.new_runs), _side(each.base, each.base_runs)
+        to.print(Text(f"{new} compared with {base}  {share} intervals of the change", style="bold"))
         _print_table(to, each.rows, each)
         for line, style in _notes(each):
             to.print(Text(f"  {line}", style=style), soft_wrap=True)
         to.print()
+    advice = changes.what_decides([row for each in compared for row in each.rows])
+    if advice:
+        to.print(Text(advice, style="yellow"), soft_wrap=True)
     to.print(_summary(compared, code), soft_wrap=True)
+
+
+def _side(name: str, runs: int) -> str:
+    return name if runs == 1 else f"{name} ({runs} runs)"
 
 
 def print_self_check(to: Console, found: SelfCheck) -> None:
@@ -84,7 +101,8 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
 def as_json(compared: Sequence[RunComparison], code: int) -> bytes:
     """The comparisons as one JSON object; a bound that does not exist and a failed percentile are ``null``."""
     rows = [_plain(msgspec.to_builtins(each)) for each in compared]
-    return msgspec.json.encode({"comparisons": rows, "exit_code": code}) + b"\n"
+    found = {"comparisons": rows, "told": sum(row.is_told for each in compared for row in each.rows)}
+    return msgspec.json.encode(found | {"status": str(status(compared)), "exit_code": code}) + b"\n"
 
 
 def _plain(value: Any) -> Any:
@@ -123,12 +141,13 @@ def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
     return {
         "benchmark": Text(_where(row), style="cyan"),
         "statistic": Text(f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic, style="dim"),
-        "base": Text(units.quantity(row.base_value, row.unit), style="dim"),
-        "new": Text(units.quantity(row.new_value, row.unit)),
+        "base": Text(changes.figure(row, row.base_value, row.base_n), style="dim"),
+        "new": Text(changes.figure(row, row.new_value, row.new_n)),
         "ratio": Text(_ratio(row), style="bold"),
         "interval": Text(_interval(row), style="dim"),
         "p": Text(units.MISSING if row.adjusted is None else _probability(row.adjusted), style="dim"),
-        "verdict": Text(change_word(row, terms.noise), style=STYLES[row.change]),
+        "noticeable": Text(changes.noticeable(row) or units.MISSING, style="dim"),
+        "verdict": Text(change_word(row, terms.noise), style="" if row.none_seen else STYLES[row.change]),
     }
 
 
@@ -139,11 +158,16 @@ def _where(row: ComparisonRow) -> str:
 
 
 def _ratio(row: ComparisonRow) -> str:
+    if row.scale is Scale.DIFFERENCE:
+        return units.MISSING if row.difference is None else changes.difference(row, row.difference)
     return units.MISSING if row.ratio is None else f"{_times(row.ratio)}x"
 
 
 def _interval(row: ComparisonRow) -> str:
-    if row.ratio is None and math.isinf(row.upper) and row.lower == 0:
+    if row.scale is Scale.DIFFERENCE:
+        ends = [changes.difference(row, end) for end in (row.lower, row.upper)]
+        return ends[0] if ends[0] == ends[1] else " … ".join(ends)
+    if math.isinf(row.upper) and row.lower == 0:
         return units.MISSING
     return f"{_times(row.lower)} … {_times(row.upper)}"
 
@@ -162,7 +186,9 @@ def _probability(p: float) -> str:
 
 
 def _notes(compared: RunComparison) -> list[tuple[str, str]]:
-    notes = [(f"another machine: {text}", "bold yellow") for text in compared.machine]
+    notes = [(text, "bold red") for text in compared.problems]
+    notes += [(f"another machine: {text}", "bold yellow") for text in compared.machine]
+    notes += [(text, "yellow") for text in compared.remarks]
     for row in compared.floors:
         if row.change in (ChangeVerdict.FASTER, ChangeVerdict.SLOWER):
             text = (
@@ -170,11 +196,11 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
             )
             notes.append((f"{text}; the machine itself changed, so differences of that size are not the terminal's",
                           "bold yellow"))  # fmt: skip
-    notes += [
-        (f"{_where(row)} {row.statistic}: {row.reason}", "dim")
-        for row in compared.rows
-        if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON)
-    ]
+    reasons: dict[str, list[str]] = {}
+    for row in compared.rows:
+        if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON):
+            reasons.setdefault(row.reason, []).append(f"{_where(row)} {row.statistic}")
+    notes += [(f"{labels.few(names)}: {reason}", "dim") for reason, names in reasons.items()]
     if compared.gone:
         notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
     if compared.added:
@@ -182,15 +208,28 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
     return notes
 
 
+def _counted_as(row: ComparisonRow) -> str:
+    if row.change is not ChangeVerdict.UNDECIDED:
+        return row.change
+    return NOT_SLOWER if row.no_loss else changes.NONE_SEEN if row.none_seen else row.change
+
+
 def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
-    counted = Counter(row.change for row in rows)
-    parts = [f"{counted[change]} {change}" for change in ChangeVerdict if counted[change]]
+    words = [*ChangeVerdict, NOT_SLOWER, changes.NONE_SEEN]
+    words.append(words.pop(words.index(ChangeVerdict.UNDECIDED)))
+    counted = Counter(_counted_as(row) for row in rows)
+    parts = [f"{counted[word]} {word}" for word in words if counted[word]]
+    told = sum(row.is_told for row in rows)
     corrections = {each.correction for each in compared if each.correction != "none"}
     corrected = f" after {'/'.join(corrections)} correction" if corrections else ""
     noise = max((each.noise for each in compared), default=0.0)
     level = max((each.significance for each in compared), default=0.0)
     rule = f"beyond {units.share(noise)} at significance {level:g}{corrected}"
-    head = (f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}", "bold")
-    text = Text.assemble(head, f": {', '.join(parts) or 'nothing to compare'}; {rule}")
-    return text if code is None else Text.assemble(text, "; ", (f"exit {code}", "bold"), f" ({MEANINGS[code]})")
+    head = (f"{told} of {len(rows)} {'row' if len(rows) == 1 else 'rows'} could be told", "bold")
+    needs = changes.needs(rows)
+    text = Text.assemble(head, f": {', '.join(parts) or 'nothing to compare'}; {rule}; ", f"{needs}; " if needs else "")
+    found = status(compared)
+    is_screen = found is ComparisonStatus.NO_LOSS and any(each.told_share < 1 for each in compared)
+    end = "nothing is slower, and enough rows could be told" if is_screen else MEANINGS[found]
+    return Text.assemble(text, end) if code is None else Text.assemble(text, (f"exit {code}", "bold"), f" ({end})")

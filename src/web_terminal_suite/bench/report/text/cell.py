@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from web_terminal_suite.bench.analysis import Verdict
+from web_terminal_suite.bench.analysis import JudgedBy, Verdict
 from web_terminal_suite.bench.report.common import rows, units
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _lines(result: Result, named: bool) -> list[Text]:
     for judgement in result.judgements:
         if judgement.target is not None:
             text = f"{judgement.target.statistic} {rows.limit(judgement.target, judgement.target.limit, result)}: "
-            reason = f" ({judgement.reason})" if judgement.reason else ""
+            by = "by readings" if judgement.judged_by is JudgedBy.READINGS else ""
+            words = ", ".join(filter(None, (by, judgement.reason)))
+            reason = f" ({words})" if words else ""
             style = STYLES.get(judgement.verdict, "dim")
             lines.append(Text.assemble("target: ", text, (str(judgement.verdict), style), (reason, "dim")))
     lines += [Text(problem, style="bold red") for problem in result.problems]

@@ -13,8 +13,13 @@ from web_terminal_suite.bench.report.common.labels import short_revision
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from web_terminal_suite.bench.history import Track
     from web_terminal_suite.bench.stats.change_points import ChangePoint
+
+    Marked = tuple[Track, tuple[ChangePoint, ...]]
+    """A track with its steps."""
 
 BARS = "▁▂▃▄▅▆▇█"
 FAILED = "x"
@@ -87,3 +92,49 @@ def step_line(track: Track, step: ChangePoint) -> Text:
     where = f" at {short_revision(entry.revision)}" if entry.revision else ""
     ratio = "" if math.isnan(step.ratio) else f" ({step.ratio:.2f}x)"
     return Text(f"  ┊ {entry.started}{where}: {before} → {after}{ratio}, p = {step.significance:.3f}", style="yellow")
+
+
+def print_list(to: Console, marked: Sequence[Marked]) -> None:
+    """A line for each track: its last value, how many runs there are, their course, the last step."""
+    names = [_title(track) for track, _ in marked]
+    width = max(len(name) for name in names)
+    for name, (track, steps) in zip(names, marked, strict=True):
+        last = units.quantity(track.entries[-1].value, track.unit)
+        count = len(track.entries)
+        line = Text.assemble(
+            (f"{name:<{width}}", "cyan"),
+            f"  {last:>9}  ",
+            (f"{count:>3} {'run ' if count == 1 else 'runs'}  ", "dim"),
+            sparkline([entry.value for entry in track.entries[-40:]]),
+        )
+        if steps:
+            step = steps[-1]
+            line.append(f"  step {step.ratio:.2f}x at {track.entries[step.index].started}", style="yellow")
+        to.print(line, soft_wrap=True)
+
+
+def print_plots(to: Console, marked: Sequence[Marked]) -> None:
+    """A plot for each track, and a line for each of its steps."""
+    for track, steps in marked:
+        to.print(Text(f"{_title(track)}  machine {track.machine}", style="bold"))
+        for line in plot(track, steps, min(to.width, 160)):
+            to.print(line, soft_wrap=True)
+        first, last = track.entries[0], track.entries[-1]
+        interval = units.interval(last.lower, last.upper, track.unit)
+        to.print(
+            Text.assemble(
+                (f"  {len(track.entries)} runs, {first.started} to {last.started}; last ", "dim"),
+                (units.quantity(last.value, track.unit), "bold"),
+                (f" ({interval}, n = {units.count(last.n)})", "dim"),
+                (f" at {short_revision(last.revision)}" if last.revision else "", "dim"),
+            ),
+            soft_wrap=True,
+        )
+        for step in steps:
+            to.print(step_line(track, step), soft_wrap=True)
+        to.print()
+
+
+def _title(track: Track) -> str:
+    metric = f" {track.metric}" if track.metric != "latency" else ""
+    return f"{track.name} [{track.terminal}]{metric} {track.statistic}"

@@ -42,8 +42,9 @@ COLUMNS = {
 }
 INDENT = GAP = 2
 RIGHT = ("p50", "value", "target", "floor")
-OPTIONAL = ("p50", "floor", "goal", "interval")
-"""The columns that are dropped, in this order, where the terminal is too narrow for all."""
+OPTIONAL = ("p50", "floor", "terminal", "goal", "interval", "statistic", "target")
+"""The columns that are dropped, in this order, where the terminal is too narrow for all; the terminal's name only where
+it is the same in every row, and then the title has it. The verdict always stands, and whole."""
 
 
 def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_figures: bool = True) -> None:
@@ -52,7 +53,7 @@ def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_
     Args:
         machine: ``Run.machine``; its ``warnings`` are shown.
     """
-    level = units.share(analysis.level)
+    level = units.level(analysis.level)
     figures = rows.figures(analysis)
     if with_figures and figures:
         _print_table(to, f"Without a target  {level} intervals", figures, judged=False)
@@ -79,9 +80,12 @@ def _print_table(to: Console, title: str, listed: Sequence[ResultRow], judged: b
     by_benchmark = _total(widths) > to.width
     if by_benchmark:
         widths.pop("benchmark", None)
+    terminals = {row.terminal for row in listed}
     for name in OPTIONAL:
-        if _total(widths) > to.width:
+        if _total(widths) > to.width and (name != "terminal" or len(terminals) == 1):
             widths.pop(name, None)
+    if "terminal" not in widths:
+        title = f"{title}  {terminals.pop()}"
     to.print(Text(title, style="bold"))
     headers = {name: Text("" if name == "statistic" and not judged else COLUMNS[name], style="dim") for name in widths}
     _print_line(to, headers, widths)
@@ -89,19 +93,26 @@ def _print_table(to: Console, title: str, listed: Sequence[ResultRow], judged: b
     for row in listed:
         heading, before = (_heading(each, by_benchmark) if each else "" for each in (row, above))
         if heading != before:
-            to.print(Text(heading, style="bold cyan"), soft_wrap=True)
+            # A name breaks where its parts meet.
+            shown = heading if len(heading) <= to.width else heading.replace("/", "/\n" + " " * INDENT, 1)
+            to.print(Text(shown, style="bold cyan"), soft_wrap=True)
         _print_line(to, {name: _cell(name, row) for name in widths if not _repeats(name, row, above)}, widths)
         above = row
     to.print()
 
 
 def _print_line(to: Console, cells: dict[str, Text], widths: dict[str, int]) -> None:
-    """One line of aligned cells, without blanks at its end; never cut, whatever the width of the terminal."""
+    """One line of aligned cells, without blanks at its end; where that is too wide, it goes on between two cells."""
     line = Text(" " * INDENT)
     for name, width in widths.items():
         cell = cells.get(name, Text())
         blank = " " * (width - cell.cell_len)
-        line.append_text(Text.assemble(blank, cell) if name in RIGHT else Text.assemble(cell, blank)).append(" " * GAP)
+        padded = Text.assemble(blank, cell) if name in RIGHT else Text.assemble(cell, blank)
+        if cell and line.cell_len + padded.cell_len > to.width and line.plain.strip():
+            line.rstrip()
+            to.print(line, soft_wrap=True)
+            line, padded = Text(" " * 2 * INDENT), cell.copy()
+        line.append_text(padded).append(" " * GAP)
     line.rstrip()
     to.print(line, soft_wrap=True)
 

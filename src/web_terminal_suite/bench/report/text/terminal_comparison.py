@@ -23,7 +23,7 @@ STYLES = {Standing.AHEAD: "yellow", Standing.BEHIND: "green", Standing.NEITHER: 
 
 def print_terminals(to: Console, found: TerminalComparison) -> None:
     """Print one table for each suite; a ratio is coloured where its interval excludes 1."""
-    share = units.share(found.level)
+    share = units.level(found.level)
     first, *others = found.terminals
     title = f"Compared with {first}  figure and ratio to {first}'s; coloured where its {share} interval excludes 1"
     to.print(Text(title, style="bold"), soft_wrap=True)

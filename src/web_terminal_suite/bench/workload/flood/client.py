@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import uvloop
 
+from web_terminal_suite.bench import extension_modules
 from web_terminal_suite.bench.benchmark import BenchmarkContext
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.workload.flood.local import flooding
@@ -55,7 +56,7 @@ class FloodClient:
             self._writer.close()
 
     async def _obey(self, order: FloodOrder) -> None:
-        context = BenchmarkContext(pickle.loads(order.running), "", Markers(random.SystemRandom()))
+        context = BenchmarkContext(extension_modules.loads(order.running), "", Markers(random.SystemRandom()))
         async with session_pool(context, order.count) as shells:
             self._say(_heard(shells))
             while await self._told(shells) is FloodCommand.FLOOD:

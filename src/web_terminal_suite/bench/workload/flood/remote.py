@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from web_terminal_suite.bench import extension_modules
 from web_terminal_suite.bench.workload.client_process import ClientProcess, ended
 from web_terminal_suite.bench.workload.shells import can_destroy_by_api, destroy_by_id
 from web_terminal_suite.client.errors import ClientError
@@ -134,7 +135,7 @@ async def remote_flood(context: BenchmarkContext, count: int) -> AsyncIterator[R
             each = RemoteFlood(process, reader, writer)
             # Only the process that started the server can own its child; everything else is the same there.
             running = replace(context.running, process=None)
-            sessions = (await each.ask(FloodOrder(pickle.dumps(running), count))).sessions
+            sessions = (await each.ask(FloodOrder(extension_modules.dumps(running), count))).sessions
             yield each
             await each.ask(FloodCommand.LEAVE)
         except FloodClientLost:

@@ -1,0 +1,118 @@
+"""What stands against comparing two sides: faults of a run, and how the two were made differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.samples import ABORTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from web_terminal_suite.bench.samples import Cell, Run, TerminalFacts
+
+DESIGN: Final = 2
+"""Since then every cell has at least five short blocks where its operations allow it; a record says so in
+``options.design``."""
+
+_OPTIONS: Final = (
+    "quick", "full", "sample_size", "blocks", "warm_up_seconds", "measurement_seconds", "precision", "adaptive",
+)  # fmt: skip
+"""Options that change what a figure is made of."""
+
+NAMED: Final = 3
+
+
+def faults(run: Run) -> tuple[str, ...]:
+    """Why a run is no whole one, so that neither a clean comparison nor a baseline comes of it; empty where it is."""
+    found = []
+    if run.interrupted:
+        found.append("it ended before its plan did")
+    if ABORTED in run.options:
+        found.append(f"it was aborted: {run.options[ABORTED]}")
+    if not run.trials:
+        found.append("it has no trial")
+    lost = lost_cells(run)
+    if lost:
+        found.append(f"{_few([str(cell) for cell in lost])} planned but not measured")
+    spoilt = {str(trial.cell): trial.problem for trial in run.trials if trial.problem}
+    if spoilt:
+        cell, problem = next(iter(spoilt.items()))
+        more = f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
+        found.append(f"{cell} is partial ({problem}){more}")
+    return tuple(found)
+
+
+def lost_cells(run: Run) -> list[Cell]:
+    """Cells that were planned and that the machine could hold, without a single sample or reading."""
+    measured = {trial.cell for trial in run.trials if estimates.measured(trial) or trial.points}
+    cannot = {trial.cell for trial in run.trials if trial.infeasible}
+    return [cell for cell in run.planned if cell not in measured and cell not in cannot]
+
+
+def is_old_design(run: Run) -> bool:
+    """Whether the run was made before blocks were the units, so that many of its cells have a single block."""
+    design = run.options.get("design")
+    return not isinstance(design, int) or design < DESIGN
+
+
+def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
+    """What was not alike, each in one line: the design of the suite, options, terminals, benchmarks."""
+    found = []
+    old = [name for name, runs in (base, new) if is_old_design(runs[-1])]
+    if old:
+        found.append(
+            f"{' and '.join(old)} {'are' if len(old) > 1 else 'is'} of the suite's old design, in which many cells "
+            "have a single block; such cells give no verdict"
+        )
+    unlike = differing(base[1][-1], new[1][-1])
+    if unlike:
+        found.append(f"not measured alike: {'; '.join(unlike)}")
+    return tuple(found)
+
+
+def differing(base: Run, new: Run) -> list[str]:
+    """How two runs were made differently: options, terminals that both measured, descriptions of benchmarks."""
+    found = [
+        f"{name} was {_shown(base.options.get(name))}, is {_shown(new.options.get(name))}"
+        for name in _OPTIONS
+        if name in base.options and name in new.options and base.options[name] != new.options[name]
+    ]
+    before = {terminal.name: terminal for terminal in base.terminals}
+    for terminal in new.terminals:
+        if terminal.role == "subject" and terminal.name in before:
+            found += _of_terminal(before[terminal.name], terminal)
+    described = {facts.id: facts for facts in base.benchmarks}
+    changed = [
+        facts.id
+        for facts in new.benchmarks
+        if facts.id in described
+        and (facts.description, facts.limitations) != (described[facts.id].description, described[facts.id].limitations)
+    ]
+    if changed:
+        found.append(f"the description of {_few(changed)} changed")
+    return found
+
+
+def _of_terminal(base: TerminalFacts, new: TerminalFacts) -> list[str]:
+    return [
+        f"{new.name}'s {name} was {_shown(old)}, is {_shown(now)}"
+        for name, old, now in (
+            ("version", base.version, new.version),
+            ("URL", base.url, new.url),
+            ("command", " ".join(base.command), " ".join(new.command)),
+        )
+        if old != now
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value in (None, "") else str(value)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
