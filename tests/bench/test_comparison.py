@@ -288,10 +288,18 @@ def test_a_thin_sample_says_so() -> None:
     assert [row.reason for row in compared.rows if row.statistic == "p95"] == ["n=20, needs 52 more"] * 2
 
 
-def readings(y: list[float], metric: Metric, x: list[float] | None = None) -> Run:
+def readings(y: list[float], metric: Metric) -> Run:
     """Each reading in a block of its own."""
-    points = [Point("m", at, each) for at, each in zip(x or [0.0] * len(y), y, strict=True)]
-    trials = [trial(points=[each], block=block) for block, each in enumerate(points)]
+    trials = [trial(points=[Point("m", 0.0, each)], block=block) for block, each in enumerate(y)]
+    return here(*trials, benchmarks=[facts(metric)])
+
+
+def lines(slopes: list[float], metric: Metric) -> Run:
+    """Each slope in a block of its own, over four x."""
+    trials = [
+        trial(points=[Point("m", x, 5.0 + slope * x) for x in (0.0, 100, 200, 300)], block=block)
+        for block, slope in enumerate(slopes)
+    ]
     return here(*trials, benchmarks=[facts(metric)])
 
 
@@ -301,10 +309,13 @@ def test_levels_and_slopes_are_compared_by_their_readings() -> None:
     assert (row.statistic, row.change, row.base_value, row.new_value) == ("level", ChangeVerdict.SLOWER, 100.0, 400.0)
     assert row.ratio == pytest.approx(4.0)
     slope = Metric(name="m", kind="slope", unit="B/session")
-    x = [0.0, 100, 200, 300, 400]
-    (row,) = beside(readings([5.0, 105, 206, 305, 405], slope, x), readings([5.0, 30, 56, 80, 105], slope, x)).rows
+    (row,) = beside(lines([1.0, 1.01, 0.99, 1.0, 1.0], slope), lines([0.25, 0.26, 0.24, 0.25, 0.25], slope)).rows
     assert (row.statistic, row.change) == ("slope", ChangeVerdict.FASTER)
     assert row.ratio == pytest.approx(0.25, rel=0.02)
+    # Of fewer blocks the line is the same, and gives no verdict.
+    (row,) = beside(lines([1.0] * 4, slope), lines([0.25] * 4, slope)).rows
+    assert (row.change, row.base_value) == (ChangeVerdict.UNDECIDED, pytest.approx(1.0))
+    assert row.reason == "4 blocks a side; a verdict of change needs 5"
 
 
 def test_more_of_what_must_be_reached_is_better() -> None:

@@ -1,16 +1,15 @@
-"""Ratios, permutations, corrections and proportions, against scipy, their definitions and simulation."""
+"""Ratios, corrections and proportions, against scipy, their definitions and simulation."""
 
 from __future__ import annotations
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal_suite.bench.stats import multiple_comparisons, permutations, ratios
+from web_terminal_suite.bench.stats import multiple_comparisons, ratios
 from web_terminal_suite.bench.stats.blocks import TooFewBlocks
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval
 from web_terminal_suite.bench.stats.proportion_intervals import clopper_pearson
@@ -194,78 +193,6 @@ def test_exchanging_the_sides_turns_the_verdict_around(value: float, half: float
 def test_a_threshold_is_a_number(noise: float) -> None:
     with pytest.raises(ValueError, match="is not a positive number"):
         ratios.change(Ratio(1.0, Interval(1, 1, 0.95), False, ""), 1, 0.05, noise)
-
-
-def test_sign_flips_are_all_looked_at() -> None:
-    differences = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
-    naive = [abs(float(np.dot(signs, differences))) for signs in product((-1, 1), repeat=5)]
-    expected = np.mean([each >= differences.sum() - 1e-12 for each in naive])
-    assert permutations.sign_flips(differences, 10, np.random.default_rng(0)) == pytest.approx(expected)
-
-
-def test_shuffles_are_scipys() -> None:
-    from scipy.stats import permutation_test
-
-    rng = np.random.default_rng(11)
-    base, new = rng.normal(0, 1, 5), rng.normal(1, 1, 6)
-    expected = permutation_test((base, new), lambda x, y: abs(y.mean() - x.mean()), alternative="greater",
-                                n_resamples=np.inf).pvalue  # fmt: skip
-    assert permutations.shuffles(base, new, 10, rng) == pytest.approx(expected)
-    many = permutations.shuffles(rng.normal(0, 1, 30), rng.normal(2, 1, 30), 500, rng)
-    assert many == 1 / 501
-
-
-def test_the_quantile_test_is_fishers() -> None:
-    from scipy.stats import fisher_exact
-
-    rng = np.random.default_rng(12)
-    base, new = rng.normal(0, 1, 40), rng.normal(0.8, 1, 50)
-    threshold = np.sort(np.concatenate([base, new]))[44]
-    table = [[(new > threshold).sum(), (new <= threshold).sum()], [(base > threshold).sum(), (base <= threshold).sum()]]
-    assert permutations.quantile_test([base], [new], 0.5) == pytest.approx(fisher_exact(table).pvalue)
-
-
-def test_the_quantile_test_of_blocks_is_their_shuffling() -> None:
-    rng = np.random.default_rng(13)
-    base, new = [rng.normal(b, 1, 12) for b in (0, 5)], [rng.normal(b + 0.7, 1, 12) for b in (0, 5)]
-    pools = [np.concatenate(pair) for pair in zip(base, new, strict=True)]
-    above = [pool > np.sort(pool)[11] for pool in pools]
-    seen = sum(int(each[12:].sum()) for each in above)
-    drawn = np.array([sum(int(rng.permutation(each)[:12].sum()) for each in above) for _ in range(20_000)])
-    expected = np.mean(np.abs(drawn - 12) >= abs(seen - 12))
-    assert permutations.quantile_test(base, new, 0.5) == pytest.approx(expected, abs=0.012)
-
-
-@pytest.mark.parametrize("q", [0.5, 0.95, None])
-@pytest.mark.parametrize("paired", [True, False])
-def test_significances_of_equal_samples_are_rarely_small(q: float | None, paired: bool) -> None:
-    rng, small = np.random.default_rng(14), 0
-    for _ in range(200):
-        base, new = trials(rng, 2, 50), trials(rng, 2, 50)
-        answer = permutations.significance(base, new, q, paired=paired, finest=0.001, resamples=99, rng=rng)
-        assert answer.units == "operations"
-        small += answer.p <= 0.05
-    assert small <= 20
-
-
-def test_trials_are_exchanged_where_they_suffice() -> None:
-    rng = np.random.default_rng(15)
-    base, new = trials(rng, 8, 40), trials(rng, 8, 40, 2.0)
-
-    def asked(finest: float, paired: bool) -> permutations.Significance:
-        return permutations.significance(base, new, 0.5, paired=paired, finest=finest, resamples=99, rng=rng)
-
-    assert asked(0.05, True) == permutations.Significance(2 / 2**8, "trials")
-    assert asked(0.05, False).units == "trials"
-    assert asked(0.001, True).units == "operations"
-
-
-def test_failures_alone_are_significant() -> None:
-    fine, broken = np.ones(100), np.array([1.0] * 80 + [math.inf] * 20)
-    answer = permutations.significance([fine], [broken], 0.95, paired=False, finest=0.05, resamples=99,
-                                       rng=np.random.default_rng(0))  # fmt: skip
-    assert answer.p < 1e-4
-    assert permutations.quantile_test([fine], [fine], 0.95) == 1.0
 
 
 def test_corrections_are_scipys_and_by_hand() -> None:

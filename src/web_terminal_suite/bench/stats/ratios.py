@@ -142,7 +142,7 @@ def ratio(
 
 
 def ratio_of_figures(
-    base: tuple[float, float, int], new: tuple[float, float, int], level: float
+    base: tuple[float, float, float], new: tuple[float, float, float], level: float
 ) -> tuple[Ratio, float]:
     """The ratio of two figures known with a standard error (slopes, levels), and its significance.
 
@@ -324,7 +324,7 @@ def _interval(log: float, spread: float, freedom: float, level: float) -> Interv
     return Interval(min(math.exp(log - half), math.exp(log)), max(upper, math.exp(log)), level)
 
 
-def welch(variances: Sequence[float], freedoms: Sequence[int]) -> float:
+def welch(variances: Sequence[float], freedoms: Sequence[float]) -> float:
     """Degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bulletin 2, 1946)."""
     below = sum(variance**2 / freedom for variance, freedom in zip(variances, freedoms, strict=True) if variance)
     return sum(variances) ** 2 / below if below else float(min(freedoms))

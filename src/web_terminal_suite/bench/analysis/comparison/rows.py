@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from web_terminal_suite.bench.samples import BenchmarkFacts, Cell, Metric, Trial
+    from web_terminal_suite.bench.samples import BenchmarkFacts, Cell, Metric, Point, Trial
 
     Values = npt.NDArray[np.float64]
 
@@ -181,7 +181,7 @@ def _of_readings(pair: Pair, paired: bool, terms: Terms) -> ComparisonRow | None
         counted = counts.count_row(row, [[[each.y for each in run] for run in side] for side in readings], terms)
         if counted is not None:
             return counted
-    figures: list[list[tuple[float, float, int, int]]] = []
+    figures: list[list[tuple[float, float, float, int]]] = []
     for side in pair.sides:
         told = [_reading_figure(pair.metric, trials, terms.level) for trials in side]
         wrong = next((each for each in told if isinstance(each, str)), "")
@@ -213,28 +213,29 @@ def _of_readings(pair: Pair, paired: bool, terms: Terms) -> ComparisonRow | None
 
 def _reading_figure(
     metric: Metric, trials: Sequence[Trial], level: float
-) -> tuple[float, float, int, int] | str | None:
+) -> tuple[float, float, float, int] | str | None:
     """Value, standard error, its degrees of freedom and the number of units; or why there is none."""
     points = estimates.points(trials, metric)
     if not points:
         return None
     if metric.kind == "slope":
-        return _slope([point.x for point in points], [point.y for point in points], level, drifts=metric.drifts)
-    blocks: dict[int, list[float]] = {}
-    for trial in trials:
-        for point in estimates.points((trial,), metric):
-            blocks.setdefault(trial.block, []).append(point.y)
-    means = np.array([np.mean(values) for values in blocks.values()])
+        return _slope(estimates.blocks_of(trials, metric), level, drifts=metric.drifts)
+    means = np.array([np.mean([point.y for point in block]) for block in estimates.blocks_of(trials, metric)])
     k = means.size
     error = float(means.std(ddof=1)) / math.sqrt(k) if k > 1 else 0.0
     return float(means.mean()), error, k - 1, k
 
 
-def _slope(x: list[float], y: list[float], level: float, *, drifts: bool) -> tuple[float, float, int, int] | str:
-    """As ``_reading_figure``; the readings at different ``x`` are the units."""
-    if len(set(x)) < 2:
-        return f"every reading is at x = {x[0]:g}; a slope needs two different x"
-    line = (regression.drift if drifts else regression.fit)(x, y, level)
+def _slope(blocks: Sequence[Sequence[Point]], level: float, *, drifts: bool) -> tuple[float, float, float, int] | str:
+    """As ``_reading_figure``; the blocks' own slopes are the units, of a drift the steps."""
+    readings = [point for block in blocks for point in block]
+    if len({point.x for point in readings}) < 2:
+        return f"every reading is at x = {readings[0].x:g}; a slope needs two different x"
+    if not drifts:
+        pairs = [([point.x for point in block], [point.y for point in block]) for block in blocks]
+        line, k = regression.fit_blocks(pairs, level), len(regression.block_slopes(pairs))
+        return (line.slope, 0.0, 0, k) if math.isnan(line.error) else (line.slope, line.error, line.freedom, k)
+    line = regression.drift([point.x for point in readings], [point.y for point in readings], level)
     if not isinstance(line.slope_interval, Interval):
         return str(line.slope_interval)
     half = line.slope_interval.upper - line.slope
