@@ -17,7 +17,7 @@ from web_terminal_suite.bench.suites import floors, interactive
 from web_terminal_suite.bench.suites.interactive import BENCHMARKS
 from web_terminal_suite.bench.terminals.raw_pty import RawPty, local_pty
 from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
-from web_terminal_suite.bench.workload.flood.bulk import LONG
+from web_terminal_suite.bench.workload.flood.bulk import ONLY_FULL
 from web_terminal_suite.bench.workload.flood.local import flooding, jain
 from web_terminal_suite.bench.workload.session_pool import session_pool
 from web_terminal_suite.bench.workload.typists import ECHOES, Typist, listening, type_keys, typists
@@ -131,7 +131,7 @@ async def test_the_floor_of_a_flood_drains_it():
 
 
 def test_a_long_binary_flood_has_64_mib():
-    assert {BY_NAME["output_flood"].facts.elements[name] for name in LONG if "binary" in name} == {64 << 20}
+    assert {BY_NAME["output_flood"].facts.elements[name] for name in ONLY_FULL if "binary" in name} == {64 << 20}
 
 
 def test_a_drain_stops_where_it_is_told_and_when_the_program_ends():

@@ -156,7 +156,7 @@ def test_every_chart_is_drawn_once_it_is_near(opened):
 def test_what_is_drawn_of_many_samples_is_stated(opened):
     unfold_all(opened)
     note = opened.locator(f"[id='{ECHO}'] .chart.wide .note").first.inner_text()
-    assert "of 24,000 operations are drawn" in note
+    assert "of 40,000 operations are drawn" in note
     assert "Every figure is from all of them" in note
 
 

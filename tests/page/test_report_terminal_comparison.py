@@ -161,7 +161,7 @@ def test_a_search_is_over_all_figures(opened):
 def test_failures_and_a_busy_client_are_said_with_the_figure(opened):
     opened.get_by_role("searchbox", name="Search all figures").fill("paste p50")
     ((_, _, _, slow, busy),) = cells(opened)
-    assert "32 of 272 failed: no marker" in slow
+    assert "40 of 340 failed: no marker" in slow
     assert "client 93 % of a core" in busy
 
 
