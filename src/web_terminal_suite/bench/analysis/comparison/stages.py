@@ -106,6 +106,7 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
     (whole,) = compare_terminals(_only(run, screened), stages.base, [stages.head], terms)
     return msgspec.structs.replace(
         whole,
+        base=stages.revision or stages.base,
         rows=tuple(rows),
         floors=(),
         lost=0,
