@@ -223,9 +223,20 @@ async def test_a_shell_is_proven_whatever_its_prompt(shell: str, prompt: str, tm
         pytest.skip(f"{shell} is not installed")
     async with terminado_running(path, str(tmp_path), prompt) as (url, process):
         async with RemotePeer(PEERS["terminado"](), url).launch() as running:
-            if shell != "fish":  # benchmarks ask for a POSIX shell
-                async with ready_shell(BenchmarkContext(running, "", Markers(random.Random(1)))) as ready:
-                    assert (await ready.connection.run("echo far")).output == b"far\r\n"
+            assert running.posix_shell == (shell in ("dash", "bash"))
+            async with ready_shell(BenchmarkContext(running, "", Markers(random.Random(1)))) as ready:
+                assert (await ready.connection.run("echo far")).output == b"far\r\n"
+        await _none_left(process)
+
+
+async def test_a_shell_that_computes_its_prompt_each_time_is_replaced(tmp_path) -> None:
+    peer("terminado")
+    (tmp_path / ".bashrc").write_text("PROMPT_COMMAND='PS1=\"$(date +%N) \"'\n")
+    async with terminado_running("/bin/bash", str(tmp_path), "") as (url, process):
+        async with RemotePeer(PEERS["terminado"](), url).launch() as running:
+            assert not running.posix_shell
+            async with ready_shell(BenchmarkContext(running, "", Markers(random.Random(1)))) as ready:
+                assert (await ready.connection.run("echo far; echo $0")).output == b"far\r\n/bin/sh\r\n"
         await _none_left(process)
 
 

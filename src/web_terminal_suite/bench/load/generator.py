@@ -147,7 +147,7 @@ class LoadGenerator:
             async with asyncio.timeout(_START_SECONDS):
                 connection = await self._stack.enter_async_context(self._connect(session))
                 await connection.attach()
-                prompt = await give_prompt(connection, self._markers.fresh())
+                prompt = await give_prompt(connection, self._markers.fresh(), posix_shell=self._config.posix_shell)
         except (ClientError, TimeoutError) as caught:
             error = caught if isinstance(caught, ClientError) else TimedOut("session", _START_SECONDS)
             self._record_failure("start", due_ns, sent_ns, error)

@@ -47,6 +47,7 @@ async def configure(pool: GeneratorPool, config: LoadConfig, running: Running, v
                 seed=config.seed,
                 timeout=running.timeout,
                 sources=config.sources,
+                posix_shell=running.posix_shell,
             )
         )
     await pool.wait_for_all(lambda each: each.ready is not None, _REPLY_SECONDS)

@@ -34,6 +34,8 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     timeout: float
     sources: tuple[str, ...] = ()
     """Local addresses to connect from, in rotation; empty: the kernel chooses."""
+    posix_shell: bool = True
+    """As ``Running`` has it."""
 
 
 class ReadClock(msgspec.Struct, frozen=True, tag="clock"):

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from abc import abstractmethod
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from web_terminal_suite.bench.samples import TerminalFacts
@@ -115,7 +116,7 @@ class RemotePeer(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         running = Running(self, (self.address,), dialect=self._peer.dialect)
         try:
-            await _run_a_shell(running)
+            running = replace(running, posix_shell=await _run_a_shell(running))
         except ClientError as error:
             asked = self.address.websocket(self._path())
             raise LaunchFailed(f"{self.name}: {_reason(error)}; asked at {asked}") from error
@@ -174,8 +175,8 @@ async def _answers(running: Running, process: ServerProcess) -> None:
         await asyncio.sleep(_POLL_SECONDS)  # a program that listens at last says so in no way that all share
 
 
-async def _run_a_shell(running: Running) -> None:
-    """Run one line in a shell and end that, whatever its prompt and however it went.
+async def _run_a_shell(running: Running) -> bool:
+    """Run a marker in a shell and end that, whatever its prompt and however it went; as ``run_marker``.
 
     Raises:
         ClientError
@@ -183,7 +184,7 @@ async def _run_a_shell(running: Running) -> None:
     async with running.connect() as connection:
         try:
             await connection.attach()
-            await run_marker(connection)
+            return await run_marker(connection)
         finally:
             if connection.closed is None:
                 await connection.close(destroy=True)

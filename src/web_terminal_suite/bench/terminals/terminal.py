@@ -93,6 +93,8 @@ class Running:
     process: ServerProcess | None = None
     dialect: Callable[[], Dialect] = NativeDialect
     timeout: float = 10.0
+    posix_shell: bool = True
+    """Whether its shells are POSIX shells that take their prompt from ``PS1``; else ``/bin/sh`` takes their place."""
 
     def connect(
         self, user: int = 0, source: str = "", acknowledge_every: int | None = None

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -143,7 +144,7 @@ class RemoteWebTerminal(Terminal):
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Running]:
         running = Running(self, (self.address,))
-        await _answers(running)
+        running = replace(running, posix_shell=await _answers(running))
         yield running
 
     async def session_count(self, running: Running) -> int:
@@ -158,8 +159,8 @@ def _write_users(directory: str, tokens: dict[str, str]) -> str:
     return str(config)
 
 
-async def _answers(running: Running) -> None:
-    """Return once the server is healthy and has run one shell to its end.
+async def _answers(running: Running) -> bool:
+    """Return once the server is healthy and has run one shell to its end; as ``run_marker``.
 
     The first session opens what a server opens once, so that the search for residue does not take it for a leak.
 
@@ -171,7 +172,7 @@ async def _answers(running: Running) -> None:
             await api.call("GET", "/health")
             await connection.attach()
             try:
-                await run_marker(connection)
+                return await run_marker(connection)
             finally:
                 await api.call("DELETE", f"/sessions/{connection.session}")
     except Refused as error:

@@ -47,12 +47,15 @@ async def ready_shell(context: BenchmarkContext, acknowledge_every: int | None =
 
 async def ready(connection: ClientConnection, context: BenchmarkContext) -> bytes:
     """Give the shell a prompt that can be told from anything it echoes; returns it once the shell waits there."""
-    return await give_prompt(connection, context.markers.fresh())
+    return await give_prompt(connection, context.markers.fresh(), posix_shell=context.running.posix_shell)
 
 
-async def give_prompt(connection: ClientConnection, prompt: Marker) -> bytes:
-    """As ``ready``, with a given prompt."""
-    connection.input(f"PS1=$({prompt.command})\r".encode())
+async def give_prompt(connection: ClientConnection, prompt: Marker, *, posix_shell: bool) -> bytes:
+    """As ``ready``, with a given prompt; ``posix_shell`` as ``Running`` has it."""
+    line = f"PS1=$({prompt.command})"
+    if not posix_shell:
+        line = f'exec env -u ENV PS1="$({prompt.command})" /bin/sh'
+    connection.input(f"{line}\r".encode())
     await connection.wait_for(prompt.seen)
     return prompt.seen
 
