@@ -1,0 +1,7 @@
+"""How much of one connection is read in one turn of the event loop."""
+
+from __future__ import annotations
+
+# 1,300 empty frames, or as many chunks of one byte, which are handled in one or two milliseconds. If a read was filled,
+# there may be more: every other connection has its turn before the next read.
+READ_BYTES = 8 * 1024
