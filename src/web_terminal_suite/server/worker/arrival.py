@@ -185,7 +185,7 @@ class Arrival(asyncio.BufferedProtocol):
         held = self._held + data if self._held else data
         if held[0] in b"\r\n":
             held = held.lstrip(b"\r\n")  # RFC 9112 section 2.2
-        end = held.find(HEAD_END, max(0, len(held) - len(data) - len(HEAD_END)))
+        end = held.find(HEAD_END)
         limit = self._context.settings.head_limit
         if (end if end >= 0 else len(held)) > limit:
             raise Refused(
@@ -248,15 +248,17 @@ class Arrival(asyncio.BufferedProtocol):
         self._state = _State.HEAD
         if self._transport.is_closing():
             return
-        self._transport.resume_reading()
         if self._held:
             self._context.loop.call_soon(self._receive_held)
+        else:
+            self._transport.resume_reading()
 
     def _receive_held(self) -> None:
         if self._state is _State.HEAD and not self._transport.is_closing():
             held = self._held
             self._hold(b"")
             self._receive(held)
+            self._read_on()
 
     def _open_websocket(self, head: RequestHead, rest: bytes) -> None:
         peer = self._transport.get_extra_info("peername")
@@ -303,7 +305,7 @@ class Arrival(asyncio.BufferedProtocol):
         elif self._state is _State.LEAVING:
             if self._stranger_bytes <= _LINGER_BYTES:
                 self._transport.resume_reading()
-        elif self._state is not _State.ANSWER and (self._http is None or self._http.reads):
+        elif (self._state is not _State.ANSWER or not self._held) and (self._http is None or self._http.reads):
             self._transport.resume_reading()
 
     def _hold(self, held: bytes) -> None:
@@ -339,7 +341,7 @@ class Arrival(asyncio.BufferedProtocol):
         http = self._http
         answer = refused.answer()
         if http is not None:
-            if http.answering or self._state is _State.BODY and http.cycle.response_complete:
+            if http.answering or (self._state is _State.BODY and http.cycle.response_complete):
                 answer = b""
             http.abandon()
         self._state = _State.LEAVING

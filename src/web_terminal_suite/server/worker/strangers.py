@@ -60,7 +60,10 @@ class Strangers:
         if self.count > self.most:
             reason = f"{self.most} connections have not logged in; try again later"
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
-        if count > self.most_each and now - self._full_since.setdefault(network, now) >= _BURST_SECONDS:
+        if count <= self.most_each:
+            return
+        full_seconds = now - self._full_since.setdefault(network, now)
+        if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):
             reason = f"{self.most_each} connections of {network} have not logged in; try again later"
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
 

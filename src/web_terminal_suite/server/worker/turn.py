@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-# 1,300 empty frames, or as many chunks of one byte, which are handled in one or two milliseconds. If a read was filled,
-# there may be more: every other connection has its turn before the next read.
-READ_BYTES = 8 * 1024
+# 340 empty frames, or as many chunks of one byte, which are handled in about a millisecond. If a read was filled, there
+# may be more: every other connection has its turn before the next read.
+READ_BYTES = 2 * 1024
