@@ -23,7 +23,7 @@ from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server.worker.handshake import admit
 from web_terminal_suite.server.worker.request_head import (
     HEAD_END,
-    Refused,
+    HttpRefusal,
     RequestHead,
     check_beginning,
     parse_head,
@@ -108,7 +108,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._stranger = True
         try:
             self._context.strangers.enter(self._network, self._context.loop.time())
-        except Refused as refused:
+        except HttpRefusal as refused:
             self._refuse(refused)
         else:
             self._set_deadline()
@@ -174,7 +174,7 @@ class Arrival(asyncio.BufferedProtocol):
                     self._receive_frames(data)
                 case _State.LEAVING:
                     self._stranger_bytes += len(data)
-        except Refused as refused:
+        except HttpRefusal as refused:
             self._refuse(refused)
 
     def _receive_head(self, data: bytes) -> None:
@@ -188,7 +188,7 @@ class Arrival(asyncio.BufferedProtocol):
         end = held.find(HEAD_END)
         limit = self._context.settings.head_limit
         if (end if end >= 0 else len(held)) > limit:
-            raise Refused(
+            raise HttpRefusal(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a request line and headers of over {limit} bytes"
             )
         if end < 0:
@@ -330,9 +330,9 @@ class Arrival(asyncio.BufferedProtocol):
 
     def _is_late(self) -> None:
         seconds = self._context.settings.request_timeout
-        self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {seconds:g} s"))
+        self._refuse(HttpRefusal(HTTPStatus.REQUEST_TIMEOUT, f"no whole request within {seconds:g} s"))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: HttpRefusal) -> None:
         """Answer, where no other answer has begun, and close when the client has had time to read it."""
         if refused.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             self._context.strangers.note(refused, self._network, self._context.loop.time())

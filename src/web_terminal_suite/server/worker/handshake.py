@@ -18,7 +18,7 @@ from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols.native import NativeProtocol
 from web_terminal_suite.server.worker.protocols.terminado import TerminadoProtocol
 from web_terminal_suite.server.worker.protocols.ttyd import TtydProtocol
-from web_terminal_suite.server.worker.request_head import Refused, RequestHead, bad_request
+from web_terminal_suite.server.worker.request_head import HttpRefusal, RequestHead, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,12 +85,12 @@ def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
     """Accept the handshake in ``head`` of a client at ``address``.
 
     Raises:
-        Refused: with a status and the reason.
+        HttpRefusal: with a status and the reason.
     """
     path, _, query = head.target.partition("?")
     endpoint = _endpoint(context.settings, path)
     if endpoint is None:
-        raise Refused(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws")
+        raise HttpRefusal(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws")
     key = _key(head)
     principal = _principal(context, head, query, endpoint, address)
     offered = [name.strip() for name in ",".join(head.all("sec-websocket-protocol")).split(",")]
@@ -104,7 +104,7 @@ def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
 def _key(head: RequestHead) -> str:
     """What the client wants to see the digest of (RFC 6455 section 4.2.1)."""
     if head.one("sec-websocket-version") != "13":
-        raise Refused(
+        raise HttpRefusal(
             HTTPStatus.UPGRADE_REQUIRED,
             "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)",
             "Sec-WebSocket-Version: 13",
@@ -136,13 +136,13 @@ def _principal(
         context.access.check_origin(head.one("origin"), host)
         principal = context.access.by_headers(authorization, "; ".join(cookies) or None, address, endpoint.scheme)
     except TooManyFailures as denied:
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
+        raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in again over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
-            raise Refused(HTTPStatus.FORBIDDEN, denied.reason) from denied
+            raise HttpRefusal(HTTPStatus.FORBIDDEN, denied.reason) from denied
         principal = None
     if principal is None and not endpoint.unauthenticated:
-        raise Refused(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
+        raise HttpRefusal(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
     return principal

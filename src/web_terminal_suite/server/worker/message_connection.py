@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from picows import WSMsgType
 
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
-from web_terminal_suite.protocol.errors import MessageTooBig, TheirError, UnsupportedData
+from web_terminal_suite.protocol.errors import MessageTooBig, TheirError
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol as p
@@ -102,7 +102,7 @@ class MessageConnection(outbox.MessageListener):
 
     def _begin_fragments(self, frame: WSFrame) -> None:
         if self._fragments is not None:
-            self.refuse(UnsupportedData("a new message began before the fragmented one ended"))
+            self.break_off("a new message began before the fragmented one ended (RFC 6455 section 5.4)")
             return
         self.fast = None  # what comes between two fragments is no input
         self._fragments = bytearray(frame.get_payload_as_bytes())
@@ -110,7 +110,7 @@ class MessageConnection(outbox.MessageListener):
 
     def _continue_fragments(self, frame: WSFrame) -> None:
         if self._fragments is None:
-            self.refuse(UnsupportedData("a continuation frame without a beginning"))
+            self.break_off("a continuation frame without a beginning (RFC 6455 section 5.4)")
             return
         self._fragments += frame.get_payload_as_bytes()
         size = len(self._fragments)

@@ -24,7 +24,7 @@ _LINE_START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]")
 _ONCE = ("host", "origin", "authorization", "sec-websocket-key", "sec-websocket-version", "content-length")
 
 
-class Refused(Exception):
+class HttpRefusal(Exception):
     """A request or handshake is refused: with an HTTP status, and a reason for its client."""
 
     def __init__(self, status: HTTPStatus, reason: str, *headers: str) -> None:
@@ -48,9 +48,9 @@ class Refused(Exception):
         return "\r\n".join(lines).encode() + HEAD_END + body
 
 
-def bad_request(reason: str) -> Refused:
+def bad_request(reason: str) -> HttpRefusal:
     """A refusal of what is not the protocol."""
-    return Refused(HTTPStatus.BAD_REQUEST, reason)
+    return HttpRefusal(HTTPStatus.BAD_REQUEST, reason)
 
 
 class RequestHead(NamedTuple):
@@ -105,7 +105,7 @@ def check_beginning(data: bytes | bytearray) -> None:
     """Let pass what may become a request, so that other protocols are answered at once and not at the deadline.
 
     Raises:
-        Refused: the first line is none of a request of HTTP/1.x.
+        HttpRefusal: the first line is none of a request of HTTP/1.x.
     """
     end = data.find(b"\n")
     if end >= 0:
@@ -118,7 +118,7 @@ def parse_head(data: bytes) -> RequestHead:
     """The head in ``data``, which ends with the line break of its last field.
 
     Raises:
-        Refused: it breaks a rule of RFC 9112, or has more than ``MAX_HEADERS`` fields.
+        HttpRefusal: it breaks a rule of RFC 9112, or has more than ``MAX_HEADERS`` fields.
     """
     method, target, version = _request_line(data)
     fields: list[tuple[str, str]] = []
@@ -128,7 +128,7 @@ def parse_head(data: bytes) -> RequestHead:
         if found is None:
             raise bad_request("a header line is not of the form name: value (RFC 9112 section 5)")
         if len(fields) == MAX_HEADERS:
-            raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} header fields")
+            raise HttpRefusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} header fields")
         fields.append((found[1].decode("ascii").lower(), found[2].strip(b" \t").decode("latin-1")))
         at = found.end()
     head = RequestHead(method, target, version, tuple(fields))
@@ -149,5 +149,5 @@ def _request_line(data: bytes) -> tuple[str, str, str]:
         raise bad_request("the first line is none of an HTTP request: METHOD TARGET HTTP/1.1")
     version = found[3].decode()
     if version not in ("1.0", "1.1"):
-        raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{version} is not supported; use HTTP/1.1")
+        raise HttpRefusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"HTTP/{version} is not supported; use HTTP/1.1")
     return found[1].decode(), found[2].decode(), version

@@ -10,7 +10,7 @@ import ipaddress
 import logging
 from http import HTTPStatus
 
-from web_terminal_suite.server.worker.request_head import Refused
+from web_terminal_suite.server.worker.request_head import HttpRefusal
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -53,19 +53,19 @@ class Strangers:
         """Count one more; ``leave`` must follow, whether it is refused or not.
 
         Raises:
-            Refused: there are too many already.
+            HttpRefusal: there are too many already.
         """
         self.count += 1
         count = self._counts[network] = self._counts.get(network, 0) + 1
         if self.count > self.most:
             reason = f"{self.most} connections have not logged in; try again later"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
         if count <= self.most_each:
             return
         full_seconds = now - self._full_since.setdefault(network, now)
         if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):
             reason = f"{self.most_each} connections of {network} have not logged in; try again later"
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
+            raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
 
     def leave(self, network: str) -> None:
         """One has logged in or is gone."""
@@ -82,14 +82,14 @@ class Strangers:
         """Keep ``count`` more bytes of an unfinished head; a negative number gives them back.
 
         Raises:
-            Refused: all together hold too many.
+            HttpRefusal: all together hold too many.
         """
         self.held_bytes += count
         if count > 0 and self.held_bytes > HELD_BYTES:
             reason = "too many unfinished requests; send the head of a request in one piece"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
 
-    def note(self, refused: Refused, network: str, now: float) -> None:
+    def note(self, refused: HttpRefusal, network: str, now: float) -> None:
         """Log a refusal, those of one status at most once a minute."""
         last, unsaid = self._noted.get(refused.status, (now - _NOTE_SECONDS, 0))
         if now - last < _NOTE_SECONDS:

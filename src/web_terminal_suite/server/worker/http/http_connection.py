@@ -10,7 +10,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL
-from web_terminal_suite.server.worker.request_head import Refused, bad_request
+from web_terminal_suite.server.worker.request_head import HttpRefusal, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class HttpConnection(HttpToolsProtocol):
         """The head of the next request.
 
         Raises:
-            Refused: it is not understood.
+            HttpRefusal: it is not understood.
         """
         self.whole = False
         self._in_head = True
@@ -51,7 +51,7 @@ class HttpConnection(HttpToolsProtocol):
         """Bytes of the body.
 
         Raises:
-            Refused: its framing is wrong or too large.
+            HttpRefusal: its framing is wrong or too large.
         """
         self._unset_keepalive_if_required()
         self._framing_bytes += len(data)
@@ -67,7 +67,7 @@ class HttpConnection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             raise bad_request(f"the request is no HTTP/1.1: {error}") from error
         if not self._in_head and self._framing_bytes > self._framing_limit:
-            raise Refused(
+            raise HttpRefusal(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
                 f"chunk sizes, extensions and trailers of more than {self._framing_limit} bytes",
             )
