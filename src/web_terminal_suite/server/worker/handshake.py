@@ -90,7 +90,9 @@ def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
     path, _, query = head.target.partition("?")
     endpoint = _endpoint(context.settings, path)
     if endpoint is None:
-        raise HttpRefusal(HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws")
+        raise HttpRefusal(
+            HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws"
+        )
     key = _key(head)
     principal = _principal(context, head, query, endpoint, address)
     offered = [name.strip() for name in ",".join(head.all("sec-websocket-protocol")).split(",")]
