@@ -208,6 +208,7 @@ class Arrival(asyncio.BufferedProtocol):
         if self._http is None:
             self._http = self._make_http(self._answered)
             self._http.connection_made(self._transport)
+            self._context.connections.all.discard(self)  # it stands there itself, and may end its answer
         self._state = _State.BODY
         self._body_left = head.body_bytes
         # An upgrade to anything else is not taken up, and the parser would wait for it (RFC 9110 section 7.8).
@@ -334,10 +335,13 @@ class Arrival(asyncio.BufferedProtocol):
 
     def _refuse(self, refused: HttpRefusal) -> None:
         """Answer, where no other answer has begun, and close when the client has had time to read it."""
+        if self._transport.is_closing():
+            return
         if refused.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             self._context.strangers.note(refused, self._network, self._context.loop.time())
         self._cancel_deadline()
         self._hold(b"")
+        self._is_known()  # lingering has a limit of its own
         http = self._http
         answer = refused.answer()
         if http is not None:

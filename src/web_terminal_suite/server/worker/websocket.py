@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _picows_log = logging.LoggerAdapter(logging.getLogger("web_terminal_suite.picows"), {})
 _picows_log.logger.setLevel(logging.CRITICAL)
 
+# Between two reads of a client that goes on sending after the end.
+_DISCARD_SECONDS = 0.01
+
 
 class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
     """One WebSocket; ``connection`` gets its frames."""
@@ -86,8 +89,10 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
         self._context.loop.call_soon(self.read_on)
 
     def read_on(self) -> None:
-        """The loop has turned."""
-        if self.connection.may_read and not self.transport.is_close_frame_sent:
+        """The loop has turned. After our close frame all but the client's is discarded, so there is no hurry."""
+        if self.transport.is_close_frame_sent:
+            self._context.loop.call_later(_DISCARD_SECONDS, self.transport.underlying_transport.resume_reading)
+        elif self.connection.may_read:
             self.transport.underlying_transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
