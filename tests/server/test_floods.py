@@ -19,6 +19,7 @@ from tests.server.raw import (
     http,
     read_answer,
     ready,
+    upgrade,
     websocket,
 )
 
@@ -215,22 +216,26 @@ async def test_all_frames_count_where_they_are_limited(frame):
 
 async def test_a_flood_of_a_client_lets_the_loop_turn(server):
     """A health check is answered while a client sends pings as fast as it can."""
-    async with ready(server) as flooder:
+    async with dialled(server) as (reader, writer):
+        writer.write(upgrade(server))
+        assert (await read_answer(reader)).status == 101
         pings = framed(PING, b"") * 10_000
 
         async def send() -> None:
             while True:
-                flooder.writer.write(pings)
-                await flooder.writer.drain()
+                writer.write(pings)
+                await writer.drain()
+                await asyncio.sleep(0)
 
         async def receive() -> None:
-            while True:
-                await flooder.frame()
+            while await reader.read(65536):
+                await asyncio.sleep(0)
 
         tasks = [asyncio.create_task(send()), asyncio.create_task(receive())]
         try:
-            for _ in range(3):
+            for _ in range(10):
                 assert (await http(server, "GET", "/api/v1/health")).status == 200
+            assert not any(task.done() for task in tasks)
         finally:
             for task in tasks:
                 task.cancel()
