@@ -25,6 +25,7 @@ from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol
+from web_terminal_suite.server.worker.turn import BULK_READ_BYTES, FEW_FRAMES
 from web_terminal_suite.server.worker.turn import READ_BYTES as MOST_READ_BYTES
 
 cdef enum:
@@ -55,6 +56,8 @@ if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
     raise ImportError("the fast path was compiled for other sizes than these modules have")
 
 cdef Py_ssize_t MOST_READ = MOST_READ_BYTES
+cdef Py_ssize_t MOST_BULK_READ = BULK_READ_BYTES
+cdef Py_ssize_t FEW = FEW_FRAMES
 cdef object ws_get_buffer = WSProtocol.get_buffer
 cdef object ws_buffer_updated = WSProtocol.buffer_updated
 
@@ -98,20 +101,31 @@ cdef MemoryBuffer shared_buffer = None
 cdef Py_ssize_t offered = 0
 
 
+cdef Py_ssize_t frames = 0
+cdef void* bulky = NULL
+
+
 def get_buffer(websocket, size_hint):
     global offered
+    cdef Py_ssize_t most = MOST_BULK_READ if <void*>websocket == bulky else MOST_READ
     room = ws_get_buffer(websocket, size_hint)
     offered = PyMemoryView_GET_BUFFER(room).len
-    if offered > MOST_READ:
-        room = room[:MOST_READ]
-        offered = MOST_READ
+    if offered > most:
+        room = room[:most]
+        offered = most
     return room
 
 
 def buffer_updated(websocket, Py_ssize_t count):
+    global bulky, frames
     cdef bint full = count == offered
+    frames = 0
     ws_buffer_updated(websocket, count)
     if full:
+        if frames <= FEW:
+            bulky = <void*>websocket
+        elif bulky == <void*>websocket:
+            bulky = NULL
         websocket.filled()
 
 
@@ -121,6 +135,8 @@ cdef class MessageListener(WSListener):
     cdef public FastPath fast
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        global frames
+        frames += 1
         if frame.rsv1 | frame.rsv2 | frame.rsv3:
             self.on_reserved_bits()
             return

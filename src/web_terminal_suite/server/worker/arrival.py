@@ -238,12 +238,14 @@ class Arrival(asyncio.BufferedProtocol):
         self._transport.pause_reading()
 
     def _answered(self) -> None:
-        """The end of an answer. What is left of the request's body is still received, and discarded."""
+        """The end of an answer. A little that is left of the request's body is still received, and discarded."""
         http = self._http
         if http is not None and http.logged_in:
             self._is_known()
         if self._state is _State.ANSWER:
             self._next_request()
+        elif self._state is _State.BODY and (self._body_left is None or self._body_left > _LINGER_BYTES):
+            self._leave()
 
     def _next_request(self) -> None:
         self._state = _State.HEAD
@@ -348,9 +350,16 @@ class Arrival(asyncio.BufferedProtocol):
             if http.answering or (self._state is _State.BODY and http.cycle.response_complete):
                 answer = b""
             http.abandon()
+        self._transport.write(answer)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close when the client has had time to read what it was told."""
+        if self._transport.is_closing():
+            return
+        self._cancel_deadline()
         self._state = _State.LEAVING
         self._stranger_bytes = 0
-        self._transport.write(answer)
         if Arrival.lingering >= _MAX_LINGERING:
             self._transport.close()
             return

@@ -14,7 +14,7 @@ from picows import WSListener, WSMsgType
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
 from web_terminal_suite.server.worker.protocols.protocol import HEAD_ROOM
-from web_terminal_suite.server.worker.turn import READ_BYTES
+from web_terminal_suite.server.worker.turn import BULK_READ_BYTES, FEW_FRAMES, READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,8 @@ class SlowListener(WSListener):
         """Offered each frame first, where the listener is the compiled one."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        global _frames
+        _frames += 1
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self.on_reserved_bits()
         else:
@@ -69,23 +71,33 @@ class SlowListener(WSListener):
 
 # What the last `get_buffer` gave; a worker has one thread, and reads into it before the next.
 _offered = 0
+# Frames of the last read, and the WebSocket that may fill a larger one, see `turn`.
+_frames = 0
+_bulky = 0
 
 
 def _get_buffer(websocket: Any, size_hint: int) -> memoryview:
-    """Where the next read of a WebSocket goes: at most ``READ_BYTES``."""
+    """Where the next read of a WebSocket goes: at most ``READ_BYTES``, or ``BULK_READ_BYTES``."""
     global _offered
+    most = BULK_READ_BYTES if id(websocket) == _bulky else READ_BYTES
     room: memoryview = WSProtocol.get_buffer(websocket, size_hint)
-    if len(room) > READ_BYTES:
-        room = room[:READ_BYTES]
+    if len(room) > most:
+        room = room[:most]
     _offered = len(room)
     return room
 
 
 def _buffer_updated(websocket: Any, count: int) -> None:
     """Handle what was read, and call ``filled`` where it was as much as it could be."""
+    global _bulky, _frames
     full = count == _offered
+    _frames = 0
     WSProtocol.buffer_updated(websocket, count)
     if full:
+        if _frames <= FEW_FRAMES:
+            _bulky = id(websocket)
+        elif _bulky == id(websocket):
+            _bulky = 0
         websocket.filled()
 
 

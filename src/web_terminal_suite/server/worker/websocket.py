@@ -61,7 +61,7 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
             2048,  # read buffer; it grows
         )
 
-    # At most READ_BYTES a read; `turned` is called when one was filled.
+    # A read is bounded, and `filled` is called when it was as large as it may be.
     get_buffer = outbox.get_buffer
     buffer_updated = outbox.buffer_updated
 
