@@ -86,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     authentication_timeout: Annotated[float, Doc("Seconds a connection may take to authenticate.", 0.1, 3600)] = 10.0
     request_timeout: Annotated[float, Doc("Seconds a request may take to arrive, its body too.", 0.1, 3600)] = 10.0
     head_limit: Annotated[int, Doc("Bytes of a request's line and headers.", 4 * _KIB, _MIB)] = 32 * _KIB
-    max_strangers: Annotated[int, Doc("Connections of a worker that have not logged in.", 1, 1_000_000)] = 1_000
+    max_strangers: Annotated[int, Doc("Connections of a worker that have not logged in.", 1, 1_000_000)] = 2_000
     max_strangers_per_address: Annotated[
         int, Doc("Those of one address; the /64 of an IPv6 address is one.", 1, 1_000_000)
     ] = 256

@@ -46,6 +46,8 @@ _BUFFER = memoryview(bytearray(READ_BYTES))
 # closed with unread bytes is reset, and the reason may be lost (RFC 9112 section 9.6).
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
+# What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
+_REQUEST_BYTES = 24 * 1024
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
 
@@ -71,7 +73,7 @@ class Arrival(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        "_body_left", "_context", "_deadline", "_held", "_http", "_lingers", "_make_http", "_network",
+        "_body_left", "_body_waits", "_context", "_deadline", "_held", "_http", "_lingers", "_make_http", "_network",
         "_state", "_stranger", "_stranger_bytes", "_transport", "_websocket", "_write_deadline",
     )  # fmt: skip
 
@@ -91,6 +93,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._state = _State.HEAD
         self._held = b""
         self._body_left: int | None = 0
+        self._body_waits = False
         self._http: HttpConnection | None = None
         self._websocket: WebSocket | None = None
         self._stranger_bytes = 0
@@ -149,6 +152,7 @@ class Arrival(asyncio.BufferedProtocol):
         if self._lingers:
             Arrival.lingering -= 1
         self._hold(b"")
+        self._wait_for_body(False)
         self._is_known()
         self._context.connections.all.discard(self)
         inner = self._websocket or self._http
@@ -224,7 +228,10 @@ class Arrival(asyncio.BufferedProtocol):
             http.feed(body)
         if left is not None:
             self._body_left = left - len(body)
-        if http.whole:
+        if not http.whole:
+            self._wait_for_body(self._stranger)
+        else:
+            self._wait_for_body(False)
             self._cancel_deadline()
             self._state = _State.ANSWER
             if len(data) > len(body):
@@ -317,6 +324,11 @@ class Arrival(asyncio.BufferedProtocol):
         if more:
             self._context.strangers.hold(more)
 
+    def _wait_for_body(self, waits: bool) -> None:
+        if waits != self._body_waits:
+            self._body_waits = waits
+            self._context.strangers.hold(_REQUEST_BYTES if waits else -_REQUEST_BYTES)
+
     def _is_known(self) -> None:
         """It counts as a stranger no longer."""
         if self._stranger:
@@ -358,6 +370,7 @@ class Arrival(asyncio.BufferedProtocol):
         if self._transport.is_closing():
             return
         self._cancel_deadline()
+        self._wait_for_body(False)
         self._state = _State.LEAVING
         self._stranger_bytes = 0
         if Arrival.lingering >= _MAX_LINGERING:

@@ -17,8 +17,8 @@ log = logging.getLogger("web_terminal_suite.worker")
 # An address at its limit is refused after this long. Clients that reconnect together are through sooner; those that
 # wait are not.
 _BURST_SECONDS = 1.0
-# Bytes of unfinished heads, of all strangers together. A head that comes in one piece is never held.
-HELD_BYTES = 4 * 1024 * 1024
+# What unfinished requests of all strangers may take together. A request that comes in one piece takes nothing.
+HELD_BYTES = 8 * 1024 * 1024
 _NOTE_SECONDS = 60.0
 
 
@@ -79,14 +79,14 @@ class Strangers:
             self._full_since.pop(network, None)
 
     def hold(self, count: int) -> None:
-        """Keep ``count`` more bytes of an unfinished head; a negative number gives them back.
+        """Keep ``count`` more bytes for an unfinished request; a negative number gives them back.
 
         Raises:
             HttpRefusal: all together hold too many.
         """
         self.held_bytes += count
         if count > 0 and self.held_bytes > HELD_BYTES:
-            reason = "too many unfinished requests; send the head of a request in one piece"
+            reason = "too many unfinished requests; send a request in one piece"
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
 
     def note(self, refused: HttpRefusal, network: str, now: float) -> None:
