@@ -47,7 +47,7 @@ _BUFFER = memoryview(bytearray(READ_BYTES))
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
 # What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
-_REQUEST_BYTES = 24 * 1024
+_REQUEST_BYTES = 40 * 1024
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
 
