@@ -209,12 +209,15 @@ class Arrival(asyncio.BufferedProtocol):
             self._begin_request(head, held[:begin], held[begin:])
 
     def _begin_request(self, head: RequestHead, raw: bytes, rest: bytes) -> None:
+        left = head.body_bytes
+        if left is None or left > len(rest):
+            self._wait_for_body(self._stranger)  # before anything is made for it
         if self._http is None:
             self._http = self._make_http(self._answered)
             self._http.connection_made(self._transport)
             self._context.connections.all.discard(self)  # it stands there itself, and may end its answer
         self._state = _State.BODY
-        self._body_left = head.body_bytes
+        self._body_left = left
         # An upgrade to anything else is not taken up, and the parser would wait for it (RFC 9110 section 7.8).
         self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw)
         self._receive_body(rest)
@@ -228,9 +231,7 @@ class Arrival(asyncio.BufferedProtocol):
             http.feed(body)
         if left is not None:
             self._body_left = left - len(body)
-        if not http.whole:
-            self._wait_for_body(self._stranger)
-        else:
+        if http.whole:
             self._wait_for_body(False)
             self._cancel_deadline()
             self._state = _State.ANSWER
