@@ -46,10 +46,10 @@ _BUFFER = memoryview(bytearray(READ_BYTES))
 # closed with unread bytes is reset, and the reason may be lost (RFC 9112 section 9.6).
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
-# What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
-_REQUEST_BYTES = 40 * 1024
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
+# What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
+_REQUEST_BYTES = 40 * 1024
 
 
 class _State(Enum):
