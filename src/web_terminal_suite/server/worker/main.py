@@ -102,7 +102,6 @@ class WorkerProcess:
 
         http = partial(
             HttpConnection,
-            framing_limit=self._context.settings.head_limit,
             config=config,
             server_state=self._state,
             app_state={},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,9 @@ from web_terminal_suite.server.worker.request_head import HttpRefusal, bad_reque
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("web_terminal_suite.worker")
+# 1,600 chunks of one byte; a chunk of 4 KiB has 8 bytes of framing.
+_FRAMING_BYTES = 8 * 1024
+_BODY_SHARE = 64
 
 
 class _Pipelined(Exception):
@@ -25,13 +26,13 @@ class _Pipelined(Exception):
 class HttpConnection(HttpToolsProtocol):
     """``feed`` takes the bytes of one request, until it is ``whole``; ``answered`` is called at the end of its answer.
 
-    What frames a body (the sizes of chunks, their extensions, trailers) may be ``framing_limit`` bytes in all.
+    What frames a body (the sizes of chunks, their extensions, trailers) may be ``_FRAMING_BYTES`` in all, and one more
+    for each ``_BODY_SHARE`` bytes of the body. A head is within the limit of its size when it comes here.
     """
 
-    def __init__(self, answered: Callable[[], None], framing_limit: int, **given: Any) -> None:
+    def __init__(self, answered: Callable[[], None], **given: Any) -> None:
         super().__init__(**given)
         self._answered = answered
-        self._framing_limit = framing_limit
         self._framing_bytes = 0
         self._in_head = True
         self.whole = False
@@ -44,8 +45,8 @@ class HttpConnection(HttpToolsProtocol):
         """
         self.whole = False
         self._in_head = True
+        self._framing_bytes = -len(head)
         self.feed(head)
-        self._framing_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """Bytes of the body.
@@ -66,10 +67,10 @@ class HttpConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
         except httptools.HttpParserError as error:
             raise bad_request(f"the request is no HTTP/1.1: {error}") from error
-        if not self._in_head and self._framing_bytes > self._framing_limit:
+        if self._framing_bytes > _FRAMING_BYTES:
             raise HttpRefusal(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                f"chunk sizes, extensions and trailers of more than {self._framing_limit} bytes",
+                f"chunk sizes, extensions and trailers of more than {_FRAMING_BYTES} bytes",
             )
 
     @property
@@ -115,7 +116,7 @@ class HttpConnection(HttpToolsProtocol):
         self._in_head = False
 
     def on_body(self, body: bytes) -> None:
-        self._framing_bytes -= len(body)
+        self._framing_bytes -= len(body) + len(body) // _BODY_SHARE
         super().on_body(body)
 
     def on_message_complete(self) -> None:
