@@ -22,6 +22,7 @@ ERRORS = {"TheirError", "Refusal", "SpawnFailed"}
 # Close codes that no error has, and the module that closes with each.
 WITHOUT_ERROR = {
     CloseCode.NORMAL: "server/worker",
+    CloseCode.PROTOCOL_ERROR: "server/worker/message_connection.py",
     CloseCode.SERVICE_RESTART: "server/worker/main.py",
 }
 EXHAUSTION = {ErrorCode.NO_PTY, ErrorCode.NO_MEMORY, ErrorCode.NO_PROCESS, ErrorCode.NO_DESCRIPTOR}

@@ -163,7 +163,8 @@ def test_our_own_names_are_served(host):
 @pytest.mark.parametrize(
     "host",
     [None, "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "evil.example:7681",
-     "127.0.0.1@evil.example", "[::2]:7681", "localhost."],
+     "127.0.0.1@evil.example", "[::2]:7681", "localhost.", "[::1].evil.example", "[localhost", "[localhost]",
+     "localhost:evil.example", "127.0.0.1:80@evil.example", "localhost:", "localhost:123456", "\u00e9", "*"],
 )  # fmt: skip
 def test_dns_rebinding_needs_a_name_that_is_not_served(host):
     with pytest.raises(Denied, match="--allow-host"):
@@ -203,6 +204,11 @@ def test_our_own_pages_and_programs_are_let_in(origin, host):
         ("http://127.0.0.1:9999", "127.0.0.1:7681"),
         ("http://localhost:7681", "127.0.0.1:7681"),
         ("http://127.0.0.1", "127.0.0.1:7681"),
+        ("foo://127.0.0.1:7681", "127.0.0.1:7681"),
+        ("//127.0.0.1:7681", "127.0.0.1:7681"),
+        ("http://127.0.0.1:7681/x", "127.0.0.1:7681"),
+        ("http://127.0.0.1:7681/", "127.0.0.1:7681"),
+        ("http://evil.example@127.0.0.1:7681", "127.0.0.1:7681"),
         ("http://evil.example", "127.0.0.1:7681"),
         ("http://127.0.0.1:7681.evil.example", "127.0.0.1:7681"),
         ("http://127.0.0.1:7681@evil.example", "127.0.0.1:7681"),

@@ -9,10 +9,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import re
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Scheme = Literal["bearer", "basic", "token"]
 """How a token may come in ``Authorization``. Bearer always; what others' clients use, only where they are served."""
 
+_NAME = r"\[([0-9a-f:.]+)\]|([a-z0-9._~-]+)"
+_HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
+_ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _ATTEMPT_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
 
@@ -82,7 +85,8 @@ class Access:
             Denied: with the header's value and the remedy.
         """
         name = _host_name(host or "")
-        if "*" not in self._hosts and name not in self._hosts:
+        if not ("*" in self._hosts or (name and name in self._hosts)):
+            name = name or host or ""
             raise Denied(f"host {name[:100]!r} is not allowed; allow it with --allow-host {name[:100]}")
 
     def check_origin(self, origin: str | None, host: str | None) -> None:
@@ -202,22 +206,19 @@ def _digest(token: str) -> bytes:
 
 
 def _authority(origin: str) -> str:
-    """Host and port of an Origin header, in lower case; empty where it names none, as ``null`` does."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
+    """Host and port of an Origin header, in lower case; empty where it is none of a page, as ``null`` (RFC 6454)."""
+    found = _ORIGIN.fullmatch(origin.lower())
+    return found[1] if found is not None else ""
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    if host.startswith("["):
-        return host.partition("]")[0].removeprefix("[").lower()
-    return host.partition(":")[0].lower()
+    """The name in a Host header, without its port; empty where it is none (RFC 9110 section 7.2)."""
+    found = _HOST.fullmatch(host.lower())
+    return (found[1] or found[2]) if found is not None else ""
 
 
 def _allowed_hosts(settings: Settings) -> frozenset[str]:
-    names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) for name in settings.allow_hosts)}
+    names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) or name for name in settings.allow_hosts)}
     if not is_loopback(settings.host) and settings.host not in ("0.0.0.0", "::"):
         names.add(settings.host.strip("[]").lower())
     return frozenset(names)

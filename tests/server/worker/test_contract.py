@@ -6,13 +6,14 @@ import asyncio
 import importlib.metadata
 import inspect
 import logging
+import re
 
 import picows
-import pytest
 import uvicorn
 from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 _log = logging.LoggerAdapter(logging.getLogger("tests.picows"), {})
@@ -61,7 +62,7 @@ class Recorder(WSListener):
 
 
 def server_protocol(listener_factory) -> WSProtocol:
-    """Made with the positional arguments that ``handshake.protocol_class`` passes."""
+    """Made with the positional arguments that ``websocket.WebSocket`` passes."""
     return WSProtocol(
         None, None, False, listener_factory, _log, True, None, False, 3600, 3600,
         WSAutoPingStrategy.PING_WHEN_IDLE, False, 1 << 20, None, 2048,
@@ -126,6 +127,7 @@ async def test_a_connection_handed_over_after_its_request_was_read():
         ]
         assert made[0].listener is listener
         assert made[0].transport is listener.transport
+        assert made[0].transport.is_close_frame_sent
         listener.transport.disconnect(False)
         await listener.gone
         writer.close()
@@ -189,30 +191,30 @@ def test_uvicorn_makes_a_protocol_as_the_worker_does():
     assert state.default_headers == []
 
 
-def test_uvicorn_takes_a_class_for_ws_and_names_its_http_class():
+def test_uvicorn_needs_no_websockets_and_names_its_http_class():
     async def application(scope, receive, send):
         raise NotImplementedError
 
-    config = uvicorn.Config(application, http="httptools", ws=WSProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(application, http="httptools", ws="none", lifespan="off", log_config=None)
     config.load()
-    assert config.ws_protocol_class is WSProtocol
+    assert config.ws_protocol_class is None
     assert config.http_protocol_class is HttpToolsProtocol
     assert isinstance(config.encoded_headers, list)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "config=self.config,",
-        "server_state=self.server_state,",
-        "app_state=self.app_state,",
-        "protocol.connection_made(self.transport)",
-        'protocol.data_received(b"".join(output))',
-        "self.transport.set_protocol(protocol)",
-    ],
-)
-def test_uvicorn_hands_the_transport_over_as_we_expect(line):
-    assert line in inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
+def test_uvicorn_has_the_state_of_a_request_that_a_connection_asks_for():
+    assert {"response_started", "response_complete", "disconnected", "keep_alive", "message_event"} <= set(
+        re.findall(r"self\.(\w+)(?:: [^=]+)? = ", inspect.getsource(RequestResponseCycle.__init__))
+    )
+    assert "on_response=self.on_response_complete," in inspect.getsource(HttpToolsProtocol.on_headers_complete)
+    assert callable(HttpToolsProtocol._unset_keepalive_if_required)
+    assert "self.read_paused = False" in inspect.getsource(FlowControl.__init__)
+
+
+def test_picows_methods_of_reading_can_be_called_on_a_subclass():
+    """``outbox`` and the fast path put a bound around them."""
+    assert callable(WSProtocol.get_buffer)
+    assert callable(WSProtocol.buffer_updated)
 
 
 def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:

@@ -9,11 +9,13 @@ untouched, to the slow path. ``tests/server/worker/test_path_conformance.py`` ho
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 from picows.picows cimport MemoryBuffer, WSFrame, WSListener, WSMsgType, WSTransport
+from picows.picows import WSProtocol
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport read, write
 
@@ -23,6 +25,8 @@ from web_terminal_suite.server.pty import FULL_READ_BYTES
 from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol
+from web_terminal_suite.server.worker.turn import BULK_READ_BYTES, FEW_FRAMES
+from web_terminal_suite.server.worker.turn import READ_BYTES as MOST_READ_BYTES
 
 cdef enum:
     HEAD_ROOM = 14
@@ -50,6 +54,12 @@ if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
     protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
 ):
     raise ImportError("the fast path was compiled for other sizes than these modules have")
+
+cdef Py_ssize_t MOST_READ = MOST_READ_BYTES
+cdef Py_ssize_t MOST_BULK_READ = BULK_READ_BYTES
+cdef Py_ssize_t FEW = FEW_FRAMES
+cdef object ws_get_buffer = WSProtocol.get_buffer
+cdef object ws_buffer_updated = WSProtocol.buffer_updated
 
 cdef char* ack_head = ACK_HEAD
 cdef Py_ssize_t ACK_HEAD_BYTES = len(ACK_HEAD)
@@ -87,6 +97,37 @@ def lighten(WSTransport transport not None):
 
 cdef MemoryBuffer shared_buffer = None
 
+# As in `outbox`: what the last `get_buffer` gave.
+cdef Py_ssize_t offered = 0
+
+
+cdef Py_ssize_t frames = 0
+cdef void* bulky = NULL
+
+
+def get_buffer(websocket, size_hint):
+    global offered
+    cdef Py_ssize_t most = MOST_BULK_READ if <void*>websocket == bulky else MOST_READ
+    room = ws_get_buffer(websocket, size_hint)
+    offered = PyMemoryView_GET_BUFFER(room).len
+    if offered > most:
+        room = room[:most]
+        offered = most
+    return room
+
+
+def buffer_updated(websocket, Py_ssize_t count):
+    global bulky, frames
+    cdef bint full = count == offered
+    frames = 0
+    ws_buffer_updated(websocket, count)
+    if full:
+        if frames <= FEW:
+            bulky = <void*>websocket
+        elif bulky == <void*>websocket:
+            bulky = NULL
+        websocket.filled()
+
 
 cdef class MessageListener(WSListener):
     """As ``outbox.SlowListener``, but ``fast`` is offered each frame first, and replies are gathered."""
@@ -94,6 +135,11 @@ cdef class MessageListener(WSListener):
     cdef public FastPath fast
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
+        global frames
+        frames += 1
+        if frame.rsv1 | frame.rsv2 | frame.rsv3:
+            self.on_reserved_bits()
+            return
         if not frame.last_in_buffer and gatherer is not transport:
             self.gather(transport)
         try:
@@ -104,6 +150,9 @@ cdef class MessageListener(WSListener):
                 self.flush(transport)
 
     def on_frame(self, transport, frame):
+        raise NotImplementedError
+
+    def on_reserved_bits(self):
         raise NotImplementedError
 
     cpdef gather(self, WSTransport transport, bytes head=b""):

@@ -38,6 +38,11 @@ class AuthenticatedConnection(MessageConnection):
         self._principal = principal
         self._deadline: asyncio.TimerHandle | None = None
 
+    @property
+    def has_logged_in(self) -> bool:
+        """Whether its user is known."""
+        return self._principal is not None
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         outbox.lighten(transport)
@@ -48,7 +53,6 @@ class AuthenticatedConnection(MessageConnection):
             if self._principal is not None:
                 self._enter(self._principal)
             else:
-                self._context.unauthenticated += 1
                 timeout = self._context.settings.authentication_timeout
                 self._deadline = self._context.loop.call_later(timeout, self._authentication_timeout)
         finally:
@@ -57,8 +61,6 @@ class AuthenticatedConnection(MessageConnection):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._counters[Counters.CONNECTIONS_CLOSED] += 1
         self._closing = True
-        if self._principal is None:
-            self._context.unauthenticated -= 1
         if self._deadline is not None:
             self._deadline.cancel()
         # An attach under way is not cancelled: its answer brings descriptors, and other connections may wait for the
@@ -76,7 +78,6 @@ class AuthenticatedConnection(MessageConnection):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        self._context.unauthenticated -= 1
         self._principal = principal
         self._enter(principal)
 
@@ -87,10 +88,10 @@ class AuthenticatedConnection(MessageConnection):
 
     def _authentication_timeout(self) -> None:
         seconds = self._context.settings.authentication_timeout
-        self._refuse(TheirError(ErrorCode.AUTHENTICATION_TIMEOUT, f"no authentication within {seconds:g} s"))
+        self.refuse(TheirError(ErrorCode.AUTHENTICATION_TIMEOUT, f"no authentication within {seconds:g} s"))
 
     def _login_over(self) -> None:
-        self._refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is over; log in again"))
+        self.refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is over; log in again"))
 
     @property
     def _caller(self) -> ipc.Caller:

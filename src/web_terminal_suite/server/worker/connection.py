@@ -119,7 +119,7 @@ class ServerConnection(AuthenticatedConnection):
         self.close(action.code, action.reason)
 
     def _refuse_with(self, action: p.Refuse) -> None:
-        self._refuse(action.error)
+        self.refuse(action.error)
 
     def _abort(self, _action: p.Abort) -> None:
         self._closing = True
@@ -141,7 +141,7 @@ class ServerConnection(AuthenticatedConnection):
             finally:
                 self.flush(self._transport)
         except TheirError as error:
-            self._refuse(error)
+            self.refuse(error)
         except Exception:
             # As in `_receive`: nothing awaits this task, so the failure is logged here.
             self._fail("attach")
@@ -190,7 +190,7 @@ class ServerConnection(AuthenticatedConnection):
         try:
             self._perform(self._protocol.receive(text, payload))
         except TheirError as error:
-            self._refuse(error)
+            self.refuse(error)
 
     def _send_usage(self, pid: int, interval: float) -> None:
         now = usage(pid)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.worker.counters import Counters
     from web_terminal_suite.server.worker.host_pool import HostPool
     from web_terminal_suite.server.worker.open_connections import OpenConnections
+    from web_terminal_suite.server.worker.strangers import Strangers
 
 
 @dataclass(slots=True, eq=False)
 class WorkerContext:
-    """Made once, by the worker's process. Only what stands below ``connections`` changes afterwards."""
+    """Made once, by the worker's process. Only what stands from ``connections`` on changes afterwards."""
 
     settings: Settings
     loop: asyncio.AbstractEventLoop
@@ -31,8 +32,7 @@ class WorkerContext:
     limits: Limits
     """Limits of messages and sizes, as clients get them."""
     connections: OpenConnections
-    unauthenticated: int = 0
-    """WebSockets that have not authenticated."""
+    strangers: Strangers
     leaving: CloseCode | None = None
     """What connections are closed with once this worker leaves; ``None`` while it serves."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)

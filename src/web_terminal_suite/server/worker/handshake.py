@@ -1,99 +1,33 @@
-"""The WebSocket handshake: which client is accepted with which protocol, or refused with a reason.
-
-uvicorn parses the upgrade request and hands the transport over (its ``ws=`` setting); picows takes it from there. Both
-are used below their public surface, which ``tests/server/worker/test_contract.py`` names and which is why their
-minor versions are pinned.
-"""
+"""The WebSocket handshake: which client is accepted with which protocol, or refused with a reason."""
 
 from __future__ import annotations
 
-import logging
+import binascii
 import re
 import socket
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
-
-from picows import WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
 from web_terminal_suite.protocol.codec import Subprotocol
 from web_terminal_suite.protocol.compat import ttyd
 from web_terminal_suite.server.access import Denied, TooManyFailures
-from web_terminal_suite.server.worker.authenticated_connection import address
 from web_terminal_suite.server.worker.connection import ServerConnection
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols.native import NativeProtocol
 from web_terminal_suite.server.worker.protocols.terminado import TerminadoProtocol
 from web_terminal_suite.server.worker.protocols.ttyd import TtydProtocol
+from web_terminal_suite.server.worker.request_head import HttpRefusal, RequestHead, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from picows import WSTransport, WSUpgradeRequest
-
-    from web_terminal_suite.server.access import Scheme
+    from web_terminal_suite.server.access import Principal, Scheme
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.protocols.protocol import ServerProtocol
-
-# picows would make a Logger for each connection, and logs its client's faults as errors of ours.
-_picows_log = logging.LoggerAdapter(logging.getLogger("web_terminal_suite.picows"), {})
-_picows_log.logger.setLevel(logging.CRITICAL)
-
-# Connections that have not authenticated; beyond this number new ones are turned away.
-_MAX_UNAUTHENTICATED = 1000
-
-
-def protocol_class(context: WorkerContext) -> type[WSProtocol]:
-    """The class for uvicorn's ``ws=`` setting: one instance a connection, all of this worker."""
-
-    class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
-        __slots__ = ()  # no dictionary: there are thousands of these
-
-        def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-            super().__init__(
-                None,  # host_port and ws_path are a client's
-                None,
-                False,  # is_client_side
-                lambda request: admit(context, request, self.transport),
-                _picows_log,
-                True,  # disconnect_on_exception
-                None,  # handshake timeout: the request was read whole before it came here
-                False,  # auto ping: dead peers are the kernel's to find (TCP keep-alive), at no cost while idle
-                3600,
-                3600,
-                WSAutoPingStrategy.PING_WHEN_IDLE,
-                False,  # auto pong: a connection answers pings itself, with regard to what waits already
-                context.settings.message_limit,
-                None,  # extra headers
-                2048,  # read buffer; it grows
-            )
-
-        def connection_made(self, transport: Any) -> None:
-            context.connections.enter(self)
-            super().connection_made(transport)
-
-        def data_received(self, data: bytes) -> None:
-            """The upgrade request, read before it was known to be one."""
-            while data:
-                room = self.get_buffer(len(data))
-                count = min(len(room), len(data))
-                room[:count] = data[:count]
-                self.buffer_updated(count)
-                data = data[count:]
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            context.connections.leave(self)
-            super().connection_lost(exc)
-
-        def shutdown(self) -> None:
-            """The worker stops or is replaced."""
-            if isinstance(self.listener, ServerConnection) and context.leaving is not None:
-                self.listener.close(context.leaving, "the server stops" if context.stopping else "reconnect and resume")
-
-    return WebSocket
+_KEY_BYTES = 16
 
 
 class _Endpoint(NamedTuple):
@@ -139,73 +73,78 @@ def _endpoint(settings: Settings, path: str) -> _Endpoint | None:
     return None
 
 
-class _Admission(WSUpgradeResponse):
-    """The answer to an accepted handshake. ``ServerConnection`` sends its bytes together with the greeting."""
+class Admission(NamedTuple):
+    """An accepted handshake: the connection, its subprotocol ("" for none), and what the client's accept key is of."""
 
-    status = HTTPStatus.SWITCHING_PROTOCOLS
-
-    def __init__(self, subprotocol: str, transport: WSTransport, connection: ServerConnection) -> None:
-        self.headers = {}  # type: ignore[assignment]  # picows sets one, and needs no more than that
-        self._subprotocol = subprotocol
-        self._transport: WSTransport | None = transport
-        self._connection: ServerConnection | None = connection
-
-    def to_bytes(self) -> bytearray:
-        headers = {"Connection": "upgrade", "Upgrade": "websocket", **self.headers}
-        if self._subprotocol:
-            headers["Sec-WebSocket-Protocol"] = self._subprotocol
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        assert self._connection is not None  # picows asks once
-        assert self._transport is not None
-        self._connection.gather(self._transport, f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode())
-        self._connection = self._transport = None  # its transport keeps the answer
-        return bytearray()
+    connection: ServerConnection
+    subprotocol: str
+    key: str
 
 
-def admit(context: WorkerContext, request: WSUpgradeRequest, transport: WSTransport) -> WSUpgradeResponseWithListener:
-    """The answer to a handshake: a connection, or a refusal with its reason."""
-    headers = request.headers
-    origin = address(transport.underlying_transport)
-    path, _, query = request.path.decode("latin-1").partition("?")
+def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
+    """Accept the handshake in ``head`` of a client at ``address``.
+
+    Raises:
+        HttpRefusal: with a status and the reason.
+    """
+    path, _, query = head.target.partition("?")
     endpoint = _endpoint(context.settings, path)
     if endpoint is None:
-        return _refuse(
+        raise HttpRefusal(
             HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws"
         )
-    if headers.get("Sec-WebSocket-Version") != "13":
-        return _refuse(HTTPStatus.UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)")
-    authorization = headers.get("Authorization")
+    key = _key(head)
+    principal = _principal(context, head, query, endpoint, address)
+    offered = [name.strip() for name in ",".join(head.all("sec-websocket-protocol")).split(",")]
+    chosen = next((name for name in endpoint.protocols if not name or name in offered), None)
+    if chosen is None:
+        known = " or ".join(endpoint.protocols)
+        raise bad_request(f"no subprotocol of {', '.join(offered)[:100]!r} is supported; offer {known}")
+    return Admission(ServerConnection(context, endpoint.protocols[chosen](context), principal), chosen, key)
+
+
+def _key(head: RequestHead) -> str:
+    """What the client wants to see the digest of (RFC 6455 section 4.2.1)."""
+    if head.one("sec-websocket-version") != "13":
+        raise HttpRefusal(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "Sec-WebSocket-Version must be 13 (RFC 6455 section 4.2.1)",
+            "Sec-WebSocket-Version: 13",
+            "Upgrade: websocket",
+        )
+    if head.body_bytes != 0:
+        raise bad_request("the request for a WebSocket has a body")
+    key = head.one("sec-websocket-key") or ""
+    try:
+        length = len(binascii.a2b_base64(key, strict_mode=True))
+    except ValueError:  # also for what is not ASCII
+        length = 0
+    if length != _KEY_BYTES:
+        raise bad_request(f"Sec-WebSocket-Key is not {_KEY_BYTES} bytes in base64 (RFC 6455 section 4.1)")
+    return key
+
+
+def _principal(
+    context: WorkerContext, head: RequestHead, query: str, endpoint: _Endpoint, address: str
+) -> Principal | None:
+    """Whose handshake it is; ``None`` where that is still to be said in a message."""
+    authorization = head.one("authorization")
     if authorization is None and endpoint.scheme == "token":
         # JupyterLab's only way: a page cannot set a WebSocket's headers.
         authorization = next((f"token {value}" for value in parse_qs(query).get("token", [])), None)
+    host, cookies = head.one("host"), head.all("cookie")
     try:
-        context.access.check_host(headers.get("Host"))
-        context.access.check_origin(headers.get("Origin"), headers.get("Host"))
-        principal = context.access.by_headers(authorization, headers.get("Cookie"), origin, endpoint.scheme)
+        context.access.check_host(host)
+        context.access.check_origin(head.one("origin"), host)
+        principal = context.access.by_headers(authorization, "; ".join(cookies) or None, address, endpoint.scheme)
     except TooManyFailures as denied:
-        return _refuse(HTTPStatus.TOO_MANY_REQUESTS, denied.reason)
+        raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in again over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
-            return _refuse(HTTPStatus.FORBIDDEN, denied.reason)
+            raise HttpRefusal(HTTPStatus.FORBIDDEN, denied.reason) from denied
         principal = None
     if principal is None and not endpoint.unauthenticated:
-        return _refuse(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
-    if principal is None and context.unauthenticated >= _MAX_UNAUTHENTICATED:
-        return _refuse(
-            HTTPStatus.SERVICE_UNAVAILABLE, f"{_MAX_UNAUTHENTICATED} connections wait to authenticate; try again later"
-        )
-    offered = [name.strip() for name in ",".join(headers.getall("Sec-WebSocket-Protocol", [])).split(",")]
-    chosen = next((name for name in endpoint.protocols if not name or name in offered), None)
-    if chosen is None:
-        known = " or ".join(endpoint.protocols)
-        return _refuse(
-            HTTPStatus.BAD_REQUEST, f"no subprotocol of {', '.join(offered)[:100]!r} is supported; offer {known}"
-        )
-    connection = ServerConnection(context, endpoint.protocols[chosen](context), principal)
-    return WSUpgradeResponseWithListener(_Admission(chosen, transport, connection), connection)
-
-
-def _refuse(status: HTTPStatus, reason: str) -> WSUpgradeResponseWithListener:
-    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(status, reason.encode()), None)
+        raise HttpRefusal(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
+    return principal

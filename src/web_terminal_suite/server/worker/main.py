@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
@@ -23,17 +24,16 @@ from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.worker import outbox
+from web_terminal_suite.server.worker.arrival import Arrival
 from web_terminal_suite.server.worker.context import WorkerContext
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.handshake import protocol_class
 from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
+from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.open_connections import OpenConnections
-from web_terminal_suite.server.worker.sniffer import ProtocolSniffer
+from web_terminal_suite.server.worker.strangers import Strangers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -48,40 +48,16 @@ _KEEP_ALIVE = (
 )
 # Connections the kernel completes before we accept them; net.core.somaxconn caps it.
 _BACKLOG = 4096
-# A request's line and headers; browsers send a few KiB, other servers take 8 to 64.
-_HEAD_BYTES = 64 * 1024
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# Strangers leave descriptors for those who have logged in.
+_STRANGERS_SHARE = 4
 
 
-def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, but with a limit on a request's head, which is read before authentication."""
-
-    class Bounded(protocol):  # type: ignore[misc, valid-type]  # uvicorn has one of two, which Config chooses
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
-            self._head_bytes = 0
-            self._in_head = True
-
-        def data_received(self, data: bytes) -> None:
-            if self.transport.is_closing():
-                return
-            super().data_received(data)
-            if self._in_head:
-                self._head_bytes += len(data)
-                if self._head_bytes > _HEAD_BYTES:
-                    self.transport.write(_HEAD_TOO_LARGE)
-                    self.transport.close()
-
-        def on_message_begin(self) -> None:
-            self._head_bytes = 0
-            self._in_head = True
-            super().on_message_begin()
-
-        def on_headers_complete(self) -> None:
-            self._in_head = False
-            super().on_headers_complete()
-
-    return Bounded
+def _strangers(settings: Settings) -> Strangers:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(settings.max_strangers, max(1, descriptors // _STRANGERS_SHARE))
+    if most < settings.max_strangers:
+        log.info("max_strangers is %d here, a quarter of %d descriptors", most, descriptors)
+    return Strangers(most, settings.max_strangers_per_address)
 
 
 class WorkerProcess:
@@ -100,6 +76,7 @@ class WorkerProcess:
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
+            strangers=_strangers(settings),
         )
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)
@@ -109,31 +86,28 @@ class WorkerProcess:
     async def serve(self, control: socket.socket) -> None:
         """Accept connections until asked to leave; then let them go within ``drain_timeout``."""
         log.info("fast path: %s", f"none ({outbox.WHY_SLOW})" if outbox.WHY_SLOW else "compiled")
-        websocket: Any = protocol_class(self._context)
         config = uvicorn.Config(
             application(self._context),
             http="httptools",
-            ws=websocket,
+            ws="none",  # `Arrival` sees to them
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            ws_max_size=self._context.settings.message_limit,
         )
         config.load()
         self._state.default_headers = config.encoded_headers
 
-        # Both as uvicorn makes them.
-        http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
-        sniffer = partial(
-            ProtocolSniffer,
-            self._context.connections.all,
-            http=partial(http, config=config, server_state=self._state, app_state={}),
-            websocket=partial(websocket, config, self._state, {}),
+        http = partial(
+            HttpConnection,
+            config=config,
+            server_state=self._state,
+            app_state={},
         )
-        server = await self._loop.create_server(sniffer, sock=self._listener, backlog=_BACKLOG)
+        arrival = partial(Arrival, self._context, http)
+        server = await self._loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
         control.setblocking(False)
         self._loop.add_reader(control.fileno(), self._on_control, control)
         launch.settle()

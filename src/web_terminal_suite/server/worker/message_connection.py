@@ -9,10 +9,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from picows import WSCloseCode, WSMsgType
+from picows import WSMsgType
 
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
-from web_terminal_suite.protocol.errors import MessageTooBig, TheirError, UnsupportedData
+from web_terminal_suite.protocol.errors import MessageTooBig, TheirError
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol as p
@@ -33,6 +33,11 @@ _CLOSE_REASON_BYTES = 123
 _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
 _MESSAGES_SENT = Counters.MESSAGES_SENT
+
+
+def _is_close_code(code: int) -> bool:
+    """Whether a peer may send it (RFC 6455 section 7.4 and its registry): 1005, 1006 and 1015 stand for its absence."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 class MessageConnection(outbox.MessageListener):
@@ -73,6 +78,8 @@ class MessageConnection(outbox.MessageListener):
                 transport.disconnect()
             return
         kind = frame.msg_type
+        if self._context.settings.messages_per_second and kind != WSMsgType.CLOSE and not self._may_send():
+            return
         if kind == _BINARY or kind == _TEXT:
             if frame.fin and self._fragments is None:
                 self._receive(kind == _TEXT, frame.get_payload_as_bytes())
@@ -83,14 +90,19 @@ class MessageConnection(outbox.MessageListener):
         elif kind == WSMsgType.PING:
             self._pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
+            sent = frame.get_payload_as_bytes()[:2]
+            code = int.from_bytes(sent, "big") if sent else int(CloseCode.NORMAL)
+            if not _is_close_code(code):
+                self.break_off(f"close code {code} must not be sent (RFC 6455 section 7.4)")
+                return
             self._closing = True
             self.flush(transport)
-            transport.send_close(frame.get_close_code() or WSCloseCode.OK)
+            transport.send_close(code)  # type: ignore[arg-type]  # any code that is allowed
             transport.disconnect()
 
     def _begin_fragments(self, frame: WSFrame) -> None:
         if self._fragments is not None:
-            self._refuse(UnsupportedData("a new message began before the fragmented one ended"))
+            self.break_off("a new message began before the fragmented one ended (RFC 6455 section 5.4)")
             return
         self.fast = None  # what comes between two fragments is no input
         self._fragments = bytearray(frame.get_payload_as_bytes())
@@ -98,13 +110,13 @@ class MessageConnection(outbox.MessageListener):
 
     def _continue_fragments(self, frame: WSFrame) -> None:
         if self._fragments is None:
-            self._refuse(UnsupportedData("a continuation frame without a beginning"))
+            self.break_off("a continuation frame without a beginning (RFC 6455 section 5.4)")
             return
         self._fragments += frame.get_payload_as_bytes()
         size = len(self._fragments)
         if size > self._context.settings.message_limit:
             self._fragments = None
-            self._refuse(MessageTooBig(size, self._context.settings.message_limit))
+            self.refuse(MessageTooBig(size, self._context.settings.message_limit))
         elif frame.fin:
             payload, self._fragments = bytes(self._fragments), None
             self._receive(self._fragments_text, payload)
@@ -113,30 +125,35 @@ class MessageConnection(outbox.MessageListener):
         """Act on a whole message; nothing that a client sends is raised."""
         self._counters[Counters.MESSAGES_RECEIVED] += 1
         try:
-            if self._context.settings.messages_per_second:
-                self._spend_allowance()
             self._perform(self._protocol.receive(text, payload))
         except TheirError as error:
-            self._refuse(error)
+            self.refuse(error)
         except Exception:
             # Any other exception is a fault of the server and must not reach other connections.
             self._fail("connection")
 
-    def _spend_allowance(self) -> None:
-        """Take from a token bucket of one second's capacity."""
+    def _may_send(self) -> bool:
+        """Take a frame from a token bucket of one second's capacity; refuse the client if it is empty."""
         rate = self._context.settings.messages_per_second
         now = time.monotonic()
         self._allowance = min(rate, self._allowance + (now - self._allowance_at) * rate)
         self._allowance_at = now
         if self._allowance < 1:
-            raise TheirError(ErrorCode.RATE_LIMIT, f"more than {rate} messages a second")
+            self.refuse(TheirError(ErrorCode.RATE_LIMIT, f"more than {rate} messages a second"))
+            return False
         self._allowance -= 1
+        return True
 
     # --- messages out
 
     def _send(self, frame: p.OutgoingFrame) -> None:
         self._counters[_MESSAGES_SENT] += 1
         self.put(self._transport, _TEXT if frame.text else _BINARY, frame.buffer)
+
+    @property
+    def may_read(self) -> bool:
+        """Whether more is to be read of the client."""
+        return not (self._unsent and self._protocol.acknowledges)
 
     def pause_writing(self) -> None:
         """More than ``unsent_bytes`` wait. A client that asks (echo, ping) and does not read is not read either."""
@@ -170,7 +187,16 @@ class MessageConnection(outbox.MessageListener):
         self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours
         self._context.loop.call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
-    def _refuse(self, error: TheirError) -> None:
+    def break_off(self, reason: str) -> None:
+        """Fail the connection: the client breaks the rules of WebSockets (RFC 6455 section 7.1.7)."""
+        if not self._closing:
+            self._counters[Counters.ERRORS] += 1
+            self.close(CloseCode.PROTOCOL_ERROR, reason)
+
+    def on_reserved_bits(self) -> None:
+        self.break_off("a reserved bit is set, and no extension was agreed on (RFC 6455 section 5.2)")
+
+    def refuse(self, error: TheirError) -> None:
         """Tell the client of an error; close if it is fatal."""
         if self._closing:
             return

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.worker.context import WorkerContext
 
 _PAGE_LIMIT = 1000
+# The one body that is read of somebody who has not logged in.
+_LOGIN_BYTES = 4096
 _METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -210,7 +212,7 @@ async def metrics(request: Request) -> Response:
 _NO_SESSION = (404, 410)
 
 OPERATIONS = (
-    Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login),
+    Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login, body_bytes=_LOGIN_BYTES),
     Operation("POST", "/logout", logout, "Forget the cookie", status=204),
     Operation("GET", "/me", me, "Who these credentials are", Me),
     Operation(

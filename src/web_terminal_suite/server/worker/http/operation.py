@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONTEXT = "web_terminal_suite.context"
 """The scope's key under which handlers find the context of their worker."""
 
-_BODY_BYTES = 10_000_000
+BODY_BYTES = 10_000_000
 _JSON = "application/json"
 
 
@@ -46,6 +46,8 @@ class Operation(msgspec.Struct, frozen=True):
     errors: tuple[int, ...] = ()
     """Statuses of refusals, beyond those that any request may meet."""
     media_type: str = _JSON
+    body_bytes: int = BODY_BYTES
+    """The largest body."""
 
 
 class JSONResponse(Response):
@@ -87,7 +89,7 @@ class Endpoint:
 async def _answer(operation: Operation, request: Request) -> Response:
     arguments = []
     if operation.body is not None:
-        arguments.append(_decoded(await _received(request), operation.body))
+        arguments.append(_decoded(await _received(request, operation.body_bytes), operation.body))
     if operation.query is not None:
         arguments.append(msgspec.convert(dict(request.query_params), operation.query, strict=False))
     result = await operation.handler(request, *arguments)
@@ -107,10 +109,13 @@ def _decoded(body: bytes, kind: Any) -> Any:
         raise msgspec.ValidationError("a body is required") from error
 
 
-async def _received(request: Request) -> bytes:
+async def _received(request: Request, limit: int) -> bytes:
+    too_large = HTTPException(413, f"a body of more than {limit} bytes")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > _BODY_BYTES:
-            raise HTTPException(413, f"a body of more than {_BODY_BYTES} bytes")
+        if len(body) > limit:
+            raise too_large
     return bytes(body)

@@ -1,0 +1,100 @@
+"""Connections that have not logged in, counted by address and in all, and what they may take.
+
+Pure: told the time, it decides who is refused. A stranger costs a descriptor and what it has sent of a request; both
+are bounded here, in each worker.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from http import HTTPStatus
+
+from web_terminal_suite.server.worker.request_head import HttpRefusal
+
+log = logging.getLogger("web_terminal_suite.worker")
+
+# An address at its limit is refused after this long. Clients that reconnect together are through sooner; those that
+# wait are not.
+_BURST_SECONDS = 1.0
+# What unfinished requests of all strangers may take together. A request that comes in one piece takes nothing.
+HELD_BYTES = 8 * 1024 * 1024
+_NOTE_SECONDS = 60.0
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address, of which one client has all."""
+    if ":" not in address:
+        return address
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return f"{ipaddress.IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+class Strangers:
+    """Those of one worker. ``most`` may be connected at once, ``most_each`` of them from one address."""
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self.most = most
+        self.most_each = most_each
+        self.count = 0
+        self.held_bytes = 0
+        self._counts: dict[str, int] = {}
+        # Since when an address has as many as it may.
+        self._full_since: dict[str, float] = {}
+        # When refusals with a status were last logged, and how many have not been since.
+        self._noted: dict[HTTPStatus, tuple[float, int]] = {}
+
+    def enter(self, network: str, now: float) -> None:
+        """Count one more; ``leave`` must follow, whether it is refused or not.
+
+        Raises:
+            HttpRefusal: there are too many already.
+        """
+        self.count += 1
+        count = self._counts[network] = self._counts.get(network, 0) + 1
+        if self.count > self.most:
+            reason = f"{self.most} connections have not logged in; try again later"
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
+        if count <= self.most_each:
+            return
+        full_seconds = now - self._full_since.setdefault(network, now)
+        if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):
+            reason = f"{self.most_each} connections of {network} have not logged in; try again later"
+            raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
+
+    def leave(self, network: str) -> None:
+        """One has logged in or is gone."""
+        self.count -= 1
+        left = self._counts[network] - 1
+        if left:
+            self._counts[network] = left
+        else:
+            del self._counts[network]
+        if left < self.most_each:
+            self._full_since.pop(network, None)
+
+    def hold(self, count: int) -> None:
+        """Keep ``count`` more bytes for an unfinished request; a negative number gives them back.
+
+        Raises:
+            HttpRefusal: all together hold too many.
+        """
+        self.held_bytes += count
+        if count > 0 and self.held_bytes > HELD_BYTES:
+            reason = "too many unfinished requests; send a request in one piece"
+            raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
+
+    def note(self, refused: HttpRefusal, network: str, now: float) -> None:
+        """Log a refusal, those of one status at most once a minute."""
+        last, unsaid = self._noted.get(refused.status, (now - _NOTE_SECONDS, 0))
+        if now - last < _NOTE_SECONDS:
+            self._noted[refused.status] = last, unsaid + 1
+            return
+        self._noted[refused.status] = now, 0
+        more = f" ({unsaid} more since the last such line)" if unsaid else ""
+        log.warning("refused a connection of %s with %d: %s%s", network, refused.status, refused.reason, more)
