@@ -87,7 +87,7 @@ def with_bounded_heads(protocol: type[asyncio.Protocol]) -> type[asyncio.Protoco
 class WorkerProcess:
     """The process: its listener, its HTTP server, and how it leaves."""
 
-    def __init__(self, settings: Settings, serial: int, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, row: int, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
@@ -96,7 +96,7 @@ class WorkerProcess:
             settings=settings,
             loop=loop,
             access=Access(settings, listener.getsockname()[1]),
-            counters=Counters(launch.COUNTERS_FD, serial),
+            counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
