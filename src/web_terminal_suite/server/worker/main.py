@@ -133,14 +133,31 @@ class WorkerProcess:
             http=partial(http, config=config, server_state=self._state, app_state={}),
             websocket=partial(websocket, config, self._state, {}),
         )
-        server = await self._loop.create_server(sniffer, sock=self._listener, backlog=_BACKLOG)
         control.setblocking(False)
         self._loop.add_reader(control.fileno(), self._on_control, control)
+        if not await self._hosts_answer():
+            return
+        server = await self._loop.create_server(sniffer, sock=self._listener, backlog=_BACKLOG)
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()
         server.close()
         await self._drain()
+
+    async def _hosts_answer(self) -> bool:
+        """Wait until every host has answered, or until this worker must leave; whether they answered.
+
+        So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
+        """
+        answers = asyncio.ensure_future(self._context.hosts.count())
+        left = asyncio.ensure_future(self._left.wait())
+        await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
+        if left.done():
+            answers.cancel()
+            return False
+        left.cancel()
+        await answers
+        return True
 
     def _on_control(self, control: socket.socket) -> None:
         """The supervisor asks this worker to leave, or is gone."""
@@ -153,7 +170,7 @@ class WorkerProcess:
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
 
     def _host_gone(self) -> None:
-        log.error("the PTY host is gone; leaving")
+        log.error("the channel to a PTY host closed: the host ended, or had no descriptor for it; leaving")
         self._leave(CloseCode.GOING_AWAY)
 
     def _leave(self, code: CloseCode) -> None:
