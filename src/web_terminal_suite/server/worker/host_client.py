@@ -235,8 +235,8 @@ class HostClient:
             return
         if isinstance(message, ipc.FollowerAdded | ipc.PumpChanged) and not fds:
             log.error(
-                "session %s: no descriptor for a channel to another worker; viewers see no output until they attach again; "
-                "raise the limit with: ulimit -n", message.session,
+                "session %s: no descriptor for a channel to another worker; viewers see no output until they attach "
+                "again; raise the limit with: ulimit -n", message.session,
             )  # fmt: skip
             return
         match message:
