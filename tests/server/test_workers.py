@@ -188,18 +188,20 @@ async def test_hang_ups_that_pile_up_are_one(broken):
     old, since = broken.pids(), len(broken.log)
     most = 0
 
-    def calm() -> bool:
+    def begun(times: int) -> bool:
         nonlocal most
         most = max(most, len(broken.pids()))
-        return broken.logged("is ready; generation", since) == broken.logged("serves until all of them", since) > 1
+        return broken.logged("serves until all of them are ready", since) == times
 
+    broken.hang_up()
+    await until(lambda: begun(1))
     for _ in range(15):
         broken.hang_up()
-        await healthy(broken)
-    await until(calm)
-    assert most <= 2 * WORKERS
-    assert broken.logged("serves until all of them", since) < 15
+    await until(lambda: begun(2))
+    await until(lambda: begun(2) and broken.logged("is ready; generation", since) == 2)
     await whole(broken)
+    assert begun(2)
+    assert most <= 2 * WORKERS
     assert not broken.pids() & old
 
 
@@ -275,6 +277,45 @@ async def test_a_supervisor_at_its_limit_keeps_its_workers_and_replaces_them_lat
     finally:
         resource.prlimit(pid, number, before)
     await whole(broken)
+
+
+@contextlib.contextmanager
+def no_process_left(pid: int) -> Iterator[None]:
+    """A process that gets EAGAIN instead of a child."""
+    if os.getuid():
+        before = resource.prlimit(pid, resource.RLIMIT_NPROC)
+        resource.prlimit(pid, resource.RLIMIT_NPROC, (1, before[1]))
+        yield
+        resource.prlimit(pid, resource.RLIMIT_NPROC, before)
+        return
+    # The limit does not hold for root, but that of a control group does.
+    groups = pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    own = next((each.split(":")[2] for each in groups if each.split(":")[1] == "pids"), "")
+    parent = pathlib.Path(f"/sys/fs/cgroup/pids{own}")
+    group = parent / f"web-terminal-{pid}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"root, and no control group for processes: {error}")
+    (group / "pids.max").write_text("1")
+    (group / "cgroup.procs").write_text(str(pid))
+    try:
+        yield
+    finally:
+        (parent / "cgroup.procs").write_text(str(pid))
+        group.rmdir()
+
+
+async def test_a_server_without_a_process_left_keeps_its_workers_and_replaces_them_later(broken):
+    old, since = broken.pids(), len(broken.log)
+    with no_process_left(broken.process.pid):
+        broken.hang_up()
+        await until(lambda: broken.logged("was dropped: a worker could not be started", since) == 1)
+        assert broken.pids() == old
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: broken.logged("0 of 2 workers serve, trying again", since) >= 3)
+        assert broken.logged("no process is left", since) >= 4
 
 
 async def test_a_host_without_descriptors_drops_an_upgrade_and_not_a_shell(broken):

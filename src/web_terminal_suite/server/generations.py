@@ -153,7 +153,7 @@ class Generations:
 
     def renew(self, now: float) -> None:
         """Begin another generation. While one begins or workers leave, any number of calls are one, made later."""
-        if self._next is not None:
+        if self._next is not None and not self._renewal_waits:
             log.info("generation %d is starting; another one will follow it", self._next.number)
         self._renewal_waits = True
         self._begin(now)

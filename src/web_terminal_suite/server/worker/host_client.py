@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class HostError(TheirError):
-    """The host refused a request, or failed at it."""
+    """The host refused a request, or failed at it; or this worker had no room for ``session``, which the host has."""
 
-    def __init__(self, refused: ipc.ErrorReply) -> None:
+    def __init__(self, refused: ipc.ErrorReply, session: str | None = None) -> None:
         super().__init__(refused.code, refused.message)
+        self.session = session
 
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -201,7 +202,7 @@ class HostClient:
                 os.close(fd)
             lost = None if message.arena in self._arenas else message.arena
             self.tell(ipc.ViewerCount(session=message.info.id, count=0, lost_arena=lost))
-            raise HostError(_refusal(message.id, error)) from error
+            raise HostError(_refusal(message.id, error), message.info.id) from error
         self._attachments[message.info.id] = attachment
         return attachment
 
