@@ -257,6 +257,18 @@ def test_a_generation_one_of_whose_workers_ends_is_dropped_and_the_old_one_is_no
     assert server.generations.wake_at() is None
 
 
+def test_no_order_is_left_for_a_worker_that_was_reaped():
+    """Its process id may be another process's by then."""
+    server = serving(2)
+    server.renew()
+    server.make_ready(3)
+    server.starting.remove(4)
+    server.ready.append(4)
+    server.generations.ready(4, server.now)
+    server.generations.ended(1, "was killed by SIGKILL", server.now)
+    assert server.generations.orders() == [Order(2, kill=False)]
+
+
 def test_a_generation_that_cannot_be_started_is_dropped():
     server = serving(2)
     server.refuses = True
@@ -387,6 +399,16 @@ class AnySequence(RuleBasedStateMachine):
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
         self.server.end(data.draw(st.sampled_from(self.server.alive)))
+
+    @precondition(lambda self: self.server.starting)
+    @rule(data=st.data())
+    def get_ready_and_die_before_orders_are_followed(self, data: st.DataObject) -> None:
+        server = self.server
+        pid = data.draw(st.sampled_from(server.starting))
+        server.starting.remove(pid)
+        server.ready.append(pid)
+        server.generations.ready(pid, server.now)
+        server.end(*data.draw(st.sets(st.sampled_from(server.alive), min_size=1)))
 
     @invariant()
     def never_more_than_twice_as_many(self) -> None:

@@ -155,8 +155,10 @@ def linked_interpreter(environment: pathlib.Path) -> pathlib.Path:
         "os.kill(os.getpid(), 9)",
         "sys.modules['picows'] = None",
         "os.close(4)",
+        # Of a version that the host does not understand.
+        "import web_terminal_suite.server.ipc as ipc\nipc.encode = lambda message: b'\\x91\\xcc\\xff'",
     ],
-    ids=["status", "only one", "killed", "import error", "no control"],
+    ids=["status", "only one", "killed", "import error", "no control", "unknown messages"],
 )
 async def test_an_upgrade_that_does_not_start_leaves_the_old_workers_and_their_connections(broken, code):
     old, since = broken.pids(), len(broken.log)

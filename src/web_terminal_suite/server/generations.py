@@ -190,6 +190,8 @@ class Generations:
     def ended(self, pid: int, how: str, now: float) -> None:
         """A worker was reaped; ``how`` it ended, as in "was killed by SIGKILL"."""
         worker = self._workers.pop(pid)
+        # Its process id may be another process's by the time the orders are followed.
+        self._orders = [order for order in self._orders if order.pid != pid]
         place = worker.place
         if place is None:
             self._begin(now)
