@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
 from typing import TYPE_CHECKING
@@ -116,3 +117,36 @@ async def test_a_host_keeps_descriptors_for_workers_from_shells():
         async with connect(server.url, timeout=30) as again:
             await again.attach(session)
             assert (await again.run("echo $mark")).output == b"here\r\n"
+
+
+async def test_a_worker_near_its_limit_leaves_connections_to_the_others():
+    with serving("--workers", "2") as server:
+        short = server.workers[0]
+        before = short.rlimit(psutil.RLIMIT_NOFILE)
+        held = short.num_fds()
+        # Room for one session less than it takes to be near the limit.
+        short.rlimit(psutil.RLIMIT_NOFILE, (held + 34, before[1]))
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(30):
+                connection = await stack.enter_async_context(connect(server.url, timeout=30))
+                await connection.attach()
+            assert short.num_fds() < held + 34
+            # It is one of two again when it has room.
+            short.rlimit(psutil.RLIMIT_NOFILE, before)
+            held = short.num_fds()
+            async with asyncio.timeout(60):
+                while short.num_fds() <= held:
+                    await stack.enter_async_context(connect(server.url, timeout=30))
+
+
+async def test_a_lone_worker_near_its_limit_accepts_as_long_as_it_can():
+    """Nobody else would: its clients would wait for an answer that does not come."""
+    with serving() as server:
+        (worker,) = server.workers
+        before = worker.rlimit(psutil.RLIMIT_NOFILE)
+        worker.rlimit(psutil.RLIMIT_NOFILE, (worker.num_fds() + 20, before[1]))
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(4):
+                connection = await stack.enter_async_context(connect(server.url, timeout=30))
+                await connection.attach()
+                assert (await connection.run("echo here")).output == b"here\r\n"

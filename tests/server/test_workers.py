@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from tests.conftest import Serving, serving
-from tests.server.raw import http
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Closed, Unreachable
 
@@ -118,19 +117,15 @@ async def whole(server: Serving) -> None:
 
 def listens(worker: psutil.Process) -> bool:
     """Whether a worker is ready: it watches the listening socket, which it was given as descriptor 5."""
+    folder = pathlib.Path(f"/proc/{worker.pid}")
     with contextlib.suppress(OSError):
-        for fd in os.listdir(f"/proc/{worker.pid}/fd"):
-            if os.readlink(f"/proc/{worker.pid}/fd/{fd}") == "anon_inode:[eventpoll]":
-                watched = pathlib.Path(f"/proc/{worker.pid}/fdinfo/{fd}").read_text()
-                return any(line.split()[1] == "5" for line in watched.splitlines() if line.startswith("tfd:"))
+        opened = {each.name: os.readlink(each) for each in (folder / "fd").iterdir()}
+        listener = {fd for fd, what in opened.items() if what == opened.get("5")}
+        for fd, what in opened.items():
+            if what == "anon_inode:[eventpoll]":
+                lines = (folder / "fdinfo" / fd).read_text().splitlines()
+                return any(line.split()[1] in listener for line in lines if line.startswith("tfd:"))
     return False
-
-
-async def healthy(server: Serving) -> bool:
-    try:
-        return (await http(server, "GET", "/api/v1/health")).status == 200
-    except (OSError, TimeoutError, asyncio.IncompleteReadError):
-        return False
 
 
 def linked_interpreter(environment: pathlib.Path) -> pathlib.Path:

@@ -28,6 +28,7 @@ from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.handshake import protocol_class
 from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
+from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.sniffer import ProtocolSniffer
 
@@ -46,8 +47,6 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
 )
-# Connections the kernel completes before we accept them; net.core.somaxconn caps it.
-_BACKLOG = 4096
 # A request's line and headers; browsers send a few KiB, other servers take 8 to 64.
 _HEAD_BYTES = 64 * 1024
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -127,6 +126,7 @@ class WorkerProcess:
 
         # Both as uvicorn makes them.
         http: Callable[..., asyncio.Protocol] = with_bounded_heads(config.http_protocol_class)
+        listening = Listening(self._loop, self._listener, lambda: sniffer(accepted=listening.accepted))
         sniffer = partial(
             ProtocolSniffer,
             self._context.connections.all,
@@ -137,11 +137,11 @@ class WorkerProcess:
         self._loop.add_reader(control.fileno(), self._on_control, control)
         if not await self._hosts_answer():
             return
-        server = await self._loop.create_server(sniffer, sock=self._listener, backlog=_BACKLOG)
+        await listening.start()
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()
-        server.close()
+        listening.end()
         await self._drain()
 
     async def _hosts_answer(self) -> bool:

@@ -35,23 +35,27 @@ class ProtocolSniffer(asyncio.Protocol):
         connections: what is open on the port; this one is in it until something else takes its place.
         http: makes uvicorn's protocol.
         websocket: makes ours.
+        accepted: called for each connection.
     """
 
-    __slots__ = ("_connections", "_http", "_transport", "_websocket")
+    __slots__ = ("_accepted", "_connections", "_http", "_transport", "_websocket")
 
     def __init__(
         self,
         connections: set[Any],
         http: Callable[[], asyncio.Protocol],
         websocket: Callable[[], asyncio.Protocol],
+        accepted: Callable[[], None],
     ) -> None:
         self._connections = connections
         self._http = http
         self._websocket = websocket
+        self._accepted = accepted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self._connections.add(self)
+        self._accepted()
 
     def data_received(self, data: bytes) -> None:
         protocol = self._websocket() if asks_for_websocket(data) else self._http()
