@@ -72,13 +72,13 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[Serving]:
+def serving(*flags: str, env: dict[str, str] | None = None, python: str = sys.executable) -> Iterator[Serving]:
     """A server with ``flags``; after it no process of its tree is left, shells included."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
     environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ "} | (env or {})
     environment = {name: value for name, value in environment.items() if value}
     process = subprocess.Popen(
-        [sys.executable, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
+        [python, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     log: list[str] = []

@@ -40,8 +40,11 @@ TABLE: dict[str, tuple[str, ...]] = {
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.session", "server.ipc",
     ),
+    "server.generations": (),
+    "server.listener": ("server.settings",),
     "server.supervisor": (
-        "server.settings", "server.launch", "server.log", "server.host.main", "server.worker.counters",
+        "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
+        "server.worker.counters",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
@@ -117,7 +120,9 @@ TABLE: dict[str, tuple[str, ...]] = {
 # A half of the project is imported by a subcommand once it runs, so inside a function.
 HALVES = ("server", "bench", "client", "protocol")
 
-NEVER_AWAIT = ("protocol", "server.log", "server.worker.protocols", "bench.stats", "bench.analysis")
+NEVER_AWAIT = (
+    "protocol", "server.log", "server.generations", "server.worker.protocols", "bench.stats", "bench.analysis",
+)  # fmt: skip
 
 # The only ones in the server that start a process: shells, and the server's own.
 STARTERS = {"server.pty", "server.supervisor"}

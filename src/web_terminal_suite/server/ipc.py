@@ -361,8 +361,8 @@ class Channel:
         except BlockingIOError:
             return False
         except OSError as error:
-            # Too many descriptors under way between processes (unix(7)): as good as a full socket.
-            if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):
+            # Too many descriptors under way between processes (unix(7)), or no memory: as good as a full socket.
+            if error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM):
                 return False
             if error.errno in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
                 return True  # the other side is gone, which receive() reports

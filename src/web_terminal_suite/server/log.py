@@ -40,12 +40,19 @@ class Overrun(Exception):
 class Arena:
     """Memory for ``ARENA_SLOTS`` logs of ``capacity`` bytes each, a multiple of the page size.
 
-    Owns ``fd``, a memfd, which is -1 in a process that only maps it.
+    Owns ``fd``, a memfd, which is -1 in a process that only maps it. It is closed where the mapping fails.
+
+    Raises:
+        OSError: the memory cannot be mapped.
     """
 
     def __init__(self, fd: int, capacity: int, *, keep_fd: bool) -> None:
         self.capacity = capacity
-        self._map = mmap.mmap(fd, _HEAD_BYTES + ARENA_SLOTS * capacity, mmap.MAP_SHARED)
+        try:
+            self._map = mmap.mmap(fd, _HEAD_BYTES + ARENA_SLOTS * capacity, mmap.MAP_SHARED)
+        except BaseException:
+            os.close(fd)
+            raise
         self.view = memoryview(self._map)
         self.words = self.view[:_HEAD_BYTES].cast("Q")
         self.fd = fd
@@ -55,16 +62,28 @@ class Arena:
 
     @classmethod
     def create(cls, capacity: int) -> Arena:
-        """A new arena, all zeros; pages cost memory only once they are written."""
+        """A new arena, all zeros; pages cost memory only once they are written.
+
+        Raises:
+            OSError: there is no descriptor or no memory for it.
+        """
         if capacity <= 0 or capacity % PAGE_BYTES:
             raise ValueError(f"log capacity of {capacity} bytes is not a positive multiple of {PAGE_BYTES}")
         fd = os.memfd_create("web-terminal-logs", os.MFD_CLOEXEC)
-        os.ftruncate(fd, _HEAD_BYTES + ARENA_SLOTS * capacity)
+        try:
+            os.ftruncate(fd, _HEAD_BYTES + ARENA_SLOTS * capacity)
+        except OSError:
+            os.close(fd)
+            raise
         return cls(fd, capacity, keep_fd=True)
 
     @classmethod
     def receive(cls, fd: int, capacity: int) -> Arena:
-        """Map an arena another process made; closes ``fd``."""
+        """Map an arena another process made; closes ``fd``.
+
+        Raises:
+            OSError: it cannot be mapped.
+        """
         return cls(fd, capacity, keep_fd=False)
 
     def log(self, slot: int) -> Log:

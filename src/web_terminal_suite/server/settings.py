@@ -105,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 1800.0
     linger: Annotated[float, Doc("Seconds an ended session can be read.", 0, _DAY)] = 60.0
     kill_after: Annotated[float, Doc("Seconds from a shell's SIGHUP to its SIGKILL.", 0, 3600)] = 2.0
+    start_timeout: Annotated[float, Doc("Seconds that a worker may take to start before it is killed.", 0.1, 3600)] = (
+        60.0
+    )
     drain_timeout: Annotated[
         float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
     ] = 10.0

@@ -1,13 +1,15 @@
 """The parent of all: binds the port, starts the PTY host and the workers, keeps them, and stops them in order.
 
-A dead worker is replaced and loses no shell. The host cannot be replaced, since the shells' terminals are its own; if
-it dies everything stops. SIGTERM and SIGINT stop; SIGHUP starts new workers and lets the old ones drain, with the same
-shells: that is how a new version is put in place. Where the server was started by hand on a terminal, SIGHUP means
-that the terminal is gone, and stops.
+Which workers are started, told to leave and killed is decided in ``generations``; nothing that happens to a worker, or
+to its start, ends the server. The host cannot be replaced, since the shells' terminals are its own; if it dies
+everything stops. SIGTERM and SIGINT stop; SIGHUP puts a new generation of workers in place, with the same shells: that
+is how a new version is installed. Where the server was started by hand on a terminal, SIGHUP means that the terminal is
+gone, and stops.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import logging
@@ -18,81 +20,44 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
 from web_terminal_suite.server import launch
+from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
+from web_terminal_suite.server.listener import StartFailed, bind, url
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
-from web_terminal_suite.server.worker.counters import counters_memory
+from web_terminal_suite.server.worker.counters import ROWS, counters_memory
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
 _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
-# A worker that dies younger than this, this many times in a row, is not restarted again.
-_YOUNG_SECONDS = 2.0
-_YOUNG_DEATHS = 5
+# A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
+_LEAVE_MARGIN_SECONDS = 5.0
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
 _HIGH_FD = 64
-_BACKLOG = 4096
+_REMEDIES = {
+    errno.EAGAIN: "no process is left, or a PTY host does not read; raise the limit with: ulimit -u, pids.max",
+    errno.ENOMEM: "no memory is left; end programs, or raise the limit",
+    errno.ENOENT: f"is {sys.executable} still there?",
+    errno.EACCES: f"may {sys.executable} still be executed?",
+    errno.EMFILE: "no descriptor is left; raise the limit with: ulimit -n",
+    errno.ENFILE: "the machine has no descriptor left; raise fs.file-max",
+    errno.ETOOMANYREFS: "too many descriptors are under way; does a PTY host not read?",
+}
 # A host's own: streams, control, channels of workers that come and go, and a margin.
 _HOST_DESCRIPTORS = 256
-
-
-class StartFailed(Exception):
-    """The server cannot start; the text says why and what to do."""
 
 
 @dataclass(eq=False)
 class _Child:
     pid: int
     control: socket.socket
-    serial: int
-    started: float = field(default_factory=time.monotonic)
-    ready: bool = False
-    leaving: bool = False
-
-
-def bind(settings: Settings) -> socket.socket:
-    """The listening socket all workers share.
-
-    Raises:
-        StartFailed: the port is in use, may not be bound, or the address is not this machine's.
-    """
-    try:
-        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise StartFailed(f"host {settings.host!r}: {error.strerror}") from error
-    family, kind, _protocol, _name, address = found[0]
-    listener = socket.socket(family, kind)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise StartFailed(_bind_problem(settings, error)) from error
-    return listener
-
-
-def _bind_problem(settings: Settings, error: OSError) -> str:
-    where = f"{settings.host}:{settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {settings.port} on {settings.host} is in use; choose another with --port, or 0 for any free one"
-    if error.errno == errno.EACCES:
-        return f"port {settings.port} needs privileges; choose one above 1023 with --port"
-    return f"cannot listen on {where}: {(error.strerror or str(error)).lower()}"
-
-
-def url(settings: Settings, listener: socket.socket) -> str:
-    """Where to point a browser; the token is behind ``#``, which browsers never send."""
-    host, port = listener.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    token = settings.token or next((user.token for user in settings.users.values()), "")
-    return f"http://{shown}:{port}{settings.base_path}/" + (f"#token={token}" if token else "")
+    number: int
 
 
 class Supervisor:
@@ -106,8 +71,12 @@ class Supervisor:
         self._settings_fd = launch.settings_memory(settings)
         self._counters_fd = counters_memory()
         self._workers: dict[int, _Child] = {}
-        self._serial = 0
-        self._young_deaths = 0
+        self._generations = Generations(
+            settings.workers,
+            time.monotonic(),
+            start_seconds=settings.start_timeout,
+            leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
+        )
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
@@ -119,45 +88,85 @@ class Supervisor:
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
 
-    # --- starting
-
-    def _start_worker(self) -> None:
-        self._serial += 1
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        channels = []
-        for host in self._hosts:
-            to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            socket.send_fds(host.control, [b"worker"], [to_host.fileno()])
-            to_host.close()
-            channels.append(to_worker)
-        places = {
-            launch.SETTINGS_FD: self._settings_fd,
-            launch.CONTROL_FD: far.fileno(),
-            launch.LISTENER_FD: self._listener.fileno(),
-            launch.COUNTERS_FD: self._counters_fd,
-            **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
-        }
-        pid = _start(_WORKER_MODULE, [str(self._serial)], places)
-        for sock in (far, *channels):
-            sock.close()
-        child = self._workers[pid] = _Child(pid, near, self._serial)
-        self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
-
     def run(self) -> int:
         """Serve until stopped; the exit status."""
         status = 0
         try:
             self._reap()  # a host may have ended before we heard signals
-            for _ in range(self._settings.workers):
-                self._start_worker()
             while not self._stopping:
-                for key, _events in self._selector.select():
+                self._act()
+                due = self._generations.wake_at()
+                timeout = None if due is None else max(0.0, due - time.monotonic())
+                for key, _events in self._selector.select(timeout):
                     key.data()
         except StartFailed as error:
             log.error("%s", error)
             status = 1
         self._stop()
         return status
+
+    # --- workers
+
+    def _act(self) -> None:
+        """Do what is due: tell workers to leave, kill and start them."""
+        now = time.monotonic()
+        self._generations.pass_time(now)
+        self._follow_orders(launch.REPLACE)
+        while (place := self._generations.next_start(now)) is not None:
+            try:
+                pid = self._start_worker()
+            except (OSError, MemoryError) as error:
+                self._generations.start_failed(place, _start_problem(error), now)
+                self._follow_orders(launch.REPLACE)
+            else:
+                self._generations.started(place, pid, now)
+        if self._generations.hopeless:
+            raise StartFailed("no worker became ready; what is logged above says why")
+
+    def _follow_orders(self, word: bytes) -> None:
+        for order in self._generations.orders():
+            if order.kill:
+                os.kill(order.pid, signal.SIGKILL)  # not reaped yet, so the id is its own
+                continue
+            try:
+                self._workers[order.pid].control.send(word, socket.MSG_DONTWAIT)
+            except OSError:
+                pass  # it is gone already, which is what we want
+
+    def _start_worker(self) -> int:
+        """A new worker's process id.
+
+        Raises:
+            OSError: a socket, a descriptor's way to a host, or the process could not be had; nothing is left of it.
+        """
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.enter_context(near)
+            theirs.enter_context(far)
+            channels = []
+            for host in self._hosts:
+                to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                channels.append(theirs.enter_context(to_worker))
+                with to_host:
+                    # A host that does not read must not stop this process.
+                    socket.send_fds(host.control, [b"worker"], [to_host.fileno()], socket.MSG_DONTWAIT)
+            places = {
+                launch.SETTINGS_FD: self._settings_fd,
+                launch.CONTROL_FD: far.fileno(),
+                launch.LISTENER_FD: self._listener.fileno(),
+                launch.COUNTERS_FD: self._counters_fd,
+                **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
+            }
+            rows = {child.number for child in self._workers.values()}
+            row = next(row for row in range(ROWS) if row not in rows)
+            child = _Child(0, near, row)
+            # Before there is a process that would be lost if this failed.
+            self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
+            ours.callback(self._selector.unregister, near)
+            child.pid = _start(_WORKER_MODULE, [str(row)], places)
+            ours.pop_all()
+        self._workers[child.pid] = child
+        return child.pid
 
     def _on_worker(self, child: _Child) -> None:
         if child.pid not in self._workers:
@@ -169,18 +178,17 @@ class Supervisor:
         if not word:  # it ended; SIGCHLD says how
             self._selector.unregister(child.control)
             return
-        child.ready = word == launch.READY
-        if all(each.ready for each in self._workers.values()):
-            self._all_ready()
+        if word == launch.READY:
+            self._generations.ready(child.pid, time.monotonic())
+            if self._generations.serves and not self._announced:
+                self._announce()
 
-    def _all_ready(self) -> None:
-        if not self._announced:
-            self._announced = True
+    def _announce(self) -> None:
+        self._announced = True
+        try:
             print(f"web-terminal listening on {url(self._settings, self._listener)}", flush=True)
-        newest = max(each.serial for each in self._workers.values())
-        for each in self._workers.values():
-            if each.serial <= newest - self._settings.workers and not each.leaving:
-                self._dismiss(each, launch.REPLACE)
+        except OSError as error:
+            log.warning("the URL could not be written to standard output: %s", error.strerror)
 
     # --- signals
 
@@ -194,9 +202,7 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
-                log.info("starting %d new workers", self._settings.workers)
-                for _ in range(self._settings.workers):
-                    self._start_worker()
+                self._generations.renew(time.monotonic())
 
     def _reap(self) -> None:
         while True:
@@ -211,38 +217,19 @@ class Supervisor:
                 raise StartFailed(f"a PTY host ended with status {code}; its shells are gone, stopping")
             child = self._workers.pop(pid, None)
             if child is not None:
-                self._bury(child, code)
-
-    def _bury(self, child: _Child, code: int) -> None:
-        if child.control in self._selector.get_map():
-            self._selector.unregister(child.control)
-        child.control.close()
-        if child.leaving or self._stopping:
-            return
-        young = time.monotonic() - child.started < _YOUNG_SECONDS
-        self._young_deaths = self._young_deaths + 1 if young else 0
-        if self._young_deaths >= _YOUNG_DEATHS:
-            raise StartFailed(
-                f"{_YOUNG_DEATHS} workers in a row ended within {_YOUNG_SECONDS:g} s, the last with {code}"
-            )
-        log.warning("worker %d ended with status %d; starting another", child.pid, code)
-        self._start_worker()
-
-    def _dismiss(self, child: _Child, word: bytes) -> None:
-        child.leaving = True
-        try:
-            child.control.send(word)
-        except OSError:
-            pass  # it is gone already, which is what we want
+                if child.control in self._selector.get_map():
+                    self._selector.unregister(child.control)
+                child.control.close()
+                self._generations.ended(pid, _how_it_ended(code), time.monotonic())
 
     # --- stopping
 
     def _stop(self) -> None:
         """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
-        for child in self._workers.values():
-            self._dismiss(child, launch.STOP)
-        self._wait_for(set(self._workers), self._settings.drain_timeout + 1)
+        workers = self._generations.leave(time.monotonic())
+        self._follow_orders(launch.STOP)
+        self._wait_for(set(workers), self._settings.drain_timeout + 1)
         for host in self._hosts:
             host.control.close()
         self._wait_for({host.pid for host in self._hosts}, self._settings.kill_after + 3)
@@ -274,6 +261,22 @@ class Supervisor:
         for key in list(self._selector.get_map().values()):
             if key.fd != self._wake_receiver:
                 self._selector.unregister(key.fileobj)
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with status {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"was killed by signal {-code}"
+
+
+def _start_problem(error: OSError | MemoryError) -> str:
+    """What kept a worker from being started, and the remedy where there is one."""
+    remedy = _REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else _REMEDIES[errno.ENOMEM]
+    text = (getattr(error, "strerror", None) or str(error) or "cannot allocate memory").lower()
+    return f"{text} ({remedy})" if remedy else text
 
 
 def _start(module: str, arguments: list[str], places: dict[int, int]) -> int:

@@ -36,6 +36,8 @@ log = logging.getLogger("web_terminal_suite.host")
 
 # A shell's path and arguments together; far below a packet, far above what a user types.
 _COMMAND_BYTES = 32 * 1024
+# Kept for channels to workers, beyond one for each of another generation: two ends of a follower channel, and a margin.
+_SPARE_DESCRIPTORS = 8
 
 
 class Host:
@@ -86,7 +88,15 @@ class Host:
         if not packet:
             self._termination.shut_down()
             return
-        self._workers.arrive(socket.socket(fileno=fds[0]))
+        if not fds:  # the kernel drops what does not fit this process's limit (recvmsg(2), MSG_CTRUNC)
+            log.error("no descriptor is left for the channel of a new worker; raise the limit with: ulimit -n")
+            return
+        sock = socket.socket(fileno=fds[0])
+        try:
+            self._workers.arrive(sock)
+        except OSError as error:
+            log.error("no channel for a new worker: %s", error)
+            sock.close()
 
     def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)
@@ -123,6 +133,7 @@ class Host:
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
+        self._keep_descriptors()
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
         size = Size(spec.cols, spec.rows)
@@ -172,6 +183,27 @@ class Host:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+
+    def _keep_descriptors(self) -> None:
+        """Keep shells from the descriptors that new workers' channels need: without them no shell can be reached.
+
+        Raises:
+            Refusal: no others are left.
+        """
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        try:
+            lowest = os.dup(self._control.fileno())
+        except OSError:
+            lowest = limit
+        else:
+            os.close(lowest)
+        spare = self._settings.workers + _SPARE_DESCRIPTORS
+        if lowest + spare >= limit:
+            raise Refusal(
+                ErrorCode.NO_DESCRIPTOR,
+                f"no descriptor is left for another shell: the host may have {limit} and keeps {spare} for workers; "
+                "raise the limit with: ulimit -n",
+            )
 
     def _take_terminal(self) -> OpenedPty | None:
         terminal, self._terminal = self._terminal, None

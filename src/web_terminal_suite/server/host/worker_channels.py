@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.host.event_loop import READ, WRITE
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.server.host.event_loop import EventLoop
     from web_terminal_suite.server.host.table import SessionEntry
+
+log = logging.getLogger("web_terminal_suite.host")
 
 
 class WorkerChannel:
@@ -46,11 +51,15 @@ class WorkerChannels:
         return worker in self._open
 
     def arrive(self, sock: socket.socket) -> None:
-        """Listen to a new worker at the other end of ``sock``."""
+        """Listen to a new worker at the other end of ``sock``.
+
+        Raises:
+            OSError: the kernel watches no more descriptors.
+        """
         self._serial += 1
         worker = WorkerChannel(ipc.Channel(sock), self._serial)
-        self._open.add(worker)
         self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
+        self._open.add(worker)
 
     def answer(
         self, worker: WorkerChannel, message: ipc.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
@@ -68,17 +77,26 @@ class WorkerChannels:
             return
         try:
             received = worker.channel.receive()
-        except ipc.ChannelClosed:
-            self._open.discard(worker)
-            self._loop.forget(worker.channel.fileno())
-            worker.channel.close()
-            self._lose(worker)
-            return
-        if received is not None:
+            if received is None:
+                return
             packet, fds = received
             for fd in fds:  # workers send none
                 os.close(fd)
-            self._on_message(worker, ipc.decode_from_worker(packet))
+            message = ipc.decode_from_worker(packet)
+        except ipc.ChannelClosed:
+            self._part(worker)
+        except msgspec.DecodeError as error:
+            # A worker of another version, after an upgrade: it must not end the shells, which end with this process.
+            log.error("a worker said what this host does not know (%s): restart the server to use its version", error)
+            self._part(worker)
+        else:
+            self._on_message(worker, message)
+
+    def _part(self, worker: WorkerChannel) -> None:
+        self._open.discard(worker)
+        self._loop.forget(worker.channel.fileno())
+        worker.channel.close()
+        self._lose(worker)
 
     def _watch(self, worker: WorkerChannel) -> None:
         events = READ | WRITE if worker.channel.waits else READ

@@ -8,8 +8,8 @@ from __future__ import annotations
 import mmap
 import os
 
-# Workers and their replacements; a row is reused after this many, and goes on counting.
-ROWS = 64
+# Two generations of the most workers there may be. A row is one living worker's; the next one goes on counting in it.
+ROWS = 128
 NAMES = (
     "connections_opened",
     "connections_closed",
@@ -36,9 +36,9 @@ class Counters:
     CONNECTIONS_OPENED, CONNECTIONS_CLOSED, MESSAGES_RECEIVED, MESSAGES_SENT = range(4)
     INPUT_BYTES, OUTPUT_BYTES, GAPS, ERRORS, AUTHENTICATIONS_FAILED = range(4, 9)
 
-    def __init__(self, fd: int, serial: int) -> None:
+    def __init__(self, fd: int, row: int) -> None:
         self._all = memoryview(mmap.mmap(fd, ROWS * len(NAMES) * 8)).cast("Q")
-        first = (serial % ROWS) * len(NAMES)
+        first = (row % ROWS) * len(NAMES)
         self.row = self._all[first : first + len(NAMES)]
         # Connections of the one that had this row before went with it.
         self.row[self.CONNECTIONS_CLOSED] = self.row[self.CONNECTIONS_OPENED]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -26,10 +28,24 @@ if TYPE_CHECKING:
 
 
 class HostError(TheirError):
-    """The host refused a request, or failed at it."""
+    """The host refused a request, or failed at it; or this worker had no room for ``session``, which the host has."""
 
-    def __init__(self, refused: ipc.ErrorReply) -> None:
+    def __init__(self, refused: ipc.ErrorReply, session: str | None = None) -> None:
         super().__init__(refused.code, refused.message)
+        self.session = session
+
+
+log = logging.getLogger("web_terminal_suite.worker")
+
+
+def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
+    """What a client hears if this worker is short of descriptors or memory."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        reason = "this worker has no descriptor left; raise the limit with: ulimit -n, or use more --workers"
+        return ipc.ErrorReply(id=request_id, code=ErrorCode.NO_DESCRIPTOR, message=reason)
+    reason = f"this worker has no memory left for output logs ({(error.strerror or str(error)).lower()})"
+    reason += "; raise the limit with: ulimit -v, or use more --workers"
+    return ipc.ErrorReply(id=request_id, code=ErrorCode.NO_MEMORY, message=reason)
 
 
 class HostClient:
@@ -142,47 +158,64 @@ class HostClient:
     def _answered(self, message: ipc.Answer, fds: list[int]) -> None:
         result: Any = message
         if isinstance(message, ipc.AttachReply):
-            if len(fds) < message.brings_master + message.brings_arena + message.brings_channel:
-                message = self._short_of_descriptors(message, fds)
-            else:
+            try:
                 result = self._attached(message, fds)
+            except HostError as refused:
+                result = refused
+        elif isinstance(message, ipc.ErrorReply):
+            result = HostError(message)
         answer = self._answers.pop(message.id)
         if answer.cancelled():  # the connection that asked is gone
             if isinstance(result, Attachment):
                 result.release_if_unused()
-        elif isinstance(message, ipc.ErrorReply):
-            answer.set_exception(HostError(message))
+        elif isinstance(result, HostError):
+            answer.set_exception(result)
         else:
             answer.set_result(result)
 
-    def _short_of_descriptors(self, message: ipc.AttachReply, fds: list[int]) -> ipc.ErrorReply:
-        """The kernel drops descriptors that do not fit this process's limit (recvmsg(2), MSG_CTRUNC)."""
-        for fd in fds:
-            os.close(fd)
-        lost = message.arena if message.brings_arena else None
-        self.tell(ipc.ViewerCount(session=message.info.id, count=0, lost_arena=lost))
-        reason = "this worker has no descriptor left; raise the limit with: ulimit -n, or use more --workers"
-        return ipc.ErrorReply(id=message.id, code=ErrorCode.NO_DESCRIPTOR, message=reason)
-
     def _attached(self, message: ipc.AttachReply, fds: list[int]) -> Attachment:
-        descriptors = iter(fds)
-        master = next(descriptors) if message.brings_master else -1
-        if message.brings_arena:
-            self._arenas[message.arena] = Arena.receive(next(descriptors), message.log_size)
-        log = self._arenas[message.arena].log(message.slot)
-        attachment = Attachment(
+        """The session of an answer.
+
+        Raises:
+            HostError: this worker is short of descriptors or memory. It is not attached then, and ``fds`` are closed.
+        """
+        unused = list(fds)
+        try:
+            # The kernel drops descriptors that do not fit this process's limit (recvmsg(2), MSG_CTRUNC).
+            if len(fds) < message.brings_master + message.brings_arena + message.brings_channel:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            master = unused.pop(0) if message.brings_master else -1
+            pty = Pty(master, message.info.pid)
+            try:
+                if message.brings_arena:
+                    self._arenas[message.arena] = Arena.receive(unused.pop(0), message.log_size)
+                if message.arena not in self._arenas:  # brought by an answer before this one, which had no room for it
+                    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+                attachment = self._attachment(message, pty)
+                if message.brings_channel:
+                    attachment.follow(unused.pop(0))
+            except BaseException:
+                pty.close()
+                raise
+        except OSError as error:
+            for fd in unused:
+                os.close(fd)
+            lost = None if message.arena in self._arenas else message.arena
+            self.tell(ipc.ViewerCount(session=message.info.id, count=0, lost_arena=lost))
+            raise HostError(_refusal(message.id, error), message.info.id) from error
+        self._attachments[message.info.id] = attachment
+        return attachment
+
+    def _attachment(self, message: ipc.AttachReply, pty: Pty) -> Attachment:
+        return Attachment(
             self._shared(message.info),
-            Session(Pty(master, message.info.pid), log, self._scheduler),
+            Session(pty, self._arenas[message.arena].log(message.slot), self._scheduler),
             owner=self,
             loop=self._loop,
             scheduler=self._scheduler,
             pauses=self._pauses,
             pumping=message.pumping,
         )
-        if message.brings_channel:
-            attachment.follow(next(descriptors))
-        self._attachments[message.info.id] = attachment
-        return attachment
 
     def _shared(self, info: ipc.SessionInfo) -> ipc.SessionInfo:
         """The same, with one copy of what is alike in thousands of sessions."""
@@ -200,6 +233,12 @@ class HostClient:
         if attachment is None:  # released meanwhile; the host learns it from our notice
             for fd in fds:
                 os.close(fd)
+            return
+        if isinstance(message, ipc.FollowerAdded | ipc.PumpChanged) and not fds:
+            log.error(
+                "session %s: no descriptor for a channel to another worker; viewers see no output until they attach "
+                "again; raise the limit with: ulimit -n", message.session,
+            )  # fmt: skip
             return
         match message:
             case ipc.BecomePump():

@@ -62,6 +62,8 @@ class HostPool:
             try:
                 return await client.ask(ipc.CreateSession, caller=caller, spec=spec, attach=attach, tied=tied)
             except HostError as refused:
+                if refused.session is not None:  # nobody was told its id
+                    await client.ask(ipc.DestroySession, caller=caller, session=refused.session)
                 if refused.code is not ErrorCode.SESSION_LIMIT:
                     raise
                 last = refused

@@ -30,6 +30,7 @@ from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
+from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.strangers import Strangers
 
@@ -46,8 +47,6 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
 )
-# Connections the kernel completes before we accept them; net.core.somaxconn caps it.
-_BACKLOG = 4096
 # Strangers leave descriptors for those who have logged in.
 _STRANGERS_SHARE = 4
 
@@ -63,7 +62,7 @@ def _strangers(settings: Settings) -> Strangers:
 class WorkerProcess:
     """The process: its listener, its HTTP server, and how it leaves."""
 
-    def __init__(self, settings: Settings, serial: int, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, row: int, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
@@ -72,7 +71,7 @@ class WorkerProcess:
             settings=settings,
             loop=loop,
             access=Access(settings, listener.getsockname()[1]),
-            counters=Counters(launch.COUNTERS_FD, serial),
+            counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
@@ -106,15 +105,32 @@ class WorkerProcess:
             server_state=self._state,
             app_state={},
         )
-        arrival = partial(Arrival, self._context, http)
-        server = await self._loop.create_server(arrival, sock=self._listener, backlog=_BACKLOG)
+        listening = Listening(self._loop, self._listener, partial(Arrival, self._context, http))
         control.setblocking(False)
         self._loop.add_reader(control.fileno(), self._on_control, control)
+        if not await self._hosts_answer():
+            return
+        await listening.start()
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()
-        server.close()
+        listening.end()
         await self._drain()
+
+    async def _hosts_answer(self) -> bool:
+        """Wait until every host has answered, or until this worker must leave; whether they answered.
+
+        So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
+        """
+        answers = asyncio.ensure_future(self._context.hosts.count())
+        left = asyncio.ensure_future(self._left.wait())
+        await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
+        if left.done():
+            answers.cancel()
+            return False
+        left.cancel()
+        await answers
+        return True
 
     def _on_control(self, control: socket.socket) -> None:
         """The supervisor asks this worker to leave, or is gone."""
@@ -127,7 +143,7 @@ class WorkerProcess:
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
 
     def _host_gone(self) -> None:
-        log.error("the PTY host is gone; leaving")
+        log.error("the channel to a PTY host closed: the host ended, or had no descriptor for it; leaving")
         self._leave(CloseCode.GOING_AWAY)
 
     def _leave(self, code: CloseCode) -> None:
