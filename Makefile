@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PAGE_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
+WIDTHS := src/web_terminal_suite/server/screen/character_widths.json
+PAGE_SOURCES := $(WIDTHS) $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 SOURCES := src tests hatch_build.py
 FAST_PATH_SOURCE := src/web_terminal_suite/server/worker/_fast_path.pyx
 # What every terminal can be measured with and people feel; with six others installed it takes 34 minutes.
@@ -18,7 +19,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison selfcheck serve docs check types lock hooks clean
+.PHONY: help bench test comparison selfcheck serve docs check types widths lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -61,6 +62,9 @@ lock: $(VENV)/bin/python ## write requirements/ after pyproject.toml changed; UP
 	$(COMPILE) --group node --output-file requirements/node.txt
 	$(COMPILE) --group lock --output-file requirements/lock.txt
 	$(COMPILE) --no-deps --group otava --output-file requirements/otava.txt
+
+widths: $(VENV)/.dev ## the table of character widths, from the Unicode database that the lock pins
+	$(BIN)/python -m tests.server.screen.width_table
 
 hooks: $(VENV)/.dev ## check style and types before each commit
 	$(BIN)/pre-commit install

@@ -31,6 +31,8 @@ BUILD_REQUIREMENTS = ("cython>=3.1", "setuptools>=77")
 _SKIP_FAST_PATH = "WEB_TERMINAL_SKIP_FAST_PATH"
 _FAST_PATH_MODULE = "web_terminal_suite.server.worker._fast_path"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
+# Made by the server half, and compiled into the page.
+_WIDTHS = ("src", "web_terminal_suite", "server", "screen", "character_widths.json")
 _SOURCES = ("index.html", "vite.config.ts", "src")
 _REPORT = "report"
 _LAST_LINES = 30
@@ -149,7 +151,8 @@ def _is_older(page: Path, entry: Path, frontend: Path) -> bool:
 
 
 def _sources(entry: Path, frontend: Path) -> list[Path]:
-    found = [*(frontend / name for name in _SHARED), *(entry / name for name in _SOURCES)]
+    widths = frontend.parent.joinpath(*_WIDTHS)
+    found = [widths, *(frontend / name for name in _SHARED), *(entry / name for name in _SOURCES)]
     return [*(path for path in found if path.exists()), *(entry / "src").rglob("*")]
 
 

@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.access": ("server.settings",),
     "server.log": (),
     "server.pty": ("protocol",),
+    "server.screen": (),
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",

@@ -5,6 +5,7 @@
  * A page shows one session. A broken connection is reopened automatically and continues at the same byte.
  */
 
+import { Drawing } from './drawing';
 import { Heartbeat, PING_EVERY_MS } from './heartbeat';
 import { Outbox } from './outbox';
 import type { Attached, ClientMessage, Limits, Mode, ProcessExited } from './messages';
@@ -77,9 +78,10 @@ type Phase = 'idle' | 'dialling' | 'authenticating' | 'attaching' | 'attached' |
 
 export class Connection {
   readonly stream = new Stream();
+  readonly drawing = new Drawing();
   readonly outbox = new Outbox();
   readonly heartbeat = new Heartbeat();
-  readonly counts = { connections: 0, acks: 0, gaps: 0 };
+  readonly counts = { connections: 0, acks: 0, gaps: 0, redraws: 0 };
   session: string | null;
   mode: Mode;
   role = '';
@@ -144,6 +146,17 @@ export class Connection {
     if (this.socket === null) return;
     this.closeSocket();
     this.closed(ABNORMAL, '');
+  }
+
+  /** Draws everything again that the server still has; for a new terminal, after drawing died in the one before. */
+  redraw(): void {
+    this.counts.redraws += 1;
+    this.drawing.died();
+    this.stream.restart();
+    if (this.phase !== 'attached' && this.phase !== 'attaching') return;
+    this.outbox.state = 'attaching';
+    this.setCondition({ state: 'reconnecting', atMs: null });
+    this.dial();
   }
 
   /** Stops until the next `start`; `reason` is shown to the user. */
@@ -322,7 +335,9 @@ export class Connection {
   private write(offset: number, data: Uint8Array): void {
     const arrival = this.stream.receive(offset, data);
     this.writeGap(arrival.gap);
-    this.screen.write(arrival.data, () => this.drawn(arrival.end));
+    for (const piece of this.drawing.cut(arrival.data, arrival.end, this.stream.replayEnd)) {
+      this.screen.write(piece.data, () => this.drawn(piece.to));
+    }
     this.listener.statsChanged();
   }
 
@@ -332,11 +347,13 @@ export class Connection {
     const bytes = gap.to - gap.from;
     // CAN aborts an escape sequence that the gap cut in two (ECMA-48 8.3.4). Only faint is set and reset, no colour.
     const notice = `\x18\r\n\x1b[2m[${bytes} bytes of output were lost: the server keeps only its log]\x1b[22m\r\n`;
+    this.drawing.interrupt(gap.to);
     this.screen.write(notice, () => this.drawn(gap.to));
     this.listener.statsChanged();
   }
 
   private drawn(offset: number): void {
+    this.drawing.drawn();
     this.stream.markDrawn(offset);
     this.acknowledge(false);
     if (this.stream.drawn > this.stream.acked && !this.timers.has('ack')) {

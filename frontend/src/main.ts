@@ -10,6 +10,7 @@ import '@xterm/xterm/css/xterm.css';
 
 import { sessionIn, socketUrl, withSession } from './address';
 import { Api } from './api';
+import { ClipboardWriter } from './clipboard';
 import { Connection } from './connection';
 import type { Condition } from './connection';
 import { element } from './elements';
@@ -42,6 +43,8 @@ const status = new Status({
   },
 });
 
+const clipboard = new ClipboardWriter((text) => status.showHint(text));
+
 const screen = new Screen(container, settings, {
   typed: (data, origin) => connection.type(data, origin),
   typedBinary: (data, origin) => connection.typeBinary(data, origin),
@@ -54,6 +57,14 @@ const screen = new Screen(container, settings, {
     showTitle();
   },
   menuRequested: () => menu.toggle(),
+  copied: (text) => {
+    // What was copied before this page saw it is not wanted now, and a watcher's clipboard is no business of others.
+    if (!connection.stream.replaying && connection.mode === 'write') void clipboard.write(text);
+  },
+  died: () => {
+    connection.redraw();
+    status.showHint('Drawing failed at some output, which is drawn again');
+  },
 });
 
 const connection = new Connection(

@@ -3,15 +3,18 @@
  */
 
 import { FitAddon } from '@xterm/addon-fit';
-import { UnicodeGraphemesAddon } from '@xterm/addon-unicode-graphemes';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
 import { Terminal } from '@xterm/xterm';
 
+import { copiedText } from './clipboard';
 import type { Screen as ConnectionScreen, Size } from './connection';
+import { guardSequences } from './guards';
 import type { Origin } from './outbox';
+import { harmless } from './paste';
 import type { Settings } from './settings';
 import { DARK, LIGHT } from './themes';
+import { UNICODE_WIDTHS } from './widths';
 
 const FONTS = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace";
 const SCROLLBACK_LINES = 10_000;
@@ -21,6 +24,10 @@ const SCROLLBACK_LINES = 10_000;
  */
 const CONTRAST = { light: 4.5, dark: 2.5 } as const;
 
+/** Without progress for this long after an error, drawing is taken for dead. xterm.js yields every 12 ms. */
+const DEAD_AFTER_MS = 500;
+const OSC_CLIPBOARD = 52;
+
 /** What the terminal reports to the page. */
 export interface ScreenEvents {
   typed(data: string, origin: Origin): void;
@@ -28,6 +35,10 @@ export interface ScreenEvents {
   resized(): void;
   titleChanged(title: string): void;
   menuRequested(): void;
+  /** A program copies text to the clipboard. */
+  copied(text: string): void;
+  /** Drawing ended with an error; the terminal has been replaced by an empty one. */
+  died(): void;
 }
 
 export class Screen implements ConnectionScreen {
@@ -36,13 +47,15 @@ export class Screen implements ConnectionScreen {
   foreign = false;
   /** The largest size that the server accepts. */
   limits: Size = { cols: 500, rows: 200 };
-  private readonly terminal: Terminal;
-  private readonly fitAddon = new FitAddon();
+  private terminal: Terminal;
+  private fitAddon = new FitAddon();
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
   private settings: Settings;
   private framePending = false;
   private isSizeFixed = false;
-  private sawKey = false;
+  /** Writes that are not drawn yet, and all that are. */
+  private undrawn = 0;
+  private drawn = 0;
 
   constructor(
     private readonly parent: HTMLElement,
@@ -50,21 +63,11 @@ export class Screen implements ConnectionScreen {
     private readonly events: ScreenEvents,
   ) {
     this.settings = settings;
-    this.terminal = new Terminal({
-      allowProposedApi: true,
-      cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
-      fontFamily: FONTS,
-      fontSize: settings.fontSize,
-      lineHeight: 1.15,
-      macOptionClickForcesSelection: true,
-      scrollback: SCROLLBACK_LINES,
-    });
-    this.apply(settings);
-    this.terminal.open(parent);
-    this.loadAddons();
-    // Before `listen`, because the first size is not a change.
+    this.terminal = this.created({});
+    // Before `watch`, because the first size is not a change.
     this.fit();
     this.listen();
+    this.watch();
   }
 
   get size(): Size {
@@ -72,7 +75,14 @@ export class Screen implements ConnectionScreen {
   }
 
   write(data: Uint8Array | string, drawn: () => void): void {
-    this.terminal.write(data, drawn);
+    const { terminal } = this;
+    this.undrawn += 1;
+    terminal.write(data, () => {
+      if (terminal !== this.terminal) return;
+      this.undrawn -= 1;
+      this.drawn += 1;
+      drawn();
+    });
   }
 
   focus(): void {
@@ -125,6 +135,45 @@ export class Screen implements ConnectionScreen {
     return lines.join('\n').trimEnd();
   }
 
+  /** A terminal in the page, of which nothing is listened to yet. */
+  private created(size: Partial<Size>): Terminal {
+    const terminal = new Terminal({
+      ...size,
+      allowProposedApi: true,
+      cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
+      fontFamily: FONTS,
+      fontSize: this.settings.fontSize,
+      lineHeight: 1.15,
+      macOptionClickForcesSelection: true,
+      scrollback: SCROLLBACK_LINES,
+    });
+    this.terminal = terminal;
+    this.apply(this.settings);
+    terminal.open(this.parent);
+    this.loadAddons();
+    guardSequences(terminal);
+    return terminal;
+  }
+
+  /** Replaces a terminal that draws nothing any more. */
+  private renew(): void {
+    const dead = this.terminal;
+    const hadFocus = this.parent.contains(document.activeElement);
+    this.undrawn = 0;
+    this.renderer = 'dom';
+    this.fitAddon = new FitAddon();
+    try {
+      dead.dispose();
+    } catch {
+      // It failed before, so it may fail again; its elements are removed below.
+    }
+    this.parent.replaceChildren();
+    this.created({ cols: dead.cols, rows: dead.rows });
+    this.listen();
+    if (hadFocus) this.focus();
+    this.events.died();
+  }
+
   private loadAddons(): void {
     this.terminal.loadAddon(this.fitAddon);
     this.terminal.loadAddon(
@@ -132,9 +181,8 @@ export class Screen implements ConnectionScreen {
         window.open(address, '_blank', 'noopener,noreferrer');
       }),
     );
-    this.terminal.loadAddon(new UnicodeGraphemesAddon());
-    // Unicode 15 widths per code point, as in shells and editors; with grapheme clusters their cursor would be off.
-    this.terminal.unicode.activeVersion = '15';
+    this.terminal.unicode.register(UNICODE_WIDTHS);
+    this.terminal.unicode.activeVersion = UNICODE_WIDTHS.version;
     this.loadWebgl();
   }
 
@@ -156,22 +204,49 @@ export class Screen implements ConnectionScreen {
 
   private listen(): void {
     const { terminal, events } = this;
-    // A key event precedes its data; an answer to a program's query has none.
-    terminal.onKey(() => {
-      this.sawKey = true;
-    });
-    const origin = (): Origin => {
-      const sawKey = this.sawKey;
-      this.sawKey = false;
-      return sawKey ? 'user' : 'unknown';
-    };
-    terminal.onData((data) => events.typed(data, origin()));
-    terminal.onBinary((data) => events.typedBinary(data, origin()));
+    terminal.onData((data) => events.typed(data, originOf(data)));
+    terminal.onBinary((data) => events.typedBinary(data, originOf(data)));
     terminal.onResize(() => events.resized());
     terminal.onTitleChange((title) => events.titleChanged(title));
     terminal.attachCustomKeyEventHandler((event) => this.shortcut(event));
+    terminal.parser.registerOscHandler(OSC_CLIPBOARD, (payload) => {
+      const text = copiedText(payload);
+      if (text !== null) events.copied(text);
+      return true;
+    });
+  }
+
+  /** Listens to the page, for this terminal and those that replace it. */
+  private watch(): void {
     new ResizeObserver(() => this.fitSoon()).observe(this.parent);
     this.dark.addEventListener('change', () => this.apply(this.settings));
+    this.parent.addEventListener('paste', (event) => this.paste(event, event.clipboardData?.getData('text/plain')), true);
+    this.parent.addEventListener('beforeinput', (event) => this.inserted(event), true);
+    addEventListener('error', () => this.checkDrawing());
+  }
+
+  /** Pastes in place of xterm.js, which passes on every control character (xtermjs/xterm.js#5716). */
+  private paste(event: Event, text: string | undefined): void {
+    event.preventDefault();
+    event.stopPropagation();
+    if (text !== undefined && text !== '') this.terminal.paste(harmless(text));
+  }
+
+  /** Text that is dropped, or that a touch keyboard inserts from its clipboard, is pasted. */
+  private inserted(event: InputEvent): void {
+    const text = event.data ?? event.dataTransfer?.getData('text/plain');
+    if (text === undefined) return;
+    const isPasted = event.inputType === 'insertFromPaste' || event.inputType === 'insertFromDrop';
+    if (isPasted || (event.inputType === 'insertText' && harmless(text) !== text)) this.paste(event, text);
+  }
+
+  /** After an error: unless something is drawn from now on, xterm.js draws nothing any more. */
+  private checkDrawing(): void {
+    const { terminal, drawn } = this;
+    if (this.undrawn === 0) return;
+    setTimeout(() => {
+      if (this.terminal === terminal && this.drawn === drawn && this.undrawn > 0) this.renew();
+    }, DEAD_AFTER_MS);
   }
 
   private fitSoon(): void {
@@ -219,6 +294,19 @@ export class Screen implements ConnectionScreen {
     if (navigator.clipboard === undefined) document.execCommand('copy');
     else void navigator.clipboard.writeText(selection).catch(() => document.execCommand('copy'));
   }
+}
+
+/**
+ * Whether a person caused this input, or the terminal answers a program.
+ *
+ * xterm.js answers while it parses output, which is never inside an event of the user interface, and every answer begins
+ * with ESC. Compositions arrive after their event and never begin with it. Focus and a moving pointer are no input of a
+ * person, although programs may ask for them.
+ */
+function originOf(data: string): Origin {
+  const { event } = window;
+  const isInput = event instanceof UIEvent && !(event instanceof FocusEvent) && event.type !== 'mousemove';
+  return isInput || event instanceof ClipboardEvent || !data.startsWith('\x1b') ? 'user' : 'unknown';
 }
 
 /** Names of WebGL renderers that use no graphics processor. */

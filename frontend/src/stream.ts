@@ -33,7 +33,8 @@ export class Stream {
   /** Bytes that were received more than once. */
   duplicateBytes = 0;
   gapBytes = 0;
-  private replayEnd = 0;
+  /** Output before this offset is a replay. */
+  replayEnd = 0;
   private ackEveryBytes = ACK_EVERY_BYTES;
 
   /** A new connection continues at `offset`; output before `end` is a replay. Returns the gap before `offset`. */
@@ -47,6 +48,13 @@ export class Stream {
       return null;
     }
     return this.gap(offset);
+  }
+
+  /** Nothing is drawn any more; the next attach starts over with what the server still has. */
+  restart(): void {
+    this.received = null;
+    this.drawn = 0;
+    this.replayEnd = 0;
   }
 
   /** Output continues at `to`. Returns the gap before it, if any. */

@@ -82,6 +82,23 @@ def test_a_killed_worker_is_survived():
         assert end_of(here) == 0
 
 
+def test_queries_of_the_past_do_not_reach_the_terminal(server):
+    with seat(server.url) as here:
+        read_until(here, b"$ ")
+        here.write(b"printf 'old%s\\033[6n\\033[c' er\r")
+        # The terminal of this seat answers nothing: the query is seen.
+        read_until(here, b"older\x1b[6n\x1b[c")
+        here.write(b"\x1d")
+        session = read_until(here, None).rpartition(b"detached from ")[2].decode().strip()
+        assert end_of(here) == 0
+    with seat(server.url, "--session", session) as again:
+        assert b"\x1b[6n" not in read_until(again, b"older")
+        again.write(b"\rprintf 'new%s\\033[6n' er\r")
+        assert b"\x1b[c" not in read_until(again, b"newer\x1b[6n")
+        again.write(b"exit\r")
+        assert end_of(again) == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "told", "status"),
     [

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 WAIT_MS = 20_000
 """A guard of every wait in a page."""
@@ -43,3 +43,11 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without a past; whatever it reports as an error fails the test."""
+    with browser.new_context(viewport={"width": 1000, "height": 600}) as each:
+        each.set_default_timeout(WAIT_MS)
+        yield each

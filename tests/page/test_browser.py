@@ -4,61 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import TOKEN, serving
-from tests.page.conftest import WAIT_MS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import BrowserContext, Page
+from tests.page.shell_page import end, opened, type_line, until_state, until_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
-
-@pytest.fixture
-def context(browser) -> Iterator[BrowserContext]:
-    """A browser without a past; whatever it reports as an error fails the test."""
-    with browser.new_context(viewport={"width": 1000, "height": 600}) as each:
-        each.set_default_timeout(WAIT_MS)
-        yield each
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    """A page attached to a session."""
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("console", lambda line: line.type == "error" and page.problems.append(line.text))
-    page.goto(url)
-    until_state(page, "connected")
-    page.wait_for_function("() => webTerminal.text().includes('$')")
-    return page
-
-
-def until_state(page: Page, state: str) -> None:
-    page.wait_for_function("state => document.documentElement.dataset.state === state", arg=state)
-
-
-def until_text(page: Page, text: str) -> str:
-    page.wait_for_function("text => webTerminal.text().includes(text)", arg=text)
-    return page.evaluate("webTerminal.text()")
-
-
-def type_line(page: Page, line: str) -> None:
-    page.keyboard.type(line)
-    page.keyboard.press("Enter")
-
-
-def end(page: Page) -> None:
-    """End the page's session, so that the shared server is as it was."""
-    session = page.evaluate("document.documentElement.dataset.session")
-    status = page.evaluate("id => fetch(`api/v1/sessions/${id}`, {method: 'DELETE'}).then(r => r.status)", session)
-    assert status == 204
-    page.close()
 
 
 def test_the_token_becomes_a_cookie_and_leaves_the_url(context, server):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Closed, TimedOut, Unreachable
+from web_terminal_suite.client.replay import Replay
 from web_terminal_suite.protocol.messages import Size
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class _LocalTerminal:
         self._key = detach_key
         self._read_only = read_only
         self._detached = asyncio.Event()
+        self._replay = Replay(0)
 
     async def attach(self, session: str | None) -> tuple[ProcessExited | None, str]:
         """As the function of this name.
@@ -87,6 +89,7 @@ class _LocalTerminal:
         size = _size()
         mode = "read" if self._read_only else "write"
         attached = await self._connection.attach(session, cols=size.cols, rows=size.rows, mode=mode)  # type: ignore[arg-type]  # one of both
+        self._replay = Replay(attached.end)
         with _raw(), self._watched():
             ended = await self._show()
         return ended, attached.session
@@ -109,7 +112,7 @@ class _LocalTerminal:
                     continue
                 if chunk is None:
                     return self._connection.exit
-                _write(chunk.data)
+                _write(self._replay.show(chunk.data, chunk.end))
         finally:
             leaving.cancel()
 
@@ -119,7 +122,7 @@ class _LocalTerminal:
         for seconds in _RECONNECT_SECONDS:
             await asyncio.sleep(seconds)  # the server needs time to come back, and says nothing before
             try:
-                await self._connection.reconnect()
+                self._replay = Replay((await self._connection.reconnect()).end)
                 self._resized()
                 _say("reconnected")
                 return
