@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TURN_BYTES = 32 * 1024
 SHARED_TURN_BYTES = 8 * 1024
 # How long a user is assumed to go on typing after a keystroke.
-_TYPING_SECONDS = 1.0
+TYPING_SECONDS = 1.0
 # So much in a turn that ends the terminal's output for now: the program is likely to go on.
 BULK_BYTES = 4 * 1024
 # The bounds of a coalescing delay. Longer, and the 64 KiB that the kernel keeps are full: the program waits. Shorter,
@@ -118,11 +118,11 @@ class ReadBudget:
     def __init__(self) -> None:
         self.floods = 0
         self.typed = 0
-        self.typed_at = -_TYPING_SECONDS
+        self.typed_at = -TYPING_SECONDS
 
     def share(self, session: Session) -> int:
         """Bytes of ``session`` in one turn: less where others flood or are typed into."""
-        if self.floods > 1 or (self.typed != session.pty.pid and monotonic() - self.typed_at < _TYPING_SECONDS):
+        if self.floods > 1 or (self.typed != session.pty.pid and monotonic() - self.typed_at < TYPING_SECONDS):
             return SHARED_TURN_BYTES
         return TURN_BYTES
 
@@ -201,7 +201,7 @@ class Session:
                     break
                 left -= count
                 # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
-                if count < FULL_READ_BYTES and before - left < BULK_BYTES:
+                if count < FULL_READ_BYTES and (before - left < BULK_BYTES or before <= SHARED_TURN_BYTES):
                     result = Pumped.EMPTY
                     break
         except BlockingIOError:

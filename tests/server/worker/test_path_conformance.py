@@ -21,6 +21,7 @@ from web_terminal_suite.client.errors import Closed
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol.codec import Frame, Subprotocol
 from web_terminal_suite.protocol.messages import FlowControl
+from web_terminal_suite.server.session import SHARED_TURN_BYTES, TYPING_SECONDS
 from web_terminal_suite.server.worker import outbox
 
 if TYPE_CHECKING:
@@ -107,6 +108,31 @@ async def test_a_flood_arrives_whole_and_stops_for_a_viewer_who_does_not_read(sm
             pass
         assert slow.offset <= attached.window
         await slow.close(destroy=True)
+
+
+async def test_a_flood_is_read_in_small_pieces_while_another_session_is_typed_into(small):
+    async with connect(small.url) as flood, connect(small.url) as typist:
+        await flood.attach()
+        await typist.attach()
+        await echoing(typist)
+        flood.input(
+            b"stty -opost -echo; printf '%s%s' re ady; while read x; do sleep 0.2; head -c 65536 /dev/zero; done\r"
+        )
+        await flood.wait_for(b"ready")
+        async with asyncio.timeout(60):
+            while True:  # once more where the machine took longer than the server goes on expecting keys
+                flood.input(b"\n")
+                started = asyncio.get_running_loop().time()
+                await typed(typist, b"k")
+                sizes, end = [], flood.offset + 65536
+                while flood.offset < end:
+                    chunk = await flood.read()
+                    sizes.append(len(chunk.data))
+                if asyncio.get_running_loop().time() - started < TYPING_SECONDS:
+                    break
+        assert max(sizes) <= SHARED_TURN_BYTES
+        await flood.close(destroy=True)
+        await typist.close(destroy=True)
 
 
 async def test_another_viewer_and_its_leaving_change_nothing(small):

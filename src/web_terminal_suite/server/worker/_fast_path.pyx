@@ -22,7 +22,7 @@ from posix.unistd cimport read, write
 from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal_suite.server.log import OPENING_BYTES
 from web_terminal_suite.server.pty import FULL_READ_BYTES
-from web_terminal_suite.server.session import BULK_BYTES, TURN_BYTES
+from web_terminal_suite.server.session import BULK_BYTES, SHARED_TURN_BYTES, TURN_BYTES, TYPING_SECONDS
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol
 from web_terminal_suite.server.worker.turn import BULK_READ_BYTES, FEW_FRAMES
@@ -32,6 +32,7 @@ cdef enum:
     HEAD_ROOM = 14
     OUTPUT_HEAD = 9
     FRAME_BYTES = 32768
+    SHARED_BYTES = 8192
     OPENING = 448
     BULK = 4096
     GATHERED_BYTES = 32768
@@ -40,6 +41,7 @@ cdef enum:
 
 # What a person types at once; a paste goes through the slow path.
 cdef Py_ssize_t KEY_BYTES = 64
+cdef double TYPING = TYPING_SECONDS
 # A read from a pseudo-terminal gives less than this.
 cdef Py_ssize_t READ_BYTES = FULL_READ_BYTES + 1
 cdef uint8_t INPUT = Kind.INPUT
@@ -50,8 +52,8 @@ cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
 cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 # The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
-if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, OPENING, BULK) != (
-    protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, OPENING_BYTES, BULK_BYTES
+if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, SHARED_BYTES, OPENING, BULK) != (
+    protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, SHARED_TURN_BYTES, OPENING_BYTES, BULK_BYTES
 ):
     raise ImportError("the fast path was compiled for other sizes than these modules have")
 
@@ -321,13 +323,14 @@ cdef class FastPath:
             self._append(data + count, got)
             count += got
             # A short read: asking again only costs a call, unless the kernel is refilling what was just emptied.
-            if got < READ_BYTES - 1 and count < BULK:
+            if got < READ_BYTES - 1 and (count < BULK or wanted <= SHARED_BYTES):
                 break
             if wanted == READ_BYTES:
-                wanted = min(room, FRAME_BYTES, <Py_ssize_t>self._budget.share(self._session))
+                wanted = min(room, self._share())
         number = errno
         flooded = self._session.floods
-        more = got > 0 and (got == READ_BYTES - 1 or count >= BULK)  # the share is used up
+        # The share is used up; a short read in the middle of a turn does not mean that the terminal is empty.
+        more = got == READ_BYTES - 1 or (got > 0 and count >= BULK and wanted > SHARED_BYTES)
         if more != flooded:
             self._session.note_flood(more)
         if count > 0:
@@ -345,7 +348,22 @@ cdef class FastPath:
         if got <= 0:  # the end
             self._pump()
         elif more:
-            self._flooded()
+            # A session that goes on flooding alone is read whenever its terminal is ready: there is nothing to schedule.
+            if not flooded or <Py_ssize_t>self._budget.floods > 1:
+                self._flooded()
+        elif count >= BULK and not flooded:
+            self._coalesce()
+
+    cdef Py_ssize_t _share(self) except -1:
+        """As ``ReadBudget.share``, without a Python call in every turn of a flood."""
+        cdef timespec now
+        if <Py_ssize_t>self._budget.floods > 1:
+            return SHARED_BYTES
+        if self._budget.typed != self._pid:
+            clock_gettime(CLOCK_MONOTONIC, &now)
+            if now.tv_sec + now.tv_nsec * 1e-9 - <double>self._budget.typed_at < TYPING:
+                return SHARED_BYTES
+        return FRAME_BYTES
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
         """Claim, write, publish, as ``Log.fill`` does."""
