@@ -15,7 +15,7 @@ from web_terminal_suite.server.generations import (
     STEADY_SECONDS,
     Generations,
     Order,
-    Stage,
+    WorkerStage,
 )
 
 START_SECONDS = 60.0
@@ -420,8 +420,8 @@ class AnySequence(RuleBasedStateMachine):
     def the_stages_are_what_was_ordered(self) -> None:
         if hasattr(self, "server"):
             stages = self.server.generations.stages
-            assert stages[Stage.LEAVING] == len(self.server.leaving)
-            assert stages[Stage.KILLED] == len(self.server.killed)
+            assert stages[WorkerStage.LEAVING] == len(self.server.leaving)
+            assert stages[WorkerStage.KILLED] == len(self.server.killed)
 
     def teardown(self) -> None:
         """Whatever happened: once it is over there are as many workers as asked for, and nothing else."""

@@ -33,7 +33,7 @@ _YOUNG_DEATHS_PER_DOUBLING = 4
 FIRST_ATTEMPTS = 5
 
 
-class Stage(Enum):
+class WorkerStage(Enum):
     """What a worker does."""
 
     STARTING = auto()
@@ -45,10 +45,10 @@ class Stage(Enum):
 
 
 _MOVES = {
-    Stage.STARTING: {Stage.SERVING, Stage.KILLED},
-    Stage.SERVING: {Stage.LEAVING},
-    Stage.LEAVING: {Stage.KILLED},
-    Stage.KILLED: set[Stage](),
+    WorkerStage.STARTING: {WorkerStage.SERVING, WorkerStage.KILLED},
+    WorkerStage.SERVING: {WorkerStage.LEAVING},
+    WorkerStage.LEAVING: {WorkerStage.KILLED},
+    WorkerStage.KILLED: set[WorkerStage](),
 }
 
 
@@ -85,7 +85,7 @@ class Generation:
     @property
     def ready(self) -> int:
         """How many workers serve."""
-        return sum(place.worker is not None and place.worker.stage is Stage.SERVING for place in self.places)
+        return sum(place.worker is not None and place.worker.stage is WorkerStage.SERVING for place in self.places)
 
     @property
     def complete(self) -> bool:
@@ -100,9 +100,9 @@ class _Worker:
     pid: int
     place: Place | None
     since: float
-    stage: Stage = field(default=Stage.STARTING)
+    stage: WorkerStage = field(default=WorkerStage.STARTING)
 
-    def move(self, stage: Stage, now: float) -> None:
+    def move(self, stage: WorkerStage, now: float) -> None:
         assert stage in _MOVES[self.stage], (self.stage, stage)
         self.stage, self.since = stage, now
 
@@ -136,7 +136,7 @@ class Generations:
         """Whether the server can be used: workers serve, and those that do not were tried."""
         places = self._current.places
         return self._current.ready > 0 and all(
-            (each.worker is not None and each.worker.stage is Stage.SERVING) or each.attempts for each in places
+            (each.worker is not None and each.worker.stage is WorkerStage.SERVING) or each.attempts for each in places
         )
 
     @property
@@ -145,7 +145,7 @@ class Generations:
         return not self._was_ready and self._first_failures >= FIRST_ATTEMPTS
 
     @property
-    def stages(self) -> Counter[Stage]:
+    def stages(self) -> Counter[WorkerStage]:
         """How many workers are in each stage."""
         return Counter(worker.stage for worker in self._workers.values())
 
@@ -178,9 +178,9 @@ class Generations:
     def ready(self, pid: int, now: float) -> None:
         """A worker serves."""
         worker = self._workers[pid]
-        if worker.stage is not Stage.STARTING or worker.place is None:
+        if worker.stage is not WorkerStage.STARTING or worker.place is None:
             return
-        worker.move(Stage.SERVING, now)
+        worker.move(WorkerStage.SERVING, now)
         worker.place.attempts = 0
         self._was_ready = True
         if self._next is not None and self._next.complete:
@@ -197,7 +197,7 @@ class Generations:
             self._begin(now)
             return
         place.worker = None
-        was_ready = worker.stage is Stage.SERVING
+        was_ready = worker.stage is WorkerStage.SERVING
         when = "" if was_ready else " before it was ready"
         if self._dropped(place.generation, f"worker {pid} {how}{when}", now):
             return
@@ -215,7 +215,7 @@ class Generations:
         for worker in list(self._workers.values()):
             if self._deadline(worker) > now:
                 continue
-            if worker.stage is Stage.LEAVING:
+            if worker.stage is WorkerStage.LEAVING:
                 log.warning("worker %d did not leave within %g s; killing it", worker.pid, self._leave_seconds)
                 self._kill(worker, now)
                 continue
@@ -304,14 +304,14 @@ class Generations:
             if worker is None:
                 continue
             worker.place = None
-            if worker.stage is Stage.SERVING:
-                worker.move(Stage.LEAVING, now)
+            if worker.stage is WorkerStage.SERVING:
+                worker.move(WorkerStage.LEAVING, now)
                 self._orders.append(Order(worker.pid, kill=False))
-            elif worker.stage is Stage.STARTING:
+            elif worker.stage is WorkerStage.STARTING:
                 self._kill(worker, now)
 
     def _kill(self, worker: _Worker, now: float) -> None:
-        worker.move(Stage.KILLED, now)
+        worker.move(WorkerStage.KILLED, now)
         self._orders.append(Order(worker.pid, kill=True))
 
     def _vacant(self) -> Iterator[Place]:
@@ -319,9 +319,9 @@ class Generations:
             yield from (place for place in generation.places if place.worker is None)
 
     def _deadline(self, worker: _Worker) -> float:
-        if worker.stage is Stage.STARTING:
+        if worker.stage is WorkerStage.STARTING:
             return worker.since + self._start_seconds
-        if worker.stage is Stage.LEAVING:
+        if worker.stage is WorkerStage.LEAVING:
             return worker.since + self._leave_seconds
         return math.inf
 
