@@ -454,3 +454,45 @@ def test_self_check_of_nothing_is_refused() -> None:
 
 def test_so_many_rows_prove_the_claim() -> None:
     assert fewest_rows(0.05, 0.95) == 72
+
+
+def test_the_terminals_of_a_run_that_is_no_whole_one_are_no_clean_comparison() -> None:
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    planned = tuple({one.cell: None for one in two.trials})
+    two = msgspec.structs.replace(two, planned=planned)
+    assert exit_code(compare_terminals(two, "ours", ["peer"], TERMS)) == 0
+    lost = msgspec.structs.replace(two, planned=(*planned, Cell("suite/c", "", "peer")))
+    spoilt = msgspec.structs.replace(
+        two, trials=(*two.trials[:-1], msgspec.structs.replace(two.trials[-1], problem="the server ended with 9"))
+    )
+    for faulty, why in (
+        (msgspec.structs.replace(two, interrupted=True), "it ended before its plan did"),
+        (lost, "suite/c [peer] planned but not measured"),
+        (spoilt, "suite/b [peer] is partial (the server ended with 9)"),
+    ):
+        (compared,) = compare_terminals(faulty, "ours", ["peer"], TERMS)
+        assert compared.problems == (f"the run is no whole one: {why}",)
+        assert exit_code([compared]) == 4
+
+
+def test_what_one_terminal_could_not_hold_is_lost_and_what_it_cannot_do_is_not() -> None:
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    trials = [one for one in two.trials if (one.cell.benchmark, one.cell.terminal) != ("suite/b", "peer")]
+    cells = tuple({one.cell: None for one in trials})
+    cannot = msgspec.structs.replace(two, trials=tuple(trials), planned=cells)
+    (compared,) = compare_terminals(cannot, "ours", ["peer"], TERMS)
+    assert (compared.gone, compared.lost, exit_code([compared])) == ((Cell("suite/b", "", "ours"),), 0, 0)
+    full = Trial(cell=Cell("suite/b", "", "peer"), block=0, infeasible="the machine holds 10 sessions")
+    unheld = msgspec.structs.replace(cannot, trials=(*trials, full), planned=(*cells, full.cell))
+    (compared,) = compare_terminals(unheld, "ours", ["peer"], TERMS)
+    assert (compared.lost, exit_code([compared])) == (1, 3)
+    (compared,) = compare_terminals(msgspec.structs.replace(cannot, planned=()), "ours", ["peer"], TERMS)
+    assert (compared.lost, exit_code([compared])) == (1, 3)
+
+
+def test_a_terminal_without_any_row_is_not_cleared_by_the_others() -> None:
+    third = msgspec.structs.replace(PEER, name="third")
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    cells = tuple({one.cell: None for one in two.trials})
+    absent = msgspec.structs.replace(two, planned=cells, terminals=(*two.terminals, third))
+    assert exit_code(compare_terminals(absent, "ours", ["peer", "third"], TERMS)) == 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from web_terminal_suite.bench.analysis import estimates
 from web_terminal_suite.bench.samples import ABORTED
 
@@ -42,6 +44,15 @@ def faults(run: Run) -> tuple[str, ...]:
         more = f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
         found.append(f"{cell} is partial ({problem}){more}")
     return tuple(found)
+
+
+def only(run: Run, terminals: Sequence[str]) -> Run:
+    """The part of a run that is of some of its terminals."""
+    return msgspec.structs.replace(
+        run,
+        trials=tuple(trial for trial in run.trials if trial.cell.terminal in terminals),
+        planned=tuple(cell for cell in run.planned if cell.terminal in terminals),
+    )
 
 
 def lost_cells(run: Run) -> list[Cell]:

@@ -135,7 +135,21 @@ def _between_terminals(run: Run, base: str, new: str, level: float) -> _Sides:
                 failures += _failures((cell, other), (cells[cell], cells[other]), level)
     both = [{(cell.benchmark, cell.parameter): cell for cell in cells if cell.terminal == name} for name in (base, new)]
     gone, added = (tuple(one[key] for key in one if key not in other) for one, other in (both, both[::-1]))
-    return _Sides((base, new), (run.seed,), True, tuple(pairs), tuple(failures), gone, added)
+    # What a terminal cannot do was never planned for it. A record without a plan does not tell that apart.
+    expected = [Cell(cell.benchmark, cell.parameter, new) in run.planned or not run.planned for cell in gone]
+    return _Sides(
+        names=(base, new),
+        seeds=(run.seed,),
+        paired=True,
+        pairs=tuple(pairs),
+        failures=tuple(failures),
+        gone=gone,
+        added=added,
+        lost=sum(expected),
+        problems=tuple(
+            f"the run is no whole one: {fault}" for fault in conditions.faults(conditions.only(run, (base, new)))
+        ),
+    )
 
 
 def _problems(*sides: tuple[str, tuple[Run, ...]]) -> tuple[str, ...]:
