@@ -496,3 +496,16 @@ def test_a_terminal_without_any_row_is_not_cleared_by_the_others() -> None:
     cells = tuple({one.cell: None for one in two.trials})
     absent = msgspec.structs.replace(two, planned=cells, terminals=(*two.terminals, third))
     assert exit_code(compare_terminals(absent, "ours", ["peer", "third"], TERMS)) == 3
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_the_newest_run_of_a_side_lacks_is_compared_by_the_others(side: int) -> None:
+    sides = [several(), several(8.0, seed=2)]
+    sides[side].append(measured(seed=900, names=("suite/a",)))
+    compared = sets(*sides)
+    assert {row.new.benchmark for row in compared.rows} == {"suite/a", "suite/b"}
+    slower = {row.new.benchmark for row in compared.rows if row.change is ChangeVerdict.SLOWER}
+    assert "suite/b" in slower
+    (remark,) = compared.remarks[1:]
+    assert remark == f"measured in only 5 of the 6 runs of {('base', 'new')[side]}: suite/b [ours]"
+    assert exit_code([compared]) == 1

@@ -37,7 +37,7 @@ def faults(run: Run) -> tuple[str, ...]:
         found.append("it has no trial")
     lost = lost_cells(run)
     if lost:
-        found.append(f"{_few([str(cell) for cell in lost])} planned but not measured")
+        found.append(f"{few([str(cell) for cell in lost])} planned but not measured")
     spoilt = {str(trial.cell): trial.problem for trial in run.trials if trial.problem}
     if spoilt:
         cell, problem = next(iter(spoilt.items()))
@@ -102,7 +102,7 @@ def differing(base: Run, new: Run) -> list[str]:
         and (facts.description, facts.limitations) != (described[facts.id].description, described[facts.id].limitations)
     ]
     if changed:
-        found.append(f"the description of {_few(changed)} changed")
+        found.append(f"the description of {few(changed)} changed")
     return found
 
 
@@ -124,6 +124,7 @@ def _shown(value: Any) -> str:
     return "none" if value in (None, "") else str(value)
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -95,11 +95,11 @@ def _between_runs(
 ) -> _Sides:
     old, now = _cells(base[1]), _cells(new[1])
     latest = base[1][-1], new[1][-1]
-    facts = {each.id: each for each in latest[0].benchmarks}
-    roles = [{terminal.name: terminal.role for terminal in run.terminals} for run in latest]
+    facts = _facts(base[1])
+    roles = _roles(base[1]), _roles(new[1])
     pairs: list[Pair] = []
     failures: list[ComparisonRow] = []
-    for each in latest[1].benchmarks:
+    for each in _facts(new[1]).values():
         shared = [cell for cell in now if cell.benchmark == each.id and cell in old and cell.benchmark in facts]
         for cell in shared:
             role = roles[1].get(cell.terminal, "subject")
@@ -119,8 +119,34 @@ def _between_runs(
         runs=(len(base[1]), len(new[1])),
         machine=differing,
         problems=_problems(base, new),
-        remarks=conditions.remarks(base, new),
+        remarks=(*conditions.remarks(base, new), *_uneven(base, old), *_uneven(new, now)),
     )
+
+
+def _facts(runs: Sequence[Run]) -> dict[str, BenchmarkFacts]:
+    """Every benchmark that any of the runs has, as the newest of these describes it; in the order of the newest."""
+    found: dict[str, BenchmarkFacts] = {}
+    for run in reversed(runs):
+        for each in run.benchmarks:
+            found.setdefault(each.id, each)
+    return found
+
+
+def _roles(runs: Sequence[Run]) -> dict[str, str]:
+    return {terminal.name: terminal.role for run in runs for terminal in run.terminals}
+
+
+def _uneven(side: tuple[str, tuple[Run, ...]], cells: dict[Cell, Side]) -> list[str]:
+    """What not every run of a side measured, a line for each number of runs."""
+    name, runs = side
+    by_number: dict[int, list[str]] = {}
+    for cell, of in cells.items():
+        if len(of) < len(runs):
+            by_number.setdefault(len(of), []).append(str(cell))
+    return [
+        f"measured in only {number} of the {len(runs)} runs of {name}: {conditions.few(names)}"
+        for number, names in sorted(by_number.items())
+    ]
 
 
 def _between_terminals(run: Run, base: str, new: str, level: float) -> _Sides:
