@@ -229,3 +229,11 @@ def test_sparklines() -> None:
     assert history_report.sparkline([3, 3]) == "▅▅"
     assert history_report.sparkline([1, float("inf"), 2]) == "▁x█"
     assert history_report.sparkline([]) == ""
+
+
+def test_of_several_runs_alone_the_last_is_looked_at_and_that_is_said(tmp_path: Path) -> None:
+    both = saved_set(tmp_path, "both", terminals=(OURS, PEER), peer=2.0)
+    result = asked("compare", both)
+    assert result.exit_code == 1
+    assert "of the 5 runs of " in result.stdout
+    assert "only the last is looked at" in result.stdout

@@ -509,3 +509,32 @@ def test_what_the_newest_run_of_a_side_lacks_is_compared_by_the_others(side: int
     (remark,) = compared.remarks[1:]
     assert remark == f"measured in only 5 of the 6 runs of {('base', 'new')[side]}: suite/b [ours]"
     assert exit_code([compared]) == 1
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_side_with_a_run_of_another_machine_is_refused(side: int) -> None:
+    sides = [several(), several(seed=2)]
+    sides[side][1] = measured(seed=900, cpu_model="Z80")
+    name = ("base", "new")[side]
+    words = f"run 2 of {name} compared with its last run: cpu_model was Z80, is Known CPU"
+    with pytest.raises(OtherMachine, match=words):
+        sets(*sides)
+    (compared,) = compare_runs(("base", sides[0]), [("new", sides[1])], TERMS, force=True)
+    assert compared.machine == (words,)
+
+
+def test_a_side_whose_runs_were_made_differently_says_so() -> None:
+    def odd(**changes: object) -> tuple[str, ...]:
+        runs = [msgspec.structs.replace(each, options={"design": 2}, revision="abc") for each in several()]
+        new = [msgspec.structs.replace(each, options={"design": 2}, revision="abc") for each in several(seed=2)]
+        new[0] = msgspec.structs.replace(new[0], **changes)
+        return sets(runs, new).remarks
+
+    assert odd() == ()
+    assert odd(revision="deadbeef") == ("the runs of new are not of the same code: deadbeef, abc",)
+    assert odd(revision="") == ("the runs of new are not of the same code: no revision, abc",)
+    assert odd(options={}) == (
+        "new is of the suite's old design, in which many cells have a single block; such cells give no verdict",
+    )
+    version = (msgspec.structs.replace(OURS, version="0"),)
+    assert odd(terminals=version) == ("run 1 of new was not measured like its last run: ours's version was 0, is 1",)

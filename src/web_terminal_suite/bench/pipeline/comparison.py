@@ -65,7 +65,17 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
     except run_comparison.OtherMachine as error:
         raise OptionsError(str(error)) from error
     name, runs = base
-    run = runs if isinstance(runs, Run) else runs[-1]
+    if isinstance(runs, Run):
+        return _within_run(name, runs, terms)
+    found = _within_run(name, runs[-1], terms)
+    if len(runs) == 1:
+        return found
+    remark = f"of the {len(runs)} runs of {name} only the last is looked at; name a second side to compare them all"
+    return tuple(msgspec.structs.replace(each, remarks=(remark, *each.remarks)) for each in found)
+
+
+def _within_run(name: str, run: Run, terms: Terms) -> tuple[RunComparison, ...]:
+    """The terminals, or the two revisions, of one run."""
     if (stages := stages_of(run)) is not None:
         return (compare_stages(run, stages, terms),)
     subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.analysis.comparison import machine
 from web_terminal_suite.bench.samples import ABORTED
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def is_old_design(run: Run) -> bool:
 
 
 def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
-    """What was not alike, each in one line: the design of the suite, options, terminals, benchmarks."""
+    """What was not alike, each in one line: the design of the suite, options, terminals, benchmarks, revisions."""
     found = []
-    old = [name for name, runs in (base, new) if is_old_design(runs[-1])]
+    old = [name for name, runs in (base, new) if any(map(is_old_design, runs))]
     if old:
         found.append(
             f"{' and '.join(old)} {'are' if len(old) > 1 else 'is'} of the suite's old design, in which many cells "
@@ -80,7 +81,31 @@ def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> 
     unlike = differing(base[1][-1], new[1][-1])
     if unlike:
         found.append(f"not measured alike: {'; '.join(unlike)}")
-    return tuple(found)
+    return (*found, *_within(*base), *_within(*new))
+
+
+def other_machines(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
+    """How the machines differ, of any two runs of both sides; empty where all are of one machine."""
+    found = list(machine.differences(base[1][-1].machine, new[1][-1].machine))
+    for name, runs in (base, new):
+        for place, run in enumerate(runs[:-1], start=1):
+            unlike = machine.differences(run.machine, runs[-1].machine)
+            if unlike:
+                found.append(f"run {place} of {name} compared with its last run: {'; '.join(unlike)}")
+    return tuple(dict.fromkeys(found))
+
+
+def _within(name: str, runs: Sequence[Run]) -> list[str]:
+    """What was not alike among the runs of one side."""
+    found = []
+    revisions = list(dict.fromkeys(run.revision or "no revision" for run in runs))
+    if len(revisions) > 1:
+        found.append(f"the runs of {name} are not of the same code: {few([each[:12] for each in revisions])}")
+    for place, run in enumerate(runs[:-1], start=1):
+        unlike = differing(run, runs[-1])
+        if unlike:
+            found.append(f"run {place} of {name} was not measured like its last run: {'; '.join(unlike)}")
+    return found
 
 
 def differing(base: Run, new: Run) -> list[str]:

@@ -12,7 +12,6 @@ from web_terminal_suite.bench.analysis import estimates
 from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison.counts import failure_rows
 from web_terminal_suite.bench.analysis.comparison.judging import judged, status
-from web_terminal_suite.bench.analysis.comparison.machine import differences
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison, Terms
 from web_terminal_suite.bench.analysis.comparison.rows import Pair, Side, draft_rows
 from web_terminal_suite.bench.samples import Cell, Run
@@ -41,7 +40,7 @@ def compare_runs(
     found: list[_Sides] = []
     before = _several(base)
     for name, runs in map(_several, news):
-        differing = differences(before[1][-1].machine, runs[-1].machine)
+        differing = conditions.other_machines(before, (name, runs))
         if differing and not force:
             raise OtherMachine(
                 f"{base[0]} and {name} are not of the same machine: {'; '.join(differing)}; "
