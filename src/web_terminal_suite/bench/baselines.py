@@ -185,9 +185,13 @@ class Baselines:
         if newest is None:
             return ()
         earlier = [run for file in self._earlier(name) if is_alike(run := self._read(name, file), newest)]
-        # A save that was cut short leaves the newest in both places.
-        different = [run for run in earlier if (run.started, run.seed) != (newest.started, newest.seed)]
-        return (*different, newest)
+        # A save that was cut short leaves a run in two places.
+        together = (*earlier, newest)
+        return tuple(
+            run
+            for place, run in enumerate(together)
+            if not any(conditions.is_same_run(run, later) for later in together[place + 1 :])
+        )
 
     def save(self, name: str, run: Run, results: list[dict[str, Any]], *, together: bool = False) -> Path:
         """Keep ``run`` under ``name``; whatever fails, what was there stays whole.
@@ -215,10 +219,7 @@ class Baselines:
                 files.put(path, record.document(run, results))
                 self._forget(name, leave=0)
                 return path
-            directory = self._directory(name)
-            directory.mkdir(exist_ok=True)
-            number = max((int(file.stem) for file in self._earlier(name)), default=0) + 1
-            files.put(directory / f"{number:06}.json", path.read_bytes())
+            self._set_aside(name)
             files.put(path, record.document(run, results))
             self._forget(name, leave=KEPT - 1)
         except OSError as error:
@@ -266,6 +267,17 @@ class Baselines:
     def _earlier(self, name: str) -> list[Path]:
         """Files of earlier runs, the oldest first."""
         return sorted(file for file in self._directory(name).glob("*.json") if file.stem.isdecimal())
+
+    def _set_aside(self, name: str) -> None:
+        """Make the newest an earlier one, unless a save that was cut short has done so."""
+        content = self.path(name).read_bytes()
+        earlier = self._earlier(name)
+        if earlier and earlier[-1].read_bytes() == content:
+            return
+        directory = self._directory(name)
+        directory.mkdir(exist_ok=True)
+        number = int(earlier[-1].stem) + 1 if earlier else 1
+        files.put(directory / f"{number:06}.json", content)
 
     def _forget(self, name: str, leave: int) -> None:
         """Remove all but the newest ``leave`` earlier runs."""

@@ -8,6 +8,7 @@ import msgspec
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis import analyse as analyse_at
+from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison import runs as run_comparison
 from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
@@ -55,9 +56,14 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
         force: compare although the machines differ.
 
     Raises:
-        OptionsError: the machines differ, or a single run measured a single terminal.
+        OptionsError: the machines differ, a side has one run twice, or a single run measured a single terminal.
     """
     terms = terms or Terms()
+    for name, runs in sides:
+        if not isinstance(runs, Run) and (places := conditions.repeated(runs)) is not None:
+            raise OptionsError(
+                f"run {places[0]} and run {places[1]} of {name} are the same run, which counts once; name it once"
+            )
     base, *others = sides
     try:
         if others:

@@ -84,6 +84,20 @@ def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> 
     return (*found, *_within(*base), *_within(*new))
 
 
+def is_same_run(one: Run, other: Run) -> bool:
+    """Whether two records are of one run, so that together they are no more than one."""
+    return (one.started, one.seed) == (other.started, other.seed) and one.trials == other.trials
+
+
+def repeated(runs: Sequence[Run]) -> tuple[int, int] | None:
+    """The places, counted from 1, of the first run that is there twice."""
+    for place, run in enumerate(runs):
+        for earlier in range(place):
+            if is_same_run(runs[earlier], run):
+                return earlier + 1, place + 1
+    return None
+
+
 def other_machines(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
     """How the machines differ, of any two runs of both sides; empty where all are of one machine."""
     found = list(machine.differences(base[1][-1].machine, new[1][-1].machine))
