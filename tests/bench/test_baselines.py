@@ -26,13 +26,13 @@ NAMES = st.from_regex(baselines.NAME, fullmatch=True)
     ("flags", "choice"),
     [
         ({}, Choice("base", save_as="base")),
-        ({"save": "x"}, Choice("x", save_as="x")),
-        ({"baseline": "x"}, Choice("x", must_exist=True)),
-        ({"lenient": "x"}, Choice("x")),
-        ({"retain": True}, Choice("base", must_exist=True)),
+        ({"save": "x"}, Choice("x", save_as="x", is_named=True)),
+        ({"baseline": "x"}, Choice("x", must_exist=True, is_named=True)),
+        ({"lenient": "x"}, Choice("x", is_named=True)),
+        ({"retain": True}, Choice("base", must_exist=True, is_named=True)),
         ({"discard": True}, Choice("base")),
-        ({"baseline": "x", "load": "y"}, Choice("x", must_exist=True, load="y")),
-        ({"lenient": "x", "load": "y"}, Choice("x", load="y")),
+        ({"baseline": "x", "load": "y"}, Choice("x", must_exist=True, load="y", is_named=True)),
+        ({"lenient": "x", "load": "y"}, Choice("x", load="y", is_named=True)),
     ],
 )
 def test_flags_mean_what_they_mean_in_criterion(flags: dict[str, object], choice: Choice) -> None:

@@ -244,3 +244,15 @@ def test_several_runs_are_one_side_and_saved_together(tmp_path: Path, capsys: py
 
 def test_the_worst_of_several_exit_statuses_counts() -> None:
     assert [verdict.worst(*each) for each in ((0, 0), (0, 3), (3, 1), (1, 4), ())] == [0, 3, 1, 4, 0]
+
+
+@pytest.mark.parametrize("flags", [{"lenient": "base"}, {"save": "base"}, {"retain": True}, {"baseline": "base"}])
+def test_the_last_run_counts_where_a_flag_names_it(tmp_path: Path, flags: dict[str, object]) -> None:
+    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, **flags)) == 1
+    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, discard=True)) == 0
+
+
+def test_a_self_check_takes_no_baseline_not_even_the_usual_one(tmp_path: Path) -> None:
+    result = asked("--self-check", "--save-baseline", "base", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "takes no baseline" in result.stderr

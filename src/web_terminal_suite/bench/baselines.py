@@ -50,13 +50,15 @@ class BaselineError(StorageError):
 class Choice:
     """What to compare with, what to save as, and which saved run stands in for a new one; ``""`` for none.
 
-    ``must_exist``: to have nothing to compare with is an error.
+    ``must_exist``: to have nothing to compare with is an error. ``is_named``: a flag says what to compare with, so what
+    comes of it counts.
     """
 
     compare_with: str = ""
     must_exist: bool = False
     save_as: str = ""
     load: str = ""
+    is_named: bool = False
 
 
 def choose(
@@ -100,10 +102,10 @@ def choose(
         if name:
             check_name(name)
     if baseline or lenient:
-        return Choice(baseline or lenient, must_exist=bool(baseline), load=load)
+        return Choice(baseline or lenient, must_exist=bool(baseline), load=load, is_named=True)
     if retain or discard:
-        return Choice(LAST, must_exist=retain)
-    return Choice(save or LAST, save_as=save or LAST)
+        return Choice(LAST, must_exist=retain, is_named=retain)
+    return Choice(save or LAST, save_as=save or LAST, is_named=bool(save))
 
 
 def check_name(name: str) -> None:
