@@ -256,3 +256,45 @@ def test_a_self_check_takes_no_baseline_not_even_the_usual_one(tmp_path: Path) -
     result = asked("--self-check", "--save-baseline", "base", "--home", tmp_path)
     assert result.exit_code == 2
     assert "takes no baseline" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "flag", "name"),
+    [
+        ("--save-baseline", "save", "mine"),
+        ("--baseline-lenient", "lenient", "mine"),
+        ("--baseline", "baseline", "mine"),
+        ("--save-baseline", "save", "base"),
+    ],
+)
+@pytest.mark.parametrize("broken", ["NAME.json", "NAME.earlier/000001.json"])
+def test_a_named_baseline_that_cannot_be_read_is_refused(
+    tmp_path: Path, option: str, flag: str, name: str, broken: str
+) -> None:
+    for seed in (1, 2):
+        of = msgspec.structs.replace(measured(seed=seed), revision="abc")
+        Baselines(tmp_path).save(name, of, [])
+    path = tmp_path / "baselines" / broken.replace("NAME", name)
+    path.write_text("garbage")
+    with pytest.raises(BenchError, match=f"baseline '{name}' cannot be used: .*; save it anew after removing {path}"):
+        find_base(storage(tmp_path, **{flag: name}), MACHINE)  # type: ignore[arg-type]
+    result = asked("execute_echo_simple", "--home", tmp_path, option, name)
+    assert (result.exit_code, path.read_text()) == (2, "garbage")
+
+
+def test_a_last_run_that_cannot_be_read_is_said_to_be_replaced(tmp_path: Path) -> None:
+    Baselines(tmp_path).save("base", measured(), []).write_text("garbage")
+    reason = find_base(storage(tmp_path), MACHINE).reason
+    assert "baseline 'base' cannot be used" in reason
+    assert reason.endswith("nothing is compared with it; this run replaces it")
+    kept = find_base(storage(tmp_path, discard=True), MACHINE).reason
+    assert kept.endswith("nothing is compared with it")
+
+
+def test_an_earlier_run_that_cannot_be_read_is_replaced_with_the_others(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        Baselines(tmp_path).save("base", msgspec.structs.replace(measured(seed=seed), revision="abc"), [])
+    (tmp_path / "baselines" / "base.earlier" / "000001.json").write_text("garbage")
+    assert "cannot be used" in find_base(storage(tmp_path), MACHINE).reason
+    Baselines(tmp_path).save("base", msgspec.structs.replace(measured(seed=3), revision="abc"), [])
+    assert [run.seed for run in Baselines(tmp_path).load_set("base")] == [3]

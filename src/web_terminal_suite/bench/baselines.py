@@ -250,10 +250,10 @@ class Baselines:
     def _keeps_newest(self, name: str, run: Run, together: bool) -> bool:
         """Whether what is saved stays next to ``run``."""
         try:
-            newest = self.find(name)
+            kept = self.find_set(name)
         except BaselineError:
             return False
-        if newest is None or not is_alike(newest, run):
+        if not kept or not is_alike(kept[-1], run):
             return False
         return together or (bool(run.revision) and not run.revision.endswith("+"))
 
@@ -261,7 +261,9 @@ class Baselines:
         try:
             return record.load(path)
         except record.RecordError as error:
-            raise BaselineError(f"baseline {name!r} cannot be used: {error}; save it anew") from error
+            raise BaselineError(
+                f"baseline {name!r} cannot be used: {error}; save it anew after removing {path}"
+            ) from error
 
     def _directory(self, name: str) -> Path:
         return self.path(name).with_suffix(".earlier")

@@ -115,15 +115,16 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
 
     Raises:
         OptionsError: ``--baseline`` asked for it, and it is of another machine.
-        BaselineError: it was asked for by name, and is missing or cannot be read.
+        BaselineError: it was asked for by name, and is missing or cannot be read, also if it would be replaced.
     """
     choice = storage.choice
+    then = "; this run replaces it" if choice.save_as == choice.compare_with else ""
     try:
         runs = (storage.baselines.load_set if choice.must_exist else storage.baselines.find_set)(choice.compare_with)
-    except BaselineError:
-        if storage.is_explicit and choice.save_as != choice.compare_with:
+    except BaselineError as error:
+        if storage.is_explicit:
             raise
-        return Base(())  # the last run was not asked for by anybody, and one that is saved anew need not be read
+        return Base((), f"{error}; nothing is compared with it{then}")  # the last run was not asked for by anybody
     if not runs or storage.force:
         return Base(runs)
     differing = differences(runs[-1].machine, machine.record(machine.snapshot()) if facts is None else facts)
@@ -132,7 +133,6 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
     what = f"baseline {choice.compare_with!r} is of another machine: {'; '.join(differing)}"
     if choice.must_exist:
         raise OptionsError(f"{what}; --force compares all the same")
-    then = "; this run replaces it" if choice.save_as == choice.compare_with else ""
     return Base((), f"{what}, so nothing is compared with it{then}; --force compares all the same")
 
 
