@@ -538,3 +538,60 @@ def test_a_side_whose_runs_were_made_differently_says_so() -> None:
     )
     version = (msgspec.structs.replace(OURS, version="0"),)
     assert odd(terminals=version) == ("run 1 of new was not measured like its last run: ours's version was 0, is 1",)
+
+
+READY = Metric(name="ready", kind="latency", mark="ready")
+
+
+def marked(of: Run, factor: float | None) -> Run:
+    """The run with a second latency, of ``factor`` of the whole; with ``None`` no operation passes its mark."""
+    trials = of.trials
+    if factor is not None:
+        trials = tuple(
+            msgspec.structs.replace(
+                one,
+                samples=tuple(
+                    msgspec.structs.replace(
+                        each, marks={"ready": each.due_ns + int(factor * (each.seen_ns - each.due_ns))}
+                    )
+                    for each in one.samples
+                ),
+            )
+            for one in trials
+        )
+    benchmarks = tuple(msgspec.structs.replace(each, metrics=(*each.metrics, READY)) for each in of.benchmarks)
+    return msgspec.structs.replace(of, trials=trials, benchmarks=benchmarks)
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_a_metric_that_only_one_side_has_is_listed_and_its_loss_is_undecided(is_declared: bool) -> None:
+    terms = replace(TERMS, noise=0.5, statistics=("p50",))
+    with_it = [marked(each, 0.5) for each in several()]
+    without = [marked(each, None) if is_declared else each for each in several(seed=2)]
+    assert exit_code([sets(with_it, [marked(each, 0.5) for each in several(seed=2)], terms)]) == 0
+    lost = sets(with_it, without, terms)
+    assert lost.remarks[-1] == "metrics only in base: suite/a [ours] ready, suite/b [ours] ready"
+    assert (lost.lost, lost.lost_metrics, exit_code([lost])) == (0, 2, 3)
+    added = sets(without, with_it, terms)
+    assert added.remarks[-1] == "metrics only in new: suite/a [ours] ready, suite/b [ours] ready"
+    assert (added.lost_metrics, exit_code([added])) == (0, 0)
+
+
+def test_a_metric_that_changed_its_unit_is_lost() -> None:
+    points = [Point("m", 0, value) for value in (1.0, 2.0)]
+    one = here(trial(points=points), benchmarks=[facts(Metric(name="m", kind="level", unit="B"))])
+    other = here(trial(points=points), benchmarks=[facts(Metric(name="m", kind="level", unit="sessions"))])
+    compared = beside(one, other)
+    assert compared.lost_metrics == 1
+    assert "the kind or unit of suite/benchmark m changed, so it is not compared" in compared.remarks[-1]
+    assert exit_code([compared]) == 3
+
+
+def test_runs_of_a_side_with_another_unit_are_left_out() -> None:
+    sides = [[readings([value], LEFT_OVER) for value in values] for values in ((0.0, 0.0), (900.0, 0.0))]
+    old = msgspec.structs.replace(LEFT_OVER, unit="MB")
+    sides[1][0] = readings([900.0], old)
+    compared = sets(*sides)
+    (row,) = compared.rows
+    assert (row.new_runs, row.new_value, row.change) == (1, 0.0, ChangeVerdict.EQUAL)
+    assert "the kind or unit of suite/benchmark m changed" in compared.remarks[-1]

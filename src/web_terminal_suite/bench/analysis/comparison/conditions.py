@@ -13,7 +13,7 @@ from web_terminal_suite.bench.samples import ABORTED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_terminal_suite.bench.samples import Cell, Run, TerminalFacts
+    from web_terminal_suite.bench.samples import Cell, Metric, Run, TerminalFacts
 
 DESIGN: Final = 2
 """Since then every cell has at least five short blocks where its operations allow it; a record says so in
@@ -142,7 +142,22 @@ def differing(base: Run, new: Run) -> list[str]:
     ]
     if changed:
         found.append(f"the description of {few(changed)} changed")
+    redefined = [
+        f"{facts.id} {metric.name}"
+        for facts in new.benchmarks
+        if facts.id in described
+        for metric in facts.metrics
+        for before in described[facts.id].metrics
+        if before.name == metric.name and not is_same_metric(before, metric)
+    ]
+    if redefined:
+        found.append(f"the kind or unit of {few(redefined)} changed, so it is not compared")
     return found
+
+
+def is_same_metric(one: Metric, other: Metric) -> bool:
+    """Whether figures of two metrics of one name can be compared."""
+    return (one.kind, one.unit) == (other.kind, other.unit)
 
 
 def _of_terminal(base: TerminalFacts, new: TerminalFacts) -> list[str]:
