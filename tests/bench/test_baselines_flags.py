@@ -46,7 +46,7 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
     kept = Baselines(tmp_path)
     kept.save("old", measured(), [])
     kept.save("new", measured(60.0, seed=2), [])
-    words = ("execute_echo_simple", "--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
+    words = ("--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
     result = asked(*words)
     assert result.exit_code == 1, result.output
     assert "new compared with old" in result.stdout
@@ -63,7 +63,6 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
         (("--retain-baseline",), "there is no baseline 'base'"),
         (("--save-baseline", "a", "--discard-baseline"), "exclude each other"),
         (("--load-baseline", "a"), "add --baseline NAME"),
-        (("--load-baseline", "a", "--baseline-lenient", "b"), "there is no baseline 'a'"),
         (("--save-baseline", "a b"), "is no name for a baseline"),
         (("--self-check", "--baseline", "a"), "takes no baseline"),
     ],
@@ -298,3 +297,41 @@ def test_an_earlier_run_that_cannot_be_read_is_replaced_with_the_others(tmp_path
     assert "cannot be used" in find_base(storage(tmp_path), MACHINE).reason
     Baselines(tmp_path).save("base", msgspec.structs.replace(measured(seed=3), revision="abc"), [])
     assert [run.seed for run in Baselines(tmp_path).load_set("base")] == [3]
+
+
+def test_a_saved_run_that_is_not_there_is_said(tmp_path: Path) -> None:
+    result = asked("--load-baseline", "a", "--baseline-lenient", "b", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "there is no baseline 'a'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("suite/a",), "the filter 'suite/a'"),
+        (("--quick",), "--quick"),
+        (("--full",), "--full"),
+        (("--blocks", "5"), "--blocks"),
+        (("--seed", "0"), "--seed"),
+        (("--warm-up-time", "0"), "--warm-up-time"),
+        (("--terminal", "web-terminal"), "--terminal"),
+        (("--url", "ws://127.0.0.1:1/"), "--url"),
+        (("--fixed",), "--fixed"),
+        (("--runs", "2"), "--runs"),
+        (("--profile", "flames"), "--profile"),
+    ],
+)
+def test_what_selects_or_measures_is_refused_next_to_a_saved_run(
+    tmp_path: Path, words: tuple[str, ...], named: str
+) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("old", measured(), [])
+    kept.save("new", measured(seed=2, names=("suite/a",)), [])
+    loaded = ("--baseline", "old", "--load-baseline", "new", "--home", tmp_path, "--noplot")
+    result = asked(*words, *loaded)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.rstrip().endswith(f"compares all that was saved; leave out {named}")
+    whole = asked(*loaded, "--noise-threshold", 1000)
+    assert whole.exit_code == 3
+    assert "only in old: suite/b [ours]" in whole.stdout
