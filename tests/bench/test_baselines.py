@@ -26,13 +26,13 @@ NAMES = st.from_regex(baselines.NAME, fullmatch=True)
     ("flags", "choice"),
     [
         ({}, Choice("base", save_as="base")),
-        ({"save": "x"}, Choice("x", save_as="x")),
-        ({"baseline": "x"}, Choice("x", must_exist=True)),
-        ({"lenient": "x"}, Choice("x")),
-        ({"retain": True}, Choice("base", must_exist=True)),
+        ({"save": "x"}, Choice("x", save_as="x", is_named=True)),
+        ({"baseline": "x"}, Choice("x", must_exist=True, is_named=True)),
+        ({"lenient": "x"}, Choice("x", is_named=True)),
+        ({"retain": True}, Choice("base", must_exist=True, is_named=True)),
         ({"discard": True}, Choice("base")),
-        ({"baseline": "x", "load": "y"}, Choice("x", must_exist=True, load="y")),
-        ({"lenient": "x", "load": "y"}, Choice("x", load="y")),
+        ({"baseline": "x", "load": "y"}, Choice("x", must_exist=True, load="y", is_named=True)),
+        ({"lenient": "x", "load": "y"}, Choice("x", load="y", is_named=True)),
     ],
 )
 def test_flags_mean_what_they_mean_in_criterion(flags: dict[str, object], choice: Choice) -> None:
@@ -190,3 +190,25 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BaselineError, match="cannot save baseline 'main'"):
         Baselines(tmp_path / "file").save("main", measured(), [])
+
+
+def test_after_a_save_that_was_cut_short_the_next_counts_no_run_twice(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    earlier = tmp_path / "baselines" / "main.earlier"
+    path = kept.save("main", of_commit("abc", 1), [])
+    earlier.mkdir()
+    (earlier / "000001.json").write_bytes(path.read_bytes())
+    for seed in range(2, 6):
+        kept.save("main", of_commit("abc", seed), [])
+        assert [run.seed for run in kept.load_set("main")] == list(range(1, seed + 1))
+    assert len(list(earlier.iterdir())) == 4
+    # As an earlier version of this suite left it.
+    (earlier / "000009.json").write_bytes((earlier / "000002.json").read_bytes())
+    assert sorted(run.seed for run in kept.load_set("main")) == [1, 2, 3, 4, 5]
+
+
+def test_the_same_run_saved_again_is_one_run(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    for seed in (1, 2, 2):
+        kept.save("main", of_commit("abc", seed), [])
+    assert [run.seed for run in kept.load_set("main")] == [1, 2]

@@ -46,7 +46,7 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
     kept = Baselines(tmp_path)
     kept.save("old", measured(), [])
     kept.save("new", measured(60.0, seed=2), [])
-    words = ("execute_echo_simple", "--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
+    words = ("--baseline", "old", "--load-baseline", "new", "--home", tmp_path)
     result = asked(*words)
     assert result.exit_code == 1, result.output
     assert "new compared with old" in result.stdout
@@ -63,7 +63,6 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
         (("--retain-baseline",), "there is no baseline 'base'"),
         (("--save-baseline", "a", "--discard-baseline"), "exclude each other"),
         (("--load-baseline", "a"), "add --baseline NAME"),
-        (("--load-baseline", "a", "--baseline-lenient", "b"), "there is no baseline 'a'"),
         (("--save-baseline", "a b"), "is no name for a baseline"),
         (("--self-check", "--baseline", "a"), "takes no baseline"),
     ],
@@ -244,3 +243,95 @@ def test_several_runs_are_one_side_and_saved_together(tmp_path: Path, capsys: py
 
 def test_the_worst_of_several_exit_statuses_counts() -> None:
     assert [verdict.worst(*each) for each in ((0, 0), (0, 3), (3, 1), (1, 4), ())] == [0, 3, 1, 4, 0]
+
+
+@pytest.mark.parametrize("flags", [{"lenient": "base"}, {"save": "base"}, {"retain": True}, {"baseline": "base"}])
+def test_the_last_run_counts_where_a_flag_names_it(tmp_path: Path, flags: dict[str, object]) -> None:
+    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, **flags)) == 1
+    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, discard=True)) == 0
+
+
+def test_a_self_check_takes_no_baseline_not_even_the_usual_one(tmp_path: Path) -> None:
+    result = asked("--self-check", "--save-baseline", "base", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "takes no baseline" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "flag", "name"),
+    [
+        ("--save-baseline", "save", "mine"),
+        ("--baseline-lenient", "lenient", "mine"),
+        ("--baseline", "baseline", "mine"),
+        ("--save-baseline", "save", "base"),
+    ],
+)
+@pytest.mark.parametrize("broken", ["NAME.json", "NAME.earlier/000001.json"])
+def test_a_named_baseline_that_cannot_be_read_is_refused(
+    tmp_path: Path, option: str, flag: str, name: str, broken: str
+) -> None:
+    for seed in (1, 2):
+        of = msgspec.structs.replace(measured(seed=seed), revision="abc")
+        Baselines(tmp_path).save(name, of, [])
+    path = tmp_path / "baselines" / broken.replace("NAME", name)
+    path.write_text("garbage")
+    with pytest.raises(BenchError, match=f"baseline '{name}' cannot be used: .*; save it anew after removing {path}"):
+        find_base(storage(tmp_path, **{flag: name}), MACHINE)  # type: ignore[arg-type]
+    result = asked("execute_echo_simple", "--home", tmp_path, option, name)
+    assert (result.exit_code, path.read_text()) == (2, "garbage")
+
+
+def test_a_last_run_that_cannot_be_read_is_said_to_be_replaced(tmp_path: Path) -> None:
+    Baselines(tmp_path).save("base", measured(), []).write_text("garbage")
+    reason = find_base(storage(tmp_path), MACHINE).reason
+    assert "baseline 'base' cannot be used" in reason
+    assert reason.endswith("nothing is compared with it; this run replaces it")
+    kept = find_base(storage(tmp_path, discard=True), MACHINE).reason
+    assert kept.endswith("nothing is compared with it")
+
+
+def test_an_earlier_run_that_cannot_be_read_is_replaced_with_the_others(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        Baselines(tmp_path).save("base", msgspec.structs.replace(measured(seed=seed), revision="abc"), [])
+    (tmp_path / "baselines" / "base.earlier" / "000001.json").write_text("garbage")
+    assert "cannot be used" in find_base(storage(tmp_path), MACHINE).reason
+    Baselines(tmp_path).save("base", msgspec.structs.replace(measured(seed=3), revision="abc"), [])
+    assert [run.seed for run in Baselines(tmp_path).load_set("base")] == [3]
+
+
+def test_a_saved_run_that_is_not_there_is_said(tmp_path: Path) -> None:
+    result = asked("--load-baseline", "a", "--baseline-lenient", "b", "--home", tmp_path)
+    assert result.exit_code == 2
+    assert "there is no baseline 'a'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("suite/a",), "the filter 'suite/a'"),
+        (("--quick",), "--quick"),
+        (("--full",), "--full"),
+        (("--blocks", "5"), "--blocks"),
+        (("--seed", "0"), "--seed"),
+        (("--warm-up-time", "0"), "--warm-up-time"),
+        (("--terminal", "web-terminal"), "--terminal"),
+        (("--url", "ws://127.0.0.1:1/"), "--url"),
+        (("--fixed",), "--fixed"),
+        (("--runs", "2"), "--runs"),
+        (("--profile", "flames"), "--profile"),
+    ],
+)
+def test_what_selects_or_measures_is_refused_next_to_a_saved_run(
+    tmp_path: Path, words: tuple[str, ...], named: str
+) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("old", measured(), [])
+    kept.save("new", measured(seed=2, names=("suite/a",)), [])
+    loaded = ("--baseline", "old", "--load-baseline", "new", "--home", tmp_path, "--noplot")
+    result = asked(*words, *loaded)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.rstrip().endswith(f"compares all that was saved; leave out {named}")
+    whole = asked(*loaded, "--noise-threshold", 1000)
+    assert whole.exit_code == 3
+    assert "only in old: suite/b [ours]" in whole.stdout

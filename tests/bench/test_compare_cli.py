@@ -229,3 +229,24 @@ def test_sparklines() -> None:
     assert history_report.sparkline([3, 3]) == "▅▅"
     assert history_report.sparkline([1, float("inf"), 2]) == "▁x█"
     assert history_report.sparkline([]) == ""
+
+
+def test_of_several_runs_alone_the_last_is_looked_at_and_that_is_said(tmp_path: Path) -> None:
+    both = saved_set(tmp_path, "both", terminals=(OURS, PEER), peer=2.0)
+    result = asked("compare", both)
+    assert result.exit_code == 1
+    assert "of the 5 runs of " in result.stdout
+    assert "only the last is looked at" in result.stdout
+
+
+def test_a_run_that_is_named_twice_in_a_side_is_refused(tmp_path: Path) -> None:
+    one, other = (saved(tmp_path / f"{seed}.json", measured(seed=seed)) for seed in (1, 2))
+    copy = saved(tmp_path / "copy.json", measured(seed=1))
+    Baselines(tmp_path / "home").save("main", measured(seed=1), [])
+    new = saved_set(tmp_path, "b", 4.0, seed=2)
+    for side in (f"{one},{other},{one}", f"{one},{other},{copy}", f"{one},{other},main"):
+        result = asked("compare", new, side)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"run 1 and run 3 of {side} are the same run" in result.stderr
+        assert asked("compare", side).exit_code == 2
+    assert asked("compare", new, f"{one},{other}").exit_code != 2

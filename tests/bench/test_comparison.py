@@ -454,3 +454,144 @@ def test_self_check_of_nothing_is_refused() -> None:
 
 def test_so_many_rows_prove_the_claim() -> None:
     assert fewest_rows(0.05, 0.95) == 72
+
+
+def test_the_terminals_of_a_run_that_is_no_whole_one_are_no_clean_comparison() -> None:
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    planned = tuple({one.cell: None for one in two.trials})
+    two = msgspec.structs.replace(two, planned=planned)
+    assert exit_code(compare_terminals(two, "ours", ["peer"], TERMS)) == 0
+    lost = msgspec.structs.replace(two, planned=(*planned, Cell("suite/c", "", "peer")))
+    spoilt = msgspec.structs.replace(
+        two, trials=(*two.trials[:-1], msgspec.structs.replace(two.trials[-1], problem="the server ended with 9"))
+    )
+    for faulty, why in (
+        (msgspec.structs.replace(two, interrupted=True), "it ended before its plan did"),
+        (lost, "suite/c [peer] planned but not measured"),
+        (spoilt, "suite/b [peer] is partial (the server ended with 9)"),
+    ):
+        (compared,) = compare_terminals(faulty, "ours", ["peer"], TERMS)
+        assert compared.problems == (f"the run is no whole one: {why}",)
+        assert exit_code([compared]) == 4
+
+
+def test_what_one_terminal_could_not_hold_is_lost_and_what_it_cannot_do_is_not() -> None:
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    trials = [one for one in two.trials if (one.cell.benchmark, one.cell.terminal) != ("suite/b", "peer")]
+    cells = tuple({one.cell: None for one in trials})
+    cannot = msgspec.structs.replace(two, trials=tuple(trials), planned=cells)
+    (compared,) = compare_terminals(cannot, "ours", ["peer"], TERMS)
+    assert (compared.gone, compared.lost, exit_code([compared])) == ((Cell("suite/b", "", "ours"),), 0, 0)
+    full = Trial(cell=Cell("suite/b", "", "peer"), block=0, infeasible="the machine holds 10 sessions")
+    unheld = msgspec.structs.replace(cannot, trials=(*trials, full), planned=(*cells, full.cell))
+    (compared,) = compare_terminals(unheld, "ours", ["peer"], TERMS)
+    assert (compared.lost, exit_code([compared])) == (1, 3)
+    (compared,) = compare_terminals(msgspec.structs.replace(cannot, planned=()), "ours", ["peer"], TERMS)
+    assert (compared.lost, exit_code([compared])) == (1, 3)
+
+
+def test_a_terminal_without_any_row_is_not_cleared_by_the_others() -> None:
+    third = msgspec.structs.replace(PEER, name="third")
+    two = measured(terminals=(OURS, PEER), peer=0.5)
+    cells = tuple({one.cell: None for one in two.trials})
+    absent = msgspec.structs.replace(two, planned=cells, terminals=(*two.terminals, third))
+    assert exit_code(compare_terminals(absent, "ours", ["peer", "third"], TERMS)) == 3
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_the_newest_run_of_a_side_lacks_is_compared_by_the_others(side: int) -> None:
+    sides = [several(), several(8.0, seed=2)]
+    sides[side].append(measured(seed=900, names=("suite/a",)))
+    compared = sets(*sides)
+    assert {row.new.benchmark for row in compared.rows} == {"suite/a", "suite/b"}
+    slower = {row.new.benchmark for row in compared.rows if row.change is ChangeVerdict.SLOWER}
+    assert "suite/b" in slower
+    (remark,) = compared.remarks[1:]
+    assert remark == f"measured in only 5 of the 6 runs of {('base', 'new')[side]}: suite/b [ours]"
+    assert exit_code([compared]) == 1
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_side_with_a_run_of_another_machine_is_refused(side: int) -> None:
+    sides = [several(), several(seed=2)]
+    sides[side][1] = measured(seed=900, cpu_model="Z80")
+    name = ("base", "new")[side]
+    words = f"run 2 of {name} compared with its last run: cpu_model was Z80, is Known CPU"
+    with pytest.raises(OtherMachine, match=words):
+        sets(*sides)
+    (compared,) = compare_runs(("base", sides[0]), [("new", sides[1])], TERMS, force=True)
+    assert compared.machine == (words,)
+
+
+def test_a_side_whose_runs_were_made_differently_says_so() -> None:
+    def odd(**changes: object) -> tuple[str, ...]:
+        runs = [msgspec.structs.replace(each, options={"design": 2}, revision="abc") for each in several()]
+        new = [msgspec.structs.replace(each, options={"design": 2}, revision="abc") for each in several(seed=2)]
+        new[0] = msgspec.structs.replace(new[0], **changes)
+        return sets(runs, new).remarks
+
+    assert odd() == ()
+    assert odd(revision="deadbeef") == ("the runs of new are not of the same code: deadbeef, abc",)
+    assert odd(revision="") == ("the runs of new are not of the same code: no revision, abc",)
+    assert odd(options={}) == (
+        "new is of the suite's old design, in which many cells have a single block; such cells give no verdict",
+    )
+    version = (msgspec.structs.replace(OURS, version="0"),)
+    assert odd(terminals=version) == ("run 1 of new was not measured like its last run: ours's version was 0, is 1",)
+
+
+READY = Metric(name="ready", kind="latency", mark="ready")
+
+
+def marked(of: Run, factor: float | None) -> Run:
+    """The run with a second latency, of ``factor`` of the whole; with ``None`` no operation passes its mark."""
+    trials = of.trials
+    if factor is not None:
+        trials = tuple(
+            msgspec.structs.replace(
+                one,
+                samples=tuple(
+                    msgspec.structs.replace(
+                        each, marks={"ready": each.due_ns + int(factor * (each.seen_ns - each.due_ns))}
+                    )
+                    for each in one.samples
+                ),
+            )
+            for one in trials
+        )
+    benchmarks = tuple(msgspec.structs.replace(each, metrics=(*each.metrics, READY)) for each in of.benchmarks)
+    return msgspec.structs.replace(of, trials=trials, benchmarks=benchmarks)
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_a_metric_that_only_one_side_has_is_listed_and_its_loss_is_undecided(is_declared: bool) -> None:
+    terms = replace(TERMS, noise=0.5, statistics=("p50",))
+    with_it = [marked(each, 0.5) for each in several()]
+    without = [marked(each, None) if is_declared else each for each in several(seed=2)]
+    assert exit_code([sets(with_it, [marked(each, 0.5) for each in several(seed=2)], terms)]) == 0
+    lost = sets(with_it, without, terms)
+    assert lost.remarks[-1] == "metrics only in base: suite/a [ours] ready, suite/b [ours] ready"
+    assert (lost.lost, lost.lost_metrics, exit_code([lost])) == (0, 2, 3)
+    added = sets(without, with_it, terms)
+    assert added.remarks[-1] == "metrics only in new: suite/a [ours] ready, suite/b [ours] ready"
+    assert (added.lost_metrics, exit_code([added])) == (0, 0)
+
+
+def test_a_metric_that_changed_its_unit_is_lost() -> None:
+    points = [Point("m", 0, value) for value in (1.0, 2.0)]
+    one = here(trial(points=points), benchmarks=[facts(Metric(name="m", kind="level", unit="B"))])
+    other = here(trial(points=points), benchmarks=[facts(Metric(name="m", kind="level", unit="sessions"))])
+    compared = beside(one, other)
+    assert compared.lost_metrics == 1
+    assert "the kind or unit of suite/benchmark m changed, so it is not compared" in compared.remarks[-1]
+    assert exit_code([compared]) == 3
+
+
+def test_runs_of_a_side_with_another_unit_are_left_out() -> None:
+    sides = [[readings([value], LEFT_OVER) for value in values] for values in ((0.0, 0.0), (900.0, 0.0))]
+    old = msgspec.structs.replace(LEFT_OVER, unit="MB")
+    sides[1][0] = readings([900.0], old)
+    compared = sets(*sides)
+    (row,) = compared.rows
+    assert (row.new_runs, row.new_value, row.change) == (1, 0.0, ChangeVerdict.EQUAL)
+    assert "the kind or unit of suite/benchmark m changed" in compared.remarks[-1]

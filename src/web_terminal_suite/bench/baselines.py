@@ -50,13 +50,15 @@ class BaselineError(StorageError):
 class Choice:
     """What to compare with, what to save as, and which saved run stands in for a new one; ``""`` for none.
 
-    ``must_exist``: to have nothing to compare with is an error.
+    ``must_exist``: to have nothing to compare with is an error. ``is_named``: a flag says what to compare with, so what
+    comes of it counts.
     """
 
     compare_with: str = ""
     must_exist: bool = False
     save_as: str = ""
     load: str = ""
+    is_named: bool = False
 
 
 def choose(
@@ -100,10 +102,10 @@ def choose(
         if name:
             check_name(name)
     if baseline or lenient:
-        return Choice(baseline or lenient, must_exist=bool(baseline), load=load)
+        return Choice(baseline or lenient, must_exist=bool(baseline), load=load, is_named=True)
     if retain or discard:
-        return Choice(LAST, must_exist=retain)
-    return Choice(save or LAST, save_as=save or LAST)
+        return Choice(LAST, must_exist=retain, is_named=retain)
+    return Choice(save or LAST, save_as=save or LAST, is_named=bool(save))
 
 
 def check_name(name: str) -> None:
@@ -185,9 +187,13 @@ class Baselines:
         if newest is None:
             return ()
         earlier = [run for file in self._earlier(name) if is_alike(run := self._read(name, file), newest)]
-        # A save that was cut short leaves the newest in both places.
-        different = [run for run in earlier if (run.started, run.seed) != (newest.started, newest.seed)]
-        return (*different, newest)
+        # A save that was cut short leaves a run in two places.
+        together = (*earlier, newest)
+        return tuple(
+            run
+            for place, run in enumerate(together)
+            if not any(conditions.is_same_run(run, later) for later in together[place + 1 :])
+        )
 
     def save(self, name: str, run: Run, results: list[dict[str, Any]], *, together: bool = False) -> Path:
         """Keep ``run`` under ``name``; whatever fails, what was there stays whole.
@@ -215,10 +221,7 @@ class Baselines:
                 files.put(path, record.document(run, results))
                 self._forget(name, leave=0)
                 return path
-            directory = self._directory(name)
-            directory.mkdir(exist_ok=True)
-            number = max((int(file.stem) for file in self._earlier(name)), default=0) + 1
-            files.put(directory / f"{number:06}.json", path.read_bytes())
+            self._set_aside(name)
             files.put(path, record.document(run, results))
             self._forget(name, leave=KEPT - 1)
         except OSError as error:
@@ -247,10 +250,10 @@ class Baselines:
     def _keeps_newest(self, name: str, run: Run, together: bool) -> bool:
         """Whether what is saved stays next to ``run``."""
         try:
-            newest = self.find(name)
+            kept = self.find_set(name)
         except BaselineError:
             return False
-        if newest is None or not is_alike(newest, run):
+        if not kept or not is_alike(kept[-1], run):
             return False
         return together or (bool(run.revision) and not run.revision.endswith("+"))
 
@@ -258,7 +261,9 @@ class Baselines:
         try:
             return record.load(path)
         except record.RecordError as error:
-            raise BaselineError(f"baseline {name!r} cannot be used: {error}; save it anew") from error
+            raise BaselineError(
+                f"baseline {name!r} cannot be used: {error}; save it anew after removing {path}"
+            ) from error
 
     def _directory(self, name: str) -> Path:
         return self.path(name).with_suffix(".earlier")
@@ -266,6 +271,17 @@ class Baselines:
     def _earlier(self, name: str) -> list[Path]:
         """Files of earlier runs, the oldest first."""
         return sorted(file for file in self._directory(name).glob("*.json") if file.stem.isdecimal())
+
+    def _set_aside(self, name: str) -> None:
+        """Make the newest an earlier one, unless a save that was cut short has done so."""
+        content = self.path(name).read_bytes()
+        earlier = self._earlier(name)
+        if earlier and earlier[-1].read_bytes() == content:
+            return
+        directory = self._directory(name)
+        directory.mkdir(exist_ok=True)
+        number = int(earlier[-1].stem) + 1 if earlier else 1
+        files.put(directory / f"{number:06}.json", content)
 
     def _forget(self, name: str, leave: int) -> None:
         """Remove all but the newest ``leave`` earlier runs."""

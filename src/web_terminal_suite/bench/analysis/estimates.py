@@ -75,23 +75,33 @@ def wrong_answers(trials: Sequence[Trial]) -> int:
     return sum(sample.outcome is Outcome.WRONG for trial in trials for sample in measured(trial))
 
 
+def has_latency(trials: Sequence[Trial], mark: str) -> bool:
+    """Whether there are operations, and any passed the mark where one is named.
+
+    A mark that no operation carries is a moment that this terminal does not have: then there is nothing to measure.
+    """
+    outcomes = {
+        (sample.outcome is Outcome.OK, mark in sample.marks)
+        for trial in trials
+        for sample in trial.samples
+        if sample.phase is Phase.MEASURE
+    }
+    return bool(outcomes) and (not mark or (True, True) in outcomes or (True, False) not in outcomes)
+
+
 def latencies(trials: Sequence[Trial], mark: str) -> Latencies | None:
     """The operations of ``trials``, up to ``mark`` where one is named; ``None`` where there are none.
 
-    An operation that failed, or that succeeded without passing the mark, is a failure. A mark that no operation
-    carries is a moment that this terminal does not have: then there is nothing to measure.
+    An operation that failed, or that succeeded without passing the mark, is a failure.
     """
-    blocks = [measured(trial) for trial in trials]
-    fine = [sample for block in blocks for sample in block if sample.outcome is Outcome.OK]
-    if mark and fine and not any(mark in sample.marks for sample in fine):
+    if not has_latency(trials, mark):
         return None
+    blocks = [measured(trial) for trial in trials]
     succeeded = tuple(
         np.array([at for s in block if (at := _latency(s, mark)) is not None], np.int64) for block in blocks
     )
     took = tuple(np.array([sample.seen_ns - sample.due_ns for sample in block], np.int64) for block in blocks)
     failed = sum(array.size for array in took) - sum(array.size for array in succeeded)
-    if not any(array.size for array in took):
-        return None
     every = np.concatenate(succeeded)
     series = Series(np.concatenate([every, np.full(failed, np.inf)]) if failed else every)
     return Latencies(succeeded, took, series, failed, tuple(trial.block for trial in trials))

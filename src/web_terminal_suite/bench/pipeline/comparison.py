@@ -8,6 +8,7 @@ import msgspec
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis import analyse as analyse_at
+from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison import runs as run_comparison
 from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
@@ -55,9 +56,14 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
         force: compare although the machines differ.
 
     Raises:
-        OptionsError: the machines differ, or a single run measured a single terminal.
+        OptionsError: the machines differ, a side has one run twice, or a single run measured a single terminal.
     """
     terms = terms or Terms()
+    for name, runs in sides:
+        if not isinstance(runs, Run) and (places := conditions.repeated(runs)) is not None:
+            raise OptionsError(
+                f"run {places[0]} and run {places[1]} of {name} are the same run, which counts once; name it once"
+            )
     base, *others = sides
     try:
         if others:
@@ -65,7 +71,17 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
     except run_comparison.OtherMachine as error:
         raise OptionsError(str(error)) from error
     name, runs = base
-    run = runs if isinstance(runs, Run) else runs[-1]
+    if isinstance(runs, Run):
+        return _within_run(name, runs, terms)
+    found = _within_run(name, runs[-1], terms)
+    if len(runs) == 1:
+        return found
+    remark = f"of the {len(runs)} runs of {name} only the last is looked at; name a second side to compare them all"
+    return tuple(msgspec.structs.replace(each, remarks=(remark, *each.remarks)) for each in found)
+
+
+def _within_run(name: str, run: Run, terms: Terms) -> tuple[RunComparison, ...]:
+    """The terminals, or the two revisions, of one run."""
     if (stages := stages_of(run)) is not None:
         return (compare_stages(run, stages, terms),)
     subjects = [terminal.name for terminal in run.terminals if terminal.role == "subject"]
@@ -99,15 +115,16 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
 
     Raises:
         OptionsError: ``--baseline`` asked for it, and it is of another machine.
-        BaselineError: it was asked for by name, and is missing or cannot be read.
+        BaselineError: it was asked for by name, and is missing or cannot be read, also if it would be replaced.
     """
     choice = storage.choice
+    then = "; this run replaces it" if choice.save_as == choice.compare_with else ""
     try:
         runs = (storage.baselines.load_set if choice.must_exist else storage.baselines.find_set)(choice.compare_with)
-    except BaselineError:
-        if storage.is_explicit and choice.save_as != choice.compare_with:
+    except BaselineError as error:
+        if storage.is_explicit:
             raise
-        return Base(())  # the last run was not asked for by anybody, and one that is saved anew need not be read
+        return Base((), f"{error}; nothing is compared with it{then}")  # the last run was not asked for by anybody
     if not runs or storage.force:
         return Base(runs)
     differing = differences(runs[-1].machine, machine.record(machine.snapshot()) if facts is None else facts)
@@ -116,7 +133,6 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
     what = f"baseline {choice.compare_with!r} is of another machine: {'; '.join(differing)}"
     if choice.must_exist:
         raise OptionsError(f"{what}; --force compares all the same")
-    then = "; this run replaces it" if choice.save_as == choice.compare_with else ""
     return Base((), f"{what}, so nothing is compared with it{then}; --force compares all the same")
 
 

@@ -168,7 +168,7 @@ class StorageOptions:
     @property
     def is_explicit(self) -> bool:
         """A comparison was asked for by name; only then does something slower change the exit status."""
-        return self.choice.must_exist or self.choice.compare_with != LAST
+        return self.choice.is_named or self.choice.must_exist or self.choice.compare_with != LAST
 
     @property
     def baselines(self) -> Baselines:

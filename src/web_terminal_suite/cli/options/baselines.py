@@ -25,6 +25,23 @@ comparison = parameters.group(
 )
 
 
+_MEASURING = (
+    "quick",
+    "full",
+    "sample_size",
+    "warm_up_time",
+    "measurement_time",
+    "seed",
+    "blocks",
+    "precision",
+    "fixed",
+    "terminal",
+    "url",
+    "profile",
+)
+"""Flags that say how to measure, by the names of their parameters."""
+
+
 def storage_options(flags: dict[str, Any]) -> StorageOptions:
     """What the flags ask to be compared and kept.
 
@@ -43,6 +60,8 @@ def storage_options(flags: dict[str, Any]) -> StorageOptions:
     )
     if flags["self_check"] and choice != choose():
         raise OptionsError("--self-check compares a terminal with itself and takes no baseline")
+    if choice.load:
+        _check_loaded(flags)
     return StorageOptions(
         home=home(flags["home"]),
         choice=choice,
@@ -56,3 +75,23 @@ def storage_options(flags: dict[str, Any]) -> StorageOptions:
         history=not flags["no_history"],
         complete=not flags["filters"] and not flags["quick"],
     )
+
+
+def _check_loaded(flags: dict[str, Any]) -> None:
+    """Refuse what selects or measures next to a saved run: it would be ignored, and what it left out would be hidden.
+
+    Raises:
+        OptionsError
+    """
+    from web_terminal_suite.bench.pipeline import OptionsError
+
+    # A zero is given, though it equals False.
+    given = [
+        f"--{name.replace('_', '-')}" for name in _MEASURING if not (flags[name] in (None, ()) or flags[name] is False)
+    ]
+    if flags["runs"] > 1:
+        given.append("--runs")
+    if flags["filters"]:
+        given.insert(0, f"the filter {flags['filters'][0]!r}")
+    if given:
+        raise OptionsError(f"--load-baseline measures nothing and compares all that was saved; leave out {given[0]}")

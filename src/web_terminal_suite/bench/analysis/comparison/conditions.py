@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.analysis.comparison import machine
 from web_terminal_suite.bench.samples import ABORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from web_terminal_suite.bench.samples import Cell, Run, TerminalFacts
+    from web_terminal_suite.bench.samples import Cell, Metric, Run, TerminalFacts
 
 DESIGN: Final = 2
 """Since then every cell has at least five short blocks where its operations allow it; a record says so in
@@ -35,13 +38,22 @@ def faults(run: Run) -> tuple[str, ...]:
         found.append("it has no trial")
     lost = lost_cells(run)
     if lost:
-        found.append(f"{_few([str(cell) for cell in lost])} planned but not measured")
+        found.append(f"{few([str(cell) for cell in lost])} planned but not measured")
     spoilt = {str(trial.cell): trial.problem for trial in run.trials if trial.problem}
     if spoilt:
         cell, problem = next(iter(spoilt.items()))
         more = f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
         found.append(f"{cell} is partial ({problem}){more}")
     return tuple(found)
+
+
+def only(run: Run, terminals: Sequence[str]) -> Run:
+    """The part of a run that is of some of its terminals."""
+    return msgspec.structs.replace(
+        run,
+        trials=tuple(trial for trial in run.trials if trial.cell.terminal in terminals),
+        planned=tuple(cell for cell in run.planned if cell.terminal in terminals),
+    )
 
 
 def lost_cells(run: Run) -> list[Cell]:
@@ -58,9 +70,9 @@ def is_old_design(run: Run) -> bool:
 
 
 def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
-    """What was not alike, each in one line: the design of the suite, options, terminals, benchmarks."""
+    """What was not alike, each in one line: the design of the suite, options, terminals, benchmarks, revisions."""
     found = []
-    old = [name for name, runs in (base, new) if is_old_design(runs[-1])]
+    old = [name for name, runs in (base, new) if any(map(is_old_design, runs))]
     if old:
         found.append(
             f"{' and '.join(old)} {'are' if len(old) > 1 else 'is'} of the suite's old design, in which many cells "
@@ -69,7 +81,45 @@ def remarks(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> 
     unlike = differing(base[1][-1], new[1][-1])
     if unlike:
         found.append(f"not measured alike: {'; '.join(unlike)}")
-    return tuple(found)
+    return (*found, *_within(*base), *_within(*new))
+
+
+def is_same_run(one: Run, other: Run) -> bool:
+    """Whether two records are of one run, so that together they are no more than one."""
+    return (one.started, one.seed) == (other.started, other.seed) and one.trials == other.trials
+
+
+def repeated(runs: Sequence[Run]) -> tuple[int, int] | None:
+    """The places, counted from 1, of the first run that is there twice."""
+    for place, run in enumerate(runs):
+        for earlier in range(place):
+            if is_same_run(runs[earlier], run):
+                return earlier + 1, place + 1
+    return None
+
+
+def other_machines(base: tuple[str, Sequence[Run]], new: tuple[str, Sequence[Run]]) -> tuple[str, ...]:
+    """How the machines differ, of any two runs of both sides; empty where all are of one machine."""
+    found = list(machine.differences(base[1][-1].machine, new[1][-1].machine))
+    for name, runs in (base, new):
+        for place, run in enumerate(runs[:-1], start=1):
+            unlike = machine.differences(run.machine, runs[-1].machine)
+            if unlike:
+                found.append(f"run {place} of {name} compared with its last run: {'; '.join(unlike)}")
+    return tuple(dict.fromkeys(found))
+
+
+def _within(name: str, runs: Sequence[Run]) -> list[str]:
+    """What was not alike among the runs of one side."""
+    found = []
+    revisions = list(dict.fromkeys(run.revision or "no revision" for run in runs))
+    if len(revisions) > 1:
+        found.append(f"the runs of {name} are not of the same code: {few([each[:12] for each in revisions])}")
+    for place, run in enumerate(runs[:-1], start=1):
+        unlike = differing(run, runs[-1])
+        if unlike:
+            found.append(f"run {place} of {name} was not measured like its last run: {'; '.join(unlike)}")
+    return found
 
 
 def differing(base: Run, new: Run) -> list[str]:
@@ -91,8 +141,23 @@ def differing(base: Run, new: Run) -> list[str]:
         and (facts.description, facts.limitations) != (described[facts.id].description, described[facts.id].limitations)
     ]
     if changed:
-        found.append(f"the description of {_few(changed)} changed")
+        found.append(f"the description of {few(changed)} changed")
+    redefined = [
+        f"{facts.id} {metric.name}"
+        for facts in new.benchmarks
+        if facts.id in described
+        for metric in facts.metrics
+        for before in described[facts.id].metrics
+        if before.name == metric.name and not is_same_metric(before, metric)
+    ]
+    if redefined:
+        found.append(f"the kind or unit of {few(redefined)} changed, so it is not compared")
     return found
+
+
+def is_same_metric(one: Metric, other: Metric) -> bool:
+    """Whether figures of two metrics of one name can be compared."""
+    return (one.kind, one.unit) == (other.kind, other.unit)
 
 
 def _of_terminal(base: TerminalFacts, new: TerminalFacts) -> list[str]:
@@ -113,6 +178,7 @@ def _shown(value: Any) -> str:
     return "none" if value in (None, "") else str(value)
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -52,8 +52,9 @@ def status(compared: Iterable[RunComparison]) -> ComparisonStatus:
         return ComparisonStatus.INCOMPLETE
     if any(row.change is ChangeVerdict.SLOWER for row in rows):
         return ComparisonStatus.SLOWER
+    # A side that has nothing to compare with says nothing, whatever the others say.
     told = all(sum(row.is_told for row in each.rows) >= each.told_share * len(each.rows) for each in found)
-    if rows and told and not any(each.lost for each in found):
+    if rows and told and all(each.rows for each in found) and not any(each.lost or each.lost_metrics for each in found):
         return ComparisonStatus.NO_LOSS
     return ComparisonStatus.UNDECIDED
 

@@ -138,8 +138,9 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     ``machine`` lists how the machines differ, where the comparison was forced. ``problems`` say why a side is no whole
     run, ``remarks`` what else was not alike. ``rows`` are of what is judged, ``floors`` of what should be the same:
-    where a floor changed, so did the machine. ``lost`` counts the cells of judged terminals among ``gone``. A clean
-    comparison has ``told_share`` of its rows told.
+    where a floor changed, so did the machine. ``lost`` counts the cells of judged terminals among ``gone``,
+    ``lost_metrics`` the metrics that cells of both had in the base alone. A clean comparison has ``told_share`` of its
+    rows told.
     """
 
     base: str
@@ -151,6 +152,7 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
     gone: tuple[Cell, ...] = ()
     added: tuple[Cell, ...] = ()
     lost: int = 0
+    lost_metrics: int = 0
     machine: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

@@ -77,6 +77,13 @@ def draft_rows(pair: Pair, terms: Terms, *, paired: bool, seeds: Sequence[int]) 
     return rows
 
 
+def has_metric(side: Side, metric: Metric) -> bool:
+    """Whether anything of a metric was measured."""
+    if metric.kind == "latency":
+        return any(estimates.has_latency(trials, metric.mark) for trials in side)
+    return any(estimates.points(trials, metric) for trials in side)
+
+
 def _beside(
     row: ComparisonRow,
     pair: Pair,

@@ -12,18 +12,20 @@ from web_terminal_suite.bench.analysis import estimates
 from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison.counts import failure_rows
 from web_terminal_suite.bench.analysis.comparison.judging import judged, status
-from web_terminal_suite.bench.analysis.comparison.machine import differences
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, RunComparison, Terms
-from web_terminal_suite.bench.analysis.comparison.rows import Pair, Side, draft_rows
+from web_terminal_suite.bench.analysis.comparison.rows import Pair, Side, draft_rows, has_metric
 from web_terminal_suite.bench.samples import Cell, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from web_terminal_suite.bench.samples import BenchmarkFacts, Trial
+    from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Trial
 
 NamedRuns = tuple[str, "Run | Sequence[Run]"]
 """A side of a comparison: its name, and one run or several of the same code, the newest last."""
+
+_Measured = dict[int, "tuple[Trial, ...]"]
+"""The trials of one cell, by the place of their run in its side."""
 
 
 class OtherMachine(Exception):
@@ -41,7 +43,7 @@ def compare_runs(
     found: list[_Sides] = []
     before = _several(base)
     for name, runs in map(_several, news):
-        differing = differences(before[1][-1].machine, runs[-1].machine)
+        differing = conditions.other_machines(before, (name, runs))
         if differing and not force:
             raise OtherMachine(
                 f"{base[0]} and {name} are not of the same machine: {'; '.join(differing)}; "
@@ -70,12 +72,23 @@ def exit_code(compared: Iterable[RunComparison]) -> int:
 
 
 @dataclass(frozen=True)
+class _Unpaired:
+    """A metric of a cell of both sides that only one side has, or that is not the same on both."""
+
+    name: str
+    role: str
+    in_base: bool
+    in_new: bool
+
+
+@dataclass(frozen=True)
 class _Sides:
     names: tuple[str, str]
     seeds: tuple[int, ...]
     paired: bool
     pairs: tuple[Pair, ...]
     failures: tuple[ComparisonRow, ...]
+    unpaired: tuple[_Unpaired, ...] = ()
     gone: tuple[Cell, ...] = ()
     added: tuple[Cell, ...] = ()
     lost: int = 0
@@ -95,17 +108,21 @@ def _between_runs(
 ) -> _Sides:
     old, now = _cells(base[1]), _cells(new[1])
     latest = base[1][-1], new[1][-1]
-    facts = {each.id: each for each in latest[0].benchmarks}
-    roles = [{terminal.name: terminal.role for terminal in run.terminals} for run in latest]
+    facts = _facts(base[1])
+    roles = _roles(base[1]), _roles(new[1])
     pairs: list[Pair] = []
+    unpaired: list[_Unpaired] = []
     failures: list[ComparisonRow] = []
-    for each in latest[1].benchmarks:
+    for each in _facts(new[1]).values():
         shared = [cell for cell in now if cell.benchmark == each.id and cell in old and cell.benchmark in facts]
         for cell in shared:
             role = roles[1].get(cell.terminal, "subject")
-            pairs += _pairs((cell, cell), each, facts[each.id], role, (old[cell], now[cell]))
+            sides = old[cell], now[cell]
+            found = _pairs((cell, cell), (facts[each.id], each), role, sides, (base[1], new[1]))
+            pairs += found[0]
+            unpaired += found[1]
             if role == "subject":
-                failures += _failures((cell, cell), (old[cell], now[cell]), level)
+                failures += _failures((cell, cell), sides, level)
     gone, added = (tuple(cell for cell in one if cell not in other) for one, other in ((old, now), (now, old)))
     return _Sides(
         names=(base[0], new[0]),
@@ -113,29 +130,75 @@ def _between_runs(
         paired=False,
         pairs=tuple(pairs),
         failures=tuple(failures),
+        unpaired=tuple(unpaired),
         gone=gone,
         added=added,
         lost=sum(roles[0].get(cell.terminal, "subject") == "subject" for cell in gone),
         runs=(len(base[1]), len(new[1])),
         machine=differing,
         problems=_problems(base, new),
-        remarks=conditions.remarks(base, new),
+        remarks=(*conditions.remarks(base, new), *_uneven(base, old), *_uneven(new, now)),
     )
+
+
+def _facts(runs: Sequence[Run]) -> dict[str, BenchmarkFacts]:
+    """Every benchmark that any of the runs has, as the newest of these describes it; in the order of the newest."""
+    found: dict[str, BenchmarkFacts] = {}
+    for run in reversed(runs):
+        for each in run.benchmarks:
+            found.setdefault(each.id, each)
+    return found
+
+
+def _roles(runs: Sequence[Run]) -> dict[str, str]:
+    return {terminal.name: terminal.role for run in runs for terminal in run.terminals}
+
+
+def _uneven(side: tuple[str, tuple[Run, ...]], cells: dict[Cell, _Measured]) -> list[str]:
+    """What not every run of a side measured, a line for each number of runs."""
+    name, runs = side
+    by_number: dict[int, list[str]] = {}
+    for cell, of in cells.items():
+        if len(of) < len(runs):
+            by_number.setdefault(len(of), []).append(str(cell))
+    return [
+        f"measured in only {number} of the {len(runs)} runs of {name}: {conditions.few(names)}"
+        for number, names in sorted(by_number.items())
+    ]
 
 
 def _between_terminals(run: Run, base: str, new: str, level: float) -> _Sides:
     cells = _cells((run,))
     pairs: list[Pair] = []
+    unpaired: list[_Unpaired] = []
     failures: list[ComparisonRow] = []
     for each in run.benchmarks:
         for cell in [cell for cell in cells if cell.benchmark == each.id and cell.terminal == base]:
             other = Cell(cell.benchmark, cell.parameter, new)
             if other in cells:
-                pairs += _pairs((cell, other), each, each, "subject", (cells[cell], cells[other]))
-                failures += _failures((cell, other), (cells[cell], cells[other]), level)
+                sides = cells[cell], cells[other]
+                found = _pairs((cell, other), (each, each), "subject", sides, ((run,), (run,)))
+                pairs += found[0]
+                unpaired += found[1]
+                failures += _failures((cell, other), sides, level)
     both = [{(cell.benchmark, cell.parameter): cell for cell in cells if cell.terminal == name} for name in (base, new)]
     gone, added = (tuple(one[key] for key in one if key not in other) for one, other in (both, both[::-1]))
-    return _Sides((base, new), (run.seed,), True, tuple(pairs), tuple(failures), gone, added)
+    # What a terminal cannot do was never planned for it. A record without a plan does not tell that apart.
+    expected = [Cell(cell.benchmark, cell.parameter, new) in run.planned or not run.planned for cell in gone]
+    return _Sides(
+        names=(base, new),
+        seeds=(run.seed,),
+        paired=True,
+        pairs=tuple(pairs),
+        failures=tuple(failures),
+        unpaired=tuple(unpaired),
+        gone=gone,
+        added=added,
+        lost=sum(expected),
+        problems=tuple(
+            f"the run is no whole one: {fault}" for fault in conditions.faults(conditions.only(run, (base, new)))
+        ),
+    )
 
 
 def _problems(*sides: tuple[str, tuple[Run, ...]]) -> tuple[str, ...]:
@@ -147,31 +210,67 @@ def _problems(*sides: tuple[str, tuple[Run, ...]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _cells(runs: Sequence[Run]) -> dict[Cell, Side]:
+def _cells(runs: Sequence[Run]) -> dict[Cell, _Measured]:
     """Trials by cell and run, of cells with anything measured."""
     found: dict[Cell, dict[int, list[Trial]]] = {}
     for place, run in enumerate(runs):
         for trial in run.trials:
             if estimates.measured(trial) or trial.points:
                 found.setdefault(trial.cell, {}).setdefault(place, []).append(trial)
-    return {cell: tuple(map(tuple, of.values())) for cell, of in found.items()}
+    return {cell: {place: tuple(trials) for place, trials in of.items()} for cell, of in found.items()}
 
 
 def _pairs(
-    cells: tuple[Cell, Cell], facts: BenchmarkFacts, before: BenchmarkFacts, role: str, sides: tuple[Side, Side]
-) -> list[Pair]:
-    """The metrics that mean the same on both sides."""
-    same = {metric.name: metric for metric in before.metrics}
-    return [
-        Pair(cells, facts, metric, role, sides)
-        for metric in facts.metrics
-        if metric.name in same and (metric.kind, metric.unit) == (same[metric.name].kind, same[metric.name].unit)
-    ]
+    cells: tuple[Cell, Cell],
+    facts: tuple[BenchmarkFacts, BenchmarkFacts],
+    role: str,
+    measured: tuple[_Measured, _Measured],
+    runs: tuple[Sequence[Run], Sequence[Run]],
+) -> tuple[list[Pair], list[_Unpaired]]:
+    """The metrics that mean the same and were measured on both sides, and the others."""
+    before, after = ({metric.name: metric for metric in each.metrics} for each in facts)
+    pairs, unpaired = [], []
+    for name in dict.fromkeys((*after, *before)):
+        metrics = before.get(name), after.get(name)
+        sides = tuple(
+            () if metric is None else _side(each, of, facts[0].id, metric)
+            for metric, each, of in zip(metrics, measured, runs, strict=True)
+        )
+        has = [metric is not None and has_metric(side, metric) for metric, side in zip(metrics, sides, strict=True)]
+        if all(has) and conditions.is_same_metric(before[name], after[name]):
+            pairs.append(Pair(cells, facts[1], after[name], role, (sides[0], sides[1])))
+        elif any(has):
+            unpaired.append(_Unpaired(f"{cells[0 if has[0] else 1]} {name}", role, has[0], has[1]))
+    return pairs, unpaired
 
 
-def _failures(cells: tuple[Cell, Cell], sides: tuple[Side, Side], level: float) -> list[ComparisonRow]:
-    base, new = ([trial for run in side for trial in run] for side in sides)
+def _side(measured: _Measured, runs: Sequence[Run], benchmark: str, metric: Metric) -> Side:
+    """The trials of the runs in which the metric is what it is in the newest."""
+    return tuple(
+        trials
+        for place, trials in measured.items()
+        if not any(
+            own.name == metric.name and not conditions.is_same_metric(own, metric)
+            for facts in runs[place].benchmarks
+            if facts.id == benchmark
+            for own in facts.metrics
+        )
+    )
+
+
+def _failures(cells: tuple[Cell, Cell], sides: tuple[_Measured, _Measured], level: float) -> list[ComparisonRow]:
+    base, new = ([trial for run in side.values() for trial in run] for side in sides)
     return failure_rows(cells, (base, new), (len(sides[0]), len(sides[1])), level)
+
+
+def _only_in(sides: _Sides) -> list[str]:
+    """The metrics that only one side has, in a line for each side."""
+    found = []
+    for name, has in zip(sides.names, ((True, False), (False, True)), strict=True):
+        names = [each.name for each in sides.unpaired if (each.in_base, each.in_new) == has]
+        if names:
+            found.append(f"metrics only in {name}: {conditions.few(names)}")
+    return found
 
 
 def _compared(found: Sequence[_Sides], terms: Terms) -> tuple[RunComparison, ...]:
@@ -192,9 +291,11 @@ def _compared(found: Sequence[_Sides], terms: Terms) -> tuple[RunComparison, ...
             gone=sides.gone,
             added=sides.added,
             lost=sides.lost,
+            # Terminals differ in what can be measured of them; a run of the same terminal does not.
+            lost_metrics=0 if sides.paired else sum(each.in_base and each.role == "subject" for each in sides.unpaired),
             machine=sides.machine,
             problems=sides.problems,
-            remarks=sides.remarks,
+            remarks=(*sides.remarks, *_only_in(sides)),
             level=terms.level,
             significance=terms.significance,
             noise=terms.noise,
