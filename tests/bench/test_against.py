@@ -160,6 +160,31 @@ def test_records_of_other_runs_have_no_stages():
 # What names a base.
 
 
+def test_a_record_gives_its_verdict_again_on_the_terms_that_it_was_made_with(tmp_path: Path):
+    rng = np.random.default_rng(8)
+    trials = [each for numbers in (range(BLOCKS), range(BLOCKS, BLOCKS + 20))
+              for each in blocks_of("suite/a", numbers, 1.15, rng, 0.01)]  # fmt: skip
+    found = staged(*trials)
+    terms = Terms(noise=0.5, significance=0.01, level=0.9, statistics=("p50",))
+    kept = msgspec.structs.replace(
+        found, options={"against": msgspec.to_builtins(msgspec.structs.replace(STAGES, terms=terms))}
+    )
+    for of, expected in ((found, 1), (kept, 0)):
+        file = tmp_path / "run.json"
+        pipeline.save_record(file, of, pipeline.analyse(of))
+        (compared,) = pipeline.compare(("a", record.load(file)))
+        assert status((compared,)).exit_code == expected
+        assert asked("compare", file).exit_code == expected
+        assert asked("validate", file).exit_code == expected
+    assert (compared.noise, compared.significance, compared.level) == (0.5, 0.01, 0.9)
+    assert {row.statistic for row in compared.rows} == {"p50"}
+    # What is asked for counts, and what is not stays as it was.
+    said = asked("compare", file, "--noise-threshold", "0.05")
+    assert said.exit_code == 1
+    assert "beyond 5 % at significance 0.01" in said.stdout
+    assert asked("compare", file, "--noise-threshold", "0.05", "--statistic", "p95").exit_code == 1
+
+
 def git(*words: str, cwd: Path) -> None:
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(("git", *identity, *words), cwd=cwd, check=True, capture_output=True)
@@ -260,13 +285,14 @@ def test_a_server_with_itself(tmp_path: Path):
     # That the known delays are found is not what is tested, and needs a quiet machine.
     planned = without_proof(planned)
     file = tmp_path / "run.json"
-    found = pipeline.run_against(planned, record=file)
+    terms = Terms(noise=0.2)
+    found = pipeline.run_against(planned, terms=terms, record=file)
     pipeline.save_record(file, found, pipeline.analyse(found))
     assert {trial.cell.terminal for trial in found.trials} == {"web-terminal", "web-terminal (base)"}
     assert {trial.block for trial in found.trials} >= set(range(5))
     assert not any(trial.problem for trial in found.trials)
     (compared,) = pipeline.compare(("a", record.load(file)))
-    assert compared == compare_stages(found, planned.stages, Terms())
+    assert compared == compare_stages(found, planned.stages, terms)
     said = asked("compare", file)
     assert said.exit_code == status((compared,)).exit_code
     assert f"web-terminal compared with {sys.prefix}" in said.stdout

@@ -69,6 +69,8 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, such as ``main``."""
     notes: tuple[str, ...] = ()
     """What differs between the sides besides the code, and what was left out."""
+    terms: Terms | None = None
+    """What the comparison went by; ``None`` in records that do not say it."""
 
 
 def stages_of(run: Run) -> Stages | None:
