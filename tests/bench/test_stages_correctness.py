@@ -14,7 +14,7 @@ from web_terminal_suite.bench import pipeline
 from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatus, RunComparison, Terms
 from web_terminal_suite.bench.analysis.comparison.stages import standing_out
-from web_terminal_suite.bench.samples import Metric, Outcome, Point
+from web_terminal_suite.bench.samples import Cell, Metric, Outcome, Point
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 if TYPE_CHECKING:
@@ -153,3 +153,12 @@ def test_a_row_says_why_what_looked_changed_was_not_confirmed():
     assert any("was not measured again" in row.reason for row in found.rows)
     found, _ = compared(*slower, *operations(AGAIN))
     assert not any("was not measured again" in row.reason for row in found.rows)
+
+
+@pytest.mark.parametrize("planned", [(), ("ours", "peer")])
+def test_what_only_the_base_measured_is_no_whole_run(planned: tuple[str, ...]):
+    found = of(*quiet(), *(each for each in operations(SCREEN) if each.cell.terminal == OURS.name))
+    found = msgspec.structs.replace(found, planned=tuple(Cell("suite/b", "", name) for name in planned))
+    (told,) = pipeline.compare(("a", found))
+    assert status((told,)) is ComparisonStatus.INCOMPLETE
+    assert told.problems == (f"{Cell('suite/b', '', PEER.name)}: nothing was measured",)

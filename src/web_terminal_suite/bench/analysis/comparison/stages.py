@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from web_terminal_suite.bench.analysis import estimates
 from web_terminal_suite.bench.analysis.comparison import spread
 from web_terminal_suite.bench.analysis.comparison.counts import (
     is_counted,
@@ -27,6 +28,7 @@ from web_terminal_suite.bench.analysis.comparison.counts import (
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, Lacking, RunComparison, Scale, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
 from web_terminal_suite.bench.analysis.comparison.spread import student
+from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
 from web_terminal_suite.bench.stats.multiple_comparisons import holm
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
@@ -35,7 +37,7 @@ from web_terminal_suite.bench.stats.staged_power import Stage, noticeable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from web_terminal_suite.bench.samples import Cell, Run, Trial
+    from web_terminal_suite.bench.samples import Run, Trial
 
 SCREEN_LEVEL: Final = 0.8
 """Confidence level of the interval that decides what is measured again. One row in ten of the same code stands out on
@@ -53,7 +55,7 @@ CONFIRMATION_BLOCKS: Final = 20
 
 _CHANGED: Final = (ChangeVerdict.SLOWER, ChangeVerdict.FASTER)
 
-_Key = tuple["Cell", str, str]
+_Key = tuple[Cell, str, str]
 """The head's cell, metric and statistic of a row."""
 
 
@@ -135,10 +137,14 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
 def problems(run: Run) -> tuple[str, ...]:
     """Why the head's figures are no whole run; what only the base cannot do is no fault of the head."""
     stages = stages_of(run)
-    head = "" if stages is None else stages.head
+    base, head = ("", "") if stages is None else (stages.base, stages.head)
     found = ["the run was interrupted"] if run.interrupted else []
-    measured = {trial.cell for trial in run.trials if trial.samples or trial.points or trial.infeasible}
-    found += [f"{cell}: nothing was measured" for cell in run.planned if cell.terminal == head and cell not in measured]
+    measured = {trial.cell for trial in run.trials if estimates.measured(trial) or trial.points}
+    cannot = {trial.cell for trial in run.trials if trial.infeasible}
+    # A block measures both sides, so what the base has, the head was to have.
+    due = {cell for cell in run.planned if cell.terminal == head}
+    due |= {Cell(cell.benchmark, cell.parameter, head) for cell in measured if cell.terminal == base}
+    found += [f"{cell}: nothing was measured" for cell in sorted(due - measured - cannot, key=str)]
     found += [f"{trial.cell}: {trial.problem}" for trial in run.trials if trial.problem and trial.cell.terminal == head]
     return tuple(dict.fromkeys(found))
 
