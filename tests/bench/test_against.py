@@ -21,6 +21,7 @@ from web_terminal_suite.bench.analysis.comparison.stages import Stages, compare_
 from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.pipeline.against import _block
 from web_terminal_suite.bench.pipeline.revisions import find_revision
+from web_terminal_suite.bench.samples import Metric, Point
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 from web_terminal_suite.bench.stats.staged_power import Stage, noticeable
 from web_terminal_suite.bench.terminals.installation import current, inspect
@@ -160,6 +161,31 @@ def test_records_of_other_runs_have_no_stages():
 # What names a base.
 
 
+def test_a_record_gives_its_verdict_again_on_the_terms_that_it_was_made_with(tmp_path: Path):
+    rng = np.random.default_rng(8)
+    trials = [each for numbers in (range(BLOCKS), range(BLOCKS, BLOCKS + 20))
+              for each in blocks_of("suite/a", numbers, 1.15, rng, 0.01)]  # fmt: skip
+    found = staged(*trials)
+    terms = Terms(noise=0.5, significance=0.01, level=0.9, statistics=("p50",))
+    kept = msgspec.structs.replace(
+        found, options={"against": msgspec.to_builtins(msgspec.structs.replace(STAGES, terms=terms))}
+    )
+    for of, expected in ((found, 1), (kept, 0)):
+        file = tmp_path / "run.json"
+        pipeline.save_record(file, of, pipeline.analyse(of))
+        (compared,) = pipeline.compare(("a", record.load(file)))
+        assert status((compared,)).exit_code == expected
+        assert asked("compare", file).exit_code == expected
+        assert asked("validate", file).exit_code == expected
+    assert (compared.noise, compared.significance, compared.level) == (0.5, 0.01, 0.9)
+    assert {row.statistic for row in compared.rows} == {"p50"}
+    # What is asked for counts, and what is not stays as it was.
+    said = asked("compare", file, "--noise-threshold", "0.05")
+    assert said.exit_code == 1
+    assert "beyond 5 % at significance 0.01" in said.stdout
+    assert asked("compare", file, "--noise-threshold", "0.05", "--statistic", "p95").exit_code == 1
+
+
 def git(*words: str, cwd: Path) -> None:
     identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(("git", *identity, *words), cwd=cwd, check=True, capture_output=True)
@@ -260,13 +286,14 @@ def test_a_server_with_itself(tmp_path: Path):
     # That the known delays are found is not what is tested, and needs a quiet machine.
     planned = without_proof(planned)
     file = tmp_path / "run.json"
-    found = pipeline.run_against(planned, record=file)
+    terms = Terms(noise=0.2)
+    found = pipeline.run_against(planned, terms=terms, record=file)
     pipeline.save_record(file, found, pipeline.analyse(found))
     assert {trial.cell.terminal for trial in found.trials} == {"web-terminal", "web-terminal (base)"}
     assert {trial.block for trial in found.trials} >= set(range(5))
     assert not any(trial.problem for trial in found.trials)
     (compared,) = pipeline.compare(("a", record.load(file)))
-    assert compared == compare_stages(found, planned.stages, Terms())
+    assert compared == compare_stages(found, planned.stages, terms)
     said = asked("compare", file)
     assert said.exit_code == status((compared,)).exit_code
     assert f"web-terminal compared with {sys.prefix}" in said.stdout
@@ -274,3 +301,26 @@ def test_a_server_with_itself(tmp_path: Path):
 
 def without_proof(planned: pipeline.RevisionPlan) -> pipeline.RevisionPlan:
     return replace(planned, plan=replace(planned.plan, proof=()))
+
+
+def test_a_metric_that_only_the_base_has_leaves_the_comparison_undecided():
+    rng = np.random.default_rng(6)
+    trials = blocks_of("suite/a", range(BLOCKS), 1.0, rng, 0.01)
+    trials += [
+        msgspec.structs.replace(each, points=(Point("CPU", 0, 1.0 + rng.normal(0, 0.001)),))
+        for each in blocks_of("suite/b", range(BLOCKS), 1.0, rng, 0.01)
+    ]
+    metrics = (Metric(name="latency"), Metric(name="CPU", kind="level", unit="ns"))
+    benchmarks = [facts(id="suite/a"), facts(*metrics, id="suite/b")]
+    whole = msgspec.structs.replace(
+        run(*trials, benchmarks=benchmarks, terminals=(OURS, PEER), seed=1),
+        options={"against": msgspec.to_builtins(STAGES)},
+    )
+    bare = tuple(
+        msgspec.structs.replace(each, points=()) if each.cell.terminal == PEER.name else each for each in whole.trials
+    )
+    (kept,) = pipeline.compare(("a", whole))
+    (lost,) = pipeline.compare(("a", msgspec.structs.replace(whole, trials=bare)))
+    assert status((kept,)) is ComparisonStatus.NO_LOSS
+    assert status((lost,)) is ComparisonStatus.UNDECIDED
+    assert any("metrics only in" in each and "CPU" in each for each in lost.remarks)

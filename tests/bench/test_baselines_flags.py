@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,16 @@ from web_terminal_suite.bench.analysis import analyse
 from web_terminal_suite.bench.baselines import Baselines, choose
 from web_terminal_suite.bench.errors import BenchError, OptionsError, StorageError
 from web_terminal_suite.bench.history import FILE, History
-from web_terminal_suite.bench.pipeline import BenchOptions, StorageOptions, Terms, find_base, keep, open_run, self_check
+from web_terminal_suite.bench.pipeline import (
+    BenchOptions,
+    StorageOptions,
+    Terms,
+    find_base,
+    keep,
+    open_run,
+    save_record,
+    self_check,
+)
 from web_terminal_suite.bench.pipeline.bench import doubled
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.terminals.null import NullServer
@@ -38,6 +48,11 @@ def storage(
     )
 
 
+def ended(found: verdict.Ending | None) -> int:
+    assert found is not None
+    return found.status
+
+
 def asked(*words: object) -> Result:
     return CliRunner().invoke(bench, [str(word) for word in words])
 
@@ -54,6 +69,37 @@ def test_two_saved_runs_are_compared_without_measuring(tmp_path: Path) -> None:
     assert asked(*words, "--noise-threshold", 1000).exit_code == 0
     assert kept.names() == ("new", "old")
     assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("new", "noise", "code", "meaning"),
+    [
+        ("slow", 0.05, 1, "something is slower"),
+        ("slow", 1000, 0, "all pass; nothing is slower, and every row could be told"),
+        ("cut", 0.05, 4, "the run itself failed; a run is no whole one, so nothing is clear of loss"),
+        ("same", 0.05, 3, "undecided"),
+    ],
+)
+def test_the_only_exit_code_that_is_printed_is_that_of_the_command(
+    new: str, noise: float, code: int, meaning: str, tmp_path: Path
+) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("old", measured(), [])
+    kept.save("slow", measured(60.0, seed=2), [])
+    kept.save("same", measured(seed=3), [])
+    cut = msgspec.structs.replace(measured(seed=4), interrupted=True)
+    save_record(tmp_path / "baselines" / "cut.json", cut, analyse(cut))
+    said = asked("--baseline", "old", "--load-baseline", new, "--home", tmp_path, "--noise-threshold", noise)
+    assert said.exit_code == code, said.output
+    assert re.findall(r"exit (\d+)", said.stdout) == [str(code)]
+    assert said.stdout.splitlines()[-1] == f"exit {code} ({meaning})"
+
+
+def test_a_report_without_a_comparison_states_the_exit_code_itself(tmp_path: Path) -> None:
+    kept = Baselines(tmp_path)
+    kept.save("new", measured(), [])
+    said = asked("--load-baseline", "new", "--baseline-lenient", "nope", "--home", tmp_path)
+    assert re.findall(r"exit (\d+)", said.stdout) == [str(said.exit_code)]
 
 
 @pytest.mark.parametrize(
@@ -147,13 +193,13 @@ def test_a_history_that_cannot_be_written_says_how_to_do_without(tmp_path: Path)
 
 def test_only_what_was_asked_for_changes_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, worse = measured(), measured(90.0, seed=2)
-    assert verdict.print_comparison(base, worse, storage(tmp_path, baseline="base")) == 1
-    assert verdict.print_comparison(base, worse, storage(tmp_path, save="mine")) == 1
-    assert verdict.print_comparison(base, base, storage(tmp_path, lenient="mine")) == 3
+    assert ended(verdict.print_comparison(base, worse, storage(tmp_path, baseline="base"))) == 1
+    assert ended(verdict.print_comparison(base, worse, storage(tmp_path, save="mine"))) == 1
+    assert ended(verdict.print_comparison(base, base, storage(tmp_path, lenient="mine"))) == 3
     cut = msgspec.structs.replace(base, interrupted=True)
-    assert verdict.print_comparison(cut, base, storage(tmp_path, baseline="mine")) == 4
+    assert ended(verdict.print_comparison(cut, base, storage(tmp_path, baseline="mine"))) == 4
     capsys.readouterr()
-    assert verdict.print_comparison(base, worse, storage(tmp_path)) == 0
+    assert verdict.print_comparison(base, worse, storage(tmp_path)) is None
     assert "--baseline NAME asks for it" in capsys.readouterr().out
 
 
@@ -218,7 +264,7 @@ def test_a_self_check_ends_with_its_claim(
     peer: float, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     of = measured(terminals=(OURS, PEER), peer=peer)
-    assert verdict.print_self_check(self_check(of, storage(tmp_path).terms)) == code
+    assert ended(verdict.print_self_check(self_check(of, storage(tmp_path).terms))) == code
     out = capsys.readouterr().out
     assert words in out.replace("5%", "5 %")
     assert f"{'4' if peer > 1 else '0'} false alarms in 4 rows" in out
@@ -242,13 +288,17 @@ def test_several_runs_are_one_side_and_saved_together(tmp_path: Path, capsys: py
 
 
 def test_the_worst_of_several_exit_statuses_counts() -> None:
-    assert [verdict.worst(*each) for each in ((0, 0), (0, 3), (3, 1), (1, 4), ())] == [0, 3, 1, 4, 0]
+    found = [[verdict.Ending(code, str(code)) for code in codes] for codes in ((0, 0), (0, 3), (3, 1), (1, 4), ())]
+    assert [verdict.worst(*each).status for each in found] == [0, 3, 1, 4, 0]
+    assert verdict.worst(verdict.Ending(1, "one"), None, verdict.Ending(1, "two")) == (1, "one; two")
 
 
 @pytest.mark.parametrize("flags", [{"lenient": "base"}, {"save": "base"}, {"retain": True}, {"baseline": "base"}])
 def test_the_last_run_counts_where_a_flag_names_it(tmp_path: Path, flags: dict[str, object]) -> None:
-    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, **flags)) == 1
-    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, discard=True)) == 0
+    ending = verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, **flags))
+    assert ending is not None
+    assert ending.status == 1
+    assert verdict.print_comparison(measured(), measured(90.0, seed=2), storage(tmp_path, discard=True)) is None
 
 
 def test_a_self_check_takes_no_baseline_not_even_the_usual_one(tmp_path: Path) -> None:

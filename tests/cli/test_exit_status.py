@@ -32,6 +32,7 @@ sys.meta_path.insert(0, Blocker())
 from web_terminal_suite.cli.main import main
 main()
 """
+_WITHOUT_SCIPY = _WITHOUT_NUMPY.replace('("numpy", "scipy", "psutil")', '("scipy",)')
 _BROKEN = """
 from web_terminal_suite.bench import record
 def read(path):
@@ -113,6 +114,33 @@ def test_a_missing_extra_is_one_line_of_the_same_wording(name: str, saved: Path)
     (line,) = lines(done)
     assert line.startswith(f"web-terminal {name}: needs ")
     assert line.endswith("; pip install 'web-terminal-suite[bench]'")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bench", "execute_echo_simple"),
+        ("bench", "execute_echo_simple", "--against", sys.prefix),
+        ("load", "--sessions", "1", "--duration", "1"),
+    ],
+)
+def test_a_missing_scipy_is_told_before_anything_is_measured(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(*words, "--json", "run.json", "--home", "home", program=("-c", _WITHOUT_SCIPY), cwd=tmp_path)
+    assert done.returncode == 2, done
+    (line,) = lines(done)
+    assert line == f"web-terminal {words[0]}: needs scipy; pip install 'web-terminal-suite[bench]'"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["afile", "afile/below"])
+def test_a_place_for_profiles_that_is_no_directory_is_told_before_anything_is_measured(
+    place: str, tmp_path: Path
+) -> None:
+    (tmp_path / "afile").touch()
+    done = command("bench", "execute_echo_simple", "--profile", place, "--home", "home", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = lines(done)
+    assert line.startswith(f"web-terminal bench: --profile {place}: ")
 
 
 def test_what_nobody_foresaw_ends_with_4_and_says_how_to_see_more(saved: Path) -> None:

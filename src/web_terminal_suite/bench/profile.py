@@ -115,7 +115,7 @@ async def recorded(
         ProfilerMissing, TracingForbidden: before the block.
         ProfileError: py-spy did not start or gave no file, or the files cannot be written.
     """
-    program = _profiler()
+    program = find_profiler()
     profiles = tuple(
         Profile(name, pid, rate, directory / f"{name}.folded", directory / f"{name}.svg")
         for name, pid in processes.items()
@@ -142,7 +142,12 @@ def read_stacks(profile: Profile) -> tuple[Stack, ...]:
     return parse_stacks(text)
 
 
-def _profiler() -> str:
+def find_profiler() -> str:
+    """The program of py-spy.
+
+    Raises:
+        ProfilerMissing
+    """
     installed = Path(sysconfig.get_path("scripts"), "py-spy")
     program = str(installed) if installed.exists() else shutil.which("py-spy")
     if program is None:

@@ -13,7 +13,7 @@ from web_terminal_suite.cli.exit_status import run_failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web_terminal_suite.bench.pipeline import BenchOptions, StorageOptions, Terms
+    from web_terminal_suite.bench.pipeline import BenchOptions, StorageOptions
     from web_terminal_suite.bench.samples import Run
 
 _NOT_TOGETHER = (
@@ -50,17 +50,17 @@ def bench_against(options: BenchOptions, storage: StorageOptions, flags: dict[st
     with run_failed():
         if flags["json"] is not None:
             pipeline.save_record(flags["json"], run, pipeline.analyse(run, options.confidence_level))
-        return print_stages(run, storage.terms)
+        return print_stages(run)
 
 
-def print_stages(run: Run, terms: Terms) -> int:
-    """Print what a run of ``--against`` found, from its record alone; the exit status."""
+def print_stages(run: Run) -> int:
+    """Print what a run of ``--against`` found, from its record alone, on the terms that it states; the exit status."""
     from web_terminal_suite.bench.analysis.comparison.runs import exit_code
     from web_terminal_suite.bench.pipeline import compare
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import baseline_comparison
 
-    compared = compare(("this run", run), terms=terms)
+    compared = compare(("this run", run))
     code = exit_code(compared)
     baseline_comparison.print_comparison(console_for(), compared, code)
     return code

@@ -65,9 +65,11 @@ def bench(**flags: Any) -> None:
         raise click.exceptions.Exit(against.bench_against(options, storage, flags))
     runs, base = _runs_and_base(options, storage, flags)
     with run_failed():
-        status = _judge(runs, base, options, storage, flags)
+        ending, is_printed = _judge(runs, base, options, storage, flags)
         click.echo(f"took {time.monotonic() - began:.0f} s")
-    raise click.exceptions.Exit(status)
+        if not is_printed:
+            verdict.print_end(ending)
+    raise click.exceptions.Exit(ending.status)
 
 
 def _runs_and_base(
@@ -124,20 +126,24 @@ def _judge(
     options: BenchOptions,
     storage: StorageOptions,
     flags: dict[str, Any],
-) -> int:
-    """Keep what was found, then print it; the exit status. Of several runs the last is printed whole."""
+) -> tuple[verdict.Ending, bool]:
+    """Keep what was found, then print it: what the command ends with, and whether that is printed.
+
+    Of several runs the last is printed whole.
+    """
     from web_terminal_suite.bench import pipeline
 
     judged = [(run, pipeline.analyse(run, options.confidence_level)) for run in runs]
     kept = keeping.keep(judged, base, storage, flags)
     earlier = [verdict.print_earlier(found, number) for number, (_, found) in enumerate(judged[:-1], start=1)]
     run, analysis = judged[-1]
-    status = verdict.print_run(run, analysis)
+    is_alone = not (earlier or options.self_check or kept.problems or (base and storage.is_explicit))
+    ending = verdict.print_run(run, analysis, ends=is_alone)
     if options.self_check:
         claim = verdict.print_self_check(pipeline.self_check(run, storage.terms))
         kept.print()
-        return status if status == RUN_FAILED else claim
+        return (ending if ending.status == RUN_FAILED else claim), False
     verdict.print_terminals(run, analysis)
-    compared = verdict.print_comparison(base, runs, storage) if base else 0
+    compared = verdict.print_comparison(base, runs, storage) if base else None
     kept.print()
-    return verdict.worst(status, compared, *earlier)
+    return verdict.worst(ending, compared, *earlier), is_alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -57,15 +58,19 @@ def compare(
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import baseline_comparison
 
-    terms = parameters.terms(
-        level=confidence_level,
-        significance=significance_level,
-        noise=noise_threshold,
-        resamples=nresamples,
-        correction=correction,
-        statistics=tuple(dict.fromkeys(statistic or ("p50", "p95"))),
-    )
-    found = pipeline.compare(*((name, pipeline.open_runs(name, home)) for name in runs), terms=terms, force=force)
+    asked = {
+        "confidence_level": ("level", confidence_level),
+        "significance_level": ("significance", significance_level),
+        "noise_threshold": ("noise", noise_threshold),
+        "nresamples": ("resamples", nresamples),
+        "correction": ("correction", correction),
+        "statistic": ("statistics", tuple(dict.fromkeys(statistic))),
+    }
+    given = dict(each for name, each in asked.items() if parameters.is_given(name))
+    parameters.terms(**given)  # a value out of its range is told before a file is read
+    sides = [(name, pipeline.open_runs(name, home)) for name in runs]
+    terms = parameters.terms(**asdict(pipeline.terms_of(*sides)) | given)
+    found = pipeline.compare(*sides, terms=terms, force=force)
     code = exit_code(found)
     if json:
         click.echo(baseline_comparison.as_json(found, code), nl=False)

@@ -41,11 +41,16 @@ class Kept:
 
 
 def check(command: str, flags: dict[str, Any], storage: StorageOptions) -> None:
-    """Refuse, before anything is measured, places that nothing can be written to.
+    """Refuse, before anything is measured, places that nothing can be written to, and what cannot be computed.
 
     Raises:
-        OptionsError
+        OptionsError: and of what is not installed, ``ModuleNotFoundError``.
     """
+    # Analysis needs it after the run only, where all that was measured would be lost for want of it.
+    import scipy.special  # noqa: F401
+
+    if flags.get("profile") is not None:
+        _check_profile(flags["profile"])
     for number in range(flags.get("runs", 1)):
         if (path := record_file(flags["json"], number)) is not None:
             _check_record(command, path)
@@ -136,6 +141,19 @@ def _check_record(command: str, path: Path) -> None:
     if path.is_file() or not path.exists():
         _check_directory(f"--json {path}", path.parent)
         _set_aside(command, path)
+
+
+def _check_profile(directory: Path) -> None:
+    from web_terminal_suite.bench.pipeline import OptionsError
+    from web_terminal_suite.bench.profile import ProfilerMissing, find_profiler
+
+    if directory.exists() and not directory.is_dir():
+        raise OptionsError(f"--profile {directory}: it is no directory")
+    _check_directory(f"--profile {directory}", directory)
+    try:
+        find_profiler()
+    except ProfilerMissing as error:
+        raise OptionsError(f"--profile: {error}") from error
 
 
 def _check_home(storage: StorageOptions) -> None:

@@ -48,20 +48,26 @@ def load(**flags: Any) -> None:
     with open_view() as view:
         run = run_load(test, record=flags["json"], progress=view)
     with run_failed():
-        status = _judge(run, base, options, storage, flags)
-    raise click.exceptions.Exit(status)
+        ending, is_printed = _judge(run, base, options, storage, flags)
+        if not is_printed:
+            verdict.print_end(ending)
+    raise click.exceptions.Exit(ending.status)
 
 
-def _judge(run: Run, base: Sequence[Run], options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]) -> int:
-    """Keep what was found, then print it; the exit status."""
+def _judge(
+    run: Run, base: Sequence[Run], options: LoadOptions, storage: StorageOptions, flags: dict[str, Any]
+) -> tuple[verdict.Ending, bool]:
+    """Keep what was found, then print it: what the command ends with, and whether that is printed."""
     from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.samples import ABORTED
 
     analysis = analyse(run, options.confidence_level)
     kept = keeping.keep([(run, analysis)], base, storage, flags, REPORT)
-    status = verdict.print_run(run, analysis)
-    compared = verdict.print_comparison(base, run, storage) if base else 0
+    is_alone = not (ABORTED in run.options or kept.problems or (base and storage.is_explicit))
+    ending = verdict.print_run(run, analysis, ends=is_alone)
+    compared = verdict.print_comparison(base, run, storage) if base else None
     kept.print()
-    if ABORTED in run.options and RUN_FAILED not in (status, compared):
-        return TARGET_MISSED
-    return verdict.worst(status, compared)
+    found = verdict.worst(ending, compared)
+    if ABORTED in run.options and found.status != RUN_FAILED:
+        return verdict.Ending(TARGET_MISSED, f"aborted: {run.options[ABORTED]}"), is_alone
+    return found, is_alone

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.decorators import FC
 
 from web_terminal_suite.cli import completion
@@ -99,6 +100,12 @@ def significance_level(help: str) -> Callable[[FC], FC]:
 
 def resamples(help: str) -> Callable[[FC], FC]:
     return click.option("--nresamples", type=click.IntRange(min=100), default=1_000, show_default=True, help=help)
+
+
+def is_given(name: str) -> bool:
+    """Whether the parameter of the command that runs now was given, and has not merely its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not None and source is not ParameterSource.DEFAULT
 
 
 def terms(**values: Any) -> Terms:

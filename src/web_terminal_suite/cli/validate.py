@@ -28,12 +28,12 @@ def validate(run: str, figures: bool, home: Path | None) -> None:
 
     The intervals are at the confidence level that the record was made with.
 
-    Of a run of bench --against: what changed, and the exit code of that command.
+    Of a run of bench --against: what changed on the terms that the run was made with, and the exit code of that
+    command.
 
     Exit code: 0 all pass, 1 a target failed, 2 not a record, 3 not all are decided, 4 the run itself failed.
     """
     from web_terminal_suite.bench.analysis import exit_code
-    from web_terminal_suite.bench.analysis.comparison.results import Terms
     from web_terminal_suite.bench.analysis.comparison.stages import stages_of
     from web_terminal_suite.bench.pipeline import analyse
     from web_terminal_suite.bench.report.console import console_for
@@ -42,7 +42,7 @@ def validate(run: str, figures: bool, home: Path | None) -> None:
     stored = records.stored(run, home)
     if stages_of(stored.run) is not None:
         # Two revisions next to each other: what counts is the comparison, and the targets of neither.
-        raise click.exceptions.Exit(print_stages(stored.run, Terms()))
+        raise click.exceptions.Exit(print_stages(stored.run))
     analysis = analyse(stored.run)
     console = console_for()
     print_report(console, analysis, stored.run.machine, with_figures=figures)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         find_base,
         is_slower,
         self_check,
+        terms_of,
     )
     from web_terminal_suite.bench.pipeline.load import measure_load, run_load
     from web_terminal_suite.bench.pipeline.load_plan import LoadTest, plan_load
@@ -79,6 +80,7 @@ __all__ = [
     "run_load",
     "save_record",
     "self_check",
+    "terms_of",
     "write_report",
 ]
 
@@ -92,6 +94,7 @@ _MODULES = {
     "web_terminal_suite.bench.pipeline.bench": ("measure", "plan", "run"),
     "web_terminal_suite.bench.pipeline.comparison": (
         "Base", "analyse", "compare", "compare_with_base", "find_base", "is_slower", "self_check",
+        "terms_of",
     ),
     "web_terminal_suite.bench.pipeline.load": ("measure_load", "run_load"),
     "web_terminal_suite.bench.pipeline.load_plan": ("LoadTest", "plan_load"),

@@ -119,14 +119,15 @@ def run_against(
     """Measure both stages, and give the record as far as it came; as ``run``.
 
     Args:
-        terms: with what the first stage is judged, to choose what is measured again.
+        terms: with what the first stage is judged, to choose what is measured again; the record keeps them.
 
     Raises:
         RecordError, RunFailed: as ``run``; or a side does not start at all.
     """
     progress = progress or NoProgress()
-    measuring = _Measuring(planned, terms or Terms(), progress)
-    options = {"against": msgspec.to_builtins(planned.stages)}
+    terms = terms or Terms()
+    measuring = _Measuring(planned, terms, progress)
+    options = {"against": msgspec.to_builtins(msgspec.structs.replace(planned.stages, terms=terms))}
     return record_run(planned.plan, measuring.carry_out, record=record, progress=progress, options=options)
 
 

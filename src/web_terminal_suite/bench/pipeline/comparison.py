@@ -53,12 +53,13 @@ def compare(*sides: NamedRuns, terms: Terms | None = None, force: bool = False) 
     A side is one run, or several of the same code, the newest last.
 
     Args:
+        terms: by default those that the run of ``bench --against`` was made with (``terms_of``).
         force: compare although the machines differ.
 
     Raises:
         OptionsError: the machines differ, a side has one run twice, or a single run measured a single terminal.
     """
-    terms = terms or Terms()
+    terms = terms or terms_of(*sides)
     for name, runs in sides:
         if not isinstance(runs, Run) and (places := conditions.repeated(runs)) is not None:
             raise OptionsError(
@@ -88,6 +89,19 @@ def _within_run(name: str, run: Run, terms: Terms) -> tuple[RunComparison, ...]:
     if len(subjects) < 2:
         raise OptionsError(f"{name} measured one terminal, so there is nothing to compare; name a second run")
     return run_comparison.compare_terminals(run, subjects[0], subjects[1:], terms)
+
+
+def terms_of(*sides: NamedRuns) -> Terms:
+    """What a comparison of these sides goes by where nothing else is asked for.
+
+    Of a single run of ``bench --against`` what that went by, so that its record gives its verdicts again.
+    """
+    if len(sides) == 1:
+        _, runs = sides[0]
+        stages = stages_of(runs if isinstance(runs, Run) else runs[-1])
+        if stages is not None and stages.terms is not None:
+            return stages.terms
+    return Terms()
 
 
 def compare_with_base(

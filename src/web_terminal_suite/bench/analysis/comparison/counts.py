@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OPERATIONS: Final = "operations"
 """The metric of the rows of failed operations and wrong answers, and its unit."""
 
+READINGS: Final = "readings"
+"""What the rows of exact counts rest on."""
+
 FAILED: Final = "failed"
 WRONG: Final = "wrong"
 
@@ -37,6 +40,20 @@ COUNT_SPREAD: Final = 0.5
 """As ``spread.ASSUMED``, of a count above 0: a guess, for the runs that were looked at had none."""
 
 _MEASURES: Final = ("ns", "%")
+
+
+def is_counted(row: ComparisonRow) -> bool:
+    """Whether the row is of failed operations, wrong answers or an exact count: one reading of them can decide."""
+    return row.metric == OPERATIONS or row.units == READINGS
+
+
+def may_be_lost(row: ComparisonRow) -> bool:
+    """Whether more was counted against the new side than against the base, and nothing shows that it is chance."""
+    if row.is_told or not is_counted(row):
+        return False
+    if row.scale is Scale.DIFFERENCE:
+        return (row.difference or 0.0) > 0
+    return row.ratio is not None and (row.ratio > 1 if row.better_below else row.ratio < 1)
 
 
 def failure_rows(
@@ -92,15 +109,15 @@ def count_row(row: ComparisonRow, sides: Sequence[Sequence[Sequence[float]]], te
     base, new = ([sum(run) / len(run) for run in side] for side in sides)
     means = sum(base) / len(base), sum(new) / len(new)
     row = msgspec.structs.replace(
-        row, base_value=means[0], new_value=means[1], base_runs=len(base), new_runs=len(new), units="readings"
+        row, base_value=means[0], new_value=means[1], base_runs=len(base), new_runs=len(new), units=READINGS
     )
     if row.better_below and (not any(base) or not any(new)):
         return _difference(row, base, new)
-    if not is_count(row.unit, (*base, *new)):
+    if not is_count(row.unit, [value for side in sides for run in side for value in run]):
         return None
     if not row.better_below:
         return _reached(row, base, new, terms.noise)
-    return _both_counted(row, base, new, terms.level) if min(*base, *new) > 0 else _difference(row, base, new)
+    return _both_counted(row, sides, terms.level) if min(*base, *new) > 0 else _difference(row, base, new)
 
 
 def is_count(unit: str, values: Sequence[float]) -> bool:
@@ -166,10 +183,13 @@ def _difference(row: ComparisonRow, base: Sequence[float], new: Sequence[float])
     )
 
 
-def _both_counted(row: ComparisonRow, base: Sequence[float], new: Sequence[float], level: float) -> ComparisonRow:
-    """Counts above 0 on both sides: Poisson's error, and a spread between runs."""
-    sides = [[spread.RunFigure(math.log(value), value**-0.5, math.inf, 1) for value in side] for side in (base, new)]
-    apart = spread.difference(sides[0], sides[1], COUNT_SPREAD)
+def _both_counted(row: ComparisonRow, sides: Sequence[Sequence[Sequence[float]]], level: float) -> ComparisonRow:
+    """Counts above 0 on both sides: Poisson's error of all that was counted, and a spread between runs."""
+    figures = [
+        [spread.RunFigure(math.log(sum(run) / len(run)), sum(run) ** -0.5, math.inf, 1) for run in side]
+        for side in sides
+    ]
+    apart = spread.difference(figures[0], figures[1], COUNT_SPREAD)
     interval = apart.interval(level)
     return msgspec.structs.replace(
         row,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from web_terminal_suite.bench.analysis import estimates
 from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison.counts import failure_rows
@@ -53,8 +55,14 @@ def compare_runs(
     return _compared(found, terms)
 
 
-def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) -> tuple[RunComparison, ...]:
+def compare_terminals(
+    run: Run, base: str, news: Sequence[str], terms: Terms, *, revisions: bool = False
+) -> tuple[RunComparison, ...]:
     """Each of the terminals ``news`` compared with the terminal ``base`` of the same run, block by block.
+
+    Args:
+        revisions: they are revisions of one server, so a metric that only the base has is lost. Terminals differ in
+            what can be measured of them.
 
     Raises:
         ValueError: the run has no terminal of such a name.
@@ -63,7 +71,8 @@ def compare_terminals(run: Run, base: str, news: Sequence[str], terms: Terms) ->
     for name in (base, *news):
         if name not in known:
             raise ValueError(f"the run has no terminal {name!r}; it has: {', '.join(known)}")
-    return _compared([_between_terminals(run, base, name, terms.level) for name in news], terms)
+    found = _compared([_between_terminals(run, base, name, terms.level) for name in news], terms)
+    return found if revisions else tuple(msgspec.structs.replace(each, lost_metrics=0) for each in found)
 
 
 def exit_code(compared: Iterable[RunComparison]) -> int:
@@ -291,8 +300,7 @@ def _compared(found: Sequence[_Sides], terms: Terms) -> tuple[RunComparison, ...
             gone=sides.gone,
             added=sides.added,
             lost=sides.lost,
-            # Terminals differ in what can be measured of them; a run of the same terminal does not.
-            lost_metrics=0 if sides.paired else sum(each.in_base and each.role == "subject" for each in sides.unpaired),
+            lost_metrics=sum(each.in_base and each.role == "subject" for each in sides.unpaired),
             machine=sides.machine,
             problems=sides.problems,
             remarks=(*sides.remarks, *_only_in(sides)),

@@ -2,8 +2,11 @@
 
 The screen is liberal and decides nothing but what is measured again. A change counts only where the second
 measurement, which knows nothing of the first, finds it beyond the noise threshold, with its significance corrected
-for the number of rows that were measured again. So the number of rows screened costs no power. Pure: everything is
-read from the record, and the same record gives the same verdicts.
+for the number of rows that were measured again. So the number of rows screened costs no power.
+
+Failed operations, wrong answers and exact counts are no matter of noise, so they are judged over the trials of both
+stages together: what one stage saw, the other cannot take back. Pure: everything is read from the record, and the same
+record gives the same verdicts.
 """
 
 from __future__ import annotations
@@ -14,9 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from web_terminal_suite.bench.analysis import estimates
+from web_terminal_suite.bench.analysis.comparison import spread
+from web_terminal_suite.bench.analysis.comparison.counts import (
+    is_counted,
+    judged_failures,
+    may_be_lost,
+    noticeable_rise,
+)
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, Lacking, RunComparison, Scale, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
 from web_terminal_suite.bench.analysis.comparison.spread import student
+from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
 from web_terminal_suite.bench.stats.multiple_comparisons import holm
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
@@ -25,7 +37,7 @@ from web_terminal_suite.bench.stats.staged_power import Stage, noticeable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from web_terminal_suite.bench.samples import Cell, Run, Trial
+    from web_terminal_suite.bench.samples import Run, Trial
 
 SCREEN_LEVEL: Final = 0.8
 """Confidence level of the interval that decides what is measured again. One row in ten of the same code stands out on
@@ -35,12 +47,16 @@ LARGE: Final = 1.5
 """A change by this factor would have been noticed where a row that did not stand out counts as told."""
 
 TOLD_SHARE: Final = 0.5
-"""Of the rows of a comparison without a loss; the others are listed with what they would have noticed."""
+"""Of the rows of a comparison without a loss; the others are listed with what they would have noticed. Where a row of
+failures or counts leaves a loss open, all of them."""
 
 CONFIRMATION_BLOCKS: Final = 20
 """Blocks of the second stage, which has few cells and must be surer of each."""
 
 _CHANGED: Final = (ChangeVerdict.SLOWER, ChangeVerdict.FASTER)
+
+_Key = tuple[Cell, str, str]
+"""The head's cell, metric and statistic of a row."""
 
 
 class Stages(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +71,8 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, such as ``main``."""
     notes: tuple[str, ...] = ()
     """What differs between the sides besides the code, and what was left out."""
+    terms: Terms | None = None
+    """What the comparison went by; ``None`` in records that do not say it."""
 
 
 def stages_of(run: Run) -> Stages | None:
@@ -84,26 +102,26 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
     """The head compared with the base: the second measurement's verdict where there is one.
 
     Rows that were not measured again are ``equal`` where their interval lies within the noise threshold, and else
-    ``undecided``; none of them is ever slower or faster.
+    ``undecided``; none of them is ever slower or faster. Failures and counts are judged over both stages.
     """
     screened, confirmed = _parted(run.trials, stages)
-    first = _compared(run, screened, stages, terms)
+    first = {_key(row): row for row in _compared(run, screened, stages, terms)}
     again = {_key(row): row for row in _compared(run, confirmed, stages, terms)}
-    looked_at = [row for row in first if _beyond(row, terms) > 0 and _key(row) in again]
-    tested = [again[_key(row)] for row in looked_at]
-    adjusted = (
-        dict(zip(map(_key, tested), holm([1.0 if row.p is None else row.p for row in tested]), strict=True))
-        if tested
-        else {}
-    )
+    both = {_key(row): row for row in _compared(run, run.trials, stages, terms)}
+    counted = _judged_counts([row for row in both.values() if is_counted(row)], terms)
+    tested = [key for key, row in first.items() if key not in counted and key in again and _beyond(row, terms) > 0]
+    adjusted = _holm([again[key] for key in tested])
     family = max(1, len(tested))
-    rows = [
-        _confirmed(row, again[_key(row)], float(adjusted[_key(row)]), family, terms)
-        if _key(row) in adjusted
-        else _screened(row, family, terms)
-        for row in first
-    ]
-    (whole,) = compare_terminals(_only(run, screened), stages.base, [stages.head], terms)
+    cells_again = {row.new for row in again.values()}
+    rows = []
+    for key in both:
+        if key in counted:
+            rows.append(counted[key])
+        elif key in adjusted:
+            rows.append(_confirmed(first[key], again[key], adjusted[key], family, terms))
+        else:
+            rows.append(_screened(first.get(key, both[key]), family, terms, was_again=key[0] in cells_again))
+    (whole,) = compare_terminals(_only(run, screened), stages.base, [stages.head], terms, revisions=True)
     return msgspec.structs.replace(
         whole,
         base=stages.revision or stages.base,
@@ -111,18 +129,22 @@ def compare_stages(run: Run, stages: Stages, terms: Terms) -> RunComparison:
         floors=(),
         lost=0,
         problems=problems(run),
-        remarks=stages.notes,
-        told_share=TOLD_SHARE,
+        remarks=(*stages.notes, *whole.remarks),
+        told_share=1.0 if any(map(may_be_lost, rows)) else TOLD_SHARE,
     )
 
 
 def problems(run: Run) -> tuple[str, ...]:
     """Why the head's figures are no whole run; what only the base cannot do is no fault of the head."""
     stages = stages_of(run)
-    head = "" if stages is None else stages.head
+    base, head = ("", "") if stages is None else (stages.base, stages.head)
     found = ["the run was interrupted"] if run.interrupted else []
-    measured = {trial.cell for trial in run.trials if trial.samples or trial.points or trial.infeasible}
-    found += [f"{cell}: nothing was measured" for cell in run.planned if cell.terminal == head and cell not in measured]
+    measured = {trial.cell for trial in run.trials if estimates.measured(trial) or trial.points}
+    cannot = {trial.cell for trial in run.trials if trial.infeasible}
+    # A block measures both sides, so what the base has, the head was to have.
+    due = {cell for cell in run.planned if cell.terminal == head}
+    due |= {Cell(cell.benchmark, cell.parameter, head) for cell in measured if cell.terminal == base}
+    found += [f"{cell}: nothing was measured" for cell in sorted(due - measured - cannot, key=str)]
     found += [f"{trial.cell}: {trial.problem}" for trial in run.trials if trial.problem and trial.cell.terminal == head]
     return tuple(dict.fromkeys(found))
 
@@ -142,7 +164,59 @@ def _compared(run: Run, trials: Sequence[Trial], stages: Stages, terms: Terms) -
     blocks: dict[Cell, set[int]] = {}
     for trial in trials:
         blocks.setdefault(trial.cell, set()).add(trial.block)
-    return [_without_ratio(row, min(len(blocks[row.base]), len(blocks[row.new]))) for row in compared.rows]
+    return [
+        row if is_counted(row) else _without_ratio(row, min(len(blocks[row.base]), len(blocks[row.new])))
+        for row in compared.rows
+    ]
+
+
+def _judged_counts(rows: Sequence[ComparisonRow], terms: Terms) -> dict[_Key, ComparisonRow]:
+    """Rows of failures and counts, uncorrected, with their verdicts among themselves.
+
+    Where a count or the first wrong answer decides without a test, its verdict stands.
+    """
+    adjusted = _holm([row for row in rows if row.p is not None])
+    strictest = terms.significance / max(1, len(adjusted))
+    found = {}
+    for row in rows:
+        key = _key(row)
+        if key in adjusted and row.scale is Scale.DIFFERENCE:
+            drafted = msgspec.structs.replace(
+                row,
+                adjusted=adjusted[key],
+                change=ChangeVerdict.UNDECIDED,
+                noticeable=noticeable_rise(row, strictest),
+                reason="",
+                lacking=Lacking.NOTHING,
+            )
+            found[key] = judged_failures(drafted, terms.significance)
+        elif key in adjusted:
+            found[key] = _judged_ratio(row, adjusted[key], strictest, terms)
+        else:
+            found[key] = row
+    return found
+
+
+def _judged_ratio(row: ComparisonRow, p: float, strictest: float, terms: Terms) -> ComparisonRow:
+    """Of counts above 0 on both sides."""
+    change, reason, smallest = row.change, row.reason, row.noticeable
+    if change in _CHANGED and p >= terms.significance:
+        change, reason = ChangeVerdict.UNDECIDED, f"p = {p:.2g} after correction is not below {terms.significance:g}"
+    if row.error is not None and row.freedom is not None:
+        smallest = spread.noticeable(
+            row.error, row.freedom, significance=strictest, level=terms.level, noise=terms.noise
+        )
+    return msgspec.structs.replace(
+        row, adjusted=p, change=change, reason=reason, lacking=_lacking(row, change), noticeable=smallest
+    )
+
+
+def _holm(rows: Sequence[ComparisonRow]) -> dict[_Key, float]:
+    """Corrected significances of the rows as one family; without one, a row has 1."""
+    if not rows:
+        return {}
+    found = holm([1.0 if row.p is None else row.p for row in rows])
+    return {_key(row): float(p) for row, p in zip(rows, found, strict=True)}
 
 
 def _only(run: Run, trials: Sequence[Trial]) -> Run:
@@ -164,12 +238,14 @@ def _without_ratio(row: ComparisonRow, blocks: int) -> ComparisonRow:
     )
 
 
-def _key(row: ComparisonRow) -> tuple[Cell, str, str]:
+def _key(row: ComparisonRow) -> _Key:
     return row.new, row.metric, row.statistic
 
 
 def _beyond(row: ComparisonRow, terms: Terms) -> float:
     """By how many errors the nearer end of the screening interval lies beyond the noise threshold; 0 where within."""
+    if may_be_lost(row):
+        return math.inf
     if row.scale is Scale.RATIO and row.ratio is None:
         return 0.0
     if (
@@ -209,13 +285,15 @@ def _confirmed(first: ComparisonRow, second: ComparisonRow, p: float, family: in
     )
 
 
-def _screened(row: ComparisonRow, family: int, terms: Terms) -> ComparisonRow:
-    """A row of the first stage alone."""
+def _screened(row: ComparisonRow, family: int, terms: Terms, *, was_again: bool) -> ComparisonRow:
+    """A row of the first stage alone; ``was_again``: its cell was measured again, but did not give this row."""
     change, reason = row.change, row.reason
     stands_out = _beyond(row, terms) > 0
     if stands_out:
         change = ChangeVerdict.UNDECIDED
         reason = "looks changed, but was not measured again; name it in a filter"
+        if was_again:
+            reason = "looks changed, but has no figure in both stages"
     smallest = _noticeable(row, family, terms) if row.scale is Scale.RATIO else row.noticeable
     is_seen = smallest is not None and smallest <= LARGE and row.scale is Scale.RATIO
     return msgspec.structs.replace(

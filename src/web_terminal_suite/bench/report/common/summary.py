@@ -21,13 +21,17 @@ class SummaryPart(NamedTuple):
     strong: bool = False
 
 
-def summary(analysis: Analysis) -> str:
+def summary(analysis: Analysis, *, ends: bool = True) -> str:
     """The whole line."""
-    return "".join(part.words for part in summary_parts(analysis))
+    return "".join(part.words for part in summary_parts(analysis, ends=ends))
 
 
-def summary_parts(analysis: Analysis) -> list[SummaryPart]:
-    """The line in parts, for output that has colours."""
+def summary_parts(analysis: Analysis, *, ends: bool = True) -> list[SummaryPart]:
+    """The line in parts, for output that has colours.
+
+    Args:
+        ends: the command ends with this run's exit code; else the line only says what it stands for.
+    """
     judgements = [judgement for result in analysis.results for judgement in result.judgements]
     found = [each.verdict for each in judgements if each.verdict is not Verdict.NONE]
     judged = [verdict for verdict in found if verdict is not Verdict.NOT_APPLICABLE]
@@ -44,7 +48,11 @@ def summary_parts(analysis: Analysis) -> list[SummaryPart]:
     if goals:
         parts.append(SummaryPart(f"; {goals.count(Verdict.PASS)} of {len(goals)} goals met"))
     code = int(exit_code(analysis))
-    parts += [SummaryPart("; "), SummaryPart(f"exit {code}", strong=True), SummaryPart(f" ({MEANINGS[code]})")]
+    parts.append(SummaryPart("; "))
+    if ends:
+        parts += [SummaryPart(f"exit {code}", strong=True), SummaryPart(f" ({MEANINGS[code]})")]
+    else:
+        parts.append(SummaryPart(MEANINGS[code]))
     readings = sum(each.judged_by is JudgedBy.READINGS and each.verdict is not Verdict.NONE for each in judgements)
     if readings:
         parts.append(SummaryPart(f"; {readings} judged by readings, without an interval"))

@@ -47,10 +47,13 @@ OPTIONAL = ("p50", "floor", "terminal", "goal", "interval", "statistic", "target
 it is the same in every row, and then the title has it. The verdict always stands, and whole."""
 
 
-def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_figures: bool = True) -> None:
+def print_report(
+    to: Console, analysis: Analysis, machine: dict[str, Any], with_figures: bool = True, *, ends: bool = True
+) -> None:
     """Print the end of a run: figures without a target, targets, notes, and a summary line.
 
     Args:
+        ends: the command ends with this run's exit code, so the summary states it.
         machine: ``Run.machine``; its ``warnings`` are shown.
     """
     level = units.level(analysis.level)
@@ -69,7 +72,7 @@ def print_report(to: Console, analysis: Analysis, machine: dict[str, Any], with_
     cautions = [(each["seen"], f"{each['matters']}; {each['remedy']}") for each in machine.get("warnings", [])]
     if cautions:
         _print_notes(to, "Machine", [(f"{seen}:", text, "yellow") for seen, text in cautions])
-    to.print(_summary_text(analysis))
+    to.print(_summary_text(analysis, ends=ends))
 
 
 def _print_table(to: Console, title: str, listed: Sequence[ResultRow], judged: bool) -> None:
@@ -183,9 +186,9 @@ def _print_notes(to: Console, title: str, notes: Sequence[tuple[str, str, str]])
     to.print()
 
 
-def _summary_text(analysis: Analysis) -> Text:
+def _summary_text(analysis: Analysis, *, ends: bool) -> Text:
     found = Text()
-    for part in summary_parts(analysis):
+    for part in summary_parts(analysis, ends=ends):
         style = STYLES[part.verdict] if part.verdict is not None else "bold" if part.strong else ""
         found.append(part.words, style)
     return found
