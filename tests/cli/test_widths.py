@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -12,7 +13,11 @@ from rich.text import Text
 from tests.bench.comparisons import measured
 from tests.bench.records import MS, OURS, PEER, facts, run, samples, trial
 from web_terminal_suite.bench import record
+from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.analysis.comparison.terminals import compare_subjects
+from web_terminal_suite.bench.history import FILE, History
 from web_terminal_suite.bench.report.text import layout
+from web_terminal_suite.bench.report.text.terminal_comparison import print_terminals
 from web_terminal_suite.bench.samples import Metric, Outcome, Point
 from web_terminal_suite.cli.application import application
 
@@ -98,3 +103,38 @@ def test_a_name_breaks_between_its_parts(width: int) -> None:
     assert "".join(lines).replace(" ", "") == name.replace(" ", "")
     assert all(len(line) <= max(width, len("command_execution/") + 2) for line in lines)
     assert all(sum(part in line for line in lines) == 1 for part in parts)
+
+
+@NARROW
+def test_the_list_of_the_history_fits(tmp_path: Path, width: int) -> None:
+    with History(tmp_path / FILE, create=True) as history:
+        for day in range(30):
+            of = measured(
+                2.0 if day > 20 else 1.0, seed=day, names=LONG, blocks=2, started=f"2026-01-{day + 1:02}T00:00:00Z"
+            )
+            history.append(of, analyse(of), version="1", revision=f"{day + 1:040x}")
+    lines = shown(width, "history", "--home", tmp_path)
+    assert len([line for line in lines if "30 runs" in line]) == 2
+    assert len([line for line in lines if "step 2." in line or "step 1.9" in line]) == 2
+    plots = shown(width, "history", LONG[0], "--home", tmp_path)
+    assert any("p < 0.001" in line for line in plots)
+    assert not any("0.000" in line for line in plots)
+
+
+@NARROW
+def test_the_limits_of_the_machine_fit(width: int) -> None:
+    # Of what this machine lacks, the commands are whole.
+    lines = shown(width, "doctor", "--sessions", 1)
+    assert sum("kernel.pid_max" in line for line in lines) >= 1
+
+
+@NARROW
+def test_terminals_next_to_each_other_fit(width: int) -> None:
+    terminals = (OURS, PEER, *(msgspec.structs.replace(PEER, name=f"another-terminal-{n}") for n in range(4)))
+    of = measured(names=LONG, terminals=terminals, peer=2.0)
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        print_terminals(console, compare_subjects(of, analyse(of)))
+    lines = captured.get().splitlines()
+    assert [line for line in lines if len(line) > width] == []
+    assert len([line for line in lines if line.split()[:1] == ["another-terminal-3"]]) == 4
