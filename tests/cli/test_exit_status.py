@@ -60,9 +60,12 @@ def lines(of: subprocess.CompletedProcess[str]) -> list[str]:
     return of.stderr.splitlines()
 
 
-@pytest.mark.parametrize("words", [("validate",), ("bench", "--list"), ("bench", "--help"), ("export", "-f", "csv")])
+@pytest.mark.parametrize("words",
+    [("validate",), ("bench", "--list"), ("bench", "--help"), ("export", "-f", "csv"), ("export", "-f", "json"),
+     ("compare", "--force", "--json"), ("doctor", "--json")],
+)  # fmt: skip
 def test_a_reader_that_goes_away_is_a_closed_pipe(saved: Path, words: tuple[str, ...]) -> None:
-    files = [saved] if words[0] in ("validate", "export") else []
+    files = {"validate": [saved], "export": [saved], "compare": [saved, saved]}.get(words[0], [])
     with subprocess.Popen(
         [sys.executable, "-m", "web_terminal_suite", *words, *map(str, files)],
         stdout=subprocess.PIPE,
@@ -151,6 +154,15 @@ def test_no_control_of_others_reaches_the_output(saved: Path) -> None:
     done = command("validate", saved)
     assert "evil" in done.stdout
     assert not set("\x1b\x07\x9b‮⁦") & set(done.stdout)
+
+
+def test_json_has_the_controls_of_others_as_escape_sequences(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / f"{HOSTILE.replace('/', '')}.json"
+    other.write_bytes(saved.read_bytes())
+    done = command("compare", saved, other, "--force", "--json")
+    assert not set("\x1b\x07\x9b\u202e\u2066") & set(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert json.loads(done.stdout)["comparisons"][0]["new"] == str(other)
 
 
 def test_a_byte_order_mark_is_no_reason_to_refuse_a_record(saved: Path) -> None:

@@ -8,6 +8,7 @@ import click
 
 from web_terminal_suite.cli import parameters
 from web_terminal_suite.cli.exit_status import Subcommand
+from web_terminal_suite.cli.streams import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def compare(
     found = pipeline.compare(*((name, pipeline.open_runs(name, home)) for name in runs), terms=terms, force=force)
     code = exit_code(found)
     if json:
-        click.echo(baseline_comparison.as_json(found, code), nl=False)
+        print_json(baseline_comparison.as_json(found, code))
     else:
         baseline_comparison.print_comparison(console_for(), found, code)
     raise click.exceptions.Exit(code)

@@ -11,6 +11,7 @@ import click
 
 from web_terminal_suite.cli import parameters
 from web_terminal_suite.cli.exit_status import Subcommand, fail
+from web_terminal_suite.cli.streams import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +72,7 @@ def history(
         import msgspec
 
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
-        click.echo(msgspec.json.encode(found).decode())
+        print_json(msgspec.json.encode(found).decode())
     elif id:
         print_plots(console_for(), marked)
     else:

@@ -29,6 +29,13 @@ def prepare() -> None:
     sys.stderr = _Accompaniment.around(sys.stderr) if sys.stderr else open(os.devnull, "w")  # noqa: SIM115
 
 
+def print_json(document: str) -> None:
+    """Print one JSON object; nothing in it reaches a terminal but what can be seen, and nothing is lost."""
+    from web_terminal_suite.bench.printable import printable_json
+
+    print(printable_json(document))
+
+
 class _Stream(io.TextIOWrapper):
     """A text stream over the buffer of another, for which ``_failed`` decides what an error amounts to."""
 

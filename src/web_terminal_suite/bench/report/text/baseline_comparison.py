@@ -99,11 +99,11 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
     layout.print_sentence(to, reported, layout.INDENT)
 
 
-def as_json(compared: Sequence[RunComparison], code: int) -> bytes:
+def as_json(compared: Sequence[RunComparison], code: int) -> str:
     """The comparisons as one JSON object; a bound that does not exist and a failed percentile are ``null``."""
     rows = [_plain(msgspec.to_builtins(each)) for each in compared]
     found = {"comparisons": rows, "told": sum(row.is_told for each in compared for row in each.rows)}
-    return msgspec.json.encode(found | {"status": str(status(compared)), "exit_code": code}) + b"\n"
+    return msgspec.json.encode(found | {"status": str(status(compared)), "exit_code": code}).decode()
 
 
 def _plain(value: Any) -> Any:
