@@ -104,7 +104,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.analysis", "bench.report.common", "bench.report.redaction", "bench.samples", "bench.stats",
     ),
     "bench.report.text": ("bench.analysis", "bench.history", "bench.report.common", "bench.stats"),
-    "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
+    "bench.report.export": (
+        "bench.analysis", "bench.printable", "bench.record", "bench.report.common", "bench.samples",
+    ),
     "bench.pipeline": (
         "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
         "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",
