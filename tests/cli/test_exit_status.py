@@ -194,3 +194,17 @@ def test_what_a_killed_run_left_is_moved_aside(tmp_path: Path, capsys: pytest.Ca
     assert not left.exists()
     assert "what it measured is now" in capsys.readouterr().err
     assert record.load(tmp_path / "run.json.trials.1").interrupted
+
+
+def test_code_of_others_that_ends_the_program_is_a_failed_run() -> None:
+    from web_terminal_suite.cli.exit_status import Failure, _explained
+    from web_terminal_suite.cli.streams import ReaderGone
+
+    words = r"/test_exit_status.py:\d+: SystemExit: 0; an extension must not end the program"
+    with pytest.raises(Failure, match=words) as caught, _explained("bench"):
+        raise SystemExit(0)
+    assert caught.value.status == 4
+    for command_, error in (("serve", SystemExit(0)), ("bench", ReaderGone(141))):
+        with pytest.raises(type(error)) as passed, _explained(command_):
+            raise error
+        assert passed.value is error

@@ -18,6 +18,10 @@ READER_GONE: Final = 141
 """What a shell reports for a program that SIGPIPE ended."""
 
 
+class ReaderGone(SystemExit):
+    """The reader of standard output is gone; the program ends as SIGPIPE ends one."""
+
+
 class OutputFailed(Exception):
     """Standard output cannot be written to; the text says why."""
 
@@ -71,7 +75,7 @@ class _Output(_Stream):
         # What is buffered would fail again when the interpreter ends.
         _lead_nowhere(self)
         if isinstance(error, BrokenPipeError):
-            raise SystemExit(READER_GONE) from error
+            raise ReaderGone(READER_GONE) from error
         raise OutputFailed(f"cannot write standard output: {error.strerror}") from error
 
 
