@@ -60,7 +60,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.machine": (),
     "bench.profile": (),
-    "bench.record": ("bench.errors", "bench.files", "bench.samples"),
+    "bench.plausibility": ("bench.samples",),
+    "bench.record": ("bench.errors", "bench.files", "bench.plausibility", "bench.samples"),
     "bench.baselines": ("bench.analysis", "bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
         "bench.clock", "bench.machine", "bench.samples", "client", "package", "protocol",
