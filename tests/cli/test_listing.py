@@ -87,6 +87,13 @@ def test_it_is_taken_for_nothing_but_the_list(words, only):
         ("web-terminal bench --terminal", "tty", "ttyd"),
         ("web-terminal bench --baseline", "ma", "main"),
         ("web-terminal validate", "ma", "main"),
+        ("web-terminal compare", "ma", "main"),
+        ("web-terminal compare main", "ma", "main"),
+        ("web-terminal compare --correction", "ho", "holm"),
+        ("web-terminal compare --statistic", "p9", "p99.9"),
+        ("web-terminal history", "lookup/1000", "session_creation/session_lookup/1000"),
+        ("web-terminal history --statistic", "sl", "slope"),
+        ("web-terminal load --terminal", "nul", "null-server"),
     ],
 )
 def test_the_shell_completes_what_there_is(tmp_path, words, typed, among):
