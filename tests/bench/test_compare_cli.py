@@ -95,6 +95,9 @@ def test_failed_operations_and_counts_are_shown_as_such(tmp_path: Path) -> None:
     (left,) = [line for line in result.stdout.splitlines() if "left over" in line]
     assert "+1,000" in left
     assert left.split()[-1] == "worse"
+    # The summary counts what the table says.
+    assert " 2 worse" in result.stdout.splitlines()[-1]
+    assert "slower," not in result.stdout.splitlines()[-1]
 
 
 def test_equal_within_the_threshold(tmp_path: Path) -> None:
@@ -229,3 +232,15 @@ def test_sparklines() -> None:
     assert history_report.sparkline([3, 3]) == "▅▅"
     assert history_report.sparkline([1, float("inf"), 2]) == "▁x█"
     assert history_report.sparkline([]) == ""
+
+
+def test_the_help_says_what_each_exit_code_means() -> None:
+    said = " ".join(asked("compare", "--help").stdout.split())
+    assert "3 not every row could be told, 4 a run is no whole one" in said
+    assert "several runs a side need none" in said
+
+
+def test_a_noise_threshold_that_is_not_finite_is_out_of_range(tmp_path: Path) -> None:
+    refused = asked("compare", tmp_path / "a.json", tmp_path / "b.json", "--noise-threshold", "inf")
+    assert refused.exit_code == 2
+    assert "inf is not in the range 0<=x<=1000" in refused.stderr

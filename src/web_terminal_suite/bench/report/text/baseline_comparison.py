@@ -222,14 +222,17 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
 
 
 def _counted_as(row: ComparisonRow) -> str:
-    if row.change is not ChangeVerdict.UNDECIDED:
+    if row.change is ChangeVerdict.EQUAL:
         return row.change
+    if row.change is not ChangeVerdict.UNDECIDED:
+        # As the table says it.
+        return change_word(row, 0.0)
     return NOT_SLOWER if row.no_loss else changes.NONE_SEEN if row.none_seen else row.change
 
 
 def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
-    words = [*ChangeVerdict, NOT_SLOWER, changes.NONE_SEEN]
+    words = [*ChangeVerdict, *changes.OTHER_WORDS.values(), NOT_SLOWER, changes.NONE_SEEN]
     words.append(words.pop(words.index(ChangeVerdict.UNDECIDED)))
     counted = Counter(_counted_as(row) for row in rows)
     parts = [f"{counted[word]} {word}" for word in words if counted[word]]
