@@ -244,3 +244,17 @@ def test_a_noise_threshold_that_is_not_finite_is_out_of_range(tmp_path: Path) ->
     refused = asked("compare", tmp_path / "a.json", tmp_path / "b.json", "--noise-threshold", "inf")
     assert refused.exit_code == 2
     assert "inf is not in the range 0<=x<=1000" in refused.stderr
+
+
+def test_a_note_names_the_metric_of_a_row(tmp_path: Path) -> None:
+    runs = [
+        run(*(trial(block=block, points=[Point("left over", 0, left)]) for block in range(2)),
+            benchmarks=[facts(Metric(name="left over", kind="level", unit="B"))])
+        for left in (1.0, 2.0)
+    ]  # fmt: skip
+    files = [saved(tmp_path / f"{number}.json", of) for number, of in enumerate(runs)]
+    result = asked("compare", *files, "--force")
+    notes = [
+        line for line in result.stdout.splitlines() if line.startswith("  suite/benchmark [ours] level left over: ")
+    ]
+    assert len(notes) == 1

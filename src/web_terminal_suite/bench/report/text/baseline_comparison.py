@@ -153,7 +153,7 @@ def _without_terminal(names: list[str], rows: Sequence[ComparisonRow]) -> tuple[
 def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
     return {
         "benchmark": Text(_where(row), style="cyan"),
-        "statistic": Text(f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic, style="dim"),
+        "statistic": Text(_statistic(row), style="dim"),
         "base": Text(changes.figure(row, row.base_value, row.base_n), style="dim"),
         "new": Text(changes.figure(row, row.new_value, row.new_n)),
         "ratio": Text(_ratio(row), style="bold"),
@@ -162,6 +162,10 @@ def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
         "noticeable": Text(changes.noticeable(row) or units.MISSING, style="dim"),
         "verdict": Text(change_word(row, terms.noise), style="" if row.none_seen else STYLES[row.change]),
     }
+
+
+def _statistic(row: ComparisonRow) -> str:
+    return f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic
 
 
 def _where(row: ComparisonRow) -> str:
@@ -212,7 +216,7 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for row in compared.rows:
         if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON):
-            reasons.setdefault(row.reason, []).append(f"{_where(row)} {row.statistic}")
+            reasons.setdefault(row.reason, []).append(f"{_where(row)} {_statistic(row)}")
     notes += [(f"{labels.few(names)}: {reason}", "dim") for reason, names in reasons.items()]
     if compared.gone:
         notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
