@@ -64,7 +64,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.machine": (),
     "bench.profile": (),
-    "bench.record": ("bench.errors", "bench.files", "bench.samples"),
+    "bench.plausibility": ("bench.samples",),
+    "bench.record": ("bench.errors", "bench.files", "bench.plausibility", "bench.samples"),
     "bench.baselines": ("bench.analysis", "bench.errors", "bench.files", "bench.record", "bench.samples"),
     "bench.terminals": (
         "bench.clock", "bench.machine", "bench.samples", "client", "package", "protocol",
@@ -108,7 +109,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.analysis", "bench.report.common", "bench.report.redaction", "bench.samples", "bench.stats",
     ),
     "bench.report.text": ("bench.analysis", "bench.history", "bench.report.common", "bench.stats"),
-    "bench.report.export": ("bench.analysis", "bench.record", "bench.report.common", "bench.samples"),
+    "bench.report.export": (
+        "bench.analysis", "bench.printable", "bench.record", "bench.report.common", "bench.samples",
+    ),
     "bench.pipeline": (
         "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
         "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",

@@ -95,6 +95,9 @@ def test_failed_operations_and_counts_are_shown_as_such(tmp_path: Path) -> None:
     (left,) = [line for line in result.stdout.splitlines() if "left over" in line]
     assert "+1,000" in left
     assert left.split()[-1] == "worse"
+    # The summary counts what the table says.
+    assert " 2 worse" in result.stdout.splitlines()[-1]
+    assert "slower," not in result.stdout.splitlines()[-1]
 
 
 def test_equal_within_the_threshold(tmp_path: Path) -> None:
@@ -250,3 +253,29 @@ def test_a_run_that_is_named_twice_in_a_side_is_refused(tmp_path: Path) -> None:
         assert f"run 1 and run 3 of {side} are the same run" in result.stderr
         assert asked("compare", side).exit_code == 2
     assert asked("compare", new, f"{one},{other}").exit_code != 2
+
+
+def test_the_help_says_what_each_exit_code_means() -> None:
+    said = " ".join(asked("compare", "--help").stdout.split())
+    assert "3 not every row could be told, 4 a run is no whole one" in said
+    assert "several runs a side need none" in said
+
+
+def test_a_noise_threshold_that_is_not_finite_is_out_of_range(tmp_path: Path) -> None:
+    refused = asked("compare", tmp_path / "a.json", tmp_path / "b.json", "--noise-threshold", "inf")
+    assert refused.exit_code == 2
+    assert "inf is not in the range 0<=x<=1000" in refused.stderr
+
+
+def test_a_note_names_the_metric_of_a_row(tmp_path: Path) -> None:
+    runs = [
+        run(*(trial(block=block, points=[Point("left over", 0, left)]) for block in range(2)),
+            benchmarks=[facts(Metric(name="left over", kind="level", unit="B"))])
+        for left in (1.0, 2.0)
+    ]  # fmt: skip
+    files = [saved(tmp_path / f"{number}.json", of) for number, of in enumerate(runs)]
+    result = asked("compare", *files, "--force")
+    notes = [
+        line for line in result.stdout.splitlines() if line.startswith("  suite/benchmark [ours] level left over: ")
+    ]
+    assert len(notes) == 1

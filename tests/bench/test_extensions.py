@@ -164,6 +164,11 @@ BROKEN = {
     "import": ("import os\nimport no_such_module\n", r"x.py:2: ModuleNotFoundError: No module named .*; mend it"),
     "syntax": ("def f(:\n", r"x.py:1: .*syntax.*; mend it"),
     "raises": ("def f():\n    raise ValueError('no')\n\nf()\n", r"x.py:2: ValueError: no; mend it"),
+    "exits": ("import sys\n\nsys.exit(0)\n", r"x.py:3: SystemExit: 0; mend it"),
+    "terminal exits": changed(
+        TERMINAL, "def version", "def __init__(self):\n        raise SystemExit(0)\n\n    def version", 'name = "',
+        "terminal OursAsTtyd: it cannot be made without arguments: SystemExit: 0",
+    ),
     "nothing": ("x = 1\n", r"x.py:1: it declares nothing; assign BENCHMARKS, TERMINALS, BEHAVIOURS or one of them"),
     "no tuple": ("\nBENCHMARKS = 7\n", r"x.py:2: BENCHMARKS is 7 of type int; make it a tuple of Benchmark objects"),
     "wrong type": ("BENCHMARKS = ('mine',)\n", r"x.py:1: BENCHMARKS has 'mine' of type str in it; it takes Benchmark"),
@@ -216,6 +221,10 @@ def test_the_command_ends_with_2_and_measures_nothing(tmp_path):
         assert ran.stderr == (
             f"web-terminal {words[0]}: x.py:1: BENCHMARKS is 7 of type int; make it a tuple of Benchmark objects\n"
         )
+    (tmp_path / "x.py").write_text("raise SystemExit(0)\n")
+    left = asked("bench", "--list", "--extension", "x.py", cwd=tmp_path)
+    assert (left.returncode, left.stdout) == (2, "")
+    assert "/x.py:1: SystemExit: 0; mend it, or leave --extension out" in left.stderr
     missing = asked("bench", "--extension", "nowhere.py", cwd=tmp_path)
     assert missing.returncode == 2
     assert (

@@ -22,7 +22,9 @@ from tests.bench.records import MS, blocks, facts, run, samples, trial
 from tests.bench.reported import ECHO, HOSTILE, LIFE, MEMORY, OURS, PEER, THROUGHPUT, reported
 from web_terminal_suite.bench import record
 from web_terminal_suite.bench.analysis import analyse
+from web_terminal_suite.bench.printable import printable
 from web_terminal_suite.bench.report import export
+from web_terminal_suite.bench.report.common.options import ReportOptions
 from web_terminal_suite.bench.report.export import (
     EXPORTERS,
     ExportOptions,
@@ -35,6 +37,7 @@ from web_terminal_suite.bench.report.export import (
     pyperf,
 )
 from web_terminal_suite.bench.report.export import json as report_json
+from web_terminal_suite.bench.report.formats import REPORT_FORMATS
 from web_terminal_suite.bench.samples import Metric, Outcome, Phase, Point, Target
 from web_terminal_suite.cli.application import application
 
@@ -413,3 +416,48 @@ def test_a_format_that_there_is_not_is_refused_with_those_that_there_are(file):
     assert refused.exit_code == 2
     assert "'asciidoc'" in refused.stderr
     assert all(f"'{name}'" in refused.stderr for name in EXPORTERS)
+
+
+# What a terminal would obey
+
+CONTROLS = "\x1b[31m\x1b]0;x\x07\x9b\u202e\u2066\x7f"
+
+
+@pytest.fixture(scope="module")
+def obeyed(of):
+    """The same run with ``CONTROLS`` behind every text that is no key into something else."""
+    facts = tuple(
+        msgspec.structs.replace(
+            each, description=f"d{CONTROLS}", limitations=f"l{CONTROLS}", element_unit=f"{each.element_unit}{CONTROLS}"
+        )
+        for each in of.benchmarks
+    )
+    terminals = tuple(msgspec.structs.replace(each, version=CONTROLS, remarks=(CONTROLS,)) for each in of.terminals)
+    trials = tuple(
+        msgspec.structs.replace(
+            each, cell=msgspec.structs.replace(each.cell, parameter=f"{each.cell.parameter}{CONTROLS}"),
+            problem=CONTROLS if each.problem else "", warnings=(CONTROLS,),
+        )
+        for each in of.trials
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        of, benchmarks=facts, terminals=terminals, trials=trials, started=f"{of.started}{CONTROLS}",
+        machine={"before": {"kernel": CONTROLS}, "warnings": []},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=lambda each: each.name)
+def test_no_format_has_what_a_terminal_obeys(exporter, obeyed):
+    for samples_ in (False, True)[: 1 + exporter.has_samples]:
+        for text in exporter.load()(obeyed, analyse(obeyed), ExportOptions(samples=samples_)).values():
+            assert printable(text) == text
+            if exporter.is_json:
+                json.loads(text)
+            if exporter.name == "json":
+                assert json.loads(text)["started"] == obeyed.started
+
+
+@pytest.mark.parametrize("chosen", REPORT_FORMATS.values(), ids=lambda each: each.name)
+def test_no_report_has_what_a_terminal_obeys(chosen, obeyed):
+    text = chosen.load()(obeyed, analyse(obeyed), ReportOptions("1"))
+    assert printable(text) == text

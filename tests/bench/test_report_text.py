@@ -219,3 +219,27 @@ def test_detail_counts_outliers_by_class() -> None:
 
 def test_detail_of_nothing_is_empty() -> None:
     assert cell.cell_text(()).plain == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_terminal", "coloured"),
+    [
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"FORCE_COLOR": ""}, False, False),
+        ({"FORCE_COLOR": ""}, True, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ({"COLUMNS": "²", "LINES": "²"}, False, False),
+        ({"COLUMNS": "²", "LINES": "²"}, True, True),
+    ],
+)
+def test_what_the_environment_says_of_colours_and_sizes(monkeypatch, environment, is_terminal, coloured):
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: is_terminal, raising=False)
+    console_for(out).print("word", style="red")
+    assert ("\x1b[31m" in out.getvalue()) is coloured
+    assert "word" in out.getvalue()

@@ -61,9 +61,12 @@ def lines(of: subprocess.CompletedProcess[str]) -> list[str]:
     return of.stderr.splitlines()
 
 
-@pytest.mark.parametrize("words", [("validate",), ("bench", "--list"), ("bench", "--help"), ("export", "-f", "csv")])
+@pytest.mark.parametrize("words",
+    [("validate",), ("bench", "--list"), ("bench", "--help"), ("export", "-f", "csv"), ("export", "-f", "json"),
+     ("compare", "--force", "--json"), ("doctor", "--json")],
+)  # fmt: skip
 def test_a_reader_that_goes_away_is_a_closed_pipe(saved: Path, words: tuple[str, ...]) -> None:
-    files = [saved] if words[0] in ("validate", "export") else []
+    files = {"validate": [saved], "export": [saved], "compare": [saved, saved]}.get(words[0], [])
     with subprocess.Popen(
         [sys.executable, "-m", "web_terminal_suite", *words, *map(str, files)],
         stdout=subprocess.PIPE,
@@ -181,6 +184,15 @@ def test_no_control_of_others_reaches_the_output(saved: Path) -> None:
     assert not set("\x1b\x07\x9b‮⁦") & set(done.stdout)
 
 
+def test_json_has_the_controls_of_others_as_escape_sequences(saved: Path, tmp_path: Path) -> None:
+    other = tmp_path / f"{HOSTILE.replace('/', '')}.json"
+    other.write_bytes(saved.read_bytes())
+    done = command("compare", saved, other, "--force", "--json")
+    assert not set("\x1b\x07\x9b\u202e\u2066") & set(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert json.loads(done.stdout)["comparisons"][0]["new"] == str(other)
+
+
 def test_a_byte_order_mark_is_no_reason_to_refuse_a_record(saved: Path) -> None:
     saved.write_bytes(b"\xef\xbb\xbf" + saved.read_bytes())
     assert command("validate", saved).returncode == 0
@@ -210,3 +222,17 @@ def test_what_a_killed_run_left_is_moved_aside(tmp_path: Path, capsys: pytest.Ca
     assert not left.exists()
     assert "what it measured is now" in capsys.readouterr().err
     assert record.load(tmp_path / "run.json.trials.1").interrupted
+
+
+def test_code_of_others_that_ends_the_program_is_a_failed_run() -> None:
+    from web_terminal_suite.cli.exit_status import Failure, _explained
+    from web_terminal_suite.cli.streams import ReaderGone
+
+    words = r"/test_exit_status.py:\d+: SystemExit: 0; an extension must not end the program"
+    with pytest.raises(Failure, match=words) as caught, _explained("bench"):
+        raise SystemExit(0)
+    assert caught.value.status == 4
+    for command_, error in (("serve", SystemExit(0)), ("bench", ReaderGone(141))):
+        with pytest.raises(type(error)) as passed, _explained(command_):
+            raise error
+        assert passed.value is error

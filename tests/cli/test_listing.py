@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import termios
 
 import pytest
 
 from web_terminal_suite.bench.plan import name, select
 from web_terminal_suite.bench.suites.catalogue import CATALOGUE
-from web_terminal_suite.cli.listing import only_lists
+from web_terminal_suite.cli.listing import Listed, lines, only_lists
 
 # Each costs as much as the interpreter's own start, or more.
 NEVER = {
@@ -21,6 +23,7 @@ NEVER = {
 
 _LOADED = """
 import sys
+import termios
 from web_terminal_suite.cli.main import main
 try:
     main()
@@ -84,6 +87,13 @@ def test_it_is_taken_for_nothing_but_the_list(words, only):
         ("web-terminal bench --terminal", "tty", "ttyd"),
         ("web-terminal bench --baseline", "ma", "main"),
         ("web-terminal validate", "ma", "main"),
+        ("web-terminal compare", "ma", "main"),
+        ("web-terminal compare main", "ma", "main"),
+        ("web-terminal compare --correction", "ho", "holm"),
+        ("web-terminal compare --statistic", "p9", "p99.9"),
+        ("web-terminal history", "lookup/1000", "session_creation/session_lookup/1000"),
+        ("web-terminal history --statistic", "sl", "slope"),
+        ("web-terminal load --terminal", "nul", "null-server"),
     ],
 )
 def test_the_shell_completes_what_there_is(tmp_path, words, typed, among):
@@ -100,3 +110,39 @@ def test_the_shell_completes_what_there_is(tmp_path, words, typed, among):
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert f"plain,{among}" in done.stdout.splitlines(), done
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+def test_a_narrow_terminal_shows_every_name_mark_and_description(columns):
+    found = [
+        Listed(name(*each), "--full" if each[1] in each[0].full else "", each[0].description, each[0].id)
+        for each in select(CATALOGUE, ())
+    ]
+    listed = list(lines(found, columns))
+    names = [line for line in listed if not line.startswith(" ")]
+    assert names == [f"{each.name}  {each.mark}".rstrip() for each in found]
+    assert [line for line in listed if line not in names and len(line) > columns] == []
+    text = " ".join(" ".join(listed).split())
+    for each in found:
+        assert each.description in text
+    wide = list(lines(found, 0))
+    assert list(lines(found, max(map(len, wide)))) == wide
+
+
+def test_the_list_is_made_for_the_terminal_it_is_on():
+    master, terminal = os.openpty()
+    with open(master, "rb", buffering=0) as read:
+        termios.tcsetwinsize(terminal, (24, 80))
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        words = [sys.executable, "-m", "web_terminal_suite", "bench", "--list", "execute_echo_simple"]
+        with subprocess.Popen(words, stdout=terminal, env=environment) as process:
+            os.close(terminal)
+            text = b""
+            while not text.endswith(b"arrived.\r\n"):
+                text += read.read(1000)
+        assert process.returncode == 0
+    assert text.decode().splitlines() == [
+        "command_execution/execute_echo_simple",
+        "    A command line sent to a shell that waits at its prompt, until its computed",
+        "    output has arrived.",
+    ]

@@ -143,7 +143,7 @@ def _from_file(path: Path) -> _Module:
             raise _import_error(path, error, "mend it, or leave --extension out") from error
         reason = getattr(error, "strerror", None) or str(error)
         raise ExtensionError(f"{path}: {reason}; name a Python file with --extension") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends the program is no reason to end this one
         raise _import_error(path, error, "mend it, or leave --extension out") from error
 
 
@@ -157,7 +157,7 @@ def _installed() -> list[_Module]:
         package = point.dist.name if point.dist is not None else point.name
         try:
             module = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             remedy = f"mend it, or uninstall {package}"
             raise _import_error(Path(point.value.replace(".", "/") + ".py"), error, remedy) from error
         if not inspect.ismodule(module):
@@ -251,7 +251,7 @@ def _check_terminal(module: _Module, terminal: type[Terminal]) -> None:
         raise refuse("its name must be a text without '='; write: name = \"mine\"")
     try:
         made = terminal()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise refuse(f"it cannot be made without arguments: {type(error).__name__}: {error}") from error
     if made.role != "subject":
         raise refuse("its role must be 'subject'; leave role out")
@@ -276,7 +276,7 @@ def _behaviour_problems(behaviour: Behaviour) -> Iterator[str]:
         yield f"every = {behaviour.every!r}; it must be a number of seconds above 0"
     try:
         extension_modules.dumps(behaviour)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         yield f"it cannot be sent to a load generator ({error}); prepare must be a function of the module"
 
 
@@ -306,7 +306,7 @@ def _is_short(value: Any) -> bool:
     return isinstance(value, (str, int, float, bool)) and len(repr(value)) < 40
 
 
-def _import_error(path: Path, error: Exception, remedy: str) -> ExtensionError:
+def _import_error(path: Path, error: BaseException, remedy: str) -> ExtensionError:
     """The last line of the file that was running, or could not be read."""
     if isinstance(error, SyntaxError) and error.filename:
         return ExtensionError(f"{error.filename}:{error.lineno}: {error.msg}; {remedy}")

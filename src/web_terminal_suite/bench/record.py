@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from web_terminal_suite.bench import files
+from web_terminal_suite.bench import files, plausibility
 from web_terminal_suite.bench.errors import StorageError
 from web_terminal_suite.bench.samples import (
     SCHEMA,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 SCHEMA_NAME, _, _version = SCHEMA.partition("/")
 SCHEMA_VERSION = int(_version)
-
-
-_LONGEST_NS = 2**62
 
 
 class RecordError(StorageError):
@@ -320,47 +317,6 @@ def from_columns(columns: Columns) -> Trial:
     )
 
 
-def _measured(columns: Columns) -> Trial:
-    """The trial that was stored, if a run can have measured it.
-
-    Raises:
-        RecordError
-    """
-    _check_values(columns)
-    return from_columns(columns)
-
-
-def _check_values(columns: Columns) -> None:
-    """Refuse what no run can have measured.
-
-    Raises:
-        RecordError: a time before the one it follows, or beyond what a clock of 64 bits counts.
-    """
-    times = {"due": columns.due, "sent": columns.sent, "seen": columns.seen, "origin_ns": [columns.origin_ns]}
-    times |= {f"marks.{name}": [at for at in column if at is not None] for name, column in columns.marks.items()}
-    for name, column in times.items():
-        if any(abs(at) > _LONGEST_NS for at in column):
-            raise RecordError(f"corrupt: {columns.cell} has a time in {name} that no clock counts to")
-    for name in ("sent", "seen"):
-        if any(at < 0 for at in times[name]):
-            raise RecordError(f"corrupt: {columns.cell} has a negative time in {name}: {min(times[name])} ns")
-
-
-def _check_trials(trials: tuple[Trial, ...]) -> None:
-    """Refuse a trial that stands twice: its operations would count double.
-
-    Raises:
-        RecordError
-    """
-    begun = set()
-    for trial in trials:
-        # No two operations of a cell are due at the same nanosecond.
-        if trial.samples and (first := (trial.cell, trial.block, trial.samples[0].due_ns)) in begun:
-            raise RecordError(f"corrupt: {trial.cell} has block {trial.block} twice")
-        if trial.samples:
-            begun.add(first)
-
-
 def _check_lengths(columns: Columns) -> None:
     n = len(columns.due)
     lengths = {"seen": len(columns.seen)} | {f"marks.{name}": len(column) for name, column in columns.marks.items()}
@@ -374,6 +330,8 @@ def _check_lengths(columns: Columns) -> None:
     for place, _, _ in columns.noted:
         if not 0 <= place < n:
             raise RecordError(f"corrupt: {columns.cell} has a note on sample {place} of {n}")
+    if len({place for place, _, _ in columns.noted}) < len(columns.noted):
+        raise RecordError(f"corrupt: {columns.cell} has two notes on a sample")
 
 
 def _header(run: Run) -> Header:
@@ -381,8 +339,10 @@ def _header(run: Run) -> Header:
 
 
 def _run(header: Header, trials: tuple[Trial, ...]) -> Run:
-    _check_trials(trials)
-    return Run(**{name: getattr(header, name) for name in Header.__struct_fields__}, trials=trials)
+    found = Run(**{name: getattr(header, name) for name in Header.__struct_fields__}, trials=trials)
+    for fault in plausibility.faults(found):
+        raise RecordError(f"corrupt: {fault}")
+    return found
 
 
 def _check_schema(schema: str) -> None:
@@ -406,7 +366,7 @@ def _from_document(data: bytes) -> Stored:
     _check_schema(msgspec.json.decode(data, type=_Schema).schema)
     found = msgspec.json.decode(data, type=Document)
     results = msgspec.convert(found.results, tuple[StoredResult, ...])
-    return Stored(_run(found, tuple(_measured(columns) for columns in found.trials)), results)
+    return Stored(_run(found, tuple(from_columns(columns) for columns in found.trials)), results)
 
 
 def _from_lines(data: bytes) -> Run:
@@ -426,7 +386,7 @@ def _from_lines(data: bytes) -> Run:
         if end is not None or (line.trial is None and line.end is None):
             raise RecordError(f"corrupt in line {number}: expected a trial or nothing")
         if line.trial is not None:
-            trials.append(_measured(line.trial))
+            trials.append(from_columns(line.trial))
         end = line.end
     header = msgspec.structs.replace(
         header, interrupted=end is None, machine=(end or {}).get("machine", header.machine)

@@ -106,6 +106,19 @@ def terminals(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     return [CompletionItem(each) for each in (*SUBJECTS, EVERY) if each.startswith(incomplete)]
 
 
+def loadable(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Terminals that can be loaded: one that can be started, or the clients alone."""
+    from web_terminal_suite.bench.terminals.null import NullServer
+    from web_terminal_suite.bench.terminals.registry import SUBJECTS
+
+    return [CompletionItem(each) for each in (*SUBJECTS, NullServer.name) if each.startswith(incomplete)]
+
+
+def words(*known: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Completes what an option takes."""
+    return lambda ctx, parameter, incomplete: [CompletionItem(each) for each in known if each.startswith(incomplete)]
+
+
 def saved_runs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of baselines, and files."""
     from web_terminal_suite.bench.baselines import Baselines

@@ -9,6 +9,7 @@ from click.decorators import FC
 
 from web_terminal_suite.cli import parameters
 from web_terminal_suite.cli.exit_status import Subcommand
+from web_terminal_suite.cli.streams import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,4 +76,4 @@ def _print_json(
         "warnings": cautions,
         "machine": now,
     }
-    click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
+    print_json(msgspec.json.format(msgspec.json.encode(answer)).decode())

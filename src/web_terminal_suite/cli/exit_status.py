@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from web_terminal_suite.cli.streams import INTERRUPTED, OutputFailed
+from web_terminal_suite.cli.streams import INTERRUPTED, OutputFailed, ReaderGone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,9 @@ PROGRAM: Final = "web-terminal"
 
 DEBUG_VARIABLE: Final = "WEB_TERMINAL_DEBUG"
 """Set to anything, it has the traceback of an error printed before the line."""
+
+_RUNS_EXTENSIONS: Final = ("bench", "load")
+"""Commands in which code of others runs; ``serve`` and ``attach`` end with a ``SystemExit`` of their own."""
 
 _EXTRA: Final = ("numpy", "scipy", "psutil")
 """What the extra ``bench`` installs; everything else a command needs is always there."""
@@ -120,6 +123,12 @@ def say(text: str, command: str = "") -> None:
     print(f"{head}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
+def _left_by(error: SystemExit) -> str:
+    """Where an extension ended the program: its status would be taken for a verdict."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename}:{place.lineno}: SystemExit: {error.code}; an extension must not end the program"
+
+
 @contextmanager
 def _explained(command: str) -> Iterator[None]:
     try:
@@ -131,6 +140,10 @@ def _explained(command: str) -> Iterator[None]:
         raise
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
+    except SystemExit as error:
+        if command not in _RUNS_EXTENSIONS or isinstance(error, ReaderGone):
+            raise
+        raise Failure(_left_by(error), RUN_FAILED, command) from error
     except Exception as error:
         raise Failure(*_explanation(error), command) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -57,16 +56,9 @@ def export(run: str, format_: str, output: Path | None, samples: bool, home: Pat
         fail(str(error))
     for part, text in texts.items():
         if output is None:
-            _print(text)
+            click.echo(text, nl=False)
         else:
             _write(output.with_suffix(f".{part}{output.suffix}") if part else output, text)
-
-
-def _print(text: str) -> None:
-    """Print a file; on a terminal without what that would obey."""
-    from web_terminal_suite.bench.printable import printable
-
-    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def _write(path: Path, text: str) -> None:

@@ -9,7 +9,15 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from web_terminal_suite.bench.machine import Feasible, Fix, MachineSnapshot, MachineWarning
+    from web_terminal_suite.bench.machine import (
+        Feasible,
+        Fix,
+        MachineSnapshot,
+        MachineWarning,
+        SessionCapacity,
+    )
+
+COLUMNS = ("limit", "value", "sessions", "cost")
 
 
 def print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:
@@ -26,15 +34,15 @@ def print_fixes(to: Console, fixes: tuple[Fix, ...]) -> None:
 def print_table(to: Console, found: Feasible, now: MachineSnapshot, cautions: tuple[MachineWarning, ...]) -> None:
     """The machine, its limits, the verdict, and what raises each limit that is too low."""
     from web_terminal_suite.bench.report.common import units
+    from web_terminal_suite.bench.report.text import layout
 
     memory = units.quantity(now.memory_total, "B")
-    to.print(
-        Text.assemble(
-            ("Machine  ", "bold"),
-            f"{now.cpus_usable} x {now.cpu_model}, {memory}, Linux {now.kernel}, {now.distribution}, {now.python}",
-            (f" ({now.virtualisation})" if now.virtualisation != "none seen" else "", "dim"),
-        )
+    machine = Text.assemble(
+        ("Machine  ", "bold"),
+        f"{now.cpus_usable} x {now.cpu_model}, {memory}, Linux {now.kernel}, {now.distribution}, {now.python}",
+        (f" ({now.virtualisation})" if now.virtualisation != "none seen" else "", "dim"),
     )
+    layout.print_sentence(to, machine)
     to.print()
     _print_limits(to, found)
     to.print()
@@ -45,43 +53,59 @@ def print_table(to: Console, found: Feasible, now: MachineSnapshot, cautions: tu
     )
     verdict = Text.assemble(verdict)
     verdict.append(f"; the largest number is {units.count(found.sessions)}, bound by {found.binding.name}")
-    to.print(verdict)
+    layout.print_sentence(to, verdict)
     short = [each for each in found.allowances if each.remedy]
     if short:
         to.print(Text(f"\nTo reach {units.count(found.wanted)}:", style="bold"))
-    width = max((len(each.name) for each in short), default=0)
+    widths = {"name": max((len(each.name) for each in short), default=0)}
+    widths["remedy"] = max((len(each.remedy) for each in short), default=0)
     for each in short:
-        to.print(Text.assemble((f"  {each.name:<{width}}  ", "dim"), each.remedy), soft_wrap=True)
+        # A remedy is typed: it is cut nowhere but by the terminal.
+        layout.print_cells(to, {"name": Text(each.name, style="dim"), "remedy": Text(each.remedy)}, widths, ())
     if cautions:
         to.print(Text("\nBefore measuring here:", style="bold"))
     for caution in cautions:
-        line = Text.assemble((f"  {caution.seen}", "yellow"), f": {caution.matters}; {caution.remedy}")
-        to.print(line)
+        line = Text.assemble((caution.seen, "yellow"), f": {caution.matters}; {caution.remedy}")
+        layout.print_sentence(to, line, layout.INDENT)
 
 
 def _print_limits(to: Console, found: Feasible) -> None:
+    """A row for each limit; where that is too wide, its name stands on a line of its own."""
+    from web_terminal_suite.bench.report.text import layout
+
+    lines = [_cells(each) for each in found.allowances]
+    header = {name: Text(name, style="dim") for name in COLUMNS} | {"limit": Text("  limit", style="dim")}
+    widths = {name: max(line[name].cell_len for line in (header, *lines)) for name in COLUMNS}
+    # The line begins with its mark.
+    widths["limit"] -= layout.INDENT
+    # What a session costs goes on below itself.
+    is_narrow = layout.total({**widths, "cost": layout.NARROWEST}) > to.width
+    if is_narrow:
+        del widths["limit"]
+    for line in (header, *lines):
+        name = line["limit"]
+        if is_narrow and line is not header:
+            to.print(name, soft_wrap=True)
+        indent = 2 * layout.INDENT
+        text = Text(" " * indent) if is_narrow else Text.assemble(name, " " * (widths["limit"] + 4 - name.cell_len))
+        for column in ("value", "sessions"):
+            text.append(" " * (widths[column] - line[column].cell_len)).append_text(line[column]).append("  ")
+        room = max(layout.NARROWEST, to.width - text.cell_len)
+        first, *rest = line["cost"].wrap(to, room) or [Text()]
+        continued = " " * text.cell_len
+        for part in (Text.assemble(text, first), *(Text.assemble(continued, each) for each in rest)):
+            part.rstrip()
+            to.print(part, soft_wrap=True)
+
+
+def _cells(each: SessionCapacity) -> dict[str, Text]:
     from web_terminal_suite.bench.report.common import units
 
-    header = ("limit", "value", "sessions", "cost")
-    lines = [
-        (
-            each.name,
-            units.quantity(each.value, "B") if each.name == "memory" else units.count(each.value),
-            units.MISSING if each.sessions is None else units.count(each.sessions),
-            each.cost,
-        )
-        for each in found.allowances
-    ]
-    widths = [max(len(line[place]) for line in (header, *lines)) for place in range(len(header))]
-    for each, line in zip((None, *found.allowances), (header, *lines), strict=True):
-        name, value, sessions, cost = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        short = each is not None and bool(each.remedy)
-        style = "dim" if each is None else "bold red" if short else "green" if each.sessions is not None else ""
-        row = Text.assemble(
-            ("✗ " if short else "  ", style),
-            (name, "dim" if each is None else ""),
-            (f"  {value.strip():>{widths[1]}}", "dim" if each is None else ""),
-            (f"  {sessions.strip():>{widths[2]}}", style),
-            (f"  {cost.rstrip()}", "dim"),
-        )
-        to.print(row, soft_wrap=True)
+    short = bool(each.remedy)
+    style = "bold red" if short else "green" if each.sessions is not None else ""
+    return {
+        "limit": Text.assemble(("✗ " if short else "  ", style), each.name),
+        "value": Text(units.quantity(each.value, "B") if each.name == "memory" else units.count(each.value)),
+        "sessions": Text(units.MISSING if each.sessions is None else units.count(each.sessions), style=style),
+        "cost": Text(each.cost, style="dim"),
+    }

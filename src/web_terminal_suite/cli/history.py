@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli import completion, parameters
 from web_terminal_suite.cli.exit_status import Subcommand, fail
+from web_terminal_suite.cli.streams import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +29,15 @@ JUDGED = ("p95", "slope", "level")
     required=False,
     default="",
     metavar="[ID]",
+    shell_complete=completion.benchmarks,
     help="Regular expression on suite/benchmark/parameter. (default: list all)",
 )
 @click.option("--metric", default="", help="Only this metric, such as latency.")
-@parameters.several("--statistic", "Such as p50, p99, mean, rate. (default: p95, slope, level)")
+@parameters.several(
+    "--statistic",
+    "Such as p50, p99, mean, rate. (default: p95, slope, level)",
+    shell_complete=completion.words("p50", "p95", "p99", "p99.9", "mean", "rate", "slope", "level"),
+)
 @click.option(
     "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Runs looked at, the last ones."
 )
@@ -71,7 +77,7 @@ def history(
         import msgspec
 
         found = {"schema": "web-terminal-history/1", "tracks": [_plain(*each) for each in marked]}
-        click.echo(msgspec.json.encode(found).decode())
+        print_json(msgspec.json.encode(found).decode())
     elif id:
         print_plots(console_for(), marked)
     else:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import shutil
 import sys
+import textwrap
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _FLAG = "--list"
+
+INDENT: Final = " " * 4
+"""Before a description below its names."""
 
 
 def only_lists(words: Sequence[str]) -> bool:
@@ -32,9 +37,10 @@ def list_quickly(words: Sequence[str]) -> None:
 
 
 def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
-    """Name the benchmarks that ``filters`` select, one a line: its name, what needs ``--full``, what an operation is.
+    """Name the benchmarks that ``filters`` select, with what needs ``--full`` and what an operation is.
 
-    Those of an extension say which one.
+    One a line. On a terminal that is too narrow for it, the names of a benchmark stand above its description. Those of
+    an extension say which one.
 
     Raises:
         NothingMatches, ExtensionError
@@ -43,15 +49,50 @@ def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
     from web_terminal_suite.bench.plan import name, select
 
     extensions = load_extensions(files)
-    found = select(all_benchmarks(extensions), filters)
-    width = max(len(name(*each)) for each in found)
-    # On a terminal a line is a line; elsewhere it is whole.
+    found = [
+        Listed(
+            name(benchmark, parameter),
+            "--full" if parameter in benchmark.full else "",
+            f"({where}) {benchmark.description}"
+            if (where := extensions.origins.get(benchmark.id))
+            else benchmark.description,
+            benchmark.id,
+        )
+        for benchmark, parameter in select(all_benchmarks(extensions), filters)
+    ]
+    # Elsewhere a line is whole.
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    for benchmark, parameter in found:
-        origin = f"({where}) " if (where := extensions.origins.get(benchmark.id)) else ""
-        mark = "--full" if parameter in benchmark.full else ""
-        line = f"{name(benchmark, parameter):<{width}}  {mark:<6}  {origin}{benchmark.description}"
-        print(line if not columns or len(line) <= columns else f"{line[: max(width, columns - 1)].rstrip()}…")
+    for line in lines(found, columns):
+        print(line)
+
+
+class Listed(NamedTuple):
+    """A line of the list: a benchmark with one of its parameters."""
+
+    name: str
+    mark: str
+    description: str
+    id: str
+
+
+def lines(found: Sequence[Listed], columns: int) -> Iterator[str]:
+    """The list for a terminal of ``columns``, or of any width where it is 0.
+
+    A name is never broken, so that it can be copied as a filter.
+    """
+    width = max(len(each.name) for each in found)
+    table = [f"{each.name:<{width}}  {each.mark:<6}  {each.description}" for each in found]
+    if not columns or max(map(len, table)) <= columns:
+        yield from table
+        return
+    wrapper = textwrap.TextWrapper(
+        max(20, columns), initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+    )
+    for _, group in itertools.groupby(found, key=lambda each: each.id):
+        several = list(group)
+        for each in several:
+            yield f"{each.name}  {each.mark}".rstrip()
+        yield from wrapper.wrap(several[0].description)
 
 
 class _Unused(ModuleType):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 LEVEL = click.FloatRange(0.5, 0.9999)
+THRESHOLD = click.FloatRange(min=0, max=1_000)
 SIGNIFICANCE = click.FloatRange(1e-6, 0.5)
 
 
@@ -91,7 +92,7 @@ def no_history() -> Callable[[FC], FC]:
 
 
 def noise_threshold(help: str) -> Callable[[FC], FC]:
-    return click.option("--noise-threshold", type=click.FloatRange(min=0), default=0.05, show_default=True, help=help)
+    return click.option("--noise-threshold", type=THRESHOLD, default=0.05, show_default=True, help=help)
 
 
 def significance_level(help: str) -> Callable[[FC], FC]:

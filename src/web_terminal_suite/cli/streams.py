@@ -18,6 +18,10 @@ READER_GONE: Final = 141
 """What a shell reports for a program that SIGPIPE ended."""
 
 
+class ReaderGone(SystemExit):
+    """The reader of standard output is gone; the program ends as SIGPIPE ends one."""
+
+
 class OutputFailed(Exception):
     """Standard output cannot be written to; the text says why."""
 
@@ -27,6 +31,13 @@ def prepare() -> None:
     # Closed by the shell that started this program (``>&-``).
     sys.stdout = _Output.around(sys.stdout) if sys.stdout else open(os.devnull, "w")  # noqa: SIM115  # until the end
     sys.stderr = _Accompaniment.around(sys.stderr) if sys.stderr else open(os.devnull, "w")  # noqa: SIM115
+
+
+def print_json(document: str) -> None:
+    """Print one JSON object; nothing in it reaches a terminal but what can be seen, and nothing is lost."""
+    from web_terminal_suite.bench.printable import printable_json
+
+    print(printable_json(document))
 
 
 class _Stream(io.TextIOWrapper):
@@ -64,7 +75,7 @@ class _Output(_Stream):
         # What is buffered would fail again when the interpreter ends.
         _lead_nowhere(self)
         if isinstance(error, BrokenPipeError):
-            raise SystemExit(READER_GONE) from error
+            raise ReaderGone(READER_GONE) from error
         raise OutputFailed(f"cannot write standard output: {error.strerror}") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.segment import Segment
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 400
 """Columns of a file or a pipe: wide enough that no row wraps, since other programs search and cut it by lines."""
+
+_SIZES: Final = ("COLUMNS", "LINES")
 
 
 class SafeConsole(Console):
@@ -34,16 +36,19 @@ class SafeConsole(Console):
 def console_for(file: IO[str] | None = None) -> Console:
     """A console for ``file`` (standard output by default).
 
-    Where it is no terminal: plain text without colour, unless ``FORCE_COLOR`` is set, as wide as ``COLUMNS`` says.
-    ``NO_COLOR`` holds everywhere.
+    Where it is no terminal: plain text without colour, unless ``FORCE_COLOR`` is set to anything but 0, as wide as
+    ``COLUMNS`` says. ``NO_COLOR`` holds everywhere.
     """
+    # What rich would take for a number and cannot read.
+    environment = {name: value for name, value in os.environ.items() if name not in _SIZES or value.isdecimal()}
     out = sys.stdout if file is None else file
     if out.isatty():
-        return SafeConsole(file=out, highlight=False)
+        return SafeConsole(file=out, highlight=False, force_terminal=True, _environ=environment)
     colour: dict[str, Any] = {"force_terminal": False, "color_system": None}
-    if os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0") and not os.environ.get("NO_COLOR"):
         colour = {"force_terminal": True, "color_system": "standard"}
-    return SafeConsole(file=out, highlight=False, width=_columns() or PLAIN_WIDTH, **colour)
+    width = _columns() or PLAIN_WIDTH
+    return SafeConsole(file=out, highlight=False, width=width, _environ=environment, **colour)
 
 
 def _columns() -> int:

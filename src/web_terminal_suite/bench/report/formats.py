@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
+from web_terminal_suite.bench.printable import printable
+
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.report.common.options import ReportOptions
@@ -47,9 +49,13 @@ class ReportFormat:
     has_history: bool = False
 
     def load(self) -> Render:
-        """The function that writes the format; its module is imported here."""
+        """The function that writes the format, without what a terminal would obey; its module is imported here."""
         render: Render = import_module(f"{__package__}.{self.module}").report
-        return render
+
+        def write(run: Run, analysis: Analysis, options: ReportOptions) -> str:
+            return printable(render(run, analysis, options))
+
+        return write
 
 
 REPORT_FORMATS = {

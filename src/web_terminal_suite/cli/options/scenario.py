@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from web_terminal_suite.cli import parameters
+from web_terminal_suite.cli import completion, parameters
 
 if TYPE_CHECKING:
     from web_terminal_suite.bench.pipeline import LoadOptions, StorageOptions
@@ -57,6 +57,7 @@ terminal = parameters.group(
         "--terminal",
         metavar="NAME",
         default="",
+        shell_complete=completion.loadable,
         help="What to load; null-server is the clients alone. (default: ours)",
     ),
     click.option(

@@ -46,6 +46,10 @@ NONE_SEEN = "no change seen"
 """Of a row that a screen looked at, that did not stand out, and in which a large change would have."""
 
 
+OTHER_WORDS = {ChangeVerdict.FASTER: "better", ChangeVerdict.SLOWER: "worse"}
+"""Of what is no time."""
+
+
 def change_word(row: ComparisonRow, noise: float) -> str:
     """The verdict in words: faster or slower for a time, better or worse for anything else."""
     if row.change is ChangeVerdict.EQUAL and row.scale is Scale.DIFFERENCE:
@@ -56,7 +60,7 @@ def change_word(row: ComparisonRow, noise: float) -> str:
         return f"equal within {units.share(noise)}"
     if row.unit == "ns":
         return str(row.change)
-    return {ChangeVerdict.FASTER: "better", ChangeVerdict.SLOWER: "worse"}.get(row.change, str(row.change))
+    return OTHER_WORDS.get(row.change, str(row.change))
 
 
 def percent_change(ratio: float) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
+from web_terminal_suite.bench.printable import printable, printable_json
+
 if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis import Analysis
     from web_terminal_suite.bench.samples import Run
@@ -45,28 +47,35 @@ class Exporter:
         name: what ``--format`` takes, and the name of the module here.
         files: for each file that is written, what comes before its suffix; one file needs nothing there.
         has_samples: whether ``ExportOptions.samples`` is understood.
+        is_json: whether the files are JSON, which can say any character without having it.
     """
 
     name: str
     description: str
     files: tuple[str, ...] = ("",)
     has_samples: bool = False
+    is_json: bool = False
 
     def load(self) -> Export:
-        """The function that writes the format; its module is imported here."""
+        """The function that writes the format, without what a terminal would obey; its module is imported here."""
         export: Export = import_module(f"{__name__}.{self.name}").export
-        return export
+        shown = printable_json if self.is_json else printable
+
+        def write(run: Run, analysis: Analysis, options: ExportOptions) -> dict[str, str]:
+            return {part: shown(text) for part, text in export(run, analysis, options).items()}
+
+        return write
 
 
 EXPORTERS = {
     each.name: each
     for each in (
-        Exporter("json", "the record with its results"),
+        Exporter("json", "the record with its results", is_json=True),
         Exporter("csv", "a row per result, or per operation with --samples", has_samples=True),
         Exporter("junit", "targets as test cases, for CI"),
-        Exporter("bmf", "Bencher"),
-        Exporter("github", "github-action-benchmark, two files", files=("smaller", "bigger")),
-        Exporter("pyperf", "python -m pyperf"),
+        Exporter("bmf", "Bencher", is_json=True),
+        Exporter("github", "github-action-benchmark, two files", files=("smaller", "bigger"), is_json=True),
+        Exporter("pyperf", "python -m pyperf", is_json=True),
         Exporter("openmetrics", "Prometheus and similar"),
     )
 }

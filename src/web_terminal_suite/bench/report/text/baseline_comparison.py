@@ -14,6 +14,7 @@ from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatu
 from web_terminal_suite.bench.analysis.comparison.self_check import Claim, fewest_rows
 from web_terminal_suite.bench.report.common import changes, labels, units
 from web_terminal_suite.bench.report.common.changes import change_word
+from web_terminal_suite.bench.report.text import layout
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ STYLES = {
 COLUMNS = ("benchmark", "statistic", "base", "new", "ratio", "interval", "p", "noticeable", "verdict")
 HEADERS = {"benchmark": "", "statistic": "", "ratio": "change", "p": "p corrected"}
 RIGHT = ("base", "new", "ratio", "p", "noticeable")
-OPTIONAL = ("p", "base", "interval", "noticeable")
-"""The columns that are dropped, in this order, where the terminal is too narrow for all."""
+OPTIONAL = ("p", "base", "interval", "noticeable", "new")
+"""The columns that are dropped, in this order, where the terminal is too narrow for all. The verdict always stands, and
+whole."""
 PLAIN_REASON = "the interval holds"
 """A reason that the table itself shows."""
 CLAIMS = {
@@ -63,15 +65,15 @@ def print_comparison(to: Console, compared: Sequence[RunComparison], code: int |
     for each in compared:
         share = units.level(each.level)
         new, base = _side(each.new, each.new_runs), _side(each.base, each.base_runs)
-        to.print(Text(f"{new} compared with {base}  {share} intervals of the change", style="bold"))
-        _print_table(to, each.rows, each)
+        title = f"{new} compared with {base}  {share} intervals of the change"
+        _print_table(to, title, each.rows, each)
         for line, style in _notes(each):
-            to.print(Text(f"  {line}", style=style), soft_wrap=True)
+            layout.print_sentence(to, Text(line, style=style), layout.INDENT)
         to.print()
     advice = changes.what_decides([row for each in compared for row in each.rows])
     if advice:
-        to.print(Text(advice, style="yellow"), soft_wrap=True)
-    to.print(_summary(compared, code), soft_wrap=True)
+        layout.print_sentence(to, Text(advice, style="yellow"))
+    layout.print_sentence(to, _summary(compared, code))
 
 
 def _side(name: str, runs: int) -> str:
@@ -82,27 +84,26 @@ def print_self_check(to: Console, found: SelfCheck) -> None:
     """Print the result of comparing a terminal with itself."""
     to.print(Text(f"Self-check  {found.first} compared with itself", style="bold"))
     for row in found.alarms:
-        to.print(Text(f"  false alarm: {_where(row)} {row.statistic} {_ratio(row)} ({_interval(row)})", style="yellow"))
+        alarm = f"false alarm: {_where(row)} {row.statistic} {_ratio(row)} ({_interval(row)})"
+        layout.print_sentence(to, Text(alarm, style="yellow"), layout.INDENT)
     interval = f"{found.lower:.1%} … {found.upper:.1%}"
     claim, style = CLAIMS[found.claim]
-    to.print(
-        Text.assemble(
-            f"  {len(found.alarms)} false alarms in {found.rows} rows, one by one: {found.rate:.1%} ({interval}); ",
-            (f"{claim} the {found.claimed:.0%} claimed", style),
-        ),
-        soft_wrap=True,
-    )
+    counted = f"{len(found.alarms)} false alarms in {found.rows} rows, one by one: {found.rate:.1%} ({interval}); "
+    verdict = Text.assemble(counted, (f"{claim} the {found.claimed:.0%} claimed", style))
+    layout.print_sentence(to, verdict, layout.INDENT)
     if found.claim is Claim.UNDECIDED:
         fewest = fewest_rows(found.claimed, found.level)
-        to.print(f"  {fewest} rows without an alarm would show it; select more benchmarks", soft_wrap=True)
-    to.print(f"  {len(found.reported)} would have been reported after correction and noise threshold", soft_wrap=True)
+        more = Text(f"{fewest} rows without an alarm would show it; select more benchmarks")
+        layout.print_sentence(to, more, layout.INDENT)
+    reported = Text(f"{len(found.reported)} would have been reported after correction and noise threshold")
+    layout.print_sentence(to, reported, layout.INDENT)
 
 
-def as_json(compared: Sequence[RunComparison], code: int) -> bytes:
+def as_json(compared: Sequence[RunComparison], code: int) -> str:
     """The comparisons as one JSON object; a bound that does not exist and a failed percentile are ``null``."""
     rows = [_plain(msgspec.to_builtins(each)) for each in compared]
     found = {"comparisons": rows, "told": sum(row.is_told for each in compared for row in each.rows)}
-    return msgspec.json.encode(found | {"status": str(status(compared)), "exit_code": code}) + b"\n"
+    return msgspec.json.encode(found | {"status": str(status(compared)), "exit_code": code}).decode()
 
 
 def _plain(value: Any) -> Any:
@@ -113,34 +114,46 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print_table(to: Console, rows: Sequence[ComparisonRow], terms: RunComparison) -> None:
+def _print_table(to: Console, title: str, rows: Sequence[ComparisonRow], terms: RunComparison) -> None:
+    """One line a row after the name of its benchmark; where that is too wide, under a line with the name."""
     if not rows:
-        to.print(Text("  no benchmark is in both", style="yellow"))
+        layout.print_sentence(to, Text(title, style="bold"))
+        layout.print_sentence(to, Text("no benchmark is in both", style="yellow"), layout.INDENT)
         return
     lines = [_cells(row, terms) for row in rows]
     widths = {name: max(len(HEADERS.get(name, name)), *(line[name].cell_len for line in lines)) for name in COLUMNS}
+    names = [line["benchmark"].plain for line in lines]
+    is_narrow = layout.total(widths) > to.width
+    if is_narrow:
+        names, terminal = _without_terminal(names, rows)
+        title += f"  {terminal}" if terminal else ""
+        del widths["benchmark"]
     for name in OPTIONAL:
-        if 2 + sum(widths.values()) + 2 * (len(widths) - 1) > to.width:
-            widths.pop(name)
-    header = {name: Text(HEADERS.get(name, name), style="dim") for name in COLUMNS}
-    above = ""
-    for line in (header, *lines):
-        name = line["benchmark"].plain
-        shown = line | {"benchmark": Text()} if name and name == above else line
-        above = name
-        text = Text("  ")
-        for column, width in widths.items():
-            blank = " " * (width - shown[column].cell_len)
-            parts = (blank, shown[column]) if column in RIGHT else (shown[column], blank)
-            text.append_text(Text.assemble(*parts, "  "))
-        text.rstrip()
-        to.print(text, soft_wrap=True)
+        if layout.total(widths) > to.width:
+            del widths[name]
+    layout.print_sentence(to, Text(title, style="bold"))
+    layout.print_cells(to, {name: Text(HEADERS.get(name, name), style="dim") for name in COLUMNS}, widths, RIGHT)
+    for name, above, line in zip(names, ["", *names], lines, strict=False):
+        if is_narrow and name != above:
+            layout.print_name(to, name)
+        layout.print_cells(to, line | ({"benchmark": Text()} if name == above else {}), widths, RIGHT)
+
+
+def _without_terminal(names: list[str], rows: Sequence[ComparisonRow]) -> tuple[list[str], str]:
+    """The names without the terminal where all have the same, and the terminal; else the names and nothing."""
+    terminals = {row.new.terminal if row.base.terminal == row.new.terminal else "" for row in rows}
+    terminal = terminals.pop()
+    return (
+        (names, "")
+        if terminals or not terminal
+        else ([name.removesuffix(f" [{terminal}]") for name in names], terminal)
+    )
 
 
 def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
     return {
         "benchmark": Text(_where(row), style="cyan"),
-        "statistic": Text(f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic, style="dim"),
+        "statistic": Text(_statistic(row), style="dim"),
         "base": Text(changes.figure(row, row.base_value, row.base_n), style="dim"),
         "new": Text(changes.figure(row, row.new_value, row.new_n)),
         "ratio": Text(_ratio(row), style="bold"),
@@ -149,6 +162,10 @@ def _cells(row: ComparisonRow, terms: RunComparison) -> dict[str, Text]:
         "noticeable": Text(changes.noticeable(row) or units.MISSING, style="dim"),
         "verdict": Text(change_word(row, terms.noise), style="" if row.none_seen else STYLES[row.change]),
     }
+
+
+def _statistic(row: ComparisonRow) -> str:
+    return f"{row.statistic} {row.metric}" if row.metric != "latency" else row.statistic
 
 
 def _where(row: ComparisonRow) -> str:
@@ -199,7 +216,7 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for row in compared.rows:
         if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON):
-            reasons.setdefault(row.reason, []).append(f"{_where(row)} {row.statistic}")
+            reasons.setdefault(row.reason, []).append(f"{_where(row)} {_statistic(row)}")
     notes += [(f"{labels.few(names)}: {reason}", "dim") for reason, names in reasons.items()]
     if compared.gone:
         notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
@@ -209,14 +226,17 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
 
 
 def _counted_as(row: ComparisonRow) -> str:
-    if row.change is not ChangeVerdict.UNDECIDED:
+    if row.change is ChangeVerdict.EQUAL:
         return row.change
+    if row.change is not ChangeVerdict.UNDECIDED:
+        # As the table says it.
+        return change_word(row, 0.0)
     return NOT_SLOWER if row.no_loss else changes.NONE_SEEN if row.none_seen else row.change
 
 
 def _summary(compared: Sequence[RunComparison], code: int | None) -> Text:
     rows = [row for each in compared for row in each.rows]
-    words = [*ChangeVerdict, NOT_SLOWER, changes.NONE_SEEN]
+    words = [*ChangeVerdict, *changes.OTHER_WORDS.values(), NOT_SLOWER, changes.NONE_SEEN]
     words.append(words.pop(words.index(ChangeVerdict.UNDECIDED)))
     counted = Counter(_counted_as(row) for row in rows)
     parts = [f"{counted[word]} {word}" for word in words if counted[word]]

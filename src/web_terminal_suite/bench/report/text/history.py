@@ -9,6 +9,7 @@ from rich.text import Text
 
 from web_terminal_suite.bench.report.common import units
 from web_terminal_suite.bench.report.common.labels import short_revision
+from web_terminal_suite.bench.report.text import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,10 @@ BARS = "▁▂▃▄▅▆▇█"
 FAILED = "x"
 HEIGHT = 10
 """Lines of a plot."""
+LISTED = 40
+"""Runs of which the list draws the course."""
+COLUMNS = ("last", "runs", "course", "step")
+RIGHT = ("last",)
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -91,47 +96,58 @@ def step_line(track: Track, step: ChangePoint) -> Text:
     before, after = (units.quantity(level, track.unit) for level in (step.before, step.after))
     where = f" at {short_revision(entry.revision)}" if entry.revision else ""
     ratio = "" if math.isnan(step.ratio) else f" ({step.ratio:.2f}x)"
-    return Text(f"  ┊ {entry.started}{where}: {before} → {after}{ratio}, p = {step.significance:.3f}", style="yellow")
+    # Resampling never finds a probability of 0.
+    p = "p < 0.001" if step.significance < 0.001 else f"p = {step.significance:.3f}"
+    return Text(f"┊ {entry.started}{where}: {before} → {after}{ratio}, {p}", style="yellow")
 
 
 def print_list(to: Console, marked: Sequence[Marked]) -> None:
-    """A line for each track: its last value, how many runs there are, their course, the last step."""
+    """A line for each track: its last value, how many runs there are, their course, the last step.
+
+    Where that is too wide, the name stands on a line of its own, and the course has the last runs that fit.
+    """
     names = [_title(track) for track, _ in marked]
-    width = max(len(name) for name in names)
-    for name, (track, steps) in zip(names, marked, strict=True):
-        last = units.quantity(track.entries[-1].value, track.unit)
-        count = len(track.entries)
-        line = Text.assemble(
-            (f"{name:<{width}}", "cyan"),
-            f"  {last:>9}  ",
-            (f"{count:>3} {'run ' if count == 1 else 'runs'}  ", "dim"),
-            sparkline([entry.value for entry in track.entries[-40:]]),
-        )
-        if steps:
-            step = steps[-1]
-            line.append(f"  step {step.ratio:.2f}x at {track.entries[step.index].started}", style="yellow")
-        to.print(line, soft_wrap=True)
+    found = [_cells(track, steps) for track, steps in marked]
+    widths = {name: max(line[name].cell_len for line in found) for name in COLUMNS}
+    inline = {"name": max(len(name) for name in names), **widths}
+    if layout.total(inline) <= to.width:
+        for name, line in zip(names, found, strict=True):
+            layout.print_cells(to, {"name": Text(name, style="cyan"), **line}, inline, RIGHT)
+        return
+    widths["course"] = min(widths["course"], to.width - layout.total({**widths, "course": 0, "step": 0}))
+    for name, line in zip(names, found, strict=True):
+        layout.print_name(to, name)
+        layout.print_cells(to, {**line, "course": line["course"][-max(1, widths["course"]) :]}, widths, RIGHT)
+
+
+def _cells(track: Track, steps: Sequence[ChangePoint]) -> dict[str, Text]:
+    count = len(track.entries)
+    step = f"step {steps[-1].ratio:.2f}x at {track.entries[steps[-1].index].started}" if steps else ""
+    return {
+        "last": Text(units.quantity(track.entries[-1].value, track.unit)),
+        "runs": Text(f"{count:>3} {'run' if count == 1 else 'runs'}", style="dim"),
+        "course": Text(sparkline([entry.value for entry in track.entries[-LISTED:]])),
+        "step": Text(step, style="yellow"),
+    }
 
 
 def print_plots(to: Console, marked: Sequence[Marked]) -> None:
     """A plot for each track, and a line for each of its steps."""
     for track, steps in marked:
-        to.print(Text(f"{_title(track)}  machine {track.machine}", style="bold"))
+        layout.print_sentence(to, Text(f"{_title(track)}  machine {track.machine}", style="bold"))
         for line in plot(track, steps, min(to.width, 160)):
             to.print(line, soft_wrap=True)
         first, last = track.entries[0], track.entries[-1]
         interval = units.interval(last.lower, last.upper, track.unit)
-        to.print(
-            Text.assemble(
-                (f"  {len(track.entries)} runs, {first.started} to {last.started}; last ", "dim"),
-                (units.quantity(last.value, track.unit), "bold"),
-                (f" ({interval}, n = {units.count(last.n)})", "dim"),
-                (f" at {short_revision(last.revision)}" if last.revision else "", "dim"),
-            ),
-            soft_wrap=True,
+        caption = Text.assemble(
+            (f"{len(track.entries)} runs, {first.started} to {last.started}; last ", "dim"),
+            (units.quantity(last.value, track.unit), "bold"),
+            (f" ({interval}, n = {units.count(last.n)})", "dim"),
+            (f" at {short_revision(last.revision)}" if last.revision else "", "dim"),
         )
+        layout.print_sentence(to, caption, layout.INDENT)
         for step in steps:
-            to.print(step_line(track, step), soft_wrap=True)
+            layout.print_sentence(to, step_line(track, step), layout.INDENT)
         to.print()
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from web_terminal_suite.bench.analysis import Analysis, Verdict
 from web_terminal_suite.bench.report.common import client_overhead, rows, units
 from web_terminal_suite.bench.report.common.summary import summary_parts
+from web_terminal_suite.bench.report.text import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,6 @@ COLUMNS = {
     "floor": "x floor",
     "verdict": "verdict",
 }
-INDENT = GAP = 2
 RIGHT = ("p50", "value", "target", "floor")
 OPTIONAL = ("p50", "floor", "terminal", "goal", "interval", "statistic", "target")
 """The columns that are dropped, in this order, where the terminal is too narrow for all; the terminal's name only where
@@ -80,44 +80,27 @@ def _print_table(to: Console, title: str, listed: Sequence[ResultRow], judged: b
     names = [name for name in COLUMNS if judged or name not in ("target", "goal", "verdict")]
     names = [name for name in names if any(getattr(row, name) not in ("", units.MISSING) for row in listed)]
     widths = {name: _width(name, listed) for name in names}
-    by_benchmark = _total(widths) > to.width
+    by_benchmark = layout.total(widths) > to.width
     if by_benchmark:
         widths.pop("benchmark", None)
     terminals = {row.terminal for row in listed}
     for name in OPTIONAL:
-        if _total(widths) > to.width and (name != "terminal" or len(terminals) == 1):
+        if layout.total(widths) > to.width and (name != "terminal" or len(terminals) == 1):
             widths.pop(name, None)
     if "terminal" not in widths:
         title = f"{title}  {terminals.pop()}"
     to.print(Text(title, style="bold"))
     headers = {name: Text("" if name == "statistic" and not judged else COLUMNS[name], style="dim") for name in widths}
-    _print_line(to, headers, widths)
+    layout.print_cells(to, headers, widths, RIGHT)
     above: ResultRow | None = None
     for row in listed:
         heading, before = (_heading(each, by_benchmark) if each else "" for each in (row, above))
         if heading != before:
-            # A name breaks where its parts meet.
-            shown = heading if len(heading) <= to.width else heading.replace("/", "/\n" + " " * INDENT, 1)
-            to.print(Text(shown, style="bold cyan"), soft_wrap=True)
-        _print_line(to, {name: _cell(name, row) for name in widths if not _repeats(name, row, above)}, widths)
+            layout.print_name(to, heading)
+        cells = {name: _cell(name, row) for name in widths if not _repeats(name, row, above)}
+        layout.print_cells(to, cells, widths, RIGHT)
         above = row
     to.print()
-
-
-def _print_line(to: Console, cells: dict[str, Text], widths: dict[str, int]) -> None:
-    """One line of aligned cells, without blanks at its end; where that is too wide, it goes on between two cells."""
-    line = Text(" " * INDENT)
-    for name, width in widths.items():
-        cell = cells.get(name, Text())
-        blank = " " * (width - cell.cell_len)
-        padded = Text.assemble(blank, cell) if name in RIGHT else Text.assemble(cell, blank)
-        if cell and line.cell_len + padded.cell_len > to.width and line.plain.strip():
-            line.rstrip()
-            to.print(line, soft_wrap=True)
-            line, padded = Text(" " * 2 * INDENT), cell.copy()
-        line.append_text(padded).append(" " * GAP)
-    line.rstrip()
-    to.print(line, soft_wrap=True)
 
 
 def _heading(row: ResultRow, by_benchmark: bool) -> str:
@@ -130,10 +113,6 @@ def _repeats(name: str, row: ResultRow, above: ResultRow | None) -> bool:
     if above is None or name not in place or row.suite != above.suite:
         return False
     return all(getattr(row, other) == getattr(above, other) for other in place[: place.index(name) + 1])
-
-
-def _total(widths: dict[str, int]) -> int:
-    return INDENT + sum(widths.values()) + GAP * (len(widths) - 1)
 
 
 def _cell(name: str, row: ResultRow) -> Text:
@@ -177,12 +156,7 @@ def _notes(analysis: Analysis) -> list[tuple[str, str, str]]:
 def _print_notes(to: Console, title: str, notes: Sequence[tuple[str, str, str]]) -> None:
     to.print(Text(title, style="bold"))
     for where, text, style in notes:
-        note = Text.assemble((where, "default"), " ", (text, style))
-        for line in note.wrap(to, max(20, to.width - 2 * INDENT)):
-            # A continued line is indented further.
-            first = line.plain == note.plain or note.plain.startswith(line.plain.rstrip())
-            line.rstrip()
-            to.print(Text.assemble(" " * (INDENT if first else 2 * INDENT), line), soft_wrap=True)
+        layout.print_sentence(to, Text.assemble((where, "default"), " ", (text, style)), layout.INDENT)
     to.print()
 
 

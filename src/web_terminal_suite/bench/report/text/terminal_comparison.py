@@ -8,6 +8,7 @@ from rich.text import Text
 
 from web_terminal_suite.bench.report.common import side_by_side, units
 from web_terminal_suite.bench.report.common.side_by_side import Standing
+from web_terminal_suite.bench.report.text import layout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,32 +17,49 @@ if TYPE_CHECKING:
 
 STATISTICS = ("p50", "p95", "level", "slope")
 """Those that a terminal is wide enough for; files have the others."""
-GAP = 2
+NAME = "\0"
+"""The column of the row's name, which no terminal has."""
 STYLES = {Standing.AHEAD: "yellow", Standing.BEHIND: "green", Standing.NEITHER: "dim"}
 """Green where the first terminal is significantly ahead, yellow where the other is."""
 
 
 def print_terminals(to: Console, found: TerminalComparison) -> None:
-    """Print one table for each suite; a ratio is coloured where its interval excludes 1."""
+    """Print one table for each suite; a ratio is coloured where its interval excludes 1.
+
+    Where the terminals do not fit next to each other, they stand below each other.
+    """
     share = units.level(found.level)
-    first, *others = found.terminals
+    first = found.terminals[0]
     title = f"Compared with {first}  figure and ratio to {first}'s; coloured where its {share} interval excludes 1"
-    to.print(Text(title, style="bold"), soft_wrap=True)
+    layout.print_sentence(to, Text(title, style="bold"))
     lines = [line for line in found.lines if line.statistic in STATISTICS]
-    names = [_name(line) for line in lines]
-    cells = [[_cell(line, line.figures.get(name), name == first) for name in found.terminals] for line in lines]
-    head = [Text(name, style="dim") for name in (first, *others)]
-    widths = [max(len(name) for name in ["", *names])]
-    widths += [max(each.cell_len for each in column) for column in zip(head, *cells, strict=True)]
-    _print_line(to, Text(""), head, widths)
+    rows = [{name: _cell(line, line.figures.get(name), name == first) for name in found.terminals} for line in lines]
+    widths = {NAME: max((len(_name(line)) for line in lines), default=0)}
+    widths |= {name: max(len(name), *(row[name].cell_len for row in rows)) if rows else 0 for name in found.terminals}
+    is_narrow = layout.total(widths) > to.width
+    if not is_narrow:
+        head = {name: Text(name, style="dim") for name in found.terminals}
+        layout.print_cells(to, head, widths, found.terminals)
     above = ""
-    for line, name, row in zip(lines, names, cells, strict=True):
+    for line, row in zip(lines, rows, strict=True):
         suite = line.benchmark.partition("/")[0]
         if suite != above:
             to.print(Text(suite, style="bold cyan"))
             above = suite
-        _print_line(to, Text(name), row, widths)
+        if is_narrow:
+            _print_below(to, _name(line), row)
+        else:
+            layout.print_cells(to, {NAME: Text(_name(line)), **row}, widths, found.terminals)
     to.print()
+
+
+def _print_below(to: Console, name: str, row: dict[str, Text]) -> None:
+    """A row of the table as lines: its name, then one for each terminal."""
+    layout.print_sentence(to, Text(name), layout.INDENT)
+    widths = {NAME: max(map(len, row)) + layout.INDENT, "": max(cell.cell_len for cell in row.values())}
+    for terminal, cell in row.items():
+        cells = {NAME: Text.assemble(" " * layout.INDENT, (terminal, "dim")), "": cell}
+        layout.print_cells(to, cells, widths, ())
 
 
 def _name(line: TerminalRow) -> str:
@@ -59,11 +77,3 @@ def _cell(line: TerminalRow, figure: Figure | None, is_first: bool) -> Text:
     return Text.assemble(
         value, " ", (side_by_side.ratio(figure), STYLES[side_by_side.standing(line, figure)]), (failed, "red")
     )
-
-
-def _print_line(to: Console, name: Text, cells: list[Text], widths: list[int]) -> None:
-    line = Text("  ").append_text(name).append(" " * (widths[0] - name.cell_len))
-    for cell, width in zip(cells, widths[1:], strict=True):
-        line.append(" " * (GAP + width - cell.cell_len)).append_text(cell)
-    line.rstrip()
-    to.print(line, soft_wrap=True)
