@@ -97,6 +97,7 @@ def test_an_account_without_an_entry_gets_the_root_directory_and_no_name():
     assert (found.home, found.env["HOME"]) == ("/", "/")
     assert not {"USER", "LOGNAME"} & found.env.keys()
     assert any("no entry in passwd" in each for each in found.remarks)
+    assert defaults({"USER": "u", "LOGNAME": "u", "LANG": "de_DE.UTF-8"}, Account()).remarks == ()
 
 
 def test_a_clean_environment_has_the_account_the_locale_and_the_time_zone_only():
@@ -150,6 +151,12 @@ def test_a_utf_8_locale_stays_as_it_is(inherited):
     found = defaults(inherited)
     assert {name: value for name, value in found.env.items() if name.startswith("L") and name != "LOGNAME"} == inherited
     assert found.remarks == ()
+
+
+def test_a_locale_that_an_administrator_sets_is_not_hidden_by_one_without_utf_8():
+    assert defaults({"LC_ALL": "C"}, env={"LANG": "de_DE.UTF-8"}).env["LC_ALL"] == "C.UTF-8"
+    assert "LC_CTYPE" not in defaults({"LC_CTYPE": "C.UTF-8"}, env={"LANG": "de_DE.UTF-8"}).env
+    assert defaults({}, env={"LANG": "C"}).env["LANG"] == "C"
 
 
 def test_a_machine_without_utf_8_is_told():

@@ -135,18 +135,21 @@ def shell_defaults(
         env["PATH"] = _PATH
     env["HOME"] = home(settings, inherited, of)
     for name in ("USER", "LOGNAME"):
-        if of.name and not env.get(name):
+        if env.get(name):
+            continue
+        if of.name:
             env[name] = of.name
-    if not of.name:
-        remarks.append(f"user id {os.getuid()} has no entry in passwd: shells get no USER and LOGNAME")
+        else:
+            remarks.append(f"user id {os.getuid()} has no entry in passwd: shells get no {name}")
     # Python may have written it into its own environment: then it was nobody's decision.
     has_language = inherited.get("LC_ALL") or inherited.get("LANG", "") not in _NO_LANGUAGE
     if inherited.get("LC_CTYPE") in _COERCED and not has_language:
         env.pop("LC_CTYPE", None)
     env["SHELL"] = own = _own_shell(env.get("SHELL", ""), of.shell, remarks)
     env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | settings.env
-    if not {"LC_ALL", "LC_CTYPE", "LANG"} & settings.env.keys():
-        _use_utf8(env, exists or has_locale, remarks)
+    deciding = next((each for each in ("LC_ALL", "LC_CTYPE") if env.get(each)), "LANG")
+    if deciding not in settings.env:
+        _use_utf8(env, deciding, exists or has_locale, remarks)
     program = settings.shell or own
     if "SHELL" not in settings.env:
         env = with_shell(env, program)
@@ -214,9 +217,8 @@ def _shell_names() -> frozenset[str]:
     return frozenset({*(listed or _USUAL_SHELLS)} - {*_MULTIPLEXERS, *_NO_SHELLS})
 
 
-def _use_utf8(env: dict[str, str], exists: Callable[[str], bool], remarks: list[str]) -> None:
-    """Set the variable that decides which characters there are to a UTF-8 locale: the page knows no others."""
-    name = next((each for each in ("LC_ALL", "LC_CTYPE") if env.get(each)), "LANG")
+def _use_utf8(env: dict[str, str], name: str, exists: Callable[[str], bool], remarks: list[str]) -> None:
+    """Set ``name``, which decides which characters there are, to a UTF-8 locale: the page knows no others."""
     value = env.get(name, "")
     wanted = value if _UTF8.search(value) else f"{re.split('[.@]', value)[0]}.UTF-8"
     for locale in (wanted, _PLAIN_UTF8):
