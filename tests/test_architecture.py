@@ -27,6 +27,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server": (),
     "server.launch": ("server.settings",),
     "server.settings": (),
+    "server.environment": ("server.settings",),
     "server.access": ("server.settings",),
     "server.log": (),
     "server.pty": ("protocol",),
@@ -34,12 +35,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.ipc",
+        "server.environment", "server.ipc",
     ),
     "server.ipc": ("protocol",),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.session", "server.ipc",
+        "server.environment", "server.session", "server.ipc",
     ),
     "server.generations": (),
     "server.listener": ("server.settings",),

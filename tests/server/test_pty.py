@@ -85,6 +85,13 @@ def test_it_leads_a_session_with_a_controlling_terminal():
         assert os.tcgetpgrp(pty.fd) == pty.pid
 
 
+@pytest.mark.parametrize(("limits", "command"), [(None, "-sh"), (ResourceLimits(open_files=100), "/bin/sh -l")])
+def test_a_login_shell_is_told_so(limits, command):
+    with running("/bin/sh", login=True, limits=limits) as pty:
+        os.write(pty.fd, b"tr '\\0' ' ' < /proc/$$/cmdline; exit\r")
+        assert f"{command} " in read_until(pty, None).decode()
+
+
 def test_closing_the_master_hangs_the_session_up():
     with running("/bin/sh", "-c", "echo up; exec sleep 60") as pty:
         read_until(pty, b"up")

@@ -14,7 +14,6 @@ from web_terminal_suite.server.settings import (
     User,
     check,
     declarations,
-    default_shell,
     is_loopback,
     load,
 )
@@ -194,11 +193,6 @@ def test_secrets_do_not_show():
     assert "token=''" in repr(Settings())
     bare = settings.without_secrets()
     assert (bare.token, bare.users) == ("", {})
-
-
-def test_the_shell_is_the_users_own():
-    assert default_shell({"SHELL": "/bin/x"}) == "/bin/x"
-    assert default_shell({"SHELL": ""}) == default_shell({}) == "/bin/sh"
 
 
 def test_no_secret_is_the_default_of_anything():

@@ -68,6 +68,8 @@ class SpawnRequest:
     size: Size = field(default_factory=Size)
     cwd: str | None = None
     limits: ResourceLimits | None = None
+    login: bool = False
+    """Whether it is started as a login shell."""
 
 
 class Pty:
@@ -176,12 +178,12 @@ def spawn(request: SpawnRequest, terminal: OpenedPty | None = None) -> Pty:
     """
     try:
         _check_text(request)
-        argv = _command(request)
+        program, argv = _command(request)
         if terminal is None:
             terminal = open_terminal()
         pty = Pty(terminal.master, 0)
         pty.resize(request.size)
-        pty.pid = _launch(argv, request, terminal.slave)
+        pty.pid = _launch(program, argv, request, terminal.slave)
     except BaseException:
         if terminal is not None:
             os.close(terminal.master)
@@ -189,14 +191,14 @@ def spawn(request: SpawnRequest, terminal: OpenedPty | None = None) -> Pty:
     return pty
 
 
-def _launch(argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
+def _launch(program: str, argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
     home = None
     try:
         if request.cwd is not None:
             home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             _change_directory(request.cwd)
         return os.posix_spawn(
-            argv[0],
+            program,
             argv,
             request.env,
             # The first terminal a session leader opens becomes its controlling terminal (tty_ioctl(4)).
@@ -211,8 +213,8 @@ def _launch(argv: tuple[str, ...], request: SpawnRequest, slave: str) -> int:
         )
     except OSError as error:
         if error.errno in _NO_SUCH_PROGRAM:
-            _find(argv[0], "")  # reports it better, if the program is at fault
-        raise _not_started(argv[0], error) from error
+            _find(program, "")  # reports it better, if the program is at fault
+        raise _not_started(program, error) from error
     finally:
         if home is not None:
             os.fchdir(home)
@@ -241,8 +243,11 @@ def _change_directory(path: str) -> None:
         raise SpawnFailed(ErrorCode.BAD_DIRECTORY, f"working directory {path!r}: {_reason(error)}") from error
 
 
-def _command(request: SpawnRequest) -> tuple[str, ...]:
-    """The full command line. A program named by its path is looked at where it cannot be started, a name is found."""
+def _command(request: SpawnRequest) -> tuple[str, tuple[str, ...]]:
+    """The path to execute and the full command line.
+
+    A program named by its path is looked at where it cannot be started, a name is found.
+    """
     set_limits = {
         flag: value
         for name, flag in _PRLIMIT_FLAGS.items()
@@ -253,15 +258,18 @@ def _command(request: SpawnRequest) -> tuple[str, ...]:
         program = os.path.abspath(program)
     else:  # prlimit would fail too late to be reported
         program = _find(program, request.env.get("PATH", os.defpath))
-    argv = (program, *request.argv[1:])
     if not set_limits:
-        return argv
+        # A dash before its name is what tells a login shell (login(1)).
+        name = f"-{os.path.basename(program)}" if request.login else program
+        return program, (name, *request.argv[1:])
+    # prlimit(1) passes on no other name than the path, so a login shell is told by the option that all have.
+    argv = (program, *(("-l",) if request.login else ()), *request.argv[1:])
     for flag, value in set_limits.items():
         if value <= 0:
             raise SpawnFailed(ErrorCode.BAD_LIMIT, f"limit {flag[2:]}={value} must be above 0")
     # Limits must hold before the first instruction of the shell, and posix_spawn cannot set them: prlimit(1) does.
     prlimit = _find("prlimit", os.defpath)
-    return (prlimit, *(f"{flag}={value}" for flag, value in set_limits.items()), "--", *argv)
+    return prlimit, (prlimit, *(f"{flag}={value}" for flag, value in set_limits.items()), "--", *argv)
 
 
 def _find(program: str, path: str) -> str:

@@ -7,7 +7,6 @@ row in ``docs/operations.md`` are derived from that field. Secrets do not appear
 from __future__ import annotations
 
 import functools
-import os
 import re
 import typing
 from collections.abc import Mapping
@@ -68,9 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Doc("PTY host processes, which keep the shells; 0 is the number that --max-sessions needs.", 0, MAX_HOSTS)
     ] = 0
 
-    shell: Annotated[str, Doc("Program of new sessions.", empty="$SHELL or /bin/sh")] = ""
-    cwd: Annotated[str, Doc("Directory of new sessions.", empty="home")] = ""
+    shell: Annotated[str, Doc("Program of new sessions.", empty="$SHELL, or the account's shell")] = ""
+    login: Annotated[bool, Doc("Start login shells, which read the profile.")] = False
+    cwd: Annotated[str, Doc("Directory of new sessions.", empty="home, or / if it is missing")] = ""
     env: Annotated[dict[str, str], Doc("NAME=VALUE for new sessions; may be repeated.")] = {}
+    clean_env: Annotated[bool, Doc("Give new sessions nothing of the server's environment but its locale and TZ.")] = (
+        False
+    )
 
     token: Annotated[str, Doc("Token to log in with; better in WEB_TERMINAL_TOKEN.", empty="random at each start")] = ""
     users: Annotated[dict[str, User], Doc("Further users, each with a token and a role; only in the TOML file.")] = {}
@@ -315,8 +318,3 @@ def _nearest(key: str) -> str:
 
     close = difflib.get_close_matches(key, Settings.__struct_fields__, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known keys: {', '.join(Settings.__struct_fields__)}"
-
-
-def default_shell(environment: Mapping[str, str] = os.environ) -> str:
-    """The user's own shell, or ``/bin/sh``."""
-    return environment.get("SHELL") or "/bin/sh"

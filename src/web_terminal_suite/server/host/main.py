@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import ipc, launch
+from web_terminal_suite.server import environment, ipc, launch
 from web_terminal_suite.server.host.arenas import Arenas
 from web_terminal_suite.server.host.event_loop import READ, EventLoop
 from web_terminal_suite.server.host.pumps import Pumps
@@ -25,12 +25,12 @@ from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
-from web_terminal_suite.server.settings import Settings, default_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from web_terminal_suite.protocol.messages import SessionSpec
+    from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.host")
 
@@ -55,7 +55,10 @@ class Host:
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
-        self._base_environment = _shell_environment(settings)
+        self._defaults = environment.shell_defaults(settings, launch.public_environment(), environment.account())
+        if number == 0:  # the others would say the same
+            for remark in self._defaults.remarks:
+                log.info("%s", remark)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
         # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
@@ -137,7 +140,7 @@ class Host:
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
         size = Size(spec.cols, spec.rows)
-        argv = (spec.shell or self._settings.shell or default_shell(), *spec.args)
+        argv = (spec.shell or self._defaults.program, *spec.args)
         # Every answer about the session repeats it, and must fit a packet.
         length = len(ipc.encode(argv))
         if length > _COMMAND_BYTES:
@@ -152,14 +155,16 @@ class Host:
                     ErrorCode.NO_DESCRIPTOR if out_of_descriptors else ErrorCode.NO_MEMORY,
                     f"no memory for output logs: {(error.strerror or '').lower()}",
                 ) from error
+            directory, problem = self._directory_of(spec)
             try:
                 pty = spawn(
                     SpawnRequest(
                         argv=argv,
-                        env=self._base_environment | spec.env,
+                        env=self._environment_of(spec),
                         size=size,
-                        cwd=spec.cwd or self._settings.cwd or os.path.expanduser("~"),
+                        cwd=directory,
                         limits=spec.limits,
+                        login=self._settings.login and not spec.args and environment.is_shell(argv[0]),
                     ),
                     self._take_terminal(),
                 )
@@ -171,6 +176,9 @@ class Host:
             self._table.remove(entry)
             raise
         self._lower_descriptors(pty.pid, spec)
+        if problem:
+            log.warning("session %s starts in /: home directory %r: %s", entry.id, self._defaults.home, problem)
+            log_.append(f"web-terminal: home directory {self._defaults.home!r}: {problem}; starting in /\r\n".encode())
         entry.arena, entry.slot, entry.command = arena, slot, argv
         entry.session = Session(pty, log_, self._budget)
         entry.move(SessionState.RUNNING)
@@ -183,6 +191,16 @@ class Host:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+
+    def _environment_of(self, spec: SessionSpec) -> dict[str, str]:
+        env = {**self._defaults.env, **spec.env}
+        says_its_shell = "SHELL" in spec.env or "SHELL" in self._settings.env
+        return environment.with_shell(env, spec.shell) if spec.shell and not says_its_shell else env
+
+    def _directory_of(self, spec: SessionSpec) -> tuple[str, str]:
+        """Where the shell starts, and why not at home where it should: only what was asked for must be there."""
+        asked = spec.cwd or self._settings.cwd
+        return (asked, "") if asked else environment.start_directory(self._defaults.home)
 
     def _keep_descriptors(self) -> None:
         """Keep shells from the descriptors that new workers' channels need: without them no shell can be reached.
@@ -301,10 +319,6 @@ def _a_terminal() -> OpenedPty | None:
         return open_terminal()
     except SpawnFailed:
         return None
-
-
-def _shell_environment(settings: Settings) -> dict[str, str]:
-    return {**launch.public_environment(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **settings.env}
 
 
 def run(settings: Settings, control: socket.socket, *, number: int, shells_descriptors: int) -> None:

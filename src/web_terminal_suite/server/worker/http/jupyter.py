@@ -12,7 +12,7 @@ import msgspec
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import environment, ipc, launch
 from web_terminal_suite.server.worker.http.api import caller_of, context_of, principal_of, set_login_cookie
 from web_terminal_suite.server.worker.http.operation import JSONResponse, Operation
 
@@ -55,11 +55,15 @@ async def _live(request: Request) -> ipc.SessionInfo:
     return reply.info
 
 
+def _home(settings: Settings) -> str:
+    return environment.home(settings, launch.public_environment(), environment.account())
+
+
 def _directory(settings: Settings, cwd: str | None) -> str | None:
     """Where a new shell is to start; ``None``, which is the usual place, where there is no such directory."""
     if not cwd or "\0" in cwd:
         return None
-    place = os.path.join(settings.cwd or os.path.expanduser("~"), cwd)
+    place = os.path.join(settings.cwd or _home(settings), cwd)
     return place if os.path.isdir(place) else None
 
 
