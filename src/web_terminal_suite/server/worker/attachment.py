@@ -257,9 +257,21 @@ class Attachment:
                 viewer.paused("input", True)
         return taken
 
+    def interrupt(self) -> int | None:
+        """As ``Session.interrupt``."""
+        if self.session.pty.fd < 0:
+            return None
+        dropped = self.session.interrupt()
+        self._note_input()
+        return dropped
+
     def _writable(self) -> None:
         self.session.write_waiting()
-        if not self.session.input_waits:
+        self._note_input()
+
+    def _note_input(self) -> None:
+        """Some of the input that waited no longer does."""
+        if self._writing and not self.session.input_waits:
             self._stop_writing()
             for viewer in list(self.viewers):
                 viewer.paused("input", False)

@@ -12,7 +12,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Overrun
-from web_terminal_suite.server.pty import usage
+from web_terminal_suite.server.pty import INTERRUPT, usage
 from web_terminal_suite.server.session import Cursor
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.authenticated_connection import AuthenticatedConnection
@@ -77,6 +77,11 @@ class ServerConnection(AuthenticatedConnection):
         self._must_write()
         data = action.data
         self._counters[Counters.INPUT_BYTES] += len(data)
+        if data == INTERRUPT and (dropped := attachment.interrupt()) is not None:
+            if dropped:
+                text = f"{dropped} bytes of input dropped by Ctrl-C: the program had not read them"
+                raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
+            return
         if not attachment.write(data):
             text = f"{len(data)} bytes of input refused: the program has not read 1 MiB"
             raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
