@@ -124,6 +124,37 @@ async def test_two_viewers_see_the_same_and_the_size_is_told(server):
         await first.close(destroy=True)
 
 
+async def test_a_viewer_that_leaves_gives_the_size_back(server):
+    async with connect(server.url) as large, connect(server.url) as small:
+        attached = await large.attach(cols=100, rows=30)
+        await small.attach(attached.session, cols=40, rows=10)
+        assert (await large.message(m.Resized))[1] == m.Resized(cols=40, rows=10)
+        await small.close()
+        assert (await large.message(m.Resized))[1] == m.Resized(cols=100, rows=30)
+        assert (await large.run("stty size")).output == b"30 100\r\n"
+        await large.close(destroy=True)
+
+
+async def test_a_viewer_in_another_worker_that_leaves_gives_the_size_back():
+    with serving("--workers", "2") as server:
+        first, second = server.workers
+        async with connect(server.url) as warm:  # both workers accept
+            await warm.ping()
+        second.suspend()
+        async with connect(server.url) as large:
+            second.resume()
+            attached = await large.attach(cols=100, rows=30)
+            first.suspend()
+            async with connect(server.url) as small:
+                first.resume()
+                await small.attach(attached.session, cols=40, rows=10)
+                assert (await large.message(m.Resized))[1] == m.Resized(cols=40, rows=10)
+                await small.close()
+            assert (await large.message(m.Resized))[1] == m.Resized(cols=100, rows=30)
+            assert (await large.run("stty size")).output == b"30 100\r\n"
+            await large.close(destroy=True)
+
+
 async def test_a_new_name_and_size_reach_those_who_look_already(server):
     async with connect(server.url) as first, connect(server.url) as second, rest(server.url) as api:
         attached = await first.attach()
