@@ -109,6 +109,16 @@ async def test_output_beyond_the_log_is_announced_as_a_gap(server):
         await again.close(destroy=True)
 
 
+async def test_a_resume_beyond_the_output_is_refused_and_another_may_follow(server):
+    async with connect(server.url) as first, connect(server.url) as again:
+        attached = await first.attach()
+        await first.run("true")
+        with pytest.raises(Refused, match=r"out_of_range: resume_from of 1000000000 lies beyond"):
+            await again.attach(attached.session, resume_from=10**9)
+        assert (await again.attach(attached.session, resume_from=first.offset)).offset == first.offset
+        await first.close(destroy=True)
+
+
 async def test_two_viewers_see_the_same_and_the_size_is_told(server):
     async with connect(server.url) as first, connect(server.url) as second:
         attached = await first.attach(cols=80, rows=24)
