@@ -8,7 +8,7 @@
 import { Drawing } from './drawing';
 import { Heartbeat, PING_EVERY_MS } from './heartbeat';
 import { Outbox } from './outbox';
-import type { Attached, ClientMessage, Limits, Mode, ProcessExited } from './messages';
+import type { Attached, ClientMessage, Error as ErrorMessage, Limits, Mode, ProcessExited } from './messages';
 import type { Origin } from './outbox';
 import { afterClose, Backoff } from './reconnect';
 import { Stream } from './stream';
@@ -23,6 +23,8 @@ const IDLE_ACK_MS = 250;
 /** A long paste waits while the browser has not sent this much. */
 const UNSENT_BYTES = 256 * 1024;
 const UNSENT_WAIT_MS = 10;
+/** Ctrl-C. */
+const INTERRUPT = '\x03';
 const USAGE_INTERVAL_SECONDS = 5;
 /** RFC 6455 section 7.1.5: the code of a connection that ended without a close frame. */
 const ABNORMAL = 1006;
@@ -96,6 +98,8 @@ export class Connection {
   private readonly backoff = new Backoff();
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly encoder = new TextEncoder();
+  /** What the last Ctrl-C dropped here; the server reports what it dropped itself. */
+  private droppedBytes = 0;
 
   constructor(
     options: ConnectionOptions,
@@ -124,7 +128,8 @@ export class Connection {
 
   /** Keystrokes as text. */
   type(text: string, origin: Origin): void {
-    this.send(this.encoder.encode(text), origin);
+    if (text === INTERRUPT && this.outbox.state === 'paused') this.interrupt();
+    else this.send(this.encoder.encode(text), origin);
   }
 
   /** Bytes that are not text, one per character: mouse reports in X10 encoding. */
@@ -272,7 +277,7 @@ export class Connection {
       case 'error':
         if (message.fatal) this.fatal = message.message;
         else if (this.phase === 'attaching') this.fail(ATTACH_REFUSED, message.message);
-        else this.listener.hint(message.message);
+        else this.listener.hint(this.withDropped(message));
         break;
       case 'flow_control':
         this.flowControl(message.direction, message.state);
@@ -375,6 +380,7 @@ export class Connection {
       if (state === 'paused') this.acknowledge(true);
     } else if (this.outbox.state === 'open' || this.outbox.state === 'paused') {
       this.outbox.state = state === 'paused' ? 'paused' : 'open';
+      if (state === 'paused') this.droppedBytes = 0;
       this.flushInput();
     }
   }
@@ -385,6 +391,20 @@ export class Connection {
     const refusal = this.outbox.offer(data, origin, this.stream.replaying);
     if (refusal !== null) this.listener.hint(refusal);
     this.flushInput();
+  }
+
+  /** Sends Ctrl-C ahead of what is held, and drops that: the program does not read. */
+  private interrupt(): void {
+    this.droppedBytes = this.outbox.clear();
+    this.socket?.send(encodeInput(this.encoder.encode(INTERRUPT)));
+    if (this.droppedBytes > 0) this.listener.hint(`Ctrl-C: ${this.droppedBytes} bytes that were not sent yet are dropped`);
+  }
+
+  /** An error's text, with the number of bytes that the same Ctrl-C dropped here. */
+  private withDropped(error: ErrorMessage): string {
+    const dropped = error.code === 'input_overflow' ? this.droppedBytes : 0;
+    this.droppedBytes = 0;
+    return dropped > 0 ? `${error.message}; ${dropped} more were not sent yet` : error.message;
   }
 
   /** Sends one piece now, and the next after the page has handled what arrived meanwhile. */

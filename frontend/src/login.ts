@@ -21,7 +21,6 @@ export function loginFailure(error: unknown): string {
     case 0:
       return 'The server does not answer. Is it running?';
     case 401:
-    case 403:
       return 'This token is not valid. Check that it is complete.';
     case 429:
       return 'Too many failed logins. Wait a minute, then try again.';

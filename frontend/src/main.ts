@@ -46,7 +46,11 @@ const status = new Status({
 const clipboard = new ClipboardWriter((text) => status.showHint(text));
 
 const screen = new Screen(container, settings, {
-  typed: (data, origin) => connection.type(data, origin),
+  typed: (data, origin) => {
+    // The size follows the window that is used.
+    if (origin === 'user' && screen.foreign && connection.mode === 'write') screen.fit();
+    connection.type(data, origin);
+  },
   typedBinary: (data, origin) => connection.typeBinary(data, origin),
   resized: () => {
     connection.resize();

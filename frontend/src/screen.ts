@@ -53,6 +53,8 @@ export class Screen implements ConnectionScreen {
   private settings: Settings;
   private framePending = false;
   private isSizeFixed = false;
+  /** The window's size when the terminal was fitted to it last. */
+  private fittedWindow = `${innerWidth}x${innerHeight}`;
   /** Writes that are not drawn yet, and all that are. */
   private undrawn = 0;
   private drawn = 0;
@@ -92,18 +94,17 @@ export class Screen implements ConnectionScreen {
   /** Fits the terminal to this window. */
   fit(): void {
     this.setForeign(false);
-    const proposed = this.fitAddon.proposeDimensions();
-    // Undefined or NaN while the page is not laid out.
-    if (proposed === undefined || !(proposed.cols > 0 && proposed.rows > 0)) return;
-    this.resizeTo({ cols: Math.min(proposed.cols, this.limits.cols), rows: Math.min(proposed.rows, this.limits.rows) });
+    const size = this.fitting();
+    if (size !== null) this.resizeTo(size);
   }
 
-  /** Uses a size that another viewer set: until this window is resized, or with `keep` permanently. */
+  /** Uses a size that another viewer set: until this window is resized or typed in, or with `keep` permanently. */
   adopt(size: Size, keep: boolean): void {
     this.isSizeFixed = keep;
     if (!keep && size.cols === this.terminal.cols && size.rows === this.terminal.rows) return;
     this.resizeTo(size);
-    this.setForeign(true);
+    const own = this.fitting();
+    this.setForeign(keep || size.cols !== own?.cols || size.rows !== own.rows);
   }
 
   apply(settings: Settings): void {
@@ -254,8 +255,19 @@ export class Screen implements ConnectionScreen {
     this.framePending = true;
     requestAnimationFrame(() => {
       this.framePending = false;
+      // A foreign size moves scroll bars and the status bar: that is no resized window.
+      const window = `${innerWidth}x${innerHeight}`;
+      if (this.foreign && window === this.fittedWindow) return;
+      this.fittedWindow = window;
       if (!this.isSizeFixed) this.fit();
     });
+  }
+
+  /** The size that fits this window; `null` while the page is not laid out. */
+  private fitting(): Size | null {
+    const proposed = this.fitAddon.proposeDimensions();
+    if (proposed === undefined || !(proposed.cols > 0 && proposed.rows > 0)) return null;
+    return { cols: Math.min(proposed.cols, this.limits.cols), rows: Math.min(proposed.rows, this.limits.rows) };
   }
 
   private setForeign(foreign: boolean): void {

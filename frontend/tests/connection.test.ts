@@ -405,6 +405,22 @@ describe('typing', () => {
     expect(socket().typed()).toBe('abc');
   });
 
+  it('sends Ctrl-C ahead of what the program does not read, which is dropped and told', () => {
+    const connection = attached();
+    socket().say({ type: 'flow_control', direction: 'input', state: 'paused' });
+    connection.type('held', 'user');
+    connection.type('\x03', 'user');
+    expect(socket().typed()).toBe('\x03');
+    expect(hints.at(-1)).toBe('Ctrl-C: 4 bytes that were not sent yet are dropped');
+    socket().say({ type: 'flow_control', direction: 'input', state: 'resumed' });
+    socket().say({ type: 'error', code: 'input_overflow', message: '9 bytes of input dropped', fatal: false });
+    expect(hints.at(-1)).toBe('9 bytes of input dropped; 4 more were not sent yet');
+    socket().say({ type: 'error', code: 'input_overflow', message: '9 bytes of input dropped', fatal: false });
+    expect(hints.at(-1)).toBe('9 bytes of input dropped');
+    connection.type('c', 'user');
+    expect(socket().typed()).toBe('\x03c');
+  });
+
   it('sends a long paste in pieces that can be paused', () => {
     const connection = attached();
     const paste = 'p'.repeat(100_000);

@@ -61,6 +61,7 @@ describe('errors', () => {
 
   it('of a login say what to do', () => {
     expect(loginFailure(new ApiError(401, 'x'))).toMatch(/not valid/);
+    expect(loginFailure(new ApiError(403, "origin 'x' is not allowed"))).toBe("Login failed: origin 'x' is not allowed.");
     expect(loginFailure(new ApiError(429, 'x'))).toMatch(/Wait a minute/);
     expect(loginFailure(new ApiError(0, 'x'))).toMatch(/running/);
     expect(loginFailure(new ApiError(500, 'disk full'))).toBe('Login failed: disk full.');

@@ -67,6 +67,28 @@ def test_the_shell_learns_the_page_s_size(context, server):
     end(page)
 
 
+def test_the_size_follows_the_window_that_is_used(browser, context, server):
+    large = opened(context, server.url)
+    columns = large.evaluate("webTerminal.stats().cols")
+    with browser.new_context(viewport={"width": 420, "height": 300}) as phone:
+        small = phone.new_page()
+        address = server.url.replace("/#", f"/?session={large.evaluate('webTerminal.stats().session')}#")
+        small.goto(address)
+        until_state(small, "connected")
+        large.bring_to_front()
+        large.wait_for_function("before => webTerminal.stats().cols < before", arg=columns)
+        large.keyboard.type("#")
+        large.wait_for_function("before => webTerminal.stats().cols === before", arg=columns)
+        small.bring_to_front()
+        small.wait_for_function("wanted => webTerminal.stats().cols === wanted", arg=columns)
+        small.keyboard.type("#")
+        large.bring_to_front()
+        large.wait_for_function("before => webTerminal.stats().cols < before", arg=columns)
+    large.wait_for_function("before => webTerminal.stats().cols === before", arg=columns)
+    large.wait_for_function("() => !document.querySelector('#screen').classList.contains('foreign')")
+    end(large)
+
+
 def test_a_dropped_connection_resumes_with_nothing_lost_and_nothing_doubled(context, server):
     page = opened(context, server.url)
     type_line(page, "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line-$i; sleep 0.005; done; echo fin''ished")

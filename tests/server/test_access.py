@@ -225,6 +225,17 @@ def test_other_pages_are_not(origin, host):
         access(allow_origins=("https://allowed.example",)).check_origin(origin, host)
 
 
+def test_a_refused_origin_is_told_with_its_host_and_logged_once_a_minute(caplog, monkeypatch):
+    rules = access()
+    clock = iter((1000.0, 1059.0, 1060.0))
+    monkeypatch.setattr("web_terminal_suite.server.access.time.monotonic", lambda: next(clock))
+    for _ in range(3):
+        with pytest.raises(Denied, match=r"not allowed: it is not Host '127\.0\.0\.1'; let the proxy pass Host on"):
+            rules.check_origin("http://127.0.0.1:8080", "127.0.0.1")
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    assert "origin 'http://127.0.0.1:8080' is not allowed" in caplog.messages[0]
+
+
 # --- how often
 
 

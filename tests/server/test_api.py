@@ -41,6 +41,11 @@ async def call(server, method: str, path: str, body: object = None, status: int 
     return answer
 
 
+async def test_the_base_path_without_a_slash_leads_to_the_page_and_keeps_the_query(based):
+    answer = await http(based, "GET", "/term?session=a%26b")
+    assert (answer.status, answer.header("location")) == (307, "/term/?session=a%26b")
+
+
 async def test_a_sessions_life(either):
     made = (await call(either, "POST", "/sessions", {"name": "mine", "cols": 90, "rows": 30}, 201)).json()
     assert set(made) == set(SessionInfo.__struct_fields__)

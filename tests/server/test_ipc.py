@@ -73,6 +73,7 @@ FROM_HOST = (
     ipc.ShellExited(session="s"),
     ipc.SessionEnded(session="s", offset=2**60, reason="exited", status=0),
     ipc.SessionUpdated(session="s", name="n", cols=1, rows=2),
+    ipc.SizeReleased(session="s"),
 )  # fmt: skip
 
 

@@ -206,6 +206,30 @@ def test_input_waits_in_order_for_a_program_that_does_not_read_and_is_bounded(lo
         assert session._input_bytes <= INPUT_BYTES
 
 
+@pytest.mark.parametrize("size", [20_000, 200_000])  # the kernel takes the first whole
+def test_ctrl_c_passes_input_that_the_program_does_not_read(log, size):
+    script = "trap 'echo int; read line; echo [$line]' INT; echo go; read held < /dev/null; sleep 300"
+    with running("/bin/sh", "-c", script) as pty:
+        session = Session(pty, log)
+        read_until(pty, b"go")
+        assert session.write(b"unread\n" * (size // 7))
+        waiting = session._input_bytes
+        assert session.interrupt() == waiting
+        assert not session.input_waits
+        read_until(pty, b"int")
+        assert session.write(b"typed\n")
+        read_until(pty, b"[typed]")
+
+
+def test_ctrl_c_waits_its_turn_where_it_is_no_signal(log):
+    with running("/bin/sh", "-c", "stty raw -echo; echo go; exec head -c 5") as pty:
+        session = Session(pty, log)
+        read_until(pty, b"go")
+        assert session.interrupt() is None
+        assert session.write(b"kept\x03")
+        read_until(pty, b"kept\x03")
+
+
 def test_input_arrives_whole_and_in_order_however_it_waits(log):
     with running("/bin/sh", "-c", "stty raw -echo; echo go; exec head -c 100000") as pty:
         session = Session(pty, log)

@@ -109,6 +109,16 @@ async def test_output_beyond_the_log_is_announced_as_a_gap(server):
         await again.close(destroy=True)
 
 
+async def test_a_resume_beyond_the_output_is_refused_and_another_may_follow(server):
+    async with connect(server.url) as first, connect(server.url) as again:
+        attached = await first.attach()
+        await first.run("true")
+        with pytest.raises(Refused, match=r"out_of_range: resume_from of 1000000000 lies beyond"):
+            await again.attach(attached.session, resume_from=10**9)
+        assert (await again.attach(attached.session, resume_from=first.offset)).offset == first.offset
+        await first.close(destroy=True)
+
+
 async def test_two_viewers_see_the_same_and_the_size_is_told(server):
     async with connect(server.url) as first, connect(server.url) as second:
         attached = await first.attach(cols=80, rows=24)
@@ -122,6 +132,37 @@ async def test_two_viewers_see_the_same_and_the_size_is_told(server):
         second.command("printf '%s%s' ba ck")
         await first.wait_for(b"back")
         await first.close(destroy=True)
+
+
+async def test_a_viewer_that_leaves_gives_the_size_back(server):
+    async with connect(server.url) as large, connect(server.url) as small:
+        attached = await large.attach(cols=100, rows=30)
+        await small.attach(attached.session, cols=40, rows=10)
+        assert (await large.message(m.Resized))[1] == m.Resized(cols=40, rows=10)
+        await small.close()
+        assert (await large.message(m.Resized))[1] == m.Resized(cols=100, rows=30)
+        assert (await large.run("stty size")).output == b"30 100\r\n"
+        await large.close(destroy=True)
+
+
+async def test_a_viewer_in_another_worker_that_leaves_gives_the_size_back():
+    with serving("--workers", "2") as server:
+        first, second = server.workers
+        async with connect(server.url) as warm:  # both workers accept
+            await warm.ping()
+        second.suspend()
+        async with connect(server.url) as large:
+            second.resume()
+            attached = await large.attach(cols=100, rows=30)
+            first.suspend()
+            async with connect(server.url) as small:
+                first.resume()
+                await small.attach(attached.session, cols=40, rows=10)
+                assert (await large.message(m.Resized))[1] == m.Resized(cols=40, rows=10)
+                await small.close()
+            assert (await large.message(m.Resized))[1] == m.Resized(cols=100, rows=30)
+            assert (await large.run("stty size")).output == b"30 100\r\n"
+            await large.close(destroy=True)
 
 
 async def test_a_new_name_and_size_reach_those_who_look_already(server):

@@ -209,6 +209,7 @@ class ClientConnection(Receiver):
         """Join ``session``, or make one after ``spec`` where it is ``None``.
 
         Raises:
+            Refused: it cannot be done as asked, as ``resume_from`` beyond the output; the connection stays open.
             Closed: refused, with the code that says why.
             TimedOut, Violated
         """
@@ -250,6 +251,7 @@ class ClientConnection(Receiver):
         if not self.dialect.spawns_on_connect:
             self.attached = None
         self.exit = None
+        self._attaching, self._refusal = True, None
         moments = [self._send(frame) for frame in self.dialect.attach(self._request)]
         return moments[0] if moments else self._clock()
 

@@ -27,7 +27,7 @@ class Unreachable(ClientError):
 
 
 class Refused(ClientError):
-    """The server answered the handshake or the request with an HTTP status of failure."""
+    """The server answered the handshake or the request with an HTTP status of failure, or refused an attach."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"the server answered {status} {code}: {message}" if code else f"the server answered {status}")

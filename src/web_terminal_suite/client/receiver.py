@@ -13,11 +13,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from web_terminal_suite.client.errors import ClientError, Closed, TimedOut, Violated
+from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Violated
 from web_terminal_suite.client.search import Chunk, Found, Search
 from web_terminal_suite.client.waiters import Waiters
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import EchoBytes, Frame, OutputBytes
+from web_terminal_suite.protocol.error_codes import CONSEQUENCES
 from web_terminal_suite.protocol.errors import TheirError
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Receiver(ABC):
         self._can_write = True
         self._search: Search | None = None
         self._listener: OutputListener | None = None
+        self._attaching = False
+        self._refusal: Refused | None = None
         self._replies: deque[Reply] = deque()
         self._messages: deque[tuple[int, m.ServerMessage]] = deque(maxlen=_MESSAGES_KEPT)
         self._end: ClientError | None = None
@@ -123,7 +126,15 @@ class Receiver(ABC):
         await self._until(lambda: self._can_write, "room in the send buffer", timeout)
 
     async def wait_attached(self, timeout: float | None = None) -> m.Attached:
-        await self._until(lambda: self.attached is not None, "answer to attach", timeout)
+        """What the server answered to the last ``attach``.
+
+        Raises:
+            Refused: it cannot be done as asked; the connection can be used for another one.
+            Closed, TimedOut, Violated
+        """
+        await self._until(lambda: self.attached is not None or self._refusal is not None, "answer to attach", timeout)
+        if self._refusal is not None:
+            raise self._refusal
         assert self.attached is not None  # the condition just waited for
         return self.attached
 
@@ -313,6 +324,8 @@ class Receiver(ABC):
     def _heard(self, event: Event, now_ns: int) -> None:
         if isinstance(event, m.Attached):
             self._joined(event)
+        elif isinstance(event, m.Error):
+            self._note_refusal(event)
         elif isinstance(event, m.Gap):
             self.gaps.append(event)
             self.offset = max(self.offset, event.end)
@@ -341,10 +354,18 @@ class Receiver(ABC):
         if waiting and self._acknowledge and self._taken > self.acknowledged:
             self.ack()
 
+    def _note_refusal(self, error: m.Error) -> None:
+        """An error that leaves the connection open is the answer to an attach under way."""
+        if self._attaching and not error.fatal:
+            self._attaching = False
+            consequence = CONSEQUENCES.get(error.code)  # type: ignore[call-overload]  # a newer server may have others
+            self._refusal = Refused(consequence.status if consequence else 0, error.code, error.message)
+
     def _joined(self, event: m.Attached) -> None:
         if event.session != self.session:
             self._unread.clear()
             self._unread_bytes = 0
+        self._attaching = False
         self.attached = event
         self.session = m.SessionId(event.session)
         self.offset = self._taken = self.acknowledged = event.offset

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import logging
 import re
 import time
 from collections import OrderedDict
@@ -22,6 +23,8 @@ from web_terminal_suite.server.settings import OWNER, is_loopback
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
 
+log = logging.getLogger("web_terminal_suite.worker")
+
 Scheme = Literal["bearer", "basic", "token"]
 """How a token may come in ``Authorization``. Bearer always; what others' clients use, only where they are served."""
 
@@ -29,6 +32,7 @@ _NAME = r"\[([0-9a-f:.]+)\]|([a-z0-9._~-]+)"
 _HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
 _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _ATTEMPT_SECONDS = 60.0
+_FOREIGN_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
 
 
@@ -74,6 +78,8 @@ class Access:
         # Cookies ignore ports, and several servers may run on one machine.
         self.cookie_name = f"web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
+        self._foreign_at = 0.0
+        """When a refused Origin is logged again."""
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     # --- Host and Origin
@@ -100,7 +106,19 @@ class Access:
         # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
         if host and _authority(origin) == host.lower():
             return
-        raise Denied(f"origin {origin[:100]!r} is not allowed; allow it with --allow-origin {origin[:100]}")
+        reason = (
+            f"origin {origin[:100]!r} is not allowed: it is not Host {(host or '')[:100]!r}; let the proxy pass "
+            f"Host on with its port, or use --allow-origin {origin[:100]!r}"
+        )
+        self._log_foreign(reason)
+        raise Denied(reason)
+
+    def _log_foreign(self, reason: str) -> None:
+        """Log the refusal of a page, at most once a minute: any site can make a browser ask."""
+        now = time.monotonic()
+        if now >= self._foreign_at:
+            self._foreign_at = now + _FOREIGN_SECONDS
+            log.warning("refused a page: %s", reason)
 
     # --- credentials
 

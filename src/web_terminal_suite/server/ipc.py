@@ -259,6 +259,12 @@ class SessionUpdated(_Packet, tag=65, frozen=True, kw_only=True):
     rows: int
 
 
+class SizeReleased(_Packet, tag=66, frozen=True, kw_only=True):
+    """The worker whose viewer set the size of a session has none any more: set the size of one of yours."""
+
+    session: str
+
+
 Request = (
     CreateSession
     | AttachSession
@@ -272,7 +278,7 @@ Request = (
 )
 FromWorker = Request | ViewerCount | PumpDrained | SizeSet
 Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | ErrorReply
-Notice = BecomePump | FollowerAdded | PumpChanged | ShellExited | SessionEnded | SessionUpdated
+Notice = BecomePump | FollowerAdded | PumpChanged | ShellExited | SessionEnded | SessionUpdated | SizeReleased
 FromHost = Answer | Notice
 
 _encoder = msgspec.msgpack.Encoder()

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 # ioctl_tty(2): unlock a slave, ask for its number. Not in the termios module before Python 3.13.
 _TIOCSPTLCK = 0x40045431
 _TIOCGPTN = 0x80045430
+# ioctl_tty(2): open the slave of a master.
+_TIOCGPTPEER = 0x5441
 # termios(3): the line discipline erases whole UTF-8 characters.
 _IUTF8 = 0o40000
 
 # A read of a pseudo-terminal gives at most one line-discipline buffer less one byte (N_TTY_BUF_SIZE, tty_buffer.c).
 FULL_READ_BYTES = 4095
+
+INTERRUPT = b"\x03"
+"""Ctrl-C."""
 
 # A server started under nohup or `&` hands ignored signals down, and then Ctrl-C does nothing in its shells.
 _RESET_SIGNALS = [
@@ -119,6 +124,29 @@ class Pty:
         except OSError:
             group = 0
         signal_group(group if group > 1 else self.pid, number)
+
+    def interrupt(self) -> bool:
+        """Type Ctrl-C, whatever the program has not read yet; ``False`` where it would be an ordinary character.
+
+        The line discipline drops unread input when it meets Ctrl-C, but while it is full it does not look at what is
+        behind. So the input is dropped first.
+        """
+        try:
+            attributes = termios.tcgetattr(self.fd)
+            flags, interrupt = attributes[3], attributes[6][termios.VINTR]
+            if flags & (termios.ISIG | termios.NOFLSH) != termios.ISIG or interrupt != INTERRUPT:
+                return False
+            slave = fcntl.ioctl(self.fd, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        except (OSError, termios.error):
+            return False
+        try:
+            termios.tcflush(self.fd, termios.TCOFLUSH)  # what the line discipline has not taken
+            termios.tcflush(slave, termios.TCIFLUSH)  # what it has
+        except termios.error:
+            pass  # hung up meanwhile
+        finally:
+            os.close(slave)
+        return self.write(INTERRUPT) > 0
 
     def close(self) -> None:
         """Close the master; the kernel hangs up the session when this was its last holder."""

@@ -246,6 +246,17 @@ class Session:
             self._keep(memoryview(data)[taken:])
         return True
 
+    def interrupt(self) -> int | None:
+        """Type Ctrl-C ahead of the input that waits, which is dropped; how many bytes that was.
+
+        ``None`` where Ctrl-C is an ordinary character: nothing was done.
+        """
+        if not self.pty.interrupt():
+            return None
+        self.budget.typed, self.budget.typed_at = self.pty.pid, monotonic()
+        dropped, self._input, self._input_bytes = self._input_bytes, None, 0
+        return dropped
+
     def _keep(self, data: bytes | memoryview) -> None:
         if self._input is None:  # an empty one of thousands of idle sessions would take 600 bytes each
             self._input = deque()

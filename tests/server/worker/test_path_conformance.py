@@ -20,7 +20,7 @@ from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Closed
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.protocol.codec import Frame, Subprotocol
-from web_terminal_suite.protocol.messages import FlowControl
+from web_terminal_suite.protocol.messages import Error, FlowControl
 from web_terminal_suite.server.session import SHARED_TURN_BYTES, TYPING_SECONDS
 from web_terminal_suite.server.worker import outbox
 
@@ -175,6 +175,31 @@ async def test_what_is_not_a_key_takes_the_slow_path(small):
             await connection.read()
     async with rest(small.url) as api:
         await api.call("DELETE", f"/sessions/{connection.session}")
+
+
+@pytest.mark.parametrize("size", [20_000, 200_000])  # the kernel takes the first whole
+async def test_ctrl_c_passes_a_paste_that_the_program_does_not_read(small, size):
+    async with connect(small.url) as connection:
+        await connection.attach()
+        connection.input(b"stty -echo; sh -c \"printf '%s%s' re ady; exec sleep 300\"\r")
+        await connection.wait_for(b"ready")
+        connection.input(b"echo from-the-paste\r" * (size // 20))
+        connection.input(b"\x03")
+        if size > 65536:
+            _, paused = await connection.message(FlowControl)
+            _, resumed = await connection.message(FlowControl)
+            assert [(each.direction, each.state) for each in (paused, resumed)] == [
+                ("input", "paused"),
+                ("input", "resumed"),
+            ]
+            _, error = await connection.message(Error)
+            assert (error.code, error.fatal) == ("input_overflow", False)
+            dropped = int(error.message.split()[0])
+            assert 100_000 < dropped < size
+        connection.input(b"stty echo; printf '%s%s' do ne\r")
+        found = await connection.wait_for(b"done", keep=True)
+        assert b"from-the-paste" not in found.output
+        await connection.close(destroy=True)
 
 
 @pytest.mark.parametrize("subprotocol", [each.value for each in Subprotocol])

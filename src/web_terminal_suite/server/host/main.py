@@ -267,6 +267,7 @@ class Host:
             if entry.session is not None and entry.session.pty.fd >= 0:
                 entry.session.pty.resize(size)
             entry.size = size
+            entry.sized_by = None
         self._notify_attached(entry, None)
         self._tell(worker, request.id, entry)
 
@@ -274,6 +275,7 @@ class Host:
         entry = worker.attached.get(notice.session)
         if entry is not None:
             entry.size = Size(notice.cols, notice.rows)
+            entry.sized_by = worker
             self._notify_attached(entry, worker)
 
     def _notify_attached(self, entry: SessionEntry, source: WorkerChannel | None) -> None:

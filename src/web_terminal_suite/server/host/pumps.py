@@ -122,6 +122,8 @@ class Pumps:
         self._table.viewed(entry, self._loop.time())
         if entry.tied_to is worker:
             self._termination.end(entry, "destroyed")
+        if entry.sized_by is worker:
+            self._release_size(entry)
         if entry.pump is not worker:
             return
         entry.pump = None
@@ -131,6 +133,13 @@ class Pumps:
             self._termination.finish(entry)
         else:
             self.pump_here(entry)
+
+    def _release_size(self, entry: SessionEntry) -> None:
+        """Ask the worker that attached last to set the size of its viewer."""
+        entry.sized_by = None
+        workers = [worker for worker in entry.attachments if isinstance(worker, WorkerChannel)]
+        if workers:
+            self._workers.answer(workers[-1], ipc.SizeReleased(session=entry.id))
 
     def _promote(self, entry: SessionEntry) -> None:
         """Another attached worker becomes the pump; the rest follow it."""

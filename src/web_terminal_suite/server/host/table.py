@@ -48,6 +48,7 @@ class SessionEntry:
         "session",
         "signal",
         "size",
+        "sized_by",
         "slot",
         "state",
         "status",
@@ -70,6 +71,8 @@ class SessionEntry:
         self.attachments: dict[object, int] = {}
         """Number of viewers by the worker that serves them."""
         self.pump: object | None = None
+        self.sized_by: object | None = None
+        """The worker whose viewer set the size."""
         self.tied_to: object | None = None
         """The worker that the session does not outlive."""
         self.waiting: list[tuple[object, int]] = []

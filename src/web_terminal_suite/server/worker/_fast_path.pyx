@@ -21,7 +21,7 @@ from posix.unistd cimport read, write
 
 from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
 from web_terminal_suite.server.log import OPENING_BYTES
-from web_terminal_suite.server.pty import FULL_READ_BYTES
+from web_terminal_suite.server.pty import FULL_READ_BYTES, INTERRUPT
 from web_terminal_suite.server.session import BULK_BYTES, SHARED_TURN_BYTES, TURN_BYTES, TYPING_SECONDS
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.protocols import protocol
@@ -46,6 +46,7 @@ cdef double TYPING = TYPING_SECONDS
 cdef Py_ssize_t READ_BYTES = FULL_READ_BYTES + 1
 cdef uint8_t INPUT = Kind.INPUT
 cdef uint8_t OUTPUT = Kind.OUTPUT
+cdef char CTRL_C = INTERRUPT[0]
 cdef Py_ssize_t MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
 cdef Py_ssize_t MESSAGES_SENT = Counters.MESSAGES_SENT
 cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
@@ -268,6 +269,8 @@ cdef class FastPath:
         size = frame.payload_size - 1
         if size < 1 or size > KEY_BYTES or <uint8_t>frame.payload_ptr[0] != INPUT or self._session.input_waits:
             return False
+        if size == 1 and frame.payload_ptr[1] == CTRL_C:
+            return False  # it passes input that the program does not read
         taken = write(self._fd, frame.payload_ptr + 1, size)
         if taken < 0:
             return False  # full or gone

@@ -48,6 +48,9 @@ class FastReader(Protocol):
 class AttachedViewer(Viewer, Protocol):
     """A viewer with a connection of its own."""
 
+    wanted_size: Size | None
+    """The size it asked for last; ``None`` if it may not set one."""
+
     def fast_path(self, attachment: Attachment) -> FastReader | None:
         """The fast path, if there is one for this viewer. It is the session's only viewer until ``end`` is called."""
 
@@ -55,7 +58,7 @@ class AttachedViewer(Viewer, Protocol):
         """No output comes after ``notice.offset``."""
 
     def resized(self, size: Size) -> None:
-        """Another viewer, or REST, set the size."""
+        """Another viewer, or REST, set the size, or one that had set it left."""
 
     def paused(self, direction: str, paused: bool) -> None:
         """The program waits for the viewers (``output``), or does not read (``input``)."""
@@ -121,6 +124,8 @@ class Attachment:
         self._choose_path()
         if self.viewers:
             self._tell_viewers()
+            if viewer.wanted_size == self.size:
+                self.restore_size()
             self.credited()
         else:
             self._owner.release(self)
@@ -257,9 +262,21 @@ class Attachment:
                 viewer.paused("input", True)
         return taken
 
+    def interrupt(self) -> int | None:
+        """As ``Session.interrupt``."""
+        if self.session.pty.fd < 0:
+            return None
+        dropped = self.session.interrupt()
+        self._note_input()
+        return dropped
+
     def _writable(self) -> None:
         self.session.write_waiting()
-        if not self.session.input_waits:
+        self._note_input()
+
+    def _note_input(self) -> None:
+        """Some of the input that waited no longer does."""
+        if self._writing and not self.session.input_waits:
             self._stop_writing()
             for viewer in list(self.viewers):
                 viewer.paused("input", False)
@@ -269,8 +286,14 @@ class Attachment:
             self._writing = False
             self._loop.remove_writer(self.session.pty.fd)
 
-    def resize(self, size: Size, source: AttachedViewer) -> None:
-        """Set the size for every viewer."""
+    def restore_size(self) -> None:
+        """The viewer that had set the size left: give the size that the latest one here asked for."""
+        wanted = [viewer.wanted_size for viewer in self.viewers if viewer.wanted_size is not None]
+        if wanted and self.size not in wanted:
+            self.resize(wanted[-1], None)
+
+    def resize(self, size: Size, source: AttachedViewer | None) -> None:
+        """Set the size for every viewer; ``source`` knows already."""
         if size == self.size or self.session.pty.fd < 0:
             return
         self.session.pty.resize(size)
@@ -278,7 +301,7 @@ class Attachment:
         self._note_size(size, source)
 
     def _note_size(self, size: Size, source: AttachedViewer | None) -> None:
-        """The size is another now; ``source`` knows already."""
+        """The size is another now."""
         self.size = size
         for viewer in list(self.viewers):
             if viewer is not source:

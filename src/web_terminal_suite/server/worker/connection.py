@@ -12,7 +12,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Overrun
-from web_terminal_suite.server.pty import usage
+from web_terminal_suite.server.pty import INTERRUPT, usage
 from web_terminal_suite.server.session import Cursor
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.authenticated_connection import AuthenticatedConnection
@@ -39,13 +39,14 @@ _OUTPUT_BYTES = Counters.OUTPUT_BYTES
 class ServerConnection(AuthenticatedConnection):
     """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
-    __slots__ = ("_attachment", "_cursor", "_end", "_mode", "_task", "_tied", "_usage_timer")
+    __slots__ = ("_attachment", "_cursor", "_end", "_mode", "_task", "_tied", "_usage_timer", "wanted_size")
 
     def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
         super().__init__(context, protocol, principal)
         self._attachment: Attachment | None = None
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"
+        self.wanted_size: Size | None = None
         self._tied = False  # the session ends with this connection
         self._usage_timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -77,6 +78,11 @@ class ServerConnection(AuthenticatedConnection):
         self._must_write()
         data = action.data
         self._counters[Counters.INPUT_BYTES] += len(data)
+        if data == INTERRUPT and (dropped := attachment.interrupt()) is not None:
+            if dropped:
+                text = f"{dropped} bytes of input dropped by Ctrl-C: the program had not read them"
+                raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
+            return
         if not attachment.write(data):
             text = f"{len(data)} bytes of input refused: the program has not read 1 MiB"
             raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
@@ -88,6 +94,7 @@ class ServerConnection(AuthenticatedConnection):
     def _set_size(self, action: p.SetSize) -> None:
         if self._attachment is not None:
             self._must_write()
+            self.wanted_size = action.size
             self._attachment.resize(action.size, self)
 
     def _send_signal(self, action: p.SendSignal) -> None:
@@ -171,6 +178,7 @@ class ServerConnection(AuthenticatedConnection):
         self._mode = opening.mode
         self._cursor = Cursor(session_log, opening.offset, opening.window_bytes)
         self._attachment = attachment
+        self.wanted_size = opening.size
         if opening.size is not None:
             attachment.resize(opening.size, self)
         self._perform(opening.frames)

@@ -251,5 +251,7 @@ class HostClient:
                 attachment.shell_exited()
             case ipc.SessionEnded():
                 attachment.ended(message)
+            case ipc.SizeReleased():
+                attachment.restore_size()
             case ipc.SessionUpdated():
                 attachment.updated(message)

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import Scope
 
 _NOT_BUILT = "the page is not built; build it with: pip install --force-reinstall --no-deps ."
@@ -23,8 +24,13 @@ def page_routes(base: str) -> list[BaseRoute]:
     if not (PAGE / "index.html").exists():
         return [Route(f"{base}/", PlainTextResponse(_NOT_BUILT, 503))]
     files = Mount(base, _PageFiles(directory=PAGE, html=True))
-    # The page's references are relative to its directory.
-    return [Route(base, Response(status_code=307, headers={"location": f"{base}/"})), files] if base else [files]
+    return [Route(base, _to_directory), files] if base else [files]
+
+
+async def _to_directory(request: Request) -> Response:
+    """The page's references are relative to its directory. A link's query names the session."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return Response(status_code=307, headers={"location": f"{request.scope['path']}/{query}"})
 
 
 class _PageFiles(StaticFiles):
