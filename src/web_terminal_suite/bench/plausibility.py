@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from web_terminal_suite.bench.samples import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from web_terminal_suite.bench.samples import BenchmarkFacts, Run, Sample, Trial
 
 _LARGEST: Final = 2**62
 """Of a time in ns, and of a reading in its unit: beyond it no clock counts, and sums of squares overflow."""
+_MARKS: Final = "marks."
 _TEXTS: Final = ("seen", "matters", "remedy")
 """What a warning of the machine has."""
 _MACHINE_TEXTS: Final = ("cpu_model", "distribution", "hostname", "kernel", "python", "taken", "virtualisation")
@@ -26,8 +27,10 @@ _MACHINE_NUMBERS: Final = ("cpu_count", "cpus_usable", "memory_total")
 
 def faults(run: Run) -> Iterator[str]:
     """What is wrong with a run, the worst first; nothing for one that can have been measured."""
+    # Other marks are moments of something else, such as another client's exchange before this one.
+    marks = {each.id: {metric.mark for metric in each.metrics} for each in run.benchmarks}
     for trial in run.trials:
-        yield from (f"{trial.cell} {fault}" for fault in _trial_faults(trial))
+        yield from (f"{trial.cell} {fault}" for fault in _trial_faults(trial, marks.get(trial.cell.benchmark, set())))
     yield from _repeated_trials(run.trials)
     exact = {(each.id, metric.name) for each in run.benchmarks for metric in each.metrics if metric.exact}
     for trial in run.trials:
@@ -47,7 +50,8 @@ def faults(run: Run) -> Iterator[str]:
         yield f"its confidence_level is {level!r}, not between 0 and 1"
 
 
-def _trial_faults(trial: Trial) -> Iterator[str]:
+def _trial_faults(trial: Trial, ends: Collection[str]) -> Iterator[str]:
+    """``ends`` are the marks up to which a metric counts."""
     if trial.block < 0:
         yield f"has a negative block: {trial.block}"
     times = {
@@ -57,7 +61,8 @@ def _trial_faults(trial: Trial) -> Iterator[str]:
     }
     names = sorted({name for sample in trial.samples for name in sample.marks})
     times |= {
-        f"marks.{name}": [at for sample in trial.samples if (at := _since(sample, name)) is not None] for name in names
+        f"{_MARKS}{name}": [at for sample in trial.samples if (at := _since(sample, name)) is not None]
+        for name in names
     }
     if trial.usage is not None:
         usage = trial.usage
@@ -65,7 +70,7 @@ def _trial_faults(trial: Trial) -> Iterator[str]:
     for name, column in times.items():
         if any(abs(at) > _LARGEST for at in column):
             yield f"has a time in {name} that no clock counts to"
-        if any(at < 0 for at in column):
+        if any(at < 0 for at in column) and (not name.startswith(_MARKS) or name.removeprefix(_MARKS) in ends):
             yield f"has a negative time in {name}: {min(column)} ns"
     if any(sample.outcome is Outcome.OK and sample.seen_ns < sample.sent_ns for sample in trial.samples):
         yield "has an operation that was seen before it was sent"
