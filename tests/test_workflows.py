@@ -419,7 +419,7 @@ def test_a_record_of_an_earlier_run_is_not_taken_for_this_ones(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("code", "comparison", "status"),
-    [(0, "no loss", 0), (1, "slower", 1), (2, "refused", 0), (3, "undecided", 0), (4, "refused", 0)],
+    [(0, "no loss", 0), (1, "slower", 1), (2, "refused", 0), (3, "undecided", 0), (4, "incomplete", 0)],
 )
 def test_a_loss_against_the_baseline_fails_the_job(tmp_path: Path, code: int, comparison: str, status: int) -> None:
     """Whatever the comparison says, only a loss fails: not a baseline of another machine."""
