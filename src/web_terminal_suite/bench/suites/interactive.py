@@ -422,7 +422,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ),
         one_shot=True,
         quick=("16",),
-        full=("4",),
+        full=("1", "4"),
     ),
     Benchmark(
         id="interactive/interrupt_under_flood",
