@@ -90,7 +90,8 @@ def test_a_terminal_is_measured_by_its_name(here):
 
 def test_a_terminal_of_a_file_floods_from_another_process(here):
     """The client process that floods is told the terminal's protocol, a class of the file."""
-    ran = bench("--extension", "my_terminal.py", "--terminal", "ours-as-ttyd", "--full", "typing_under_flood/1$", cwd=here)
+    chosen = ("--terminal", "ours-as-ttyd", "--full", "typing_under_flood/1$")
+    ran = bench("--extension", "my_terminal.py", *chosen, cwd=here)
     assert ran.returncode in (0, 1, 3), ran.stdout + ran.stderr
 
 
