@@ -11,7 +11,7 @@ import numpy as np
 from web_terminal_suite.bench.stats.block_intervals import standard_error
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
-from web_terminal_suite.bench.stats.means import student_quantile
+from web_terminal_suite.bench.stats.means import student_quantile, two_sided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def _bend(pairs: Sequence[tuple[Values, Values]]) -> str:
         freedom = x.size - 2 - len(pairs)
     if freedom < 1 or not (math.isfinite(error) and error > 0):
         return ""
-    p = _two_sided(term / error, freedom)
+    p = two_sided(term / error, freedom)
     slopes = [_slope(x, y) for x, y in pairs]
     slope, x = float(np.mean(slopes)), np.concatenate([pair[0] for pair in pairs])
     if p >= TOLD or slope == 0:
@@ -134,7 +134,7 @@ def _growing(pairs: Sequence[tuple[Values, Values]]) -> str:
     if correlation <= 0:
         return ""
     squared = min(correlation**2, 1 - 1e-12)
-    p = _two_sided(correlation * math.sqrt((x.size - 2) / (1 - squared)), x.size - 2) / 2
+    p = two_sided(correlation * math.sqrt((x.size - 2) / (1 - squared)), x.size - 2) / 2
     if p >= TOLD:
         return ""
     return f"errors grow with x (rank correlation {correlation:.2f}, p = {p:.2g}), so R² is that of the largest x"
@@ -162,13 +162,6 @@ def _ranks(values: Values) -> Values:
     ends = np.cumsum(counts)
     ranks: Values = (ends - (counts - 1) / 2)[inverse.reshape(-1)]
     return ranks
-
-
-def _two_sided(t: float, freedom: float) -> float:
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import stdtr
-
-    return 2 * float(stdtr(freedom, -abs(t)))
 
 
 def fit(x: npt.ArrayLike, y: npt.ArrayLike, level: float) -> LinearFit:

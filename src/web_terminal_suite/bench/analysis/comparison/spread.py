@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from web_terminal_suite.bench.stats.interval import Interval
+from web_terminal_suite.bench.stats.means import student_quantile, two_sided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ class LogDifference:
 
     def interval(self, level: float) -> Interval:
         """Of the ratio, so not on logarithms."""
-        half = student((1 + level) / 2, self.freedom) * self.error
+        half = student_quantile((1 + level) / 2, self.freedom) * self.error
         return Interval(_exp(self.log - half), _exp(self.log + half), level)
 
     @property
@@ -106,28 +107,17 @@ def noticeable(error: float, freedom: float, *, significance: float, level: floa
         level: of the interval, which must lie beyond ``noise``.
     """
     told = max(
-        student(1 - significance / 2, freedom) * error,
-        math.log1p(noise) + student((1 + level) / 2, freedom) * error,
+        student_quantile(1 - significance / 2, freedom) * error,
+        math.log1p(noise) + student_quantile((1 + level) / 2, freedom) * error,
     )
-    return _exp(told + student(POWER, freedom) * error)
+    return _exp(told + student_quantile(POWER, freedom) * error)
 
 
 def significance(log: float, error: float, freedom: float) -> float:
     """Two-sided probability of a difference of logarithms as large as this where there is none."""
     if error == 0:
         return 1.0 if log == 0 else 0.0
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import ndtr, stdtr
-
-    t = -abs(log) / error
-    return 2 * float(ndtr(t) if math.isinf(freedom) else stdtr(freedom, t))
-
-
-def student(q: float, freedom: float) -> float:
-    """The ``q`` quantile of Student's t."""
-    from scipy.special import ndtri, stdtrit
-
-    return float(ndtri(q) if math.isinf(freedom) else stdtrit(freedom, q))
+    return two_sided(log / error, freedom)
 
 
 def _mean(side: Sequence[RunFigure]) -> float:

@@ -27,9 +27,9 @@ from web_terminal_suite.bench.analysis.comparison.counts import (
 )
 from web_terminal_suite.bench.analysis.comparison.results import ComparisonRow, Lacking, RunComparison, Scale, Terms
 from web_terminal_suite.bench.analysis.comparison.runs import compare_terminals
-from web_terminal_suite.bench.analysis.comparison.spread import student
 from web_terminal_suite.bench.samples import Cell
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS
+from web_terminal_suite.bench.stats.means import student_quantile
 from web_terminal_suite.bench.stats.multiple_comparisons import holm
 from web_terminal_suite.bench.stats.ratios import ChangeVerdict
 from web_terminal_suite.bench.stats.staged_power import Stage, noticeable
@@ -259,7 +259,7 @@ def _beyond(row: ComparisonRow, terms: Terms) -> float:
     apart = abs(math.log(row.ratio or 1.0)) - math.log1p(terms.noise)
     if row.error == 0:
         return math.inf if apart > 0 else 0.0
-    return max(0.0, apart / row.error - student((1 + SCREEN_LEVEL) / 2, row.freedom))
+    return max(0.0, apart / row.error - student_quantile((1 + SCREEN_LEVEL) / 2, row.freedom))
 
 
 def _confirmed(first: ComparisonRow, second: ComparisonRow, p: float, family: int, terms: Terms) -> ComparisonRow:
@@ -325,8 +325,8 @@ def _noticeable(first: ComparisonRow, family: int, terms: Terms, second: Compari
     deciding = max((1 + terms.level) / 2, 1 - terms.significance / 2 / family)
     return noticeable(
         (
-            Stage(first.error, first.freedom, student((1 + SCREEN_LEVEL) / 2, first.freedom)),
-            Stage(error, freedom, student(deciding, freedom)),
+            Stage(first.error, first.freedom, student_quantile((1 + SCREEN_LEVEL) / 2, first.freedom)),
+            Stage(error, freedom, student_quantile(deciding, freedom)),
         ),
         terms.noise,
     )
