@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from web_terminal_suite.bench.stats.means import two_sided
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -187,9 +189,6 @@ def _division(values: Values) -> list[int]:
 
 def _significances(values: Values, steps: Sequence[int]) -> list[float]:
     """Of each step: of a t-test of the levels at its sides, times the number of places where it could be."""
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import stdtr
-
     noise = _noise(values, steps)
     bounds = [0, *steps, values.size]
     found = []
@@ -197,7 +196,7 @@ def _significances(values: Values, steps: Sequence[int]) -> list[float]:
         difference = abs(float(values[here:end].mean() - values[start:here].mean()))
         share = _mean_share(here - start, noise.correlation) + _mean_share(end - here, noise.correlation)
         error = math.sqrt(noise.variance * share)
-        tail = 2 * float(stdtr(noise.freedom, -difference / error)) if error else 0.0
+        tail = two_sided(difference / error, noise.freedom) if error else 0.0
         found.append(min(1.0, values.size * tail))
     return found
 

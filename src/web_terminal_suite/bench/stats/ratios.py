@@ -21,7 +21,7 @@ from web_terminal_suite.bench.stats import quantiles
 from web_terminal_suite.bench.stats.block_intervals import WIDENING, percentile_interval, standard_error
 from web_terminal_suite.bench.stats.blocks import FEWEST_BLOCKS, TooFewBlocks
 from web_terminal_suite.bench.stats.interval import InsufficientData, Interval, check_level
-from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE
+from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE, student_quantile, two_sided
 from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
@@ -166,12 +166,8 @@ def ratio_of_figures(
         value = math.exp(log)
         return Ratio(value, Interval(value, value, level), False, "readings", 0.0, math.inf), 1.0 if log == 0 else 0.0
     freedom = welch(relative, [base[2], new[2]])
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import stdtr
-
-    significance = 2 * float(stdtr(freedom, -abs(log) / spread))
     interval = _interval(log, spread, freedom, level)
-    return Ratio(math.exp(log), interval, False, "readings", spread, freedom), significance
+    return Ratio(math.exp(log), interval, False, "readings", spread, freedom), two_sided(log / spread, freedom)
 
 
 def statistic(values: Values, q: float | None) -> float:
@@ -315,10 +311,7 @@ def _spread_of_logs(drawn: Values) -> float:
 
 
 def _interval(log: float, spread: float, freedom: float, level: float) -> Interval:
-    # scipy costs 0.3 s to import, which a command that computes nothing should not pay.
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(freedom, (1 + level) / 2)) * spread if spread > 0 else 0.0
+    half = student_quantile((1 + level) / 2, freedom) * spread if spread > 0 else 0.0
     # Beyond this a double has no exponential; the end does not exist for any purpose.
     upper = math.exp(log + half) if log + half < 700 else math.inf
     return Interval(min(math.exp(log - half), math.exp(log)), max(upper, math.exp(log)), level)

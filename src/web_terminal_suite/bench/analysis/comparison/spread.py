@@ -16,6 +16,7 @@ import numpy as np
 
 from web_terminal_suite.bench.stats.interval import Interval
 from web_terminal_suite.bench.stats.means import student_quantile, two_sided
+from web_terminal_suite.bench.stats.ratios import welch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,8 @@ def difference(base: Sequence[RunFigure], new: Sequence[RunFigure], assumed: flo
     between = (ASSUMED_FREEDOM * assumed**2 + seen * shown) / freedom
     parts = [(between * (1 / len(base) + 1 / len(new)), freedom)]
     parts += [(each.error**2 / len(side) ** 2, each.freedom) for side in (base, new) for each in side if each.error]
-    return LogDifference(apart, math.sqrt(sum(part for part, _ in parts)), _satterthwaite(parts))
+    variances, freedoms = zip(*parts, strict=True)
+    return LogDifference(apart, math.sqrt(sum(variances)), welch(variances, freedoms))
 
 
 def noticeable(error: float, freedom: float, *, significance: float, level: float, noise: float) -> float:
@@ -122,12 +124,6 @@ def significance(log: float, error: float, freedom: float) -> float:
 
 def _mean(side: Sequence[RunFigure]) -> float:
     return sum(each.log for each in side) / len(side)
-
-
-def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
-    """Degrees of freedom of a sum of variances (Biometrics Bulletin 2, 1946)."""
-    below = sum(part**2 / freedom for part, freedom in parts)
-    return sum(part for part, _ in parts) ** 2 / below if below else parts[0][1]
 
 
 def _exp(log: float) -> float:
