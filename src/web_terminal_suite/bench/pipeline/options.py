@@ -15,9 +15,6 @@ from web_terminal_suite.bench.errors import OptionsError
 if TYPE_CHECKING:
     from web_terminal_suite.bench.load.scenario import Scenario
 
-LAST_LOAD: Final = "load"
-"""The baseline that a load is saved as where nothing else is asked for."""
-
 _CONFIDENCE: Final = (0.5, 0.9999)
 
 

@@ -23,7 +23,7 @@ _QUANTILES = 500
 @dataclass(frozen=True)
 class Stage:
     """One stage: the standard error of the logarithm of the ratio, its degrees of freedom, and the quantile of
-    Student's t that the estimate must exceed by so many errors."""
+    Student's t, in errors, that the estimate must exceed."""
 
     error: float
     freedom: float

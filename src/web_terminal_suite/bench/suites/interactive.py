@@ -381,7 +381,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         description=(
             "A program writes N bytes, until all of them have arrived; they are counted and hashed. Also the rate as a "
             "share of a bare loop that drains a local pseudo-terminal just before. The client acknowledges every "
-            "frame, or every so many bytes."
+            "frame, or every N KiB, as the parameter says."
         ),
         limitations=(
             "Not drawing them on a screen. The client that counts them shares the processors with server and shell; "

@@ -21,7 +21,7 @@ _BACKLOG = 4096
 # Ten connections that attach: socket, terminal and a channel to another worker, each.
 _SPARE_DESCRIPTORS = 32
 _LOOK_SECONDS = 0.05
-# A connection that still waits after so many looks is one that no other worker wants.
+# After this number of looks, a connection that still waits is accepted: no other worker takes it.
 _PATIENT_LOOKS = 2
 
 

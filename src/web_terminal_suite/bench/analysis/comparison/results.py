@@ -73,7 +73,7 @@ class ComparisonStatus(StrEnum):
     """A side is no whole run: it was cut short, it failed, or it lost what was planned."""
     SLOWER = "slower"
     NO_LOSS = "no loss"
-    """Every row says at least that nothing was lost (of a screen, as many as it asks for), and nothing is gone."""
+    """Every row says at least that nothing was lost (of a screen, the share it asks for), and nothing is gone."""
     UNDECIDED = "undecided"
 
     @property
