@@ -41,7 +41,8 @@ def test_the_same_seed_gives_the_same_plan_and_another_one_another_order():
 def test_every_block_holds_every_cell_once_and_mixes_the_terminals():
     plan = plan_for()
     for block in plan.together:
-        assert len({slot.cell for slot in block}) == len(block)
+        usual = [slot for slot in block if slot.block < plan.options.blocks]
+        assert len({slot.cell for slot in usual}) == len(usual)
         changes = sum(a.cell.terminal != b.cell.terminal for a, b in itertools.pairwise(block))
         assert changes > 5
     orders = [[slot.cell for slot in block] for block in plan.together]
@@ -66,12 +67,27 @@ def test_every_cell_has_as_many_blocks_as_the_run_and_one_with_long_operations_h
     found = Counter(slot.cell for slot in plan.slots if slot not in plan.proof)
     for benchmark in plan.benchmarks:
         for cell in (each for each in found if each.benchmark == benchmark.id):
-            assert found[cell] == (1 if cell.parameter in benchmark.one_block else blocks), cell
+            several = 4 if cell.parameter in benchmark.more_blocks else 1
+            assert found[cell] == (1 if cell.parameter in benchmark.one_block else several * blocks), cell
     several = make_plan(
         CATALOGUE, (WebTerminal(), Terminado(), RawPty()), ["stalled_reader/2s"], Options(blocks=blocks)
     )
     assert {cell.terminal for cell in several.cells} == {"web-terminal", "terminado"}
     assert len(several.slots) == 2 * blocks
+
+
+def test_blocks_beyond_the_usual_number_come_at_other_moments_together_with_their_floor():
+    plan = plan_for()
+    for together in plan.together:
+        names = [slot.cell.benchmark for slot in together]
+        places = [
+            place for place, slot in enumerate(together)
+            if (slot.cell.benchmark, slot.cell.parameter) == ("floors/null_server", "echo")
+        ]  # fmt: skip
+        assert len(places) == 4
+        assert max(places) - min(places) > 20
+        for place in places:
+            assert any(names[each] == "floors/loopback_ping_pong" for each in range(max(0, place - 8), place + 9))
 
 
 def test_only_what_takes_seconds_has_one_block():
@@ -100,7 +116,7 @@ def test_a_floor_is_measured_as_long_as_its_cells_and_next_to_them():
         assert floor.measurement_seconds >= slot.measurement_seconds or base.benchmark == cell.benchmark, cell
         assert floor.operations >= slot.operations, cell
         for block in plan.together:
-            cells = [each.cell for each in block]
+            cells = [each.cell for each in block if each.block < plan.options.blocks]
             groups = [group for group, _ in itertools.groupby((each.benchmark, each.parameter) for each in cells)]
             begin, end = sorted(groups.index((each.benchmark, each.parameter)) for each in (cell, base))
             # Between the two is nothing but what has the same floor.

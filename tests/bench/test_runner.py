@@ -80,6 +80,17 @@ async def test_time_ends_a_trial_but_not_before_its_targets_can_be_judged():
         assert sum(sample.phase is Phase.MEASURE for sample in trial.samples) == count
 
 
+async def test_a_block_of_fast_operations_goes_on_for_its_least_time():
+    async def operate(context):
+        began_ns = now_ns()
+        return sample(began_ns, now_ns())
+
+    for trial in await run([benchmark(operate, block_seconds=0.05)], [RawPty()]):
+        measured = [each for each in trial.samples if each.phase is Phase.MEASURE]
+        assert len(measured) > OPTIONS.sample_size / OPTIONS.blocks
+        assert measured[-1].seen_ns - measured[0].due_ns > 0.04e9
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MS: Final = 1_000_000
 """Nanoseconds."""
 
+MICROSECONDS_BLOCK: Final = 0.025
+"""The ``block_seconds`` of benchmarks whose operations take microseconds."""
+
 Statistic = Literal["mean", "p50", "p95", "p99"]
 
 _LEVEL: Final = 0.95
@@ -102,10 +105,17 @@ class Benchmark:
     """The parameters that only a full run measures."""
     one_block: tuple[str, ...] = ()
     """The parameters of which one operation takes seconds: they get one block, so their figures have no interval."""
+    more_blocks: tuple[str, ...] = ()
+    """The parameters with four times as many blocks, of the usual length: the run's own proof needs a narrow interval."""
     repeats: int = 0
     """The number of operations in place of the run's sample size, where preparing is the expensive part; 0 for that."""
     seconds: float = 0.0
     """The most time for measuring that a long run spends on it; 0 for no such limit."""
+    block_seconds: float = 0.0
+    """The least time that a block goes on, where an operation takes microseconds; 0 for no such time.
+
+    A short block is one moment of the machine, and a single slow moment among five makes an interval useless.
+    """
     min_operations: int = 1
     """The number of operations that are done however long they take."""
 

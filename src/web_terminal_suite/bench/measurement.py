@@ -176,10 +176,13 @@ class Measurement:
         if self._started is None:
             return False
         measured = len(self._samples) - self._warmups
-        in_time = now_ns() - self._started.began_ns < self._slot.measurement_seconds * 1e9
+        seconds = (now_ns() - self._started.began_ns) / 1e9
+        in_time = seconds < self._slot.measurement_seconds
         if self._enough is not None and in_time:
             return measured >= self._slot.least and self._needs_no_more(self._enough, measured)
-        return measured >= (self._wanted if in_time else self._slot.least)
+        if in_time:
+            return measured >= self._wanted and seconds >= self._slot.shortest_seconds
+        return measured >= self._slot.least
 
     def _needs_no_more(self, enough: Enough, measured: int) -> bool:
         """Ask where a look is due, and remember a yes: each look costs some of the error."""

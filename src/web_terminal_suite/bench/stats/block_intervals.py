@@ -20,7 +20,7 @@ from web_terminal_suite.bench.stats.means import FEWEST_TO_RESAMPLE, student_qua
 from web_terminal_suite.bench.stats.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
 
     import numpy.typing as npt
 
@@ -53,23 +53,37 @@ def percentile_interval(blocks: Sequence[npt.ArrayLike], q: float, level: float)
     log quantiles; where a block's quantile is 0 or a failure, the ranks that the blocks' shares below the pooled
     quantile allow (Woodruff, JASA 47, 1952). The order-statistic interval of independent values is always within.
     """
+    return percentile_intervals(blocks, (q,), level)[0]
+
+
+def percentile_intervals(
+    blocks: Sequence[npt.ArrayLike], qs: Sequence[float], level: float
+) -> list[Interval | InsufficientData]:
+    """``percentile_interval`` of several quantiles; the values are sorted once."""
     arrays = with_data(blocks)
-    n = sum(array.size for array in arrays)
-    need = quantiles.needed(q, level)
+    if not arrays:
+        return [InsufficientData(0, quantiles.needed(q, level)) for q in qs]
+    pooled, series = Series(np.concatenate(arrays)), [Series(array) for array in arrays]
+    return [_percentile_interval(pooled, series, q, level) for q in qs]
+
+
+def _percentile_interval(
+    pooled: Series, series: Sequence[Series], q: float, level: float
+) -> Interval | InsufficientData:
+    n, need = len(pooled), quantiles.needed(q, level)
     if n < need:
         return InsufficientData(n, need)
-    if len(arrays) < FEWEST_BLOCKS:
-        return TooFewBlocks(len(arrays))
-    pooled = Series(np.concatenate(arrays))
+    if len(series) < FEWEST_BLOCKS:
+        return TooFewBlocks(len(series))
     exact = quantiles.bounds(pooled, q, level)
-    factor = WIDENING if _is_thin_tail(n / len(arrays), q) else 1.0
-    each = np.array([quantiles.quantile(Series(array), q) for array in arrays])
+    factor = WIDENING if _is_thin_tail(n / len(series), q) else 1.0
+    each = np.array([quantiles.quantile(block, q) for block in series])
     if np.isfinite(each).all() and (each > 0).all():
-        half = factor * _half_width(np.log(each), arrays, level)
+        half = factor * _half_width(np.log(each), series, level)
         value = quantiles.quantile(pooled, q)
         lower, upper = value * math.exp(-half), value * _exp(half)
     else:
-        lower, upper = _by_shares(pooled, arrays, q, level, factor)
+        lower, upper = _by_shares(pooled, series, q, level, factor)
     return Interval(min(lower, exact.lower), max(upper, exact.upper), level)
 
 
@@ -115,9 +129,9 @@ def standard_error(each: Values, weights: Values) -> float:
     return float(each.std(ddof=1) * np.sqrt((shares**2).sum()))
 
 
-def _half_width(each: Values, arrays: Sequence[Values], level: float) -> float:
-    sizes = np.array([array.size for array in arrays], dtype=np.float64)
-    return student_quantile((1 + level) / 2, len(arrays) - 1) * standard_error(each, sizes)
+def _half_width(each: Values, blocks: Sequence[Sized], level: float) -> float:
+    sizes = np.array([len(block) for block in blocks], dtype=np.float64)
+    return student_quantile((1 + level) / 2, len(blocks) - 1) * standard_error(each, sizes)
 
 
 def _is_thin_tail(size: float, q: float) -> bool:
@@ -126,12 +140,12 @@ def _is_thin_tail(size: float, q: float) -> bool:
     return max(q, 1 - q) > TAIL or round(size * outer, 9) < FEWEST_BEYOND
 
 
-def _by_shares(pooled: Series, arrays: Sequence[Values], q: float, level: float, factor: float) -> tuple[float, float]:
+def _by_shares(pooled: Series, blocks: Sequence[Series], q: float, level: float, factor: float) -> tuple[float, float]:
     """The values at the ranks ``n (q - h)`` and ``n (q + h) + 1``, with the half width of the blocks' shares at or
     below the pooled quantile; infinite beyond the last."""
     n, value = len(pooled), quantiles.quantile(pooled, q)
-    shares = np.array([float((array <= value).mean()) for array in arrays])
-    half = factor * _half_width(shares, arrays, level)
+    shares = np.array([float((block.values <= value).mean()) for block in blocks])
+    half = factor * _half_width(shares, blocks, level)
     below, above = math.ceil(round(n * (q - half), 9)), math.floor(round(n * (q + half), 9)) + 1
     lower = float(pooled.values[below - 1]) if below >= 1 else -math.inf
     upper = float(pooled.values[above - 1]) if above <= n else math.inf

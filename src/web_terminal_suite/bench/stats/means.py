@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 FEWEST_TO_RESAMPLE = 5
 """Values below which nothing is said of how their mean varies."""
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(probability: float, degrees: float) -> float:
     """The quantile of Student's t with ``degrees`` degrees of freedom; with infinitely many that of a normal."""
     # scipy costs 0.3 s to import, which a command that computes nothing should not pay.

@@ -69,6 +69,7 @@ def bounding_ranks(n: int, q: float, level: float) -> tuple[int | None, int | No
     return (below if below >= 1 else None), (above if above <= n else None)
 
 
+@lru_cache(maxsize=4096)
 def needed(q: float, level: float) -> int:
     """The smallest sample whose ``q`` quantile can be bounded on both sides.
 

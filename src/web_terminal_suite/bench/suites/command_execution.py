@@ -7,7 +7,7 @@ import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, below, sample
+from web_terminal_suite.bench.benchmark import MICROSECONDS_BLOCK, Benchmark, BenchmarkContext, below, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
 from web_terminal_suite.bench.terminals.processes import kill_and_reap
@@ -171,6 +171,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=_SHELL,
         metrics=(Metric(name="latency", targets=below("p95", 100, 3, _WARM_TEXT)),),
         floor="floors/bare_shell_command",
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id="command_execution/execute_echo_cold",
@@ -198,6 +199,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         element_unit="B",
         floor="floors/bare_shell_command",
         quick=("10", "1000"),
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id="command_execution/command_execution_by_shell",

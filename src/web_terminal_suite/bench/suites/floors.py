@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from web_terminal_suite.bench.benchmark import Benchmark, BenchmarkContext, sample
+from web_terminal_suite.bench.benchmark import MICROSECONDS_BLOCK, Benchmark, BenchmarkContext, sample
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Metric, Target
 from web_terminal_suite.bench.terminals.blocking_client import blocking_client
@@ -228,6 +228,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=_PTY,
         parameters=("kernel", "program"),
         is_floor=True,
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id="floors/raw_pty_drain",
@@ -285,6 +286,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=_PTY,
         parameters=("", *LENGTHS),
         is_floor=True,
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id=LOOPBACK,
@@ -297,6 +299,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         needs=frozenset({Capability.BARE_SOCKET}),
         parameters=("", "blocking"),
         is_floor=True,
+        more_blocks=("",),
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id=NULL_SERVER,
@@ -308,6 +312,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         metrics=(Metric(name="latency", floor_targets={"echo": _CLIENT_COST}),),
         floor=LOOPBACK,
         is_floor=True,
+        more_blocks=("echo",),
+        block_seconds=MICROSECONDS_BLOCK,
     ),
     Benchmark(
         id=KNOWN_DELAY,

@@ -23,7 +23,7 @@ from web_terminal_suite.bench.report.html.schema.charts import (
 from web_terminal_suite.bench.samples import Outcome, Phase
 from web_terminal_suite.bench.stats import density as densities
 from web_terminal_suite.bench.stats import outliers, quantiles, regression
-from web_terminal_suite.bench.stats.block_intervals import percentile_interval
+from web_terminal_suite.bench.stats.block_intervals import percentile_intervals
 from web_terminal_suite.bench.stats.interval import Interval
 from web_terminal_suite.bench.stats.means import student_quantile
 
@@ -95,7 +95,7 @@ def percentiles(found: Latencies, level: float) -> PercentileCurve:
     last = min(MOST_NINES, math.log10(n) + 0.05)
     nines = np.linspace(0, last, 2 + int(NINES_STEPS * last / MOST_NINES))
     qs = [min(1 - 10**-k, 1 - 1e-9) if k > 0 else 0.5 / n for k in nines.tolist()]
-    answers = [percentile_interval(blocks, q, level) for q in qs]
+    answers = percentile_intervals(blocks, qs, level)
     bounds = [(each.lower, each.upper) if isinstance(each, Interval) else (-math.inf, math.inf) for each in answers]
     needs = [max(quantiles.needed(q, level), 0) if q >= 0.5 else 0 for q in qs]
     return PercentileCurve(
