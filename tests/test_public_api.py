@@ -30,7 +30,7 @@ NAMES = {
     "web_terminal_suite.bench.pipeline": """
         Base BenchError BenchOptions Choice LoadOptions LoadTest NoProgress OptionsError OutputProfile Plan Progress
         RevisionPlan RunFailed StorageError StorageOptions Terms add_to_history analyse choose compare
-        compare_with_base earlier_results find_base home is_slower keep measure measure_load open_run open_runs plan
+        compare_with_base earlier_results find_base home keep measure measure_load open_run open_runs plan
         plan_against plan_load run run_against run_load save_record self_check terms_of write_report
     """,
 }

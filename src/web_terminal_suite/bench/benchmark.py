@@ -106,7 +106,7 @@ class Benchmark:
     one_block: tuple[str, ...] = ()
     """The parameters of which one operation takes seconds: they get one block, so their figures have no interval."""
     more_blocks: tuple[str, ...] = ()
-    """The parameters with four times as many blocks, of the usual length: the run's own proof needs a narrow interval."""
+    """The parameters with four times as many blocks, where the run's own proof needs a narrow interval."""
     repeats: int = 0
     """The number of operations in place of the run's sample size, where preparing is the expensive part; 0 for that."""
     seconds: float = 0.0

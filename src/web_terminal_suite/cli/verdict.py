@@ -58,21 +58,18 @@ def print_terminals(run: Run, analysis: Analysis) -> None:
 def print_comparison(base: Run | Sequence[Run], runs: Run | Sequence[Run], storage: StorageOptions) -> Ending | None:
     """Print one or several runs compared with ``base``; what it amounts to, ``None`` if it was not asked for."""
     from web_terminal_suite.bench.analysis.comparison.judging import status
-    from web_terminal_suite.bench.pipeline import compare_with_base, is_slower
+    from web_terminal_suite.bench.pipeline import compare_with_base
     from web_terminal_suite.bench.report.console import console_for
     from web_terminal_suite.bench.report.text import baseline_comparison
 
     found = compare_with_base(base, runs, storage)
     console = console_for()
     console.print()
-    baseline_comparison.print_comparison(console, found, None)
     if storage.is_explicit:
+        baseline_comparison.print_comparison(console, found, None)
         ended = status(found)
         return Ending(ended.exit_code, baseline_comparison.MEANINGS[ended])
-    if is_slower(found):
-        console.print(
-            "  compared with the last run only, so the exit code does not change; --baseline NAME asks for it"
-        )
+    baseline_comparison.print_changes(console, found)
     return None
 
 

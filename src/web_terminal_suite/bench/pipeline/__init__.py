@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         compare,
         compare_with_base,
         find_base,
-        is_slower,
         self_check,
         terms_of,
     )
@@ -66,7 +65,6 @@ __all__ = [
     "earlier_results",
     "find_base",
     "home",
-    "is_slower",
     "keep",
     "measure",
     "measure_load",
@@ -93,7 +91,7 @@ _MODULES = {
     ),
     "web_terminal_suite.bench.pipeline.bench": ("measure", "plan", "run"),
     "web_terminal_suite.bench.pipeline.comparison": (
-        "Base", "analyse", "compare", "compare_with_base", "find_base", "is_slower", "self_check",
+        "Base", "analyse", "compare", "compare_with_base", "find_base", "self_check",
         "terms_of",
     ),
     "web_terminal_suite.bench.pipeline.load": ("measure_load", "run_load"),

@@ -10,9 +10,8 @@ from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis import analyse as analyse_at
 from web_terminal_suite.bench.analysis.comparison import conditions
 from web_terminal_suite.bench.analysis.comparison import runs as run_comparison
-from web_terminal_suite.bench.analysis.comparison.judging import status
 from web_terminal_suite.bench.analysis.comparison.machine import differences
-from web_terminal_suite.bench.analysis.comparison.results import ComparisonStatus, Terms
+from web_terminal_suite.bench.analysis.comparison.results import Terms
 from web_terminal_suite.bench.analysis.comparison.self_check import check
 from web_terminal_suite.bench.analysis.comparison.stages import compare_stages, stages_of
 from web_terminal_suite.bench.baselines import BaselineError
@@ -114,11 +113,6 @@ def compare_with_base(
         return found
     # What the filters left out is not gone.
     return tuple(msgspec.structs.replace(each, gone=(), lost=0) for each in found)
-
-
-def is_slower(compared: tuple[RunComparison, ...]) -> bool:
-    """Whether anything is slower, beyond the noise threshold and for certain."""
-    return status(compared) is ComparisonStatus.SLOWER
 
 
 def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> Base:

@@ -261,7 +261,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         is_floor=True,
         quick=(),
         full=ONLY_FULL,
-        repeats=20,
+        repeats=15,
         seconds=1.0,
     ),
     Benchmark(

@@ -394,11 +394,11 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         elements={name: flood.make().size_bytes for name, flood in FLOODS.items()},
         element_unit="B",
         floor=FLOOD_DRAIN,
-        repeats=20,
+        repeats=15,
         seconds=1.0,
         quick=(),
         full=ONLY_FULL,
-        min_operations=20,
+        min_operations=15,
     ),
     Benchmark(
         id="interactive/typing_under_flood",

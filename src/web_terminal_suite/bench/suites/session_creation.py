@@ -39,7 +39,7 @@ _CONFIGURATIONS: Final = {
 }
 _SIZED: Final = Size(132, 50)
 # Of sessions that print, all at the same time; each prints far more than its log keeps.
-_FULL_LOGS: Final = 10
+_FULL_LOGS: Final = 5
 _FULL_LOG_BYTES: Final = 3_000_000
 _PRINT_AT_ONCE: Final = 5
 

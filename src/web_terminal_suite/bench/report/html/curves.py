@@ -55,7 +55,7 @@ FEWEST_FOR_DENSITY = 10
 """Criterion takes no smaller sample; a curve through fewer would suggest a shape that nothing supports."""
 
 MOST_NINES = 3.0
-NINES_STEPS = 90
+NINES_STEPS = 60
 
 
 def scale_of(samples: Iterable[npt.ArrayLike]) -> ScaleKind:

@@ -67,13 +67,29 @@ def print_comparison(to: Console, compared: Sequence[RunComparison], code: int |
         new, base = _side(each.new, each.new_runs), _side(each.base, each.base_runs)
         title = f"{new} compared with {base}  {share} intervals of the change"
         _print_table(to, title, each.rows, each)
-        for line, style in _notes(each):
-            layout.print_sentence(to, Text(line, style=style), layout.INDENT)
+        _print_notes(to, [*_notes(each), *_reasons(each), *_one_sided(each)])
         to.print()
     advice = changes.what_decides([row for each in compared for row in each.rows])
     if advice:
         layout.print_sentence(to, Text(advice, style="yellow"))
     layout.print_sentence(to, _summary(compared, code))
+
+
+def print_changes(to: Console, compared: Sequence[RunComparison]) -> None:
+    """The rows that are slower or faster than in the last run, and a line that sums up the others.
+
+    Nobody asked for this comparison, and one run a side can tell few rows.
+    """
+    for each in compared:
+        changed = [row for row in each.rows if row.change in (ChangeVerdict.SLOWER, ChangeVerdict.FASTER)]
+        if changed:
+            _print_table(to, f"{each.new} compared with {each.base}  what changed", changed, each)
+        else:
+            to.print(Text(f"{each.new} compared with {each.base}  no change could be told", style="bold"))
+        _print_notes(to, [*_notes(each), *_one_sided(each)])
+    layout.print_sentence(to, _summary(compared, None), layout.INDENT)
+    more = "compared with the last run only, so the exit code does not change; --baseline NAME asks for it, row by row"
+    layout.print_sentence(to, Text(more), layout.INDENT)
 
 
 def _side(name: str, runs: int) -> str:
@@ -202,7 +218,13 @@ def _probability(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
+def _print_notes(to: Console, notes: Sequence[tuple[str, str]]) -> None:
+    for line, style in notes:
+        layout.print_sentence(to, Text(line, style=style), layout.INDENT)
+
+
 def _notes(compared: RunComparison) -> list[tuple[str, str]]:
+    """What a reader must know of the two sides before any row, with its style."""
     notes = [(text, "bold red") for text in compared.problems]
     notes += [(f"another machine: {text}", "bold yellow") for text in compared.machine]
     notes += [(text, "yellow") for text in compared.remarks]
@@ -213,11 +235,20 @@ def _notes(compared: RunComparison) -> list[tuple[str, str]]:
             )
             notes.append((f"{text}; the machine itself changed, so differences of that size are not the terminal's",
                           "bold yellow"))  # fmt: skip
+    return notes
+
+
+def _reasons(compared: RunComparison) -> list[tuple[str, str]]:
+    """Why rows are undecided, where the table does not show it."""
     reasons: dict[str, list[str]] = {}
     for row in compared.rows:
         if row.change is ChangeVerdict.UNDECIDED and not row.reason.startswith(PLAIN_REASON):
             reasons.setdefault(row.reason, []).append(f"{_where(row)} {_statistic(row)}")
-    notes += [(f"{labels.few(names)}: {reason}", "dim") for reason, names in reasons.items()]
+    return [(f"{labels.few(names)}: {reason}", "dim") for reason, names in reasons.items()]
+
+
+def _one_sided(compared: RunComparison) -> list[tuple[str, str]]:
+    notes = []
     if compared.gone:
         notes.append((f"only in {compared.base}: {labels.few(compared.gone)}", "yellow"))
     if compared.added:
