@@ -14,6 +14,7 @@ import asyncio
 import statistics
 import sys
 import tempfile
+import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 
 class Delayed(InstalledWebTerminal):
-    """Our server behind a proxy of this process, which holds back every answer for ``seconds``.
+    """Our server behind a proxy of this process, which holds back every request for ``seconds``.
+
+    A command line is one request, while its answer comes in several pieces.
 
     With 0 the proxy is there all the same, so that both sides of a comparison have one.
     """
@@ -55,7 +58,7 @@ class Delayed(InstalledWebTerminal):
 
             async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 there, back = await asyncio.open_connection(host, port)
-                both = [carry(reader, back, 0.0), carry(there, writer, self.seconds)]
+                both = [carry(reader, back, self.seconds), carry(there, writer, 0.0)]
                 tasks.update(asyncio.ensure_future(each) for each in both)
 
             server = await asyncio.start_server(accepted, "127.0.0.1", 0)
@@ -70,16 +73,16 @@ class Delayed(InstalledWebTerminal):
 
 
 async def _pause(seconds: float) -> None:
-    """Sleep to within the clock of the loop: a millisecond is its finest, and shorter delays are spun."""
-    end = asyncio.get_running_loop().time() + seconds
-    if seconds > 0.002:
-        await asyncio.sleep(seconds - 0.001)
-    while asyncio.get_running_loop().time() < end:
-        await asyncio.sleep(0)
+    """Sleep to within two milliseconds of the end, since the loop's clock has no finer ones, and spin for the rest."""
+    end = time.perf_counter() + seconds
+    if seconds > 0.003:
+        await asyncio.sleep(seconds - 0.002)
+    while time.perf_counter() < end:
+        pass
 
 
 def compared(options: pipeline.BenchOptions, seconds: float | None) -> RunComparison:
-    """One run; with ``seconds`` both sides behind a proxy, and the head's answers held back for so long."""
+    """One run; with ``seconds`` both sides behind a proxy, and the head's requests held back for so long."""
     with tempfile.TemporaryDirectory() as home:
         planned = pipeline.plan_against(options, sys.prefix, Path(home))
     # Whether this machine lets known delays be found is another question, and stops runs of minutes when it is busy.
@@ -101,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("filters", nargs="*")
     parser.add_argument("--times", type=int, default=40)
-    parser.add_argument("--slower", type=float, help="per cent of the median that answers are held back for")
+    parser.add_argument("--slower", type=float, help="per cent of the median that requests are held back for")
     parser.add_argument("--blocks", type=int)
     given = parser.parse_args()
     options = pipeline.BenchOptions(filters=tuple(given.filters), blocks=given.blocks)
@@ -109,7 +112,7 @@ def main() -> None:
     if given.slower is not None:
         medians = [row.base_value for row in compared(options, 0.0).rows if row.statistic == "p50" and row.unit == "ns"]
         seconds = statistics.median(each for each in medians if each) / 1e9 * given.slower / 100
-        print(f"answers are held back for {seconds * 1e6:.0f} us", flush=True)
+        print(f"requests are held back for {seconds * 1e6:.0f} us", flush=True)
     ends: Counter[str] = Counter()
     rows: Counter[str] = Counter()
     smallest: list[float] = []
