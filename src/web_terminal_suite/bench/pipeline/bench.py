@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
+from web_terminal_suite.bench.browser import catalogue as browser_suite
+from web_terminal_suite.bench.browser.chromium import find_chromium
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
@@ -66,6 +68,8 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
         if options.self_check:
             chosen = doubled(chosen)
         catalogue = all_benchmarks(extensions, benchmarks)
+        if browser_suite.is_asked_for(options.filters):
+            catalogue = browser_suite.BENCHMARKS
         planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
         return replace(planned, extensions=extensions.names)
     except (UnknownTerminal, ValueError) as error:
@@ -88,12 +92,15 @@ def run(
         profiles: record the servers under py-spy and draw flame graphs into this directory.
 
     Raises:
-        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled.
+        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled; the
+            browser that benchmarks need is missing.
         RecordError: the file for the trials cannot be made.
         RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
             believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
+    if browser_suite.is_of(planned):
+        find_chromium()
     progress = progress or NoProgress()
     run_until_signal(check_running(planned.terminals))
     if planned.options.shortage:

@@ -1,0 +1,8 @@
+"""Which pages there are, by the name that ``Terminal.page`` has."""
+
+from __future__ import annotations
+
+from web_terminal_suite.bench.browser.drivers.driver import PageDriver
+from web_terminal_suite.bench.browser.drivers.web_terminal import WebTerminalPage
+
+DRIVERS: dict[str, PageDriver] = {each.name: each() for each in (WebTerminalPage,)}
