@@ -11,7 +11,7 @@ from web_terminal_suite.bench.browser.errors import BrowserMissing
 
 
 @pytest.fixture(scope="session")
-def chromium(request: pytest.FixtureRequest) -> str:
+def chromium_path(request: pytest.FixtureRequest) -> str:
     """The path of the browser that the suite uses."""
     try:
         return find_chromium()

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from web_terminal_suite.bench.browser.calibration import LATENESSES
 from web_terminal_suite.bench.browser.chromium import PROGRAM_VARIABLE
 from web_terminal_suite.bench.record import load
 from web_terminal_suite.bench.samples import Phase
@@ -24,7 +25,7 @@ def bench(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_run_is_a_record_like_any_other(chromium, tmp_path):
+def test_a_run_is_a_record_like_any_other(chromium_path, tmp_path):
     kept = tmp_path / "run.json"
     done = bench(
         "browser/key_to_pixel/tty", "--blocks", "1", "--no-history", "--noplot", "--home", str(tmp_path),
@@ -32,7 +33,10 @@ def test_a_run_is_a_record_like_any_other(chromium, tmp_path):
     )  # fmt: skip
     assert done.returncode in (0, 3), done.stdout + done.stderr
     assert "key_to_pixel" in done.stdout
-    (trial,) = [each for each in load(kept).trials if each.cell.terminal == "web-terminal"]
+    run = load(kept)
+    assert run.machine["calibration"]["found_ns"].keys() == {each.text for each in LATENESSES}
+    floor, trial = sorted(run.trials, key=lambda each: each.cell.terminal)
+    assert (floor.cell.terminal, floor.problem) == ("character-page", "")
     assert not trial.problem
     measured = [each for each in trial.samples if each.phase is Phase.MEASURE]
     assert len(measured) >= 15

@@ -61,7 +61,7 @@ async def _key_to_pixel(context: BenchmarkContext) -> AsyncIterator[Operation]:
             else:
                 stamps = await typist.type_keys(_KEYS)
                 points = ()
-            await page.press(_PROGRAMS[context.parameter][1])
+            await page.press(_PROGRAMS[context.parameter][1] if driver.has_shell else "Enter")
             await asyncio.sleep(_PAUSE_SECONDS)  # a person's pause; the next burst begins on a page at rest
             return OperationResult(samples(stamps), points)
 
@@ -76,6 +76,9 @@ async def _run_program(context: BenchmarkContext, driver: PageDriver, page: Tab)
     await driver.until_text(page, marker.seen.decode())
     await asyncio.sleep(2 * _PAUSE_SECONDS)  # until the program, which says nothing, reads keys
 
+
+CHARACTER: Final = "browser/character_page"
+"""The floor."""
 
 STEPS: Final = (
     Metric(name="latency"),
@@ -95,11 +98,22 @@ BENCHMARKS: Final = (
             "Not a keyboard or a panel. Frames come 60 times a second, and software draws them where there is no GPU."
         ),
         prepare=_key_to_pixel,
-        needs=frozenset({Capability.PAGE}),
+        needs=frozenset({Capability.PAGE, Capability.SHELL}),
         parameters=tuple(_PROGRAMS),
         metrics=STEPS,
+        floor=CHARACTER,
         repeats=_KEYS * _BLOCKS,
         min_operations=_KEYS,
         quick=("tty",),
+    ),
+    Benchmark(
+        id=CHARACTER,
+        description="A key pressed in the browser, until the frame is displayed in which a page shows it by itself.",
+        limitations="Not a terminal: there is no server, no WebSocket and no xterm.js.",
+        prepare=_key_to_pixel,
+        needs=frozenset({Capability.PAGE, Capability.NO_SHELL}),
+        is_floor=True,
+        repeats=_KEYS * _BLOCKS,
+        min_operations=_KEYS,
     ),
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-    from web_terminal_suite.bench.browser.confirmation import Confirmation
+    from web_terminal_suite.bench.browser.confirmation import Confirmation, Question
     from web_terminal_suite.bench.browser.stamps import LostKey
     from web_terminal_suite.bench.browser.tab import Tab
     from web_terminal_suite.bench.browser.trace import Trace
@@ -60,13 +60,28 @@ class PageTypist:
         Raises:
             TimedOut, PageFailed
         """
+        trace, answers = await self._pictured(count)
+        stamps = self._find(trace)
+        return confirm(trace, stamps, answers), stamps
+
+    async def confirm_and_sabotage(
+        self, count: int, sabotage: Callable[[FindStamps], FindStamps]
+    ) -> tuple[Confirmation, Confirmation]:
+        """As ``confirm_keys``, and what the same pictures say of the stamps that ``sabotage`` makes.
+
+        Raises:
+            TimedOut, PageFailed
+        """
+        trace, answers = await self._pictured(count)
+        honest, wrong = self._find(trace), sabotage(self._find)(trace)
+        return confirm(trace, honest, answers), confirm(trace, wrong, answers)
+
+    async def _pictured(self, count: int) -> tuple[Trace, list[tuple[Question, int | None]]]:
         async with self._tab.traced(pictures=True) as trace:
             # The first picture, so that there is one before the first key.
             await asyncio.sleep(_SETTLE_SECONDS)
             await self._press(count)
-        stamps = self._find(trace)
-        answers = await first_with_glyph(self._browser, trace.pictures, questions(trace))
-        return confirm(trace, stamps, answers), stamps
+        return trace, await first_with_glyph(self._browser, trace.pictures, questions(trace))
 
     async def _press(self, count: int) -> None:
         due_ns = now_ns()

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from web_terminal_suite.bench.browser.drivers.driver import PageDriver
 from web_terminal_suite.bench.browser.drivers.web_terminal import WebTerminalPage
+from web_terminal_suite.bench.browser.known_page import CharacterPageDriver
 
-DRIVERS: dict[str, PageDriver] = {each.name: each() for each in (WebTerminalPage,)}
+DRIVERS: dict[str, PageDriver] = {each.name: each() for each in (WebTerminalPage, CharacterPageDriver)}
