@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
 
 from web_terminal_suite.bench.browser.errors import explained
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
@@ -13,6 +14,26 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.bench.browser.tab import Tab
     from web_terminal_suite.bench.terminals.terminal import Running
+
+DRAWN_TEXT: Final = "() => document.querySelector('.xterm-rows').innerText"
+"""What xterm.js draws with elements, for a page that keeps its terminal to itself."""
+
+
+def xterm_text(terminal: str) -> str:
+    """A JavaScript function that gives the text on the screen of an xterm.js ``terminal``, an expression."""
+    return (
+        f"() => {{ const {{ active }} = {terminal}.buffer; const lines = []; "
+        "for (let at = active.viewportY; at < active.length; at++) lines.push(active.getLine(at).translateToString()); "
+        "return lines.join('\\n'); }"
+    )
+
+
+def http_url(running: Running) -> str:
+    """Where the server's page is, with user and password where its address has them."""
+    address = running.addresses[0]
+    user, colon, password = address.token.partition(":")
+    login = f"{quote(user)}:{quote(password)}@" if colon else ""
+    return f"{'https' if address.secure else 'http'}://{login}{address.authority}{address.base}/"
 
 
 class PageDriver(ABC):
