@@ -81,6 +81,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.benchmark", "bench.clock", "bench.samples", "bench.stats", "bench.terminals", "bench.workload",
         "client", "protocol", *COMPONENTS,
     ),
+    "bench.browser": (
+        "bench.benchmark", "bench.clock", "bench.errors", "bench.plan", "bench.samples", "bench.terminals", "client",
+    ),
     "bench.plan": ("bench.benchmark", "bench.errors", "bench.samples", "bench.stats", "bench.terminals.terminal"),
     "bench.progress": ("bench.plan", "bench.samples"),
     "bench.measurement": (
@@ -114,7 +117,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.analysis", "bench.printable", "bench.record", "bench.report.common", "bench.samples",
     ),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.browser", "bench.calibration", "bench.errors",
         "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",
         "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner", "bench.samples",
         "bench.terminals", "bench.workload", "package",

@@ -9,6 +9,7 @@ import { Terminal } from '@xterm/xterm';
 
 import { copiedText } from './clipboard';
 import type { Screen as ConnectionScreen, Size } from './connection';
+import { CursorBlink } from './cursor';
 import { guardSequences } from './guards';
 import type { Origin } from './outbox';
 import { harmless } from './paste';
@@ -49,6 +50,7 @@ export class Screen implements ConnectionScreen {
   limits: Size = { cols: 500, rows: 200 };
   private terminal: Terminal;
   private fitAddon = new FitAddon();
+  private readonly cursor: CursorBlink;
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
   private settings: Settings;
   private framePending = false;
@@ -65,6 +67,7 @@ export class Screen implements ConnectionScreen {
     private readonly events: ScreenEvents,
   ) {
     this.settings = settings;
+    this.cursor = new CursorBlink(parent);
     this.terminal = this.created({});
     // Before `watch`, because the first size is not a change.
     this.fit();
@@ -205,7 +208,11 @@ export class Screen implements ConnectionScreen {
 
   private listen(): void {
     const { terminal, events } = this;
-    terminal.onData((data) => events.typed(data, originOf(data)));
+    terminal.onData((data) => {
+      this.cursor.restart();
+      events.typed(data, originOf(data));
+    });
+    terminal.onCursorMove(() => this.cursor.restart());
     terminal.onBinary((data) => events.typedBinary(data, originOf(data)));
     terminal.onResize(() => events.resized());
     terminal.onTitleChange((title) => events.titleChanged(title));
@@ -220,6 +227,7 @@ export class Screen implements ConnectionScreen {
   /** Listens to the page, for this terminal and those that replace it. */
   private watch(): void {
     new ResizeObserver(() => this.fitSoon()).observe(this.parent);
+    this.parent.addEventListener('focusin', () => this.cursor.restart());
     this.dark.addEventListener('change', () => this.apply(this.settings));
     this.parent.addEventListener('paste', (event) => this.paste(event, event.clipboardData?.getData('text/plain')), true);
     this.parent.addEventListener('beforeinput', (event) => this.inserted(event), true);

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
-from web_terminal_suite.bench.suites.catalogue import CATALOGUE
+from web_terminal_suite.bench.browser.catalogue import BENCHMARKS
+from web_terminal_suite.bench.suites import catalogue
 
+CATALOGUE = (*catalogue.CATALOGUE, *BENCHMARKS)
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "benchmarks.md"
 IDS = [benchmark.id for benchmark in CATALOGUE]
 

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from web_terminal_suite.bench.samples import Outcome, Sample
 from web_terminal_suite.bench.stats import quantiles
@@ -41,6 +41,16 @@ _DISORDER_NS: Final = 10_000
 _HELD_UP_NS: Final = 1_000_000
 # Most of the time both clients wait for a delay, so at rest the processors are idle for more than half of it.
 _LEAST_IDLE: Final = 0.1
+
+
+class Proof(Protocol):
+    """What a run keeps of how its own measuring was proven."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the record, as plain values."""
+
+    def warnings(self) -> list[dict[str, str]]:
+        """What a reader must know, as the machine's warnings say it."""
 
 
 class CalibrationFailed(Exception):

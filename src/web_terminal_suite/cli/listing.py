@@ -45,10 +45,13 @@ def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
     Raises:
         NothingMatches, ExtensionError
     """
+    from web_terminal_suite.bench.browser import catalogue as browser_suite
     from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
     from web_terminal_suite.bench.plan import name, select
 
     extensions = load_extensions(files)
+    asked = browser_suite.is_asked_for(filters)
+    catalogue = browser_suite.BENCHMARKS if asked else all_benchmarks(extensions)
     found = [
         Listed(
             name(benchmark, parameter),
@@ -58,7 +61,7 @@ def print_names(filters: Sequence[str], files: Sequence[Path] = ()) -> None:
             else benchmark.description,
             benchmark.id,
         )
-        for benchmark, parameter in select(all_benchmarks(extensions), filters)
+        for benchmark, parameter in select(catalogue, filters)
     ]
     # Elsewhere a line is whole.
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
+from web_terminal_suite.bench.browser import calibration as page_calibration
+from web_terminal_suite.bench.browser import catalogue as browser_suite
+from web_terminal_suite.bench.browser.calibration import PagesNotProven
+from web_terminal_suite.bench.browser.chromium import find_chromium
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from web_terminal_suite.bench.benchmark import Benchmark
-    from web_terminal_suite.bench.calibration import Calibration
+    from web_terminal_suite.bench.calibration import Proof
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import Trial
@@ -66,6 +70,8 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
         if options.self_check:
             chosen = doubled(chosen)
         catalogue = all_benchmarks(extensions, benchmarks)
+        if browser_suite.is_asked_for(options.filters):
+            catalogue, chosen = browser_suite.BENCHMARKS, (*chosen, *browser_suite.FLOORS)
         planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
         return replace(planned, extensions=extensions.names)
     except (UnknownTerminal, ValueError) as error:
@@ -88,12 +94,15 @@ def run(
         profiles: record the servers under py-spy and draw flame graphs into this directory.
 
     Raises:
-        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled.
+        OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled; the
+            browser that benchmarks need is missing.
         RecordError: the file for the trials cannot be made.
         RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
             believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
+    if browser_suite.is_of(planned):
+        find_chromium()
     progress = progress or NoProgress()
     run_until_signal(check_running(planned.terminals))
     if planned.options.shortage:
@@ -141,7 +150,7 @@ def record_run(
             progress.say(f"{error}; the run is partial")
         except ProfileError as error:
             raise OptionsError(f"--profile: {error}") from error
-        except NotProven as error:
+        except (NotProven, PagesNotProven) as error:
             recording.discard()
             raise RunFailed(f"the suite itself cannot be trusted on this machine now: {error}") from error
         found, problem = recording.finish()
@@ -171,16 +180,21 @@ async def measure(
     *,
     profiles: Path | None = None,
     progress: Progress | None = None,
-    calibrated: Callable[[Calibration], None] | None = None,
+    calibrated: Callable[[Proof], None] | None = None,
 ) -> None:
     """Carry out a plan on the running event loop, and hand each trial to ``keep`` as soon as it is over.
 
     Cancelling ends every process that was started.
 
     Raises:
-        NotProven, ProfileError
+        NotProven, PagesNotProven, ProfileError
     """
     options = plan.options
+    if browser_suite.is_of(plan):
+        proof = await page_calibration.prove()
+        (progress or NoProgress()).say(proof.summary())
+        if calibrated is not None:
+            calibrated(proof)
     enough = Sufficiency(options.precision, options.confidence_level) if options.precision else None
     interim = Interim() if options.adaptive and enough is None else None
     await carry_out(

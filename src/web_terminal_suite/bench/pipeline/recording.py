@@ -14,7 +14,7 @@ from web_terminal_suite.bench.history import revision
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from web_terminal_suite.bench.calibration import Calibration
+    from web_terminal_suite.bench.calibration import Proof
     from web_terminal_suite.bench.samples import Run, Trial
 
 
@@ -44,9 +44,9 @@ class Recording:
         self._file = None if path is None else trial_file(path)
         self._recorder = None if self._file is None else record.Recorder(self._file, header)
         self.is_interrupted = False
-        self._calibration: Calibration | None = None
+        self._calibration: Proof | None = None
 
-    def calibrated(self, calibration: Calibration) -> None:
+    def calibrated(self, calibration: Proof) -> None:
         """Keep how the suite's client was proven; what disturbed that becomes a warning of the machine."""
         self._calibration = calibration
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 class Gotty(Peer):
     name = "gotty"
-    abilities = frozenset({Capability.ON_REQUEST, Capability.BINARY})
+    page = "gotty"
+    abilities = frozenset({Capability.ON_REQUEST, Capability.BINARY, Capability.PAGE})
     remedy = "put a gotty on PATH: https://github.com/sorenisanerd/gotty has releases and says how to build it"
     remarks = ("output travels as base64, a third more than was written, in frames of 1,024 bytes at most",)
 

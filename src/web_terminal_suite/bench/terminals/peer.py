@@ -101,6 +101,7 @@ class RemotePeer(Terminal):
         self.address = parse_address(url, token)
         self.capabilities = peer.abilities | {Capability.SHELL}
         self.name = name or peer.name
+        self.page = peer.page
 
     def facts(self) -> TerminalFacts:
         return TerminalFacts(

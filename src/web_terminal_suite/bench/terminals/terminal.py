@@ -61,6 +61,8 @@ class Capability(StrEnum):
     NO_SHELL = "answers without a shell"
     BARE_SOCKET = "bare socket"
     KNOWN_DELAYS = "known delays"
+    PAGE = "page"
+    """A page for people, that a browser can be pointed at."""
 
 
 _MUST_GO: Final = ("processes", "descriptors", "sessions")
@@ -185,6 +187,8 @@ class Terminal(ABC):
     """By which samples are kept; of its class, unless one run has several terminals of a class."""
     role: ClassVar[Role] = "subject"
     capabilities: frozenset[Capability]
+    page: str = ""
+    """The driver of its own page (``bench.browser.drivers``); empty where it has none."""
 
     def can(self, needs: Sequence[str] | frozenset[Capability]) -> bool:
         return self.capabilities.issuperset(needs)

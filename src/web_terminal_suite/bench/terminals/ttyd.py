@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 class Ttyd(Peer):
     name = "ttyd"
-    abilities = frozenset({Capability.ON_REQUEST, Capability.BINARY})
+    page = "ttyd"
+    abilities = frozenset({Capability.ON_REQUEST, Capability.BINARY, Capability.PAGE})
     remedy = "put a ttyd on PATH: https://github.com/tsl0922/ttyd has releases and says how to build it"
     remarks = (
         "compression is not offered here; a browser offers it, and ttyd then takes it, which costs time and memory",

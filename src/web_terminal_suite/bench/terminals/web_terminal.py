@@ -57,6 +57,7 @@ _OVER_THE_WIRE: Final = frozenset(
         Capability.FLOW_CONTROL,
         Capability.ECHO,
         Capability.PING,
+        Capability.PAGE,
     }
 )
 
@@ -65,6 +66,7 @@ class WebTerminal(Terminal):
     """``web-terminal serve`` of this very installation."""
 
     name = "web-terminal"
+    page = "web-terminal"
     capabilities = _OVER_THE_WIRE | {Capability.USERS, Capability.PROCESSES, Capability.COMPONENTS}
 
     def __init__(self, options: tuple[str, ...] = (), sessions: int = _SESSIONS) -> None:
@@ -130,6 +132,7 @@ class RemoteWebTerminal(Terminal):
     """A server of ours that runs already, wherever it is: nothing is known of its processes."""
 
     name = "web-terminal"
+    page = "web-terminal"
     capabilities = _OVER_THE_WIRE
 
     def __init__(self, url: str, token: str = "") -> None:

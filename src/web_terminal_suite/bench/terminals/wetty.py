@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.bench.terminals.peer import Peer, found, stated
 from web_terminal_suite.bench.terminals.shell_environment import SHELL
+from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 class Wetty(Peer):
     name = "wetty"
-    abilities = frozenset()
+    page = "wetty"
+    abilities = frozenset({Capability.PAGE})
     remedy = "install it: npm install --global wetty"
     remarks = (
         "it holds output for 2 ms on purpose, to send it in fewer messages: every echo waits for that",

@@ -1,0 +1,32 @@
+"""The benchmarks of the suite ``browser``, which is measured by itself and only where it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from web_terminal_suite.bench.browser import key_to_pixel
+from web_terminal_suite.bench.browser.known_page import CharacterPage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.plan import Plan
+    from web_terminal_suite.bench.terminals.terminal import Terminal
+
+SUITE: Final = "browser"
+
+BENCHMARKS: tuple[Benchmark, ...] = (*key_to_pixel.BENCHMARKS,)
+
+FLOORS: tuple[Terminal, ...] = (CharacterPage(),)
+"""What no terminal is compared without."""
+
+
+def is_asked_for(filters: Sequence[str]) -> bool:
+    """Whether a filter names the suite, and so everything that is selected is of it."""
+    return any(each.partition("/")[0] == SUITE for each in filters)
+
+
+def is_of(plan: Plan) -> bool:
+    """Whether the benchmarks of ``plan`` are this suite's."""
+    return any(each.id.partition("/")[0] == SUITE for each in plan.benchmarks)

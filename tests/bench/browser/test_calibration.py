@@ -1,0 +1,85 @@
+"""The known page: recovered with honest stamps, and not with others."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from playwright.async_api import Error
+
+from web_terminal_suite.bench.browser import calibration, chromium
+from web_terminal_suite.bench.browser.calibration import LATENESSES, PageCalibration, PagesNotProven, judge
+from web_terminal_suite.bench.browser.errors import PageFailed
+from web_terminal_suite.bench.browser.known_page import CharacterPage, CharacterPageDriver
+from web_terminal_suite.bench.browser.stamps import key_stamps
+from web_terminal_suite.bench.browser.tab import opened
+from web_terminal_suite.bench.errors import RunFailed
+
+MS = 1_000_000
+AT_ONCE = [8 * MS, 9 * MS, 20 * MS]
+
+
+def late_by(*errors_ms: float) -> list[list[int]]:
+    return [
+        [round(each + lateness.set_ns + error * MS) for each in AT_ONCE]
+        for lateness, error in zip(LATENESSES, errors_ms, strict=True)
+    ]
+
+
+def test_what_was_set_is_recovered_within_a_frame():
+    found = judge(AT_ONCE, late_by(0, -16, 16))
+    assert [round(each.error_ns / MS) for each in found] == [0, -16, 16]
+
+
+@pytest.mark.parametrize("errors", [(18, 0, 0), (0, -18, 0), (0, 0, 17)])
+def test_more_than_a_frame_is_refused(errors):
+    with pytest.raises(PagesNotProven, match="it may differ by 16"):
+        judge(AT_ONCE, late_by(*errors))
+
+
+def test_a_page_that_shows_nothing_is_refused():
+    with pytest.raises(PagesNotProven, match="no key"):
+        judge([], late_by(0, 0, 0))
+
+
+def test_a_calibration_that_failed_first_warns():
+    calibration = PageCalibration(attempts=2, failed=["a reason"])
+    (warning,) = calibration.warnings()
+    assert "attempt 2 of 3: a reason" in warning["seen"]
+    assert PageCalibration(attempts=1).warnings() == []
+    assert issubclass(PagesNotProven, RunFailed)
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+async def test_stamps_that_are_wrong_stop_a_run(chromium_path):
+    honest = lambda trace: key_stamps(trace, through_socket=False)  # noqa: E731
+    with pytest.raises(PagesNotProven, match="pictures contradict"):
+        await calibration.prove(calibration.sabotaged(honest), attempts=1)
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+async def test_a_dialog_is_an_outcome_with_its_reason(chromium_path):
+    async with chromium.started() as browser, CharacterPage().launch() as running, opened(browser) as tab:
+        await CharacterPageDriver().open(tab, running)
+        # Returns once the dialog is dismissed.
+        await tab.page.evaluate("alert('a dialog')")
+        with pytest.raises(PageFailed, match="the page opened a dialog: alert: 'a dialog'"):
+            await tab.press("a")
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+async def test_a_crashed_tab_is_an_outcome_with_its_reason(chromium_path):
+    async with chromium.started() as browser, CharacterPage().launch() as running:
+        async with opened(browser) as tab:
+            await CharacterPageDriver().open(tab, running)
+            with contextlib.suppress(Error):
+                await tab.page.goto("chrome://crash")
+            with pytest.raises(PageFailed, match="crashed"):
+                await tab.press("a")
+        # The rest goes on.
+        async with opened(browser) as tab:
+            await CharacterPageDriver().open(tab, running)
+            await tab.press("a")
