@@ -81,15 +81,21 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.benchmark", "bench.clock", "bench.samples", "bench.stats", "bench.terminals", "bench.workload",
         "client", "protocol", *COMPONENTS,
     ),
-    "bench.plan": ("bench.benchmark", "bench.errors", "bench.samples", "bench.stats", "bench.terminals.terminal"),
+    "bench.network": (
+        "bench.clock", "bench.errors", "bench.samples", "bench.stats", "bench.terminals", "client.address",
+    ),
+    "bench.plan": (
+        "bench.benchmark", "bench.errors", "bench.network.conditions", "bench.samples", "bench.stats",
+        "bench.terminals.terminal",
+    ),
     "bench.progress": ("bench.plan", "bench.samples"),
     "bench.measurement": (
         "bench.benchmark", "bench.clock", "bench.plan", "bench.samples", "bench.terminals", "client",
     ),
     "bench.calibration": ("bench.samples", "bench.stats", "bench.terminals.delays"),
     "bench.runner": (
-        "bench.calibration", "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress",
-        "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
+        "bench.calibration", "bench.errors", "bench.measurement", "bench.network.terminal", "bench.plan",
+        "bench.profile", "bench.progress", "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
     ),
     "bench.load": (
         "bench.clock", "bench.extension_modules", "bench.machine", "bench.samples", "bench.stats", "bench.terminals",
@@ -115,9 +121,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "bench.pipeline": (
         "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
-        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",
-        "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner", "bench.samples",
-        "bench.terminals", "bench.workload", "package",
+        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.network",
+        "bench.plan", "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner",
+        "bench.samples", "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip
