@@ -84,6 +84,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.network": (
         "bench.clock", "bench.errors", "bench.samples", "bench.stats", "bench.terminals", "client.address",
     ),
+    "bench.conformance": (
+        "bench.benchmark", "bench.clock", "bench.errors", "bench.network", "bench.printable", "bench.terminals",
+        "bench.workload", "client",
+    ),
     "bench.plan": (
         "bench.benchmark", "bench.errors", "bench.network.conditions", "bench.samples", "bench.stats",
         "bench.terminals.terminal",
@@ -120,10 +124,10 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.analysis", "bench.printable", "bench.record", "bench.report.common", "bench.samples",
     ),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.errors",
-        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.network",
-        "bench.plan", "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner",
-        "bench.samples", "bench.terminals", "bench.workload", "package",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.calibration", "bench.conformance",
+        "bench.errors", "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine",
+        "bench.network", "bench.plan", "bench.profile", "bench.progress", "bench.record", "bench.report",
+        "bench.runner", "bench.samples", "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip
