@@ -35,6 +35,8 @@ comparison: $(VENV)/.dev ## our terminal beside every other that is installed he
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --format comparison --output docs/comparison.md
 	$(BIN)/web-terminal report .web-terminal-bench/comparison.json --brief --output docs/comparison.html
+	$(BIN)/web-terminal conformance --terminal all --format markdown --output .web-terminal-bench/conformance.md
+	(echo; cat .web-terminal-bench/conformance.md) >> docs/comparison.md
 
 selfcheck: $(VENV)/.dev ## how often the suite errs about the same code, and what it finds: hours on a quiet machine
 	$(BIN)/python -m tests.bench.aa .web-terminal-bench/aa --planted 2

@@ -84,15 +84,25 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bench.browser": (
         "bench.benchmark", "bench.clock", "bench.errors", "bench.plan", "bench.samples", "bench.terminals", "client",
     ),
-    "bench.plan": ("bench.benchmark", "bench.errors", "bench.samples", "bench.stats", "bench.terminals.terminal"),
+    "bench.network": (
+        "bench.clock", "bench.errors", "bench.samples", "bench.stats", "bench.terminals", "client.address",
+    ),
+    "bench.conformance": (
+        "bench.benchmark", "bench.clock", "bench.errors", "bench.network", "bench.printable", "bench.terminals",
+        "bench.workload", "client",
+    ),
+    "bench.plan": (
+        "bench.benchmark", "bench.errors", "bench.network.conditions", "bench.samples", "bench.stats",
+        "bench.terminals.terminal",
+    ),
     "bench.progress": ("bench.plan", "bench.samples"),
     "bench.measurement": (
         "bench.benchmark", "bench.clock", "bench.plan", "bench.samples", "bench.terminals", "client",
     ),
     "bench.calibration": ("bench.samples", "bench.stats", "bench.terminals.delays"),
     "bench.runner": (
-        "bench.calibration", "bench.errors", "bench.measurement", "bench.plan", "bench.profile", "bench.progress",
-        "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
+        "bench.calibration", "bench.errors", "bench.measurement", "bench.network.terminal", "bench.plan",
+        "bench.profile", "bench.progress", "bench.samples", "bench.terminals", "bench.workload.capacity", "client",
     ),
     "bench.load": (
         "bench.clock", "bench.extension_modules", "bench.machine", "bench.samples", "bench.stats", "bench.terminals",
@@ -117,10 +127,10 @@ TABLE: dict[str, tuple[str, ...]] = {
         "bench.analysis", "bench.printable", "bench.record", "bench.report.common", "bench.samples",
     ),
     "bench.pipeline": (
-        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.browser", "bench.calibration", "bench.errors",
-        "bench.extensions", "bench.files", "bench.history", "bench.load", "bench.machine", "bench.plan",
-        "bench.profile", "bench.progress", "bench.record", "bench.report", "bench.runner", "bench.samples",
-        "bench.terminals", "bench.workload", "package",
+        "bench.analysis", "bench.baselines", "bench.benchmark", "bench.browser", "bench.calibration",
+        "bench.conformance", "bench.errors", "bench.extensions", "bench.files", "bench.history", "bench.load",
+        "bench.machine", "bench.network", "bench.plan", "bench.profile", "bench.progress", "bench.record",
+        "bench.report", "bench.runner", "bench.samples", "bench.terminals", "bench.workload", "package",
     ),
     "cli": ("package",),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.bench import files, record
 from web_terminal_suite.bench.analysis.comparison import conditions
-from web_terminal_suite.bench.analysis.comparison.machine import differences
+from web_terminal_suite.bench.analysis.comparison.machine import differences, network
 from web_terminal_suite.bench.errors import StorageError
 
 if TYPE_CHECKING:
@@ -237,7 +237,12 @@ class Baselines:
             kept = self.find(name)
         except BaselineError:
             return ""
-        if kept is None or differences(kept.machine, run.machine):
+        if kept is None:
+            return ""
+        before, now = (network(each.machine) or "none" for each in (kept, run))
+        if before != now:
+            return f"this run's network is {now} and the last one's {before}"
+        if differences(kept.machine, run.machine):
             return ""
         cells = {trial.cell for trial in kept.trials}
         missing = cells - {trial.cell for trial in run.trials}

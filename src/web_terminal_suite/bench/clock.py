@@ -34,45 +34,65 @@ class _Setting(ctypes.Structure):
     _fields_ = (("interval", ctypes.c_long * 2), ("moment", ctypes.c_long * 2))
 
 
+class Timer:
+    """Calls back at a moment of ``now_ns``, to microseconds where the timers of event loops have milliseconds."""
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS))
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._expired)
+
+    def set(self, moment_ns: int) -> None:
+        """Call back at ``moment_ns``, soon if that has passed, and not at the moment that was set before."""
+        moment_ns = max(1, moment_ns)  # 0 would disarm it
+        setting = _Setting(moment=(moment_ns // SECOND_NS, moment_ns % SECOND_NS))
+        if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(setting), None):
+            raise OSError(ctypes.get_errno(), "timerfd_settime")
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+
+    def _expired(self) -> None:
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            return  # set anew between the expiry and this call
+        self._ring()
+
+
 class Alarm:
-    """Wakes one task at moments of ``now_ns``, to microseconds where the timers of event loops have milliseconds.
+    """Wakes one task at moments of ``now_ns``.
 
     Made by ``alarm``. The end of each wait is spun, so nothing else runs in this loop meanwhile.
     """
 
     def __init__(self, spin_ns: int = _SPIN_NS) -> None:
         self._spin_ns = spin_ns
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS))
-        if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "timerfd_create")
+        self._timer = Timer(self._ring)
         self._loop = asyncio.get_running_loop()
         self._rung: asyncio.Future[None] | None = None
-        self._loop.add_reader(self._fd, self._ring)
 
     async def until(self, moment_ns: int) -> bool:
         """Return at ``moment_ns``, or at once when it has passed; whether anything else could run meanwhile."""
         early_ns = moment_ns - self._spin_ns
         sleeps = now_ns() < early_ns
         if sleeps:
-            setting = _Setting(moment=(early_ns // SECOND_NS, early_ns % SECOND_NS))
             self._rung = self._loop.create_future()
-            if self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(setting), None):
-                raise OSError(ctypes.get_errno(), "timerfd_settime")
+            self._timer.set(early_ns)
             await self._rung
         while now_ns() < moment_ns:
             pass
         return sleeps
 
     def close(self) -> None:
-        self._loop.remove_reader(self._fd)
-        os.close(self._fd)
+        self._timer.close()
 
     def _ring(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return  # set anew between the ring and this call
         if self._rung is not None and not self._rung.done():
             self._rung.set_result(None)
 

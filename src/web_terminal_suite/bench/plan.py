@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from web_terminal_suite.bench.benchmark import Benchmark
+    from web_terminal_suite.bench.network.conditions import Network
     from web_terminal_suite.bench.terminals.terminal import Terminal
 
 _T = TypeVar("_T")
@@ -115,6 +116,8 @@ class Plan:
     """What this machine cannot hold, and why: planned, not measured."""
     extensions: tuple[str, ...] = ()
     """Files and packages that benchmarks or terminals come from, beside the suite's own."""
+    network: Network | None = None
+    """What clients reach the terminals through; ``None`` for nothing but the loopback."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:

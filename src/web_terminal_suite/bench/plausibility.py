@@ -116,6 +116,9 @@ def _machine_faults(machine: dict[str, Any]) -> Iterator[str]:
         isinstance(each, dict) and all(isinstance(each.get(name), str) for name in _TEXTS) for each in warnings
     ):
         yield f"a warning of its machine lacks one of {', '.join(_TEXTS)}"
+    network = machine.get("network")
+    if network is not None and not (isinstance(network, dict) and isinstance(network.get("conditions"), str)):
+        yield "the network of its machine has no conditions"
     facts = machine.get("before") or {}
     if not isinstance(facts, dict):
         yield "before of its machine is no object"

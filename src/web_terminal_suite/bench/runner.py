@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from web_terminal_suite.bench.calibration import Calibration, CalibrationFailed
 from web_terminal_suite.bench.errors import RunFailed
 from web_terminal_suite.bench.measurement import Measurement
+from web_terminal_suite.bench.network.terminal import Distant
 from web_terminal_suite.bench.profile import ProfileError, ProfilerMissing, TracingForbidden, processes_of, recorded
 from web_terminal_suite.bench.samples import FlameGraphFile, Trial
 from web_terminal_suite.bench.terminals.blocking_client import blocking_client
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.plan import Plan, Slot
     from web_terminal_suite.bench.progress import Progress
     from web_terminal_suite.bench.samples import BenchmarkFacts, Cell
-    from web_terminal_suite.bench.terminals.terminal import Footprint, Running
+    from web_terminal_suite.bench.terminals.terminal import Footprint, Running, Terminal
 
 # A guard, far above what any trial needs: every operation has a time limit of its own.
 _TRIAL_SECONDS: Final = 300.0
@@ -97,6 +98,16 @@ async def carry_out(
         gc.unfreeze()  # what each trial set aside
 
 
+def _reached(terminal: Terminal, plan: Plan) -> Terminal:
+    """The terminal behind the network of the plan, where it has one.
+
+    The reference server is not: what is proven with it is the client.
+    """
+    if plan.network is None or terminal.role == "known":
+        return terminal
+    return Distant(terminal, plan.network.conditions, plan.options.seed)
+
+
 class _Runner:
     def __init__(self, plan: Plan, record: Callable[[Trial], None], progress: Progress, residue_seconds: float) -> None:
         self.enough: Enough | None = None
@@ -111,7 +122,7 @@ class _Runner:
         self._plan = plan
         self._record = record
         self._progress = progress
-        self._terminals = {terminal.name: terminal for terminal in plan.terminals}
+        self._terminals = {terminal.name: _reached(terminal, plan) for terminal in plan.terminals}
         self._markers = Markers(random.Random(plan.options.seed))
 
     def in_time(self, slots: Sequence[Slot]) -> Sequence[Slot]:

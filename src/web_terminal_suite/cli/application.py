@@ -15,6 +15,7 @@ COMMANDS = {
     "attach": "web_terminal_suite.cli.attach",
     "bench": "web_terminal_suite.cli.bench",
     "load": "web_terminal_suite.cli.load",
+    "conformance": "web_terminal_suite.cli.conformance",
     "validate": "web_terminal_suite.cli.validate",
     "compare": "web_terminal_suite.cli.compare",
     "history": "web_terminal_suite.cli.history",

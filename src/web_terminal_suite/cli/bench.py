@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @parameters.flag("--list", "Name the benchmarks and measure nothing.", "list_")
 @measurement.amount
 @terminals
+@parameters.network()
 @against.option()
 @parameters.extension("benchmarks or terminals")
 @parameters.record_file()
@@ -83,7 +84,7 @@ def _runs_and_base(
     loaded = storage.baselines.load_set(storage.choice.load) if storage.choice.load else ()
     base: Sequence[Run] = ()
     if not options.self_check:
-        base, reason = pipeline.find_base(storage, loaded[-1].machine if loaded else None)
+        base, reason = pipeline.find_base(storage, loaded[-1].machine if loaded else None, plans[0].network)
         if reason:
             say(reason, "bench")
     keeping.check("bench", flags, storage)

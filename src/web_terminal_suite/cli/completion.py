@@ -114,6 +114,21 @@ def loadable(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
     return [CompletionItem(each) for each in (*SUBJECTS, NullServer.name) if each.startswith(incomplete)]
 
 
+def networks(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Named networks, with what they are."""
+    from web_terminal_suite.bench.network.conditions import PROFILES
+
+    found = [(name, str(each.conditions)) for name, each in PROFILES.items()]
+    return [CompletionItem(name, help=text) for name, text in found if name.startswith(incomplete)]
+
+
+def checks(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Checks of behaviour, with what they ask."""
+    from web_terminal_suite.bench.conformance.table import CHECKS
+
+    return [CompletionItem(each.name, help=each.question) for each in CHECKS if each.name.startswith(incomplete)]
+
+
 def words(*known: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Completes what an option takes."""
     return lambda ctx, parameter, incomplete: [CompletionItem(each) for each in known if each.startswith(incomplete)]

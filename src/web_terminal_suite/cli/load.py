@@ -25,6 +25,7 @@ TARGET_MISSED = 1
 @scenario.scenario
 @scenario.terminal
 @scenario.clients
+@parameters.network()
 @parameters.confidence_level()
 @parameters.record_file()
 @scenario.baselines
@@ -43,7 +44,7 @@ def load(**flags: Any) -> None:
 
     options, storage = scenario.load_options(flags), scenario.storage_options(flags)
     test = plan_load(options)
-    base = find_base(storage).runs if storage.choice.compare_with else ()
+    base = find_base(storage, network=test.network).runs if storage.choice.compare_with else ()
     keeping.check("load", flags, storage)
     with open_view() as view:
         run = run_load(test, record=flags["json"], progress=view)

@@ -75,6 +75,16 @@ def token() -> Callable[[FC], FC]:
     )
 
 
+def network() -> Callable[[FC], FC]:
+    return click.option(
+        "--network",
+        metavar="NETWORK",
+        shell_complete=completion.networks,
+        help="Reach the terminals through it: home, mobile, transatlantic, hotel, or values such as "
+        "rtt=100ms,jitter=10ms,loss=1%,rate=10Mbit. (default: the loopback alone)",
+    )
+
+
 def record_file() -> Callable[[FC], FC]:
     return click.option("--json", type=PATH, metavar="FILE", help="Write record and results there.")
 

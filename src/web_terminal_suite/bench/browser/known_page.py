@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.browser.drivers.driver import PageDriver
 from web_terminal_suite.bench.samples import TerminalFacts
@@ -71,7 +71,7 @@ class CharacterPage(Terminal):
     """The page as a floor: what the browser alone needs from a key to a frame."""
 
     name = "character-page"
-    role: ClassVar[Role] = "floor"
+    role: Role = "floor"
     page = "character-page"
     capabilities = frozenset({Capability.PAGE, Capability.NO_SHELL})
 

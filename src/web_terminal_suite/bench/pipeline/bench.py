@@ -9,6 +9,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from web_terminal_suite.bench import machine
 from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
 from web_terminal_suite.bench.browser import calibration as page_calibration
@@ -18,7 +20,9 @@ from web_terminal_suite.bench.browser.chromium import find_chromium
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
+from web_terminal_suite.bench.network.recovery import NotRecovered
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
+from web_terminal_suite.bench.pipeline.networks import network_of, recover_network, with_network
 from web_terminal_suite.bench.pipeline.recording import Recording, now
 from web_terminal_suite.bench.plan import Plan, make_plan
 from web_terminal_suite.bench.profile import ProfileError
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.calibration import Proof
     from web_terminal_suite.bench.pipeline.options import BenchOptions
     from web_terminal_suite.bench.progress import Progress
-    from web_terminal_suite.bench.samples import Trial
+    from web_terminal_suite.bench.samples import BenchmarkFacts, Trial
     from web_terminal_suite.bench.terminals.terminal import Terminal
 
 AGAIN = " (again)"
@@ -57,7 +61,7 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
         terminals: measured in place of those that the options name.
 
     Raises:
-        OptionsError: nothing matches, this machine can hold none of it, or there is no such terminal.
+        OptionsError: nothing matches, this machine can hold none of it, or there is no such terminal or network.
         ExtensionError: a file or package whose declarations cannot be used.
     """
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
@@ -73,7 +77,7 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
         if browser_suite.is_asked_for(options.filters):
             catalogue, chosen = browser_suite.BENCHMARKS, (*chosen, *browser_suite.FLOORS)
         planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
-        return replace(planned, extensions=extensions.names)
+        return replace(planned, extensions=extensions.names, network=network_of(options.network, planned.terminals))
     except (UnknownTerminal, ValueError) as error:
         raise OptionsError(str(error)) from error
 
@@ -97,8 +101,8 @@ def run(
         OptionsError: as ``plan``; a server that is to run already does not answer; servers cannot be profiled; the
             browser that benchmarks need is missing.
         RecordError: the file for the trials cannot be made.
-        RunFailed: the suite's client did not measure what happened on the reference server, so no figure can be
-            believed.
+        RunFailed: the suite's client did not measure what happened on the reference server, or the network does not
+            do what was set, so no figure can be believed.
     """
     planned = what if isinstance(what, Plan) else plan(what)
     if browser_suite.is_of(planned):
@@ -139,9 +143,15 @@ def record_run(
         OptionsError, RecordError, RunFailed: as ``run``.
     """
     before = machine.snapshot()
-    with Recording(_header(plan, machine.record(before), options), before, record) as recording:
+    facts = with_network(machine.record(before), plan.network)
+
+    async def whole(recording: Recording) -> None:
+        await recover_network(plan.network, plan.options.seed, recording, progress.say)
+        await carry_out(recording)
+
+    with Recording(_header(plan, facts, options), before, record) as recording:
         try:
-            run_until_signal(carry_out(recording))
+            run_until_signal(whole(recording))
         except KeyboardInterrupt:
             recording.interrupt()
             progress.say("interrupted: what was measured so far is kept, the run is partial")
@@ -153,6 +163,9 @@ def record_run(
         except (NotProven, PagesNotProven) as error:
             recording.discard()
             raise RunFailed(f"the suite itself cannot be trusted on this machine now: {error}") from error
+        except NotRecovered:
+            recording.discard()
+            raise
         found, problem = recording.finish()
         if problem:
             progress.say(problem)
@@ -234,10 +247,18 @@ def _header(plan: Plan, machine: dict[str, Any], options: Mapping[str, Any]) -> 
         },
         machine=machine,
         terminals=tuple(terminal.facts() for terminal in plan.terminals),
-        benchmarks=tuple(benchmark.facts for benchmark in plan.benchmarks),
+        benchmarks=tuple(_facts(benchmark, plan) for benchmark in plan.benchmarks),
         trials=(),
         planned=plan.cells,
     )
+
+
+def _facts(benchmark: Benchmark, plan: Plan) -> BenchmarkFacts:
+    """What the record keeps of a benchmark: targets are for the loopback, so through a network there are none."""
+    if plan.network is None:
+        return benchmark.facts
+    metrics = tuple(msgspec.structs.replace(each, targets={}, floor_targets={}) for each in benchmark.facts.metrics)
+    return msgspec.structs.replace(benchmark.facts, metrics=metrics)
 
 
 def _shortage() -> Callable[[int], str]:

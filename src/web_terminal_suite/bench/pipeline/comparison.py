@@ -16,6 +16,7 @@ from web_terminal_suite.bench.analysis.comparison.self_check import check
 from web_terminal_suite.bench.analysis.comparison.stages import compare_stages, stages_of
 from web_terminal_suite.bench.baselines import BaselineError
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
+from web_terminal_suite.bench.pipeline.networks import with_network
 from web_terminal_suite.bench.samples import Run
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.analysis.comparison.results import RunComparison
     from web_terminal_suite.bench.analysis.comparison.runs import NamedRuns
     from web_terminal_suite.bench.analysis.comparison.self_check import SelfCheck
+    from web_terminal_suite.bench.network.conditions import Network
     from web_terminal_suite.bench.pipeline.options import StorageOptions
 
 
@@ -115,11 +117,12 @@ def compare_with_base(
     return tuple(msgspec.structs.replace(each, gone=(), lost=0) for each in found)
 
 
-def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> Base:
+def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None, network: Network | None = None) -> Base:
     """The run to compare with. Call it before anything is measured, so that a wrong name costs no run.
 
     Args:
         facts: of the machine that the new run is from, as ``Run.machine``; by default of this machine now.
+        network: that the new run will be made through, if that is still to be made.
 
     Raises:
         OptionsError: ``--baseline`` asked for it, and it is of another machine.
@@ -135,7 +138,9 @@ def find_base(storage: StorageOptions, facts: dict[str, Any] | None = None) -> B
         return Base((), f"{error}; nothing is compared with it{then}")  # the last run was not asked for by anybody
     if not runs or storage.force:
         return Base(runs)
-    differing = differences(runs[-1].machine, machine.record(machine.snapshot()) if facts is None else facts)
+    if facts is None:
+        facts = with_network(machine.record(machine.snapshot()), network)
+    differing = differences(runs[-1].machine, facts)
     if not differing:
         return Base(runs)
     what = f"baseline {choice.compare_with!r} is of another machine: {'; '.join(differing)}"

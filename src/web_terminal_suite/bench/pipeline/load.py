@@ -15,8 +15,11 @@ from web_terminal_suite.bench.load.backends.backend import BackendError
 from web_terminal_suite.bench.load.collector import Collector
 from web_terminal_suite.bench.load.progress_view import NoProgressView
 from web_terminal_suite.bench.load.record import header, trials
+from web_terminal_suite.bench.network.recovery import NotRecovered
+from web_terminal_suite.bench.network.terminal import Distant
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
 from web_terminal_suite.bench.pipeline.load_plan import LoadTest, plan_load
+from web_terminal_suite.bench.pipeline.networks import recover_network, with_network
 from web_terminal_suite.bench.pipeline.recording import Recording, now
 from web_terminal_suite.bench.record import RecordError
 from web_terminal_suite.bench.samples import ABORTED
@@ -43,16 +46,23 @@ def run_load(what: LoadOptions | LoadTest, *, record: Path | None = None, progre
     Raises:
         OptionsError: as ``plan_load``; or the server or the clients could not be started.
         RecordError: the file for the trials cannot be made.
+        RunFailed: the network does not do what was set.
     """
     test = what if isinstance(what, LoadTest) else plan_load(what)
     view = progress or NoProgressView()
     before = machine.snapshot()
     collector = _new_collector(test)
     with ExitStack() as stack:
-        recording = stack.enter_context(Recording(_header(test, machine.record(before)), before, record))
+        facts = with_network(machine.record(before), test.network)
+        recording = stack.enter_context(Recording(_header(test, facts), before, record))
         stages = _Stages(test, collector, recording)
+
+        async def whole() -> None:
+            await recover_network(test.network, test.plan.config.seed, recording, view.say)
+            await measure_load(test, collector, stages.keep, progress=view)
+
         try:
-            run_until_signal(measure_load(test, collector, stages.keep, progress=view))
+            run_until_signal(whole())
         except KeyboardInterrupt:
             recording.interrupt()
             view.say("interrupted: what was measured so far is kept, the run is partial")
@@ -62,6 +72,9 @@ def run_load(what: LoadOptions | LoadTest, *, record: Path | None = None, progre
         except (BackendError, LaunchFailed) as error:
             recording.discard()
             raise OptionsError(str(error)) from error
+        except NotRecovered:
+            recording.discard()
+            raise
         stages.keep_rest()
         found, problem = recording.finish()
         found = _as_aborted(found, test, collector)
@@ -80,9 +93,12 @@ async def measure_load(
     Raises:
         LaunchFailed, BackendError
     """
+    terminal = test.terminal
+    if test.network is not None:
+        terminal = Distant(terminal, test.network.conditions, test.plan.config.seed)
     await coordinator.run_load(
         test.plan.config,
-        test.terminal,
+        terminal,
         test.backend,
         collector,
         progress or NoProgressView(),

@@ -32,6 +32,7 @@ from web_terminal_suite.bench.load.scenario import (
 )
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
+from web_terminal_suite.bench.pipeline.networks import network_of
 from web_terminal_suite.bench.pipeline.options import OutputProfile
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.load.metrics import LoadMetric
     from web_terminal_suite.bench.load.scenario import RoleShare
     from web_terminal_suite.bench.load.thresholds import Threshold
+    from web_terminal_suite.bench.network.conditions import Network
     from web_terminal_suite.bench.pipeline.options import LoadOptions
     from web_terminal_suite.bench.terminals.terminal import Terminal
 
@@ -76,6 +78,8 @@ class LoadTest:
     abort_on_fail: bool = False
     extensions: tuple[str, ...] = ()
     """Files and packages that behaviours or the terminal may come from."""
+    network: Network | None = None
+    """What clients reach the terminal through."""
 
 
 def plan_load(options: LoadOptions) -> LoadTest:
@@ -87,6 +91,8 @@ def plan_load(options: LoadOptions) -> LoadTest:
         OptionsError: a scenario, threshold or terminal that cannot be, or a limit of this machine that is too low,
             with the command that raises it.
     """
+    if options.network and options.scheduler:
+        raise OptionsError("--network is made on this machine's loopback, which clients of --scheduler do not reach")
     try:
         extensions = load_extensions(options.extensions)
         scenario = _scenario(options, extensions)
@@ -108,6 +114,7 @@ def plan_load(options: LoadOptions) -> LoadTest:
         confidence_level=options.confidence_level,
         abort_on_fail=options.abort_on_fail,
         extensions=extensions.names,
+        network=network_of(options.network, (terminal,)),
     )
 
 

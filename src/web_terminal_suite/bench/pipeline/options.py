@@ -61,6 +61,8 @@ class BenchOptions:
     """Measure one terminal as if it were two."""
     extensions: tuple[Path, ...] = ()
     """Files that declare further benchmarks and terminals; those of installed packages are always there."""
+    network: str = ""
+    """What clients reach the terminals through: a profile, or values such as ``rtt=100ms,loss=1%``."""
 
     def __post_init__(self) -> None:
         _check_range("sample_size", self.sample_size, 1)
@@ -135,6 +137,8 @@ class LoadOptions:
     scheduler: str = ""
     """Address of a Dask scheduler, on whose workers the clients run."""
     confidence_level: float = 0.95
+    network: str = ""
+    """What clients reach the terminal through: a profile, or values such as ``rtt=100ms,loss=1%``."""
 
     def __post_init__(self) -> None:
         for name in ("sessions", "clients", "addresses"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from web_terminal_suite.bench.calibration import Proof
+    from web_terminal_suite.bench.network.recovery import Recovery
     from web_terminal_suite.bench.samples import Run, Trial
 
 
@@ -45,10 +46,15 @@ class Recording:
         self._recorder = None if self._file is None else record.Recorder(self._file, header)
         self.is_interrupted = False
         self._calibration: Proof | None = None
+        self._recovery: Recovery | None = None
 
     def calibrated(self, calibration: Proof) -> None:
         """Keep how the suite's client was proven; what disturbed that becomes a warning of the machine."""
         self._calibration = calibration
+
+    def network_recovered(self, recovery: Recovery) -> None:
+        """Keep what was measured of the network; where the machine disturbed that, it becomes a warning of it."""
+        self._recovery = recovery
 
     def append(self, *trials: Trial) -> None:
         """Keep trials.
@@ -76,6 +82,11 @@ class Recording:
         if self._calibration is not None:
             facts["calibration"] = self._calibration.facts()
             facts["warnings"] += self._calibration.warnings()
+        if "network" in self._header.machine:
+            facts["network"] = self._header.machine["network"]
+        if self._recovery is not None:
+            facts["network"] = self._recovery.facts()
+            facts["warnings"] += self._recovery.warnings()
         problem = ""
         if self._recorder is not None and not self.is_interrupted:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from web_terminal_suite import __version__
 from web_terminal_suite.bench.samples import TerminalFacts
@@ -23,7 +23,7 @@ class NullServer(Terminal):
     """Our protocol without a pseudo-terminal, in a process of its own."""
 
     name = "null-server"
-    role: ClassVar[Role] = "floor"
+    role: Role = "floor"
     capabilities = frozenset({Capability.NO_SHELL, Capability.ECHO, Capability.PING, Capability.PROCESSES})
 
     @property

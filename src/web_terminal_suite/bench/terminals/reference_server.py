@@ -7,8 +7,6 @@ read the same monotonic clock), and that is the truth; it can never be shorter t
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.terminal import Capability, Role
 
@@ -17,7 +15,7 @@ class ReferenceServer(NullServer):
     """The null server with a delay before each answer."""
 
     name = "known"
-    role: ClassVar[Role] = "known"
+    role: Role = "known"
     capabilities = frozenset({Capability.KNOWN_DELAYS, Capability.PROCESSES})
 
     def __init__(self, seed: int) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.terminals.processes import (
@@ -97,6 +97,8 @@ class Running:
     timeout: float = 10.0
     posix_shell: bool = True
     """Whether its shells are POSIX shells that take their prompt from ``PS1``; else ``/bin/sh`` takes their place."""
+    direct: tuple[Address, ...] = ()
+    """Where it listens itself, if ``addresses`` lead through a network that the suite makes."""
 
     def connect(
         self, user: int = 0, source: str = "", acknowledge_every: int | None = None
@@ -123,6 +125,11 @@ class Running:
         from web_terminal_suite.client.rest import rest
 
         return rest(self.addresses[user], timeout=self.timeout, clock=now_ns)
+
+    @property
+    def without_network(self) -> Running:
+        """The same, dialled where it listens itself."""
+        return replace(self, addresses=self.direct, direct=()) if self.direct else self
 
     @property
     def died(self) -> str:
@@ -185,7 +192,7 @@ class Terminal(ABC):
 
     name: str
     """By which samples are kept; of its class, unless one run has several terminals of a class."""
-    role: ClassVar[Role] = "subject"
+    role: Role = "subject"
     capabilities: frozenset[Capability]
     page: str = ""
     """The driver of its own page (``bench.browser.drivers``); empty where it has none."""

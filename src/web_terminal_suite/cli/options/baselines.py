@@ -37,6 +37,7 @@ _MEASURING = (
     "fixed",
     "terminal",
     "url",
+    "network",
     "profile",
 )
 """Flags that say how to measure, by the names of their parameters."""

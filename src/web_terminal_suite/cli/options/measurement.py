@@ -56,6 +56,7 @@ def bench_options(flags: dict[str, Any]) -> BenchOptions:
     same = ("filters", "quick", "full", "sample_size", "blocks", "precision", "confidence_level", "seed", "token")
     return BenchOptions(
         **{name: flags[name] for name in (*same, "self_check")},
+        network=flags["network"] or "",
         terminals=flags["terminal"],
         urls=flags["url"],
         extensions=flags["extension"],

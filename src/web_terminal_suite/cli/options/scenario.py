@@ -103,6 +103,7 @@ def load_options(flags: dict[str, Any]) -> LoadOptions:
         output=None if output is None else OutputProfile(output),
         thresholds=flags["expect"],
         extensions=flags["extension"],
+        network=flags["network"] or "",
     )
 
 

@@ -1,6 +1,7 @@
 """Whether two runs were made on the same machine, as far as figures can be compared.
 
-Of everything that a snapshot knows, these facts decide; load, steal and the like are warnings of each run by itself.
+Of everything that a snapshot knows, these facts decide; load, steal and the like are warnings of each run by itself. So
+does the network that the suite put between its clients and the terminals.
 """
 
 from __future__ import annotations
@@ -24,14 +25,24 @@ def differences(base: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
     A record that does not say what it was made on cannot be taken for the same.
     """
     old, now = facts(base), facts(new)
+    unlike = [(network(each) or "none") for each in (base, new)]
+    found = () if unlike[0] == unlike[1] else (f"the network was {unlike[0]}, is {unlike[1]}",)
     if not old or not now:
         which = [name for name, known in (("the baseline", old), ("the new run", now)) if not known]
-        return (f"{' and '.join(which)} did not record the machine",)
-    return tuple(
+        return (f"{' and '.join(which)} did not record the machine", *found)
+    differing = [
         f"{fact} was {_shown(fact, old.get(fact))}, is {_shown(fact, now.get(fact))}"
         for fact in FACTS
         if not _is_same(fact, old.get(fact), now.get(fact))
-    )
+    ]
+    return (*differing, *found)
+
+
+def network(machine: dict[str, Any]) -> str:
+    """The conditions of the network that the suite made for a run; empty where it made none."""
+    found = machine.get("network")
+    conditions = found.get("conditions") if isinstance(found, dict) else None
+    return conditions if isinstance(conditions, str) else ""
 
 
 def facts(machine: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +63,8 @@ def fingerprint(machine: dict[str, Any]) -> str:
     known["memory_total"] = round(memory / 1e9) if isinstance(memory, int) else memory
     known["kernel"] = _series(known.get("kernel"))
     text = "\n".join(f"{fact}={known.get(fact)}" for fact in FACTS)
+    if conditions := network(machine):  # a run without one is of the same kind as before there were any
+        text += f"\nnetwork={conditions}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -71,6 +71,25 @@ def environment(machine: dict[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
+def network(machine: dict[str, Any]) -> str:
+    """The network that the suite put before the terminals, and what was measured of it; empty where there was none."""
+    found = machine.get("network") or {}
+    if not found:
+        return ""
+    name, conditions = found.get("name"), found.get("conditions", "")
+    words = f"{name} ({conditions})" if name else conditions
+    if "median_ns" not in found:
+        return words
+    cost = found.get("proxy_ns", 0) - found.get("direct_ns", 0)
+    measured = [f"a round trip of {found['median_ns'] / 1e6:.2f} ms"]
+    lower, upper = found.get("loss") or (0.0, 0.0)
+    if found.get("lossy"):
+        measured.append(f"{lower:.2%} to {upper:.2%} of segments lost")
+    if found.get("rate_bits"):
+        measured.append(f"{found['rate_bits'] / 1e6:.3g} Mbit/s")
+    return f"{words}; measured: {', '.join(measured)}; the proxy itself adds {cost / 1e6:.2f} ms"
+
+
 def plain(value: Any) -> str:
     """A value of a record as text: ``yes`` and ``no``, lists with commas."""
     if isinstance(value, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.bench.report.common import client_overhead, labels, units
+from web_terminal_suite.bench.report.common import client_overhead, environment, labels, units
 from web_terminal_suite.bench.report.common.run_data import measured_count
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def facts(run: Run, analysis: Analysis) -> list[tuple[str, str]]:
     if machine:
         model = machine.get("cpu_model", "unknown")
         found.append(("Machine", f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {model}"))
+    if words := environment.network(run.machine):
+        found.append(("Network", words))
     found += [("Measuring client", words) for words in client_overhead.overheads(analysis)]
     found += [("Confidence level", units.level(analysis.level)), ("Seed", str(run.seed))]
     return found

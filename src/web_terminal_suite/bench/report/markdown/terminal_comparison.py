@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 THREATS = (
     "One small machine: client, server and shells share its processors. A server that uses less processor time leaves "
     "more to the client, whose time is part of every latency.",
-    "Loopback: there is no network delay or loss. How a terminal copes with them is not measured.",
     "One client, the suite's own, for every protocol. It decodes each protocol with a few similar lines. Its processor "
     "time is recorded with each figure, and above 80 % of a core it makes a verdict on the server invalid. A browser "
     "is a different client.",
@@ -82,12 +81,20 @@ def render(run: Run, analysis: Analysis, found: TerminalComparison, version: str
         "## Method",
         _listed(_method(run, found)),
         "## Threats to validity",
-        _listed(THREATS),
+        _listed((_network(run), *THREATS)),
         "## The machine",
         table(("", "before", "after, where it differs"), machine) if machine else "Not recorded.",
         f"Made by web-terminal {version} from a record with seed {run.seed}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _network(run: Run) -> str:
+    """What lay between client and terminals."""
+    words = environment.network(run.machine)
+    if not words:
+        return "Loopback: there is no network delay or loss. How a terminal copes with them is not measured."
+    return f"A network made by the suite, with delay and loss after a model: {words}."
 
 
 def _command(command: tuple[str, ...]) -> str:

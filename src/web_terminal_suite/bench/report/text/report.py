@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from web_terminal_suite.bench.analysis import Analysis, Verdict
-from web_terminal_suite.bench.report.common import client_overhead, rows, units
+from web_terminal_suite.bench.report.common import client_overhead, environment, rows, units
 from web_terminal_suite.bench.report.common.summary import summary_parts
 from web_terminal_suite.bench.report.text import layout
 
@@ -54,7 +54,7 @@ def print_report(
 
     Args:
         ends: the command ends with this run's exit code, so the summary states it.
-        machine: ``Run.machine``; its ``warnings`` are shown.
+        machine: ``Run.machine``; its network and its ``warnings`` are shown.
     """
     level = units.level(analysis.level)
     figures = rows.figures(analysis)
@@ -66,6 +66,8 @@ def print_report(
     overheads = [("client", words, "default") for words in client_overhead.overheads(analysis)]
     if overheads:
         _print_notes(to, "Client", overheads)
+    if words := environment.network(machine):
+        _print_notes(to, "Network", [("network", words, "default")])
     notes = _notes(analysis)
     if notes:
         _print_notes(to, "Notes", notes)
