@@ -183,7 +183,7 @@ class _Measuring:
     async def _blocks(self, cells: Sequence[Measured], numbers: range) -> None:
         if not cells:
             return
-        self._progress.again(2 * len(cells) * len(numbers))
+        self._progress.again(sum(4 if _is_short(benchmark) else 2 for benchmark, _ in cells) * len(numbers))
         for number in numbers:
             together, alone = _block(self._plan, self._stages, cells, number)
             block = replace(
@@ -340,20 +340,31 @@ def _block(
     for benchmark, parameter in mixed:
         order = [stages.base, stages.head]
         random.Random(f"{options.seed}/{name(benchmark, parameter)}/{number // 2}").shuffle(order)
+        if number % 2:
+            order.reverse()
+        # What drifts within a block falls on both sides alike if the one that was first comes last as well.
+        visits = [*order, *reversed(order)] if _is_short(benchmark) else order
+        share = BLOCKS * len(visits) // len(order)
         slots += [
             Slot(
                 number,
                 Cell(benchmark.id, parameter, terminal),
                 benchmark,
-                operations=max(_FEWEST_OPERATIONS, options.sample_size // BLOCKS),
+                operations=max(_FEWEST_OPERATIONS, options.sample_size // share),
                 least=_LEAST_OPERATIONS,
-                warm_up_seconds=options.warm_up_seconds / BLOCKS,
-                measurement_seconds=options.measurement_seconds / BLOCKS,
+                warm_up_seconds=options.warm_up_seconds / share,
+                measurement_seconds=options.measurement_seconds / share,
+                shortest_seconds=benchmark.block_seconds,
             )
-            for terminal in order[:: -1 if number % 2 else 1]
+            for terminal in visits
         ]
     together = tuple(slot for slot in slots if not slot.benchmark.isolated)
     return together, tuple(slot for slot in slots if slot.benchmark.isolated)
+
+
+def _is_short(benchmark: Benchmark) -> bool:
+    """Whether it can be measured twice in a block: nothing is started for it, nor prepared for long."""
+    return not (benchmark.isolated or benchmark.one_shot or benchmark.sessions or benchmark.seconds or benchmark.repeats)
 
 
 def _as_run(plan: Plan, trials: Sequence[Trial]) -> Run:
