@@ -364,7 +364,8 @@ def _block(
 
 def _is_short(benchmark: Benchmark) -> bool:
     """Whether it can be measured twice in a block: nothing is started for it, nor prepared for long."""
-    return not (benchmark.isolated or benchmark.one_shot or benchmark.sessions or benchmark.seconds or benchmark.repeats)
+    alone = benchmark.isolated or benchmark.one_shot
+    return not (alone or benchmark.sessions or benchmark.seconds or benchmark.repeats)
 
 
 def _as_run(plan: Plan, trials: Sequence[Trial]) -> Run:
