@@ -30,24 +30,33 @@ from tests.server.raw import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.conftest import Serving
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ECHO = framed(TEXT, b'{"type":"echo","data":"here"}')
 
 
-async def first_line(server: Serving, *pieces: bytes) -> str:
-    """The status of the first answer to ``pieces``, each sent by itself."""
+@contextlib.asynccontextmanager
+async def opened(server: Serving) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A bare TCP connection, for the time that a test may take at most."""
     async with asyncio.timeout(GUARD_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0)
-            return (await reader.readline()).decode()
+            yield reader, writer
         finally:
             writer.transport.abort()
+
+
+async def first_line(server: Serving, *pieces: bytes) -> str:
+    """The status of the first answer to ``pieces``, each sent by itself."""
+    async with opened(server) as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        return (await reader.readline()).decode()
 
 
 # --- the handshake
@@ -124,18 +133,14 @@ async def test_every_split_of_a_handshake_and_a_frame_is_the_same_handshake_and_
     head = len(whole) - len(ECHO)
 
     async def arrives(cut: int) -> None:
-        async with asyncio.timeout(GUARD_SECONDS):
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            try:
-                writer.write(whole[:cut])
-                # The server reads the first piece by itself, or has both: neither may matter.
-                await asyncio.sleep(0.005)
-                writer.write(whole[cut:])
-                socket = Socket(reader, writer, await read_answer(reader))
-                assert socket.answer.status == 101, cut
-                assert (await socket.heard("echo"))["data"] == "here", cut
-            finally:
-                writer.transport.abort()
+        async with opened(server) as (reader, writer):
+            writer.write(whole[:cut])
+            # The server reads the first piece by itself, or has both: neither may matter.
+            await asyncio.sleep(0.005)
+            writer.write(whole[cut:])
+            socket = Socket(reader, writer, await read_answer(reader))
+            assert socket.answer.status == 101, cut
+            assert (await socket.heard("echo"))["data"] == "here", cut
 
     for first in range(1, len(whole), 16):
         await asyncio.gather(*(arrives(cut) for cut in range(first, min(first + 16, len(whole)))))
@@ -144,57 +149,41 @@ async def test_every_split_of_a_handshake_and_a_frame_is_the_same_handshake_and_
 
 async def test_a_handshake_byte_by_byte(server):
     whole = upgrade(server) + ECHO
-    async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            for at in range(len(whole)):
-                writer.write(whole[at : at + 1])
-                await asyncio.sleep(0.0005)
-            socket = Socket(reader, writer, await read_answer(reader))
-            assert (await socket.heard("echo"))["data"] == "here"
-        finally:
-            writer.transport.abort()
+    async with opened(server) as (reader, writer):
+        for at in range(len(whole)):
+            writer.write(whole[at : at + 1])
+            await asyncio.sleep(0.0005)
+        socket = Socket(reader, writer, await read_answer(reader))
+        assert (await socket.heard("echo"))["data"] == "here"
 
 
 async def test_an_answer_comes_before_the_websocket_that_was_asked_for_behind_it(server):
     """RFC 9112 section 9.3.2: the answers to pipelined requests come in their order."""
     get = f"GET /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-    async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            writer.write(get.encode() * 3 + upgrade(server) + ECHO)
-            for _ in range(3):
-                answer = await read_answer(reader)
-                assert (answer.status, "sessions" in answer.json()) == (200, True)
-            socket = Socket(reader, writer, await read_answer(reader))
-            assert socket.answer.status == 101
-            assert (await socket.heard("echo"))["data"] == "here"
-        finally:
-            writer.transport.abort()
+    async with opened(server) as (reader, writer):
+        writer.write(get.encode() * 3 + upgrade(server) + ECHO)
+        for _ in range(3):
+            answer = await read_answer(reader)
+            assert (answer.status, "sessions" in answer.json()) == (200, True)
+        socket = Socket(reader, writer, await read_answer(reader))
+        assert socket.answer.status == 101
+        assert (await socket.heard("echo"))["data"] == "here"
 
 
 async def test_very_many_pipelined_requests_are_all_answered(server):
     get = f"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
-    async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            writer.write(get * 300)
-            for _ in range(300):
-                assert (await read_answer(reader)).status == 200
-        finally:
-            writer.transport.abort()
+    async with opened(server) as (reader, writer):
+        writer.write(get * 300)
+        for _ in range(300):
+            assert (await read_answer(reader)).status == 200
 
 
 async def test_an_upgrade_to_anything_else_is_not_taken_up(server):
     get = f"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"
-    async with asyncio.timeout(GUARD_SECONDS):
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        try:
-            for _ in range(2):
-                writer.write(get.encode())
-                assert (await read_answer(reader)).status == 200
-        finally:
-            writer.transport.abort()
+    async with opened(server) as (reader, writer):
+        for _ in range(2):
+            writer.write(get.encode())
+            assert (await read_answer(reader)).status == 200
 
 
 # --- frames
