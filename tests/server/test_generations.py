@@ -134,7 +134,7 @@ def test_a_server_one_of_whose_workers_was_ready_never_gives_up():
     server.act()
     server.make_ready(1)
     server.end(*server.starting)
-    assert server.generations.serves  # the other was tried: whoever waits for the URL waits no longer
+    assert server.generations.serves  # the other was tried, so nobody has to wait for the URL any longer
     for _ in range(3 * FIRST_ATTEMPTS):
         server.wait_for_start()
         server.end(*server.starting)

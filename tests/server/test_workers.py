@@ -1,4 +1,4 @@
-"""Workers that die, do not start or are replaced, in real servers: no shell is lost, and they are as many as before."""
+"""Workers that die, do not start or are replaced, in real servers: no shell is lost, and their number is kept."""
 
 from __future__ import annotations
 

@@ -222,8 +222,7 @@ def make_plan(
         for benchmark, cell in pairs:
             blocks = _blocks(benchmark, cell.parameter, options, several)
             planned += [
-                _slot(benchmark, cell, number, min(blocks, options.blocks), options)
-                for number in range(block, blocks, options.blocks)
+                _slot(benchmark, cell, number, blocks, options) for number in range(block, blocks, options.blocks)
             ]
         slots = _mixed(planned, neighbours, options.blocks, random.Random(f"{options.seed}/{block}"))
         together.append(tuple(slot for slot in slots if not slot.benchmark.isolated))
@@ -319,7 +318,7 @@ def _proof(catalogue: Sequence[Benchmark], terminals: Sequence[Terminal], option
                 by_id[id],
                 Cell(id, parameter, terminal.name),
                 0,
-                1 if parameter in by_id[id].one_block else options.blocks,
+                _blocks(by_id[id], parameter, options, several=False),
                 options,
             ),
             measurement_seconds=_PROOF_SECONDS,
@@ -383,6 +382,7 @@ def _shuffled(things: list[_T], source: random.Random) -> list[_T]:
 
 
 def _slot(benchmark: Benchmark, cell: Cell, block: int, blocks: int, options: Options) -> Slot:
+    blocks = min(blocks, options.blocks)  # further ones are as long as the usual
     least = benchmark.operations_needed(cell.parameter)
     enough = max(least, benchmark.repeats or options.sample_size)
     return Slot(

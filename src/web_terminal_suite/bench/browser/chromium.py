@@ -8,7 +8,7 @@ import tempfile
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.browser.errors import BrowserMissing, PageFailed
 
@@ -32,20 +32,6 @@ _FLAGS: Final = (
     "--disable-sync",
 )
 _START_SECONDS: Final = 60.0
-_GRAPHICS: Final = """() => {
-  const context = document.createElement('canvas').getContext('webgl');
-  const names = context?.getExtension('WEBGL_debug_renderer_info');
-  return context === null ? 'none' : String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));
-}"""
-
-
-class BrowserFacts(NamedTuple):
-    """What a record says of the browser."""
-
-    name: str
-    version: str
-    graphics: str
-    """What WebGL draws with, as the browser names it; ``none`` where there is no WebGL, which is drawn in software."""
 
 
 def find_chromium() -> str:
@@ -103,13 +89,3 @@ async def started() -> AsyncIterator[Browser]:
                 yield browser
             finally:
                 await browser.close()
-
-
-async def facts(browser: Browser) -> BrowserFacts:
-    """What this browser is, and what it draws with."""
-    page = await browser.new_page()
-    try:
-        graphics = await page.evaluate(_GRAPHICS)
-    finally:
-        await page.close()
-    return BrowserFacts(browser.browser_type.name, browser.version, graphics)

@@ -31,8 +31,3 @@ def check(marks: Sequence[Mark], before_ns: int, after_ns: int) -> None:
     if not before_ns - SLACK_NS <= trace_ns <= after_ns + SLACK_NS:
         apart_ns = before_ns - trace_ns if trace_ns < before_ns else trace_ns - after_ns
         raise ClockWrong(f"the browser's trace is on another clock than this process: {apart_ns / 1e6:.3f} ms apart")
-
-
-def page_offset_ns(mark: Mark) -> int:
-    """What is added to a moment of the page's own clock (``performance.now``) to have it on ours."""
-    return mark.trace_ns - mark.page_ns

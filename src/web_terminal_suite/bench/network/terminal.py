@@ -20,7 +20,7 @@ _ROUND_TRIPS: Final = 20
 
 
 class Distant(Terminal):
-    """Another terminal behind a network: whoever connects to it, once it runs, goes through that.
+    """Another terminal behind a network: once it runs, every connection to it goes through that.
 
     It is started and found to be ready without the network. One that nobody dials, a local pseudo-terminal, stays as it
     is.

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 HEAD_END = b"\r\n\r\n"
-# As many as picows and Apache take. Each costs some hundred bytes until the request is answered.
+# The same limit as in picows and Apache. Each costs some hundred bytes until the request is answered.
 MAX_HEADERS = 128
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

@@ -44,7 +44,7 @@ class Strangers:
         self.count = 0
         self.held_bytes = 0
         self._counts: dict[str, int] = {}
-        # Since when an address has as many as it may.
+        # Since when an address has its full number.
         self._full_since: dict[str, float] = {}
         # When refusals with a status were last logged, and how many have not been since.
         self._noted: dict[HTTPStatus, tuple[float, int]] = {}
