@@ -35,9 +35,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.environment", "server.ipc",
+        "server.environment", "server.ipc", "server.control",
     ),
     "server.ipc": ("protocol",),
+    "server.control": ("server.ipc",),
+    "server.store": ("server.control",),
+    "server.pty_hosts": ("server.control", "server.generations", "server.ipc", "server.store"),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc",
@@ -46,7 +49,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
-        "server.worker.counters",
+        "server.worker.counters", "server.control", "server.pty_hosts",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",

@@ -59,6 +59,12 @@ class Order(NamedTuple):
     kill: bool
 
 
+def delay_after(attempts: int, young_deaths: int) -> float:
+    """Seconds until the next start: the delay doubles with each one since a process was ready."""
+    doublings = attempts + young_deaths // _YOUNG_DEATHS_PER_DOUBLING
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
+
+
 @dataclass(eq=False)
 class Place:
     """One of a generation's places: it has a worker, or the next start is due at ``due``."""
@@ -70,9 +76,8 @@ class Place:
     young_deaths: int = 0
 
     def delay(self) -> float:
-        """Seconds until the next start: the delay doubles with each one since a worker was ready."""
-        doublings = self.attempts + self.young_deaths // _YOUNG_DEATHS_PER_DOUBLING
-        return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
+        """Seconds until the next start."""
+        return delay_after(self.attempts, self.young_deaths)
 
 
 class Generation:

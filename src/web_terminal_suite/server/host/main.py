@@ -1,6 +1,7 @@
 """The host process: the requests of workers about sessions, and the loop that receives them.
 
-Forked by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
+Forked by the supervisor with the settings and a control channel; the ends of the workers' channels arrive over it. A
+host that is started for one that died is an interpreter of its own, and gets that one's sessions over the same channel.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import environment, ipc, launch
+from web_terminal_suite.server import control, environment, ipc, launch
+from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
-from web_terminal_suite.server.host.event_loop import READ, EventLoop
+from web_terminal_suite.server.host.event_loop import EventLoop
 from web_terminal_suite.server.host.pumps import Pumps
+from web_terminal_suite.server.host.store_client import StoreClient
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
@@ -27,6 +31,7 @@ from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, 
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from web_terminal_suite.protocol.messages import SessionSpec
@@ -44,14 +49,22 @@ class Host:
     """Owns the table of sessions and answers what workers ask about it."""
 
     def __init__(
-        self, settings: Settings, control: socket.socket, loop: EventLoop, *, number: int, shells_descriptors: int
+        self,
+        settings: Settings,
+        supervisor: socket.socket,
+        loop: EventLoop,
+        *,
+        number: int,
+        shells_descriptors: int,
+        adopts: bool,
     ) -> None:
         self._settings = settings
         self._loop = loop
         self._table = SessionTable(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
-        self._arenas = Arenas(settings.log_size)
+        self._store = StoreClient(supervisor, loop, self._on_supervisor, self._on_orphaned)
+        self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
-        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers)
+        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
@@ -63,7 +76,12 @@ class Host:
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
         # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
         self._terminal = _a_terminal()
-        self._control = control
+        self._adoption: Adoption | None = None
+        if adopts:
+            self._adoption = Adoption(
+                loop, self._table, self._arenas, self._workers, self._termination, self._pumps, self._store,
+                self._budget, self._adopted,
+            )  # fmt: skip
         self._handlers: dict[type, Callable[..., None]] = {
             ipc.CreateSession: self._create,
             ipc.AttachSession: self._attach,
@@ -78,33 +96,68 @@ class Host:
             ipc.PumpDrained: self._pumps.drained,
             ipc.SizeSet: self._note_size,
         }
-        control.setblocking(False)
-        loop.watch(control.fileno(), READ, self._on_control)
         loop.on_signals({signal.SIGCHLD: self._termination.reap, signal.SIGTERM: self._termination.shut_down})
 
-    def _on_control(self, _events: int) -> None:
-        """A new worker's end of its channel; the supervisor gone means that we go too."""
-        try:
-            packet, fds = ipc.receive_descriptors(self._control, 64, 1)
-        except BlockingIOError:
-            return
-        if not packet:
-            self._termination.shut_down()
-            return
+    # --- the supervisor
+
+    def _on_supervisor(self, message: control.FromSupervisor, fds: list[int]) -> None:
+        adoption = self._adoption
+        match message:
+            case control.NewWorker():
+                self._meet(message, fds)
+            case control.ShellEnded():
+                self._termination.ended(message.pid, message.wait_status)
+            case control.Stop():
+                self._termination.shut_down()
+            case control.AdoptArena() if adoption:
+                adoption.arena(message, fds)
+            case control.AdoptSession() if adoption:
+                adoption.session(message, fds)
+            case control.AdoptionEnds() if adoption:
+                adoption.ends(message)
+
+    def _on_orphaned(self) -> None:
+        """The supervisor gone means that we go too."""
+        self._termination.shut_down()
+
+    def _meet(self, message: control.NewWorker, fds: list[int]) -> None:
+        """A worker's end of its channel."""
         if not fds:  # the kernel drops what does not fit this process's limit (recvmsg(2), MSG_CTRUNC)
             log.error("no descriptor is left for the channel of a new worker; raise the limit with: ulimit -n")
             return
         sock = socket.socket(fileno=fds[0])
         try:
-            self._workers.arrive(sock)
+            worker = self._workers.arrive(sock, message.row)
         except OSError as error:
             log.error("no channel for a new worker: %s", error)
             sock.close()
+            return
+        if self._adoption is not None and not message.fresh:
+            self._adoption.expect(worker)
+
+    def _adopted(self, put_off: deque[tuple[WorkerChannel, ipc.FromWorker]]) -> None:
+        """The sessions are there: answer what was asked meanwhile."""
+        self._adoption = None
+        launch.settle()
+        for worker, message in put_off:
+            if worker in self._workers:
+                self._on_message(worker, message)
+
+    # --- workers
 
     def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)
+        if self._adoption is not None:
+            self._adoption.left(worker)
 
     def _on_message(self, worker: WorkerChannel, message: ipc.FromWorker) -> None:
+        if isinstance(message, ipc.AttachmentReport):
+            if self._adoption is not None:
+                self._adoption.report(worker, message)
+            return
+        if self._adoption is not None:
+            self._adoption.put_off(worker, message)
+            return
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
@@ -184,8 +237,9 @@ class Host:
         entry.move(SessionState.RUNNING)
         self._termination.watch(pty.pid, entry)
         self._created += 1
+        entry.tied_to = worker if request.attach and request.tied else None
+        self._store.keep(entry)  # before anybody knows it
         if request.attach:
-            entry.tied_to = worker if request.tied else None
             self._pumps.attach(worker, entry, request.id)
         else:
             self._pumps.pump_here(entry)
@@ -210,7 +264,7 @@ class Host:
         """
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         try:
-            lowest = os.dup(self._control.fileno())
+            lowest = os.dup(self._store.fileno())
         except OSError:
             lowest = limit
         else:
@@ -262,6 +316,7 @@ class Host:
         name = checked_name(request.name)
         if name is not None:
             entry.name = name
+            self._store.changed(entry)
         if request.cols is not None or request.rows is not None:
             size = Size(request.cols or entry.size.cols, request.rows or entry.size.rows)
             if entry.session is not None and entry.session.pty.fd >= 0:
@@ -323,11 +378,27 @@ def _a_terminal() -> OpenedPty | None:
         return None
 
 
-def run(settings: Settings, control: socket.socket, *, number: int, shells_descriptors: int) -> None:
-    """Serve until the supervisor stops this process or is gone."""
+def run(
+    settings: Settings, supervisor: socket.socket, *, number: int, shells_descriptors: int, adopts: bool = False
+) -> None:
+    """Serve until the supervisor stops this process or is gone. With ``adopts``, after taking over from another."""
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()
-    Host(settings, control, loop, number=number, shells_descriptors=shells_descriptors)
+    Host(settings, supervisor, loop, number=number, shells_descriptors=shells_descriptors, adopts=adopts)
     launch.settle()
     loop.run()
+
+
+def main() -> None:
+    """Take over from a host that died; its number and the shells' limit of descriptors are on the command line."""
+    number, shells_descriptors = map(int, sys.argv[1:])
+    settings = launch.read_settings()
+    supervisor = socket.socket(fileno=launch.CONTROL_FD)
+    supervisor.set_inheritable(False)
+    launch.with_descriptors()
+    run(settings, supervisor, number=number, shells_descriptors=shells_descriptors, adopts=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,9 +25,10 @@ log = logging.getLogger("web_terminal_suite.host")
 class WorkerChannel:
     """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to."""
 
-    def __init__(self, channel: ipc.Channel, serial: int) -> None:
+    def __init__(self, channel: ipc.Channel, row: int) -> None:
         self.channel = channel
-        self.serial = serial
+        self.row = row
+        """The supervisor's number for the worker."""
         self.arenas: set[int] = set()
         self.attached: dict[str, SessionEntry] = {}
 
@@ -45,21 +46,20 @@ class WorkerChannels:
         self._on_message = on_message
         self._lose = lose
         self._open: set[WorkerChannel] = set()
-        self._serial = 0
 
     def __contains__(self, worker: object) -> bool:
         return worker in self._open
 
-    def arrive(self, sock: socket.socket) -> None:
+    def arrive(self, sock: socket.socket, row: int) -> WorkerChannel:
         """Listen to a new worker at the other end of ``sock``.
 
         Raises:
             OSError: the kernel watches no more descriptors.
         """
-        self._serial += 1
-        worker = WorkerChannel(ipc.Channel(sock), self._serial)
+        worker = WorkerChannel(ipc.Channel(sock), row)
         self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
         self._open.add(worker)
+        return worker
 
     def answer(
         self, worker: WorkerChannel, message: ipc.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
