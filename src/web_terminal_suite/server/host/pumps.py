@@ -190,6 +190,8 @@ class Pumps:
     def pump_here(self, entry: SessionEntry) -> None:
         """Read the terminal in the host while the session has no viewer."""
         if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
+            if lost := entry.session.log.recover():
+                log.warning("session %s: at most %d bytes were lost with the process that read them", entry.id, lost)
             self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
 
     def _on_terminal(self, entry: SessionEntry, _events: int) -> None:

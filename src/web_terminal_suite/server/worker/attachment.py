@@ -352,6 +352,7 @@ class Attachment:
     def become_pump(self) -> None:
         """This worker pumps from now on."""
         self._close_pump_channel()
+        self.session.log.recover()
         self._pumping = True
         self._choose_path()
         self._advance_all()
