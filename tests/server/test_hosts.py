@@ -8,10 +8,12 @@ import os
 import signal
 
 import psutil
+import pytest
 
 from tests.conftest import Serving, serving
-from tests.server.test_lifecycle import facts, until
+from tests.server.test_lifecycle import come_back, facts, until
 from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.errors import Closed
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.server.ipc import host_of
 
@@ -125,3 +127,98 @@ async def test_a_shell_that_ends_while_there_is_no_host_has_its_status():
                     await asyncio.sleep(0.01)
             assert (await facts(api, left["id"]))["signal"] == "SIGUSR1"
             assert (await facts(api, viewed))["status"] == 6
+
+
+# --- upgrades
+
+
+async def until_upgraded(server: Serving, since: int, generation: str) -> None:
+    await until(lambda: any(generation in line for line in server.log[since:]))
+
+
+async def test_an_upgrade_keeps_hosts_shells_and_every_byte_of_typists_and_floods():
+    """The hosts' processes are the same, with other code; no viewer's output is missing."""
+    with serving("--hosts", "2", "--workers", "2") as server:
+        async with contextlib.AsyncExitStack() as stack, rest(server.url) as api:
+            before = hosts(server)
+            left = (await api.call("POST", "/sessions", {"shell": "/bin/sh", "args": ["-c", "read x; exit 3"]})).json()
+            typists = [await stack.enter_async_context(connect(server.url, timeout=60)) for _ in range(6)]
+            for each in typists:
+                await each.attach()
+                await each.run("mark=$$")
+            seen = [asyncio.create_task(follow(each, b"all")) for each in typists]
+            for each in typists:
+                each.command("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done; printf '%s%s' al l")
+            for generation in (2, 3):
+                since = len(server.log)
+                server.process.send_signal(signal.SIGHUP)
+                await until_upgraded(server, since, f"generation {generation} is ready")
+                assert adoptions(server) == 2 * (generation - 1)
+            expected = b"".join(b"line %d\r\n" % n for n in range(1, 20_001))
+            for each, task in zip(typists, seen, strict=True):
+                assert expected in await task
+                assert not each.gaps
+            assert hosts(server) == before
+            os.kill(left["pid"], signal.SIGTERM)
+            async with asyncio.timeout(20):
+                while (await facts(api, left["id"]))["state"] != "ended":
+                    await asyncio.sleep(0.01)
+            assert (await facts(api, left["id"]))["signal"] == "SIGTERM"
+
+
+async def follow(connection, end: bytes) -> bytes:
+    """All output up to ``end``, over every connection that this takes."""
+    data = bytearray()
+    while end not in data:
+        try:
+            data += (await connection.read()).data
+        except Closed:
+            await come_back(connection)
+    return bytes(data)
+
+
+_TOO_NEW = """
+import sys
+if "--takes-over" in sys.orig_argv:
+    import web_terminal_suite.server.control as control
+    control.ACCEPTED_VERSIONS = (7, 8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (_TOO_NEW, "the hosts have tables of version 1, and the installed code takes over from 7, 8"),
+        ("import sys\nif '--takes-over' in sys.orig_argv: sys.modules['msgspec'] = None", "ended with status 1"),
+    ],
+    ids=["version", "broken"],
+)
+async def test_code_that_cannot_take_over_is_refused_and_nothing_changes(tmp_path, code, reason):
+    with serving(env={"PYTHONPATH": str(tmp_path)}) as server:
+        (tmp_path / "sitecustomize.py").write_text(code)
+        before = hosts(server), {each.pid for each in server.workers}
+        async with connect(server.url, timeout=30) as connection:
+            await connection.attach()
+            server.process.send_signal(signal.SIGHUP)
+            await until_upgraded(server, 0, "the upgrade was dropped")
+            assert any(reason in line and "no shell was touched" in line for line in server.log)
+            assert (await connection.run("echo here")).output == b"here\r\n"
+        assert (hosts(server), {each.pid for each in server.workers}) == before
+
+
+async def test_a_host_that_dies_in_its_upgrade_is_replaced_and_loses_nothing(tmp_path):
+    """The code says that it takes over, and does not."""
+    with serving(env={"PYTHONPATH": str(tmp_path)}) as server:
+        async with connect(server.url, timeout=30) as connection:
+            await connection.attach()
+            await connection.run("mark=here")
+            first = hosts(server)[0]
+            (tmp_path / "sitecustomize.py").write_text(
+                "import os, sys\n"
+                "if 'web_terminal_suite.server.host.main' in sys.orig_argv and len(sys.orig_argv) == 7: os._exit(9)"
+            )
+            server.process.send_signal(signal.SIGHUP)
+            await until(lambda: adoptions(server) == 1)
+            assert hosts(server)[0] != first
+            await connection.reconnect()
+            assert (await connection.run("echo $mark")).output == b"here\r\n"

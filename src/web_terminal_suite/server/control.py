@@ -99,6 +99,12 @@ class WorkerSilent(_Packet, tag=7, frozen=True, kw_only=True):
     row: int
 
 
+class HandOverRefused(_Packet, tag=8, frozen=True, kw_only=True):
+    """The host goes on with the code it has."""
+
+    reason: str
+
+
 # --- supervisor to host
 
 
@@ -146,10 +152,52 @@ class Stop(_Packet, tag=25, frozen=True, kw_only=True):
     """End every session, and then the process."""
 
 
-FromHost = KeepArena | KeepSession | RecordChanged | ForgetSession | HostReady | AskStatus | WorkerSilent
-FromSupervisor = NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop
+class HandOver(_Packet, tag=26, frozen=True, kw_only=True):
+    """Execute the installed code in this process, and hand the sessions over to it."""
+
+
+# --- from a host to the code that takes its process over
+
+
+HANDED_OVER_VERSION = 1
+"""To be raised with every change of ``HandedOver``, ``SessionRecord``, or of the messages of workers and hosts."""
+ACCEPTED_VERSIONS = (1,)
+"""What this code can take over from."""
+
+
+class HandedOverChannel(msgspec.Struct, array_like=True, frozen=True):
+    """A worker's channel, and the packets with descriptors that wait in it."""
+
+    fd: int
+    row: int
+    unsent: tuple[tuple[bytes, tuple[int, ...]], ...]
+    waiting: tuple[tuple[str, int], ...]
+    """Sessions whose end the worker waits for, with its request's id."""
+
+
+class HandedOver(msgspec.Struct, array_like=True, frozen=True):
+    """All that a host has, with the numbers of the descriptors that stay open across execve(2)."""
+
+    version: int
+    settings: bytes
+    sessions: tuple[tuple[SessionRecord, int], ...]
+    """With their masters; -1 where the terminal is closed."""
+    arenas: dict[int, int]
+    channels: tuple[HandedOverChannel, ...]
+    serial: int
+    expired: tuple[tuple[str, str], ...]
+    lost: tuple[tuple[str, str], ...]
+    totals: tuple[int, int, int]
+    """Sessions that were created, that failed to start, and that expired."""
+
+
+FromHost = (
+    KeepArena | KeepSession | RecordChanged | ForgetSession | HostReady | AskStatus | WorkerSilent | HandOverRefused
+)
+FromSupervisor = NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop | HandOver
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_host = msgspec.msgpack.Decoder(FromHost).decode
 decode_from_supervisor = msgspec.msgpack.Decoder(FromSupervisor).decode
+decode_handed_over = msgspec.msgpack.Decoder(HandedOver).decode
 decode_record = msgspec.msgpack.Decoder(SessionRecord).decode

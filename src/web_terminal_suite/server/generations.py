@@ -145,6 +145,11 @@ class Generations:
         )
 
     @property
+    def settled(self) -> bool:
+        """Whether no generation begins or leaves."""
+        return self._next is None and all(worker.place is not None for worker in self._workers.values())
+
+    @property
     def hopeless(self) -> bool:
         """Whether the server never had a ready worker, and was tried often enough: there is no shell to keep."""
         return not self._was_ready and self._first_failures >= FIRST_ATTEMPTS

@@ -173,7 +173,7 @@ class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     offset: int
 
 
-class AttachmentReport(_Packet, tag=23, frozen=True, kw_only=True):
+class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
     """The answer to ``ReportAttachments``, in several parts where it is long; ``arenas`` are those that are mapped."""
 
     attachments: tuple[AttachmentState, ...]
@@ -284,7 +284,7 @@ class SizeReleased(_Packet, tag=66, frozen=True, kw_only=True):
     session: str
 
 
-class ReportAttachments(_Packet, tag=67, frozen=True, kw_only=True):
+class ReportAttachments(_Packet, tag=80, frozen=True, kw_only=True):
     """This host took over from another: say what you are attached to."""
 
     session: str = ""
@@ -385,6 +385,15 @@ class Channel:
         else:
             for fd in owned:
                 os.close(fd)
+
+    @property
+    def unsent(self) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+        """The packets that wait, with their descriptors, which are still the channel's."""
+        return tuple((packet, fds) for packet, fds, _to_close in self._queue)
+
+    def resume(self, unsent: Sequence[tuple[bytes, tuple[int, ...]]]) -> None:
+        """Let these wait, first of all; owns their descriptors."""
+        self._queue.extend((packet, fds, fds) for packet, fds in unsent)
 
     def flush(self) -> None:
         """Send what waits, as far as the socket has room."""

@@ -169,6 +169,15 @@ def size_of(master: int) -> Size:
     return Size(cols, rows)
 
 
+def child_of_ours(pid: int) -> bool:
+    """Whether ``pid`` is a child of this process that was not reaped."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def runs_on(pid: int, master: int) -> bool:
     """Whether ``pid`` has this terminal, rather than being another process with the id of one that ended."""
     try:

@@ -17,6 +17,7 @@ import msgspec
 
 from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.generations import STEADY_SECONDS, delay_after
+from web_terminal_suite.server.pty import child_of_ours
 from web_terminal_suite.server.store import DescriptorStore
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class PtyHost:
         self.store = DescriptorStore()
         self.started_at = self.due = 0.0
         self.ready_at: float | None = None
+        self.hands_over = False
+        """Whether it was told to execute the installed code, and has neither done so nor refused."""
         self.attempts = 0
         self.young_deaths = 0
         self.channel: ipc.Channel | None = None
@@ -87,7 +90,7 @@ class PtyHost:
 
     def leave(self) -> None:
         """The process is gone."""
-        self.pid, self.ready_at, self._next = 0, None, None
+        self.pid, self.ready_at, self._next, self.hands_over = 0, None, None, False
         self._queue.clear()
         if self.channel is not None:
             self.channel.close()
@@ -147,7 +150,7 @@ class PtyHosts:
             self._listen(host)
             # Workers come last: the host asks them what they are attached to, and must know the sessions then.
             ends = control.AdoptionEnds(serial=host.store.serial), ()
-            host.say(chain(host.store.contents(_is_child), self._introduce(host), (ends,)))
+            host.say(chain(host.store.contents(child_of_ours), self._introduce(host), (ends,)))
             self._watch(host)
 
     def wake_at(self) -> float | None:
@@ -173,6 +176,15 @@ class PtyHosts:
                 "PTY host %d (process %d) %s; its %d sessions wait for another one, which is started in %.1f s",
                 host.number, pid, how, len(host.store), delay,
             )  # fmt: skip
+
+    def hand_over(self, host: PtyHost) -> bool:
+        """Let a host execute the installed code; whether there is a process that can."""
+        if host.channel is None or host.ready_at is None:
+            return False  # the next process in this place has that code anyway
+        host.hands_over = True
+        host.say([(control.HandOver(), ())])
+        self._watch(host)
+        return True
 
     def reaped(self, pid: int, wait_status: int) -> None:
         """A child that is no process of the server was reaped: a shell of a host that died, or an orphan of one."""
@@ -233,10 +245,13 @@ class PtyHosts:
             case control.ForgetSession():
                 store.forget(message)
             case control.HostReady():
-                host.attempts, host.ready_at = 0, time.monotonic()
+                host.attempts, host.ready_at, host.hands_over = 0, time.monotonic(), False
                 log.info("PTY host %d is ready: %d sessions adopted", host.number, message.sessions)
+            case control.HandOverRefused():
+                host.hands_over = False
+                log.error("PTY host %d stays as it is: %s", host.number, message.reason)
             case control.AskStatus():
-                if not _is_child(message.pid):
+                if not child_of_ours(message.pid):
                     host.say([(control.ShellEnded(pid=message.pid, wait_status=None), ())])
             case control.WorkerSilent():
                 self._silent(message.row)
@@ -268,12 +283,3 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # it ended, or became another user's
-
-
-def _is_child(pid: int) -> bool:
-    """Whether ``pid`` is a child of this process that was not reaped."""
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True

@@ -2,8 +2,8 @@
 
 Which workers are started, told to leave and killed is decided in ``generations``; nothing that happens to a worker, or
 to its start, ends the server. What the sessions of a host consist of is kept in its ``store``; a host that dies is
-started again and adopts them. SIGTERM and SIGINT stop; SIGHUP puts a new generation of workers in place, with the same
-shells: that is how a new version is installed. Where the server was started by hand on a terminal, SIGHUP means that
+started again and adopts them. SIGTERM and SIGINT stop; SIGHUP upgrades hosts and workers, with the same shells
+(``upgrade``). Where the server was started by hand on a terminal, SIGHUP means that
 the terminal is gone, and stops.
 """
 
@@ -32,6 +32,7 @@ from web_terminal_suite.server.listener import StartFailed, bind, url
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.pty_hosts import Lent, PtyHost, PtyHosts
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ class Supervisor:
             start_seconds=settings.start_timeout,
             leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
         )
+        self._upgrade = Upgrade(
+            self._hosts,
+            ask=self._ask_installed,
+            kill=lambda pid: os.kill(pid, signal.SIGKILL),
+            renew=lambda: self._generations.renew(time.monotonic()),
+            settled=lambda: self._generations.settled,
+            answer_seconds=settings.start_timeout,
+        )
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
@@ -108,7 +117,7 @@ class Supervisor:
             self._reap()  # a host may have ended before we heard signals
             while not self._stopping:
                 self._act()
-                due = [self._generations.wake_at(), self._hosts.wake_at()]
+                due = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
                 earliest = min((each for each in due if each is not None), default=None)
                 timeout = None if earliest is None else max(0.0, earliest - time.monotonic())
                 for key, _events in self._selector.select(timeout):
@@ -125,6 +134,7 @@ class Supervisor:
         """Do what is due: tell workers to leave, kill and start them."""
         now = time.monotonic()
         self._hosts.pass_time(now)
+        self._upgrade.pass_time(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -211,6 +221,18 @@ class Supervisor:
             host.take(_start(_HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
             ours.pop_all()
 
+    def _ask_installed(self) -> Asked:
+        """Start the installed code of a host, to ask whether it takes over from the one that runs."""
+        answer, theirs = os.pipe2(os.O_CLOEXEC)
+        try:
+            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: theirs}
+            return Asked(_start(_HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
+        except BaseException:
+            os.close(answer)
+            raise
+        finally:
+            os.close(theirs)
+
     def _introduce(self, host: PtyHost) -> Iterator[Lent]:
         """Give each worker a new channel to a host."""
         for child in list(self._workers.values()):
@@ -257,7 +279,7 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
-                self._generations.renew(time.monotonic())
+                self._upgrade.request()
 
     def _reap(self) -> None:
         while True:
@@ -276,6 +298,8 @@ class Supervisor:
         if host is not None:
             self._hosts.ended(host, how, time.monotonic())
             return
+        if self._upgrade.ended(pid, how, well=status == 0):
+            return
         child = self._workers.pop(pid, None)
         if child is None:
             self._hosts.reaped(pid, status)
@@ -290,6 +314,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
+        self._upgrade.stop()
         workers = self._generations.leave(time.monotonic())
         self._follow_orders(launch.STOP)
         self._wait_for(set(workers), self._settings.drain_timeout + 1)

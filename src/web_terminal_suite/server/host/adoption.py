@@ -1,4 +1,6 @@
-"""The sessions of a host that died, taken over: from the supervisor's store, and from what the workers report.
+"""The sessions of another host, taken over: from the supervisor's store if it died, in its own process at an upgrade.
+
+What changes with every viewer is in neither; the workers report it.
 
 Workers with viewers read terminals while there is no host. So nothing is read here, and no request is answered, until
 every worker has reported what it is attached to.
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.table import SessionEntry
-from web_terminal_suite.server.pty import Pty, kill_session, runs_on, size_of
+from web_terminal_suite.server.pty import Pty, child_of_ours, kill_session, runs_on, size_of
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Adoption:
         self._adopted: dict[str, _Adopted] = {}
         self._awaited: set[WorkerChannel] = set()
         self._put_off: deque[tuple[WorkerChannel, ipc.FromWorker]] = deque()
+        self._ended: list[control.ShellEnded] = []
         self._open = True
         self._lost = 0
 
@@ -95,13 +98,32 @@ class Adoption:
                 os.close(fd)
             self._lose(record)
             return
-        master = fds[0] if message.brings_master else -1
+        self._take(record, fds[0] if message.brings_master else -1, message.child, message.wait_status)
+
+    def _take(self, record: control.SessionRecord, master: int, child: bool, wait_status: int | None) -> None:
         entry = SessionEntry.adopted(record, self._loop.time())
         entry.session = Session(Pty(master, record.pid), self._arenas.log(record.arena, record.slot), self._budget)
         if master >= 0:
             entry.size = size_of(master)
         self._table.adopt(entry)
-        self._adopted[entry.id] = _Adopted(entry, record.pid, record.tied, message.child, message.wait_status)
+        self._adopted[entry.id] = _Adopted(entry, record.pid, record.tied, child, wait_status)
+
+    def take_over(self, state: control.HandedOver) -> None:
+        """Everything of the code that had this process before."""
+        for number, fd in state.arenas.items():
+            self._arenas.adopt(number, fd)
+        for record, master in state.sessions:
+            self._take(record, master, child_of_ours(record.pid), None)
+        for channel in state.channels:
+            worker = self._workers.resume(channel)
+            for session, request_id in channel.waiting:
+                self._adopted[session].entry.waiting.append((worker, request_id))
+            self.expect(worker)
+        self.ends(control.AdoptionEnds(serial=state.serial))
+
+    def shell_ended(self, message: control.ShellEnded) -> None:
+        """A shell ended before its session was taken over."""
+        self._ended.append(message)
 
     def _lose(self, record: control.SessionRecord) -> None:
         self._lost += 1
@@ -176,6 +198,8 @@ class Adoption:
         )
         for adopted in self._adopted.values():
             self._settle(adopted)
+        for message in self._ended:
+            self._termination.ended(message.pid, message.wait_status)
         if self._adopted or self._lost:
             log.info("%d sessions adopted, %d lost", len(self._adopted), self._lost)
         self._store.say(control.HostReady(sessions=len(self._adopted)))
@@ -205,7 +229,7 @@ class Adoption:
         try:
             fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._termination.ended(pid, None)
+            self._store.say(control.AskStatus(pid=pid))
             return
         except OSError as error:
             # Then its terminal's end is all that tells.
@@ -215,7 +239,7 @@ class Adoption:
             self._loop.watch(fd, READ, partial(self._process_ended, fd, pid))
         else:  # the id is another process's by now
             os.close(fd)
-            self._termination.ended(pid, None)
+            self._store.say(control.AskStatus(pid=pid))
 
     def _process_ended(self, fd: int, pid: int, _events: int) -> None:
         self._loop.forget(fd)

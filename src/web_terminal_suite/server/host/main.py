@@ -16,12 +16,22 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server import control, environment, ipc, launch
 from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
 from web_terminal_suite.server.host.event_loop import EventLoop
+from web_terminal_suite.server.host.handover import (
+    CannotHandOver,
+    channels_of,
+    hand_over,
+    refusal,
+    take_over,
+    unblock_signals,
+)
 from web_terminal_suite.server.host.pumps import Pumps
 from web_terminal_suite.server.host.store_client import StoreClient
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
@@ -29,13 +39,13 @@ from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
+from web_terminal_suite.server.settings import Settings
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
     from web_terminal_suite.protocol.messages import SessionSpec
-    from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.host")
 
@@ -60,6 +70,8 @@ class Host:
     ) -> None:
         self._settings = settings
         self._loop = loop
+        self._number = number
+        self._shells_descriptors = shells_descriptors
         self._table = SessionTable(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
         self._store = StoreClient(supervisor, loop, self._on_supervisor, self._on_orphaned)
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
@@ -96,7 +108,7 @@ class Host:
             ipc.PumpDrained: self._pumps.drained,
             ipc.SizeSet: self._note_size,
         }
-        loop.on_signals({signal.SIGCHLD: self._termination.reap, signal.SIGTERM: self._termination.shut_down})
+        loop.on_signals({signal.SIGCHLD: self._reap, signal.SIGTERM: self._termination.shut_down})
 
     # --- the supervisor
 
@@ -105,10 +117,14 @@ class Host:
         match message:
             case control.NewWorker():
                 self._meet(message, fds)
+            case control.ShellEnded() if adoption:
+                adoption.shell_ended(message)
             case control.ShellEnded():
                 self._termination.ended(message.pid, message.wait_status)
             case control.Stop():
                 self._termination.shut_down()
+            case control.HandOver():
+                self._hand_over()
             case control.AdoptArena() if adoption:
                 adoption.arena(message, fds)
             case control.AdoptSession() if adoption:
@@ -116,9 +132,44 @@ class Host:
             case control.AdoptionEnds() if adoption:
                 adoption.ends(message)
 
+    def _reap(self) -> None:
+        if self._adoption is None:
+            self._termination.reap()
+
     def _on_orphaned(self) -> None:
         """The supervisor gone means that we go too."""
         self._termination.shut_down()
+
+    def _hand_over(self) -> None:
+        """Execute the installed code in this process; without effect where that is not possible."""
+        try:
+            if self._adoption is not None or self._termination.stopping or self._store.waits:
+                raise CannotHandOver("it takes over sessions, stops, or cannot reach the supervisor")
+            attached = {entry for worker in self._workers for entry in worker.attached.values()}
+            entries = sorted({*self._table, *attached}, key=lambda entry: entry.id)
+            expired, lost = self._table.gone
+            state = control.HandedOver(
+                version=control.HANDED_OVER_VERSION,
+                settings=msgspec.json.encode(self._settings),
+                sessions=tuple((each.record(), each.session.pty.fd) for each in entries if each.session is not None),
+                arenas=self._arenas.fds,
+                channels=channels_of(self._workers, entries),
+                serial=self._table.serial,
+                expired=expired,
+                lost=lost,
+                totals=(self._created, self._failed, self._termination.expired),
+            )
+            log.info("%d sessions are handed over to the installed code", len(state.sessions))
+            hand_over(state, self._store.fileno(), [str(self._number), str(self._shells_descriptors)])
+        except CannotHandOver as error:
+            self._store.say(control.HandOverRefused(reason=str(error)))
+
+    def take_over(self, state: control.HandedOver) -> None:
+        """Go on as the code that had this process before."""
+        assert self._adoption is not None  # this host was made to adopt
+        self._created, self._failed, self._termination.expired = state.totals
+        self._table.remember(state.expired, state.lost)
+        self._adoption.take_over(state)
 
     def _meet(self, message: control.NewWorker, fds: list[int]) -> None:
         """A worker's end of its channel."""
@@ -138,6 +189,7 @@ class Host:
     def _adopted(self, put_off: deque[tuple[WorkerChannel, ipc.FromWorker]]) -> None:
         """The sessions are there: answer what was asked meanwhile."""
         self._adoption = None
+        self._termination.reap()  # what was put off
         launch.settle()
         for worker, message in put_off:
             if worker in self._workers:
@@ -379,25 +431,62 @@ def _a_terminal() -> OpenedPty | None:
 
 
 def run(
-    settings: Settings, supervisor: socket.socket, *, number: int, shells_descriptors: int, adopts: bool = False
+    settings: Settings,
+    supervisor: socket.socket,
+    *,
+    number: int,
+    shells_descriptors: int,
+    adopts: bool = False,
+    handed_over: control.HandedOver | None = None,
 ) -> None:
     """Serve until the supervisor stops this process or is gone. With ``adopts``, after taking over from another."""
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()
-    Host(settings, supervisor, loop, number=number, shells_descriptors=shells_descriptors, adopts=adopts)
+    host = Host(settings, supervisor, loop, number=number, shells_descriptors=shells_descriptors, adopts=adopts)
+    if handed_over is not None:
+        host.take_over(handed_over)
+        unblock_signals()
     launch.settle()
     loop.run()
 
 
+def _answer(version: int) -> None:
+    """Say whether this code takes over from a host of ``version`` that has these settings: nothing means yes."""
+    text = refusal(version)
+    try:
+        launch.read_settings()
+    except msgspec.MsgspecError as error:
+        text = text or f"the installed code does not know a setting of the server: {error}"
+    os.write(launch.CONTROL_FD, text.encode()[:4096])
+
+
 def main() -> None:
-    """Take over from a host that died; its number and the shells' limit of descriptors are on the command line."""
-    number, shells_descriptors = map(int, sys.argv[1:])
-    settings = launch.read_settings()
-    supervisor = socket.socket(fileno=launch.CONTROL_FD)
-    supervisor.set_inheritable(False)
+    """Take over from a host that died, or in its process; or say whether this code could (``--takes-over``).
+
+    On the command line are the number and the shells' limit of descriptors, and, in the process of the host before, the
+    descriptors of its control channel and of what it hands over.
+    """
+    if sys.argv[1] == "--takes-over":
+        _answer(int(sys.argv[2]))
+        return
+    number, shells_descriptors, *handed = map(int, sys.argv[1:])
     launch.with_descriptors()
-    run(settings, supervisor, number=number, shells_descriptors=shells_descriptors, adopts=True)
+    if handed:
+        supervisor, memory = handed
+        state = take_over(memory, supervisor)
+        settings = msgspec.json.decode(state.settings, type=Settings)
+    else:
+        supervisor, state, settings = launch.CONTROL_FD, None, launch.read_settings()
+        os.set_inheritable(supervisor, False)
+    run(
+        settings,
+        socket.socket(fileno=supervisor),
+        number=number,
+        shells_descriptors=shells_descriptors,
+        adopts=True,
+        handed_over=state,
+    )
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ class StoreClient:
     def fileno(self) -> int:
         return self._channel.fileno()
 
+    @property
+    def waits(self) -> bool:
+        """Whether something could not be sent yet."""
+        return self._channel.waits
+
     def keep_arena(self, number: int, fd: int) -> None:
         """An arena was made."""
         self.say(control.KeepArena(arena=number), fd)

@@ -18,7 +18,7 @@ from web_terminal_suite.server.ipc import SERIAL_DIGITS, Caller, SessionInfo
 from web_terminal_suite.server.session import MOVES, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from web_terminal_suite.server.session import Session
 
@@ -233,6 +233,16 @@ class SessionTable:
             self._live[entry.user] = self._live.get(entry.user, 0) + 1
             self._total += 1
             self._idle[entry.id] = entry
+
+    @property
+    def gone(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+        """The ids, with their users, of sessions that expired and of those that were lost."""
+        return tuple(self._expired.items()), tuple(self._lost.items())
+
+    def remember(self, expired: Iterable[tuple[str, str]], lost: Iterable[tuple[str, str]]) -> None:
+        """Take over what ``gone`` gave."""
+        self._expired.update(expired)
+        self._lost.update(lost)
 
     def lose(self, record: SessionRecord) -> None:
         """Remember that a session could not be adopted."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.host.event_loop import READ, WRITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from web_terminal_suite.server.host.event_loop import EventLoop
     from web_terminal_suite.server.host.table import SessionEntry
@@ -47,6 +47,9 @@ class WorkerChannels:
         self._lose = lose
         self._open: set[WorkerChannel] = set()
 
+    def __iter__(self) -> Iterator[WorkerChannel]:
+        return iter(list(self._open))
+
     def __contains__(self, worker: object) -> bool:
         return worker in self._open
 
@@ -59,6 +62,13 @@ class WorkerChannels:
         worker = WorkerChannel(ipc.Channel(sock), row)
         self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
         self._open.add(worker)
+        return worker
+
+    def resume(self, channel: control.HandedOverChannel) -> WorkerChannel:
+        """Go on with a channel of the code before."""
+        worker = self.arrive(socket.socket(fileno=channel.fd), channel.row)
+        worker.channel.resume(channel.unsent)
+        self._watch(worker)
         return worker
 
     def answer(
