@@ -35,22 +35,25 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.environment", "server.ipc", "server.control",
+        "server.environment", "server.ipc", "server.control", "server.meeting",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
+    "server.meeting": (),
+    "server.arrivals": ("server.ipc", "server.launch", "server.meeting", "server.settings"),
     "server.store": ("server.control",),
     "server.pty_hosts": ("server.control", "server.generations", "server.ipc", "server.pty", "server.store"),
     "server.upgrade": ("server.pty_hosts",),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.environment", "server.session", "server.ipc",
+        "server.environment", "server.session", "server.ipc", "server.meeting",
     ),
     "server.generations": (),
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
         "server.worker.counters", "server.control", "server.pty_hosts", "server.upgrade",
+        "server.meeting", "server.arrivals",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",

@@ -6,11 +6,16 @@ record of each. A host that is started for one that died gets them back.
 
 from __future__ import annotations
 
+from collections import deque
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from web_terminal_suite.server import ipc
 from web_terminal_suite.server.ipc import SERIAL_DIGITS
 
-PACKET_BYTES = 64 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class SessionRecord(msgspec.Struct, kw_only=True, array_like=True, frozen=True):
@@ -60,11 +65,13 @@ class KeepArena(_Packet, tag=1, frozen=True, kw_only=True):
 
 
 class KeepSession(_Packet, tag=2, frozen=True, kw_only=True):
-    """Keep a session; one descriptor, its terminal's master. ``record`` is an encoded ``SessionRecord``."""
+    """Keep a session; one descriptor, its terminal's master, unless that is ``closed``. ``record`` is an encoded
+    ``SessionRecord``."""
 
     key: int
     pid: int
     record: bytes
+    closed: bool
 
 
 class RecordChanged(_Packet, tag=3, frozen=True, kw_only=True):
@@ -195,6 +202,42 @@ FromHost = (
     KeepArena | KeepSession | RecordChanged | ForgetSession | HostReady | AskStatus | WorkerSilent | HandOverRefused
 )
 FromSupervisor = NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop | HandOver
+
+# A message, and descriptors that must live until it is sent.
+Lent = tuple[msgspec.Struct, tuple[int, ...]]
+
+
+class Sender:
+    """Messages on their way to one end of a control channel. They are made when there is room for them."""
+
+    def __init__(self, channel: ipc.Channel) -> None:
+        self._channel = channel
+        self._queue: deque[Iterator[Lent]] = deque()
+        self._next: Lent | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether something could not be sent yet."""
+        return self._next is not None
+
+    def say(self, messages: Iterable[Lent]) -> None:
+        """Send these as soon as there is room."""
+        self._queue.append(iter(messages))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room."""
+        while True:
+            while self._next is None:
+                if not self._queue:
+                    return
+                self._next = next(self._queue[0], None)
+                if self._next is None:
+                    self._queue.popleft()
+            if not self._channel.offer(*self._next):
+                return
+            self._next = None
+
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_host = msgspec.msgpack.Decoder(FromHost).decode

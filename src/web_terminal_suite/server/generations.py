@@ -172,6 +172,15 @@ class Generations:
         """A process was started for ``place``."""
         place.worker = self._workers[pid] = _Worker(pid, place, now)
 
+    def adopt(self, pid: int, now: float) -> bool:
+        """Take in a worker that serves already; whether there was a place for it."""
+        place = next(self._vacant(), None)
+        if place is None:
+            return False
+        self.started(place, pid, now)
+        self.ready(pid, now)
+        return True
+
     def start_failed(self, place: Place, reason: str, now: float) -> None:
         """No process could be started for ``place``, and so for none of those that are due."""
         if self._dropped(place.generation, f"a worker could not be started: {reason}", now):

@@ -9,7 +9,6 @@ import selectors
 import signal
 import socket
 import time
-from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,6 @@ log = logging.getLogger("web_terminal_suite.supervisor")
 # Messages of a host that are read before others have their turn.
 _TURN = 32
 
-# A message, and descriptors that must live until it is sent.
-Lent = tuple[control.FromSupervisor, tuple[int, ...]]
-
 
 class PtyHost:
     """One place, with the process in it: ``pid`` is 0 while there is none. ``store`` outlives the processes."""
@@ -46,18 +42,18 @@ class PtyHost:
         self.attempts = 0
         self.young_deaths = 0
         self.channel: ipc.Channel | None = None
-        self._queue: deque[Iterator[Lent]] = deque()
-        self._next: Lent | None = None
+        self._sender: control.Sender | None = None
 
     def take(self, pid: int, sock: socket.socket) -> None:
         """A process was started."""
         self.pid, self.started_at = pid, time.monotonic()
         self.channel = ipc.Channel(sock)
+        self._sender = control.Sender(self.channel)
 
-    def say(self, messages: Iterable[Lent]) -> None:
+    def say(self, messages: Iterable[control.Lent]) -> None:
         """Send these as soon as there is room; their descriptors are lent until then."""
-        self._queue.append(iter(messages))
-        self.flush()
+        if self._sender is not None:
+            self._sender.say(messages)
 
     def say_or_fail(self, message: control.FromSupervisor, fd: int) -> None:
         """Send this now.
@@ -72,26 +68,16 @@ class PtyHost:
     @property
     def waits(self) -> bool:
         """Whether something could not be sent yet."""
-        return self._next is not None
+        return self._sender is not None and self._sender.waits
 
     def flush(self) -> None:
         """Send what waits, as far as there is room."""
-        while self.channel is not None:
-            if self._next is None:
-                while self._queue and (following := next(self._queue[0], None)) is None:
-                    self._queue.popleft()
-                if not self._queue:
-                    return
-                self._next = following
-            assert self._next is not None
-            if not self.channel.offer(*self._next):
-                return
-            self._next = None
+        if self._sender is not None:
+            self._sender.flush()
 
     def leave(self) -> None:
         """The process is gone."""
-        self.pid, self.ready_at, self._next, self.hands_over = 0, None, None, False
-        self._queue.clear()
+        self.pid, self.ready_at, self.hands_over, self._sender = 0, None, False, None
         if self.channel is not None:
             self.channel.close()
             self.channel = None
@@ -110,7 +96,7 @@ class PtyHosts:
         selector: selectors.BaseSelector,
         *,
         start: Callable[[PtyHost], None],
-        introduce: Callable[[PtyHost], Iterator[Lent]],
+        introduce: Callable[[PtyHost], Iterator[control.Lent]],
         silent: Callable[[int], None],
     ) -> None:
         self.all = hosts
@@ -120,7 +106,8 @@ class PtyHosts:
         self._silent = silent
         self._stopping = False
         for host in hosts:
-            self._listen(host)
+            if host.channel is not None:
+                self._listen(host)
 
     def _listen(self, host: PtyHost) -> None:
         assert host.channel is not None

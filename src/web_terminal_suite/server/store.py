@@ -62,8 +62,10 @@ class DescriptorStore:
 
     def keep(self, message: control.KeepSession, fds: list[int]) -> None:
         """Keep a session and its terminal's master."""
-        self._sessions[message.key] = _Kept(message.pid, self._with_room(fds), message.record)
-        self._by_pid[message.pid] = message.key
+        master = _CLOSED if message.closed else self._with_room(fds)
+        self._sessions[message.key] = _Kept(message.pid, master, message.record)
+        if not message.closed:
+            self._by_pid[message.pid] = message.key
         self.serial = max(self.serial, message.key)
 
     def change(self, message: control.RecordChanged) -> None:
@@ -113,7 +115,7 @@ class DescriptorStore:
         self._sessions[key].wait_status = wait_status
         return True
 
-    def contents(self, is_child: Callable[[int], bool]) -> Iterator[tuple[control.FromSupervisor, tuple[int, ...]]]:
+    def contents(self, is_child: Callable[[int], bool]) -> Iterator[control.Lent]:
         """Everything, for a host that adopts it, with descriptors that are lent.
 
         ``is_child`` says whether this process will be told how a shell ends.

@@ -21,16 +21,18 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from web_terminal_suite.server import control, launch
+from web_terminal_suite.server import control, launch, meeting
+from web_terminal_suite.server.arrivals import Arrivals, meet
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.listener import StartFailed, bind, url
 from web_terminal_suite.server.log import ARENA_SLOTS
-from web_terminal_suite.server.pty_hosts import Lent, PtyHost, PtyHosts
+from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
 from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
@@ -44,6 +46,8 @@ _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
 # A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
 _LEAVE_MARGIN_SECONDS = 5.0
+# A process that was killed is gone by then, unless the kernel holds it.
+_KILLED_SECONDS = 5.0
 # A worker that has no channel to a host so long after that one's start was let down by it.
 _LOST_SECONDS = 5.0
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
@@ -72,18 +76,26 @@ class Supervisor:
     """Starts, watches and stops the server's processes."""
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, hosts: list[PtyHost], shells_descriptors: int
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        hosts: list[PtyHost],
+        shells_descriptors: int,
+        directory: meeting.StateDirectory | None = None,
+        door: socket.socket | None = None,
+        counters: int | None = None,
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._shells_descriptors = shells_descriptors
+        self._directory = directory
         self._selector = selectors.DefaultSelector()
         self._hosts = PtyHosts(
             hosts, self._selector, start=self._start_host, introduce=self._introduce, silent=self._kill_silent
         )
         self._settings_fd = launch.settings_memory(settings)
         self._host_settings_fd = launch.settings_memory(settings.without_secrets())
-        self._counters_fd = counters_memory()
+        self._counters_fd = counters_memory() if counters is None else counters
         self._workers: dict[int, _Child] = {}
         self._generations = Generations(
             settings.workers,
@@ -109,6 +121,50 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        if door is not None:
+            self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
+
+    # --- processes of a supervisor that died
+
+    def adopt(self, arrivals: Arrivals) -> None:
+        """Take over the processes that arrived. They are no children of this one: their end is all that can be seen."""
+        now = time.monotonic()
+        for each in arrivals.hosts:
+            self._watch_stranger(each.pid)
+        for each in arrivals.workers:
+            child = _Child(each.pid, each.control, each.number)
+            self._workers[each.pid] = child
+            self._selector.register(each.control, selectors.EVENT_READ, partial(self._on_worker, child))
+            self._watch_stranger(each.pid)
+            if not self._generations.adopt(each.pid, now):
+                each.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
+        log.info("%d PTY hosts and %d workers were adopted", len(arrivals.hosts), len(arrivals.workers))
+        if self._generations.serves:
+            self._announce()
+
+    def _watch_stranger(self, pid: int) -> None:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._mourn(pid)
+            return
+        self._selector.register(fd, selectors.EVENT_READ, lambda: self._on_stranger(fd, pid))
+
+    def _on_stranger(self, fd: int, pid: int) -> None:
+        self._selector.unregister(fd)
+        os.close(fd)
+        self._mourn(pid)
+
+    def _turn_away(self, door: socket.socket) -> None:
+        """A process that came too late: its place is taken."""
+        try:
+            sock, _address = door.accept()
+        except OSError:
+            return
+        with sock:
+            log.warning("process %d came too late, and is not adopted", meeting.peer_of(sock).pid)
+            with contextlib.suppress(OSError):
+                sock.send(launch.REPLACE, socket.MSG_DONTWAIT)
 
     def run(self) -> int:
         """Serve until stopped; the exit status."""
@@ -145,6 +201,8 @@ class Supervisor:
                 self._follow_orders(launch.REPLACE)
             else:
                 self._generations.started(place, pid, now)
+        if self._directory is not None:
+            self._directory.note(frozenset({*self._workers, *(host.pid for host in self._hosts.all if host.pid)}))
         if self._generations.hopeless:
             raise StartFailed("no worker became ready; what is logged above says why")
 
@@ -233,7 +291,7 @@ class Supervisor:
         finally:
             os.close(theirs)
 
-    def _introduce(self, host: PtyHost) -> Iterator[Lent]:
+    def _introduce(self, host: PtyHost) -> Iterator[control.Lent]:
         """Give each worker a new channel to a host."""
         for child in list(self._workers.values()):
             to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -294,20 +352,23 @@ class Supervisor:
     def _bury(self, pid: int, status: int) -> None:
         """A child was reaped."""
         how = _how_it_ended(os.waitstatus_to_exitcode(status))
+        if not self._upgrade.ended(pid, how, well=status == 0) and not self._mourn(pid, how):
+            self._hosts.reaped(pid, status)
+
+    def _mourn(self, pid: int, how: str = "ended") -> bool:
+        """A process is gone; whether it was a host or a worker."""
         host = self._hosts.by_pid(pid)
         if host is not None:
             self._hosts.ended(host, how, time.monotonic())
-            return
-        if self._upgrade.ended(pid, how, well=status == 0):
-            return
+            return True
         child = self._workers.pop(pid, None)
         if child is None:
-            self._hosts.reaped(pid, status)
-            return
+            return False
         if child.control in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()
         self._generations.ended(pid, how, time.monotonic())
+        return True
 
     # --- stopping
 
@@ -322,28 +383,26 @@ class Supervisor:
         self._hosts.kill_rest()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while pids:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid:
-                self._bury(pid, status)
-                pids.discard(pid)
-                continue
+        left = self._wait_until(pids, time.monotonic() + seconds)
+        for pid in left:
+            log.warning("process %d did not end in %g s; killing it", pid, seconds)
+            os.kill(pid, signal.SIGKILL)
+        if left:
+            self._wait_until(left, time.monotonic() + _KILLED_SECONDS)
+
+    def _wait_until(self, pids: set[int], deadline: float) -> set[int]:
+        """Wait for the end of these processes; those that live on."""
+        while True:
+            self._reap()
+            pids = {pid for pid in pids if pid in self._workers or self._hosts.by_pid(pid)}
             left = deadline - time.monotonic()
-            if left <= 0:
-                break
+            if not pids or left <= 0:
+                return pids
             for key, _events in self._selector.select(left):
                 if key.fd == self._wake_receiver:
                     os.read(self._wake_receiver, 4096)  # what SIGCHLD says is waitpid's to tell
                 else:
                     key.data()
-        for pid in pids:
-            log.warning("process %d did not end in %g s; killing it", pid, seconds)
-            os.kill(pid, signal.SIGKILL)
-            self._bury(*os.waitpid(pid, 0))
 
 
 def _how_it_ended(code: int) -> str:
@@ -446,18 +505,63 @@ def main() -> None:
     public_fd, settings_fd = map(int, sys.argv[1:])
     try:
         public = launch.read_settings(public_fd)
+        os.close(public_fd)
         launch.log_to_stderr(public.log_level, "supervisor")
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
-        public = with_hosts(public)
-        listener = bind(public)
-        launch.settle()
-        hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
-        settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
-        raise SystemExit(Supervisor(settings, listener, hosts, shells_descriptors).run())
-    except StartFailed as error:
+        directory, door, arrivals = None, None, Arrivals()
+        if public.state_dir:
+            directory = meeting.StateDirectory(public.state_dir)
+            door = directory.listen()
+            arrivals = meet(directory, door)
+        if arrivals.hosts:
+            supervisor = _of_arrived(arrivals, launch.read_settings(settings_fd), shells_descriptors, directory, door)
+        else:
+            public = with_hosts(public)
+            listener = arrivals.listener or bind(public)
+            launch.settle()
+            hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
+            settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+            supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
+        os.close(settings_fd)
+        raise SystemExit(supervisor.run())
+    except (StartFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def _of_arrived(
+    arrivals: Arrivals,
+    own: Settings,
+    shells_descriptors: int,
+    directory: meeting.StateDirectory | None,
+    door: socket.socket | None,
+) -> Supervisor:
+    """A supervisor of what is left of a server, with that one's settings.
+
+    Raises:
+        StartFailed: no worker brought the listening socket, and the port cannot be had.
+    """
+    settings = arrivals.settings or msgspec.structs.replace(own, hosts=arrivals.host_count)
+    differing = [
+        name
+        for name in own.__struct_fields__
+        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
+    ]
+    if differing:
+        log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
+    hosts = [PtyHost(number) for number in range(settings.hosts)]
+    for each in arrivals.hosts:
+        if not 0 <= each.number < len(hosts) or hosts[each.number].pid:
+            raise StartFailed(
+                f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
+            )
+        hosts[each.number].take(each.pid, each.control)
+    supervisor = Supervisor(
+        settings, arrivals.listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
+    )
+    supervisor.adopt(arrivals)
+    return supervisor
 
 
 if __name__ == "__main__":

@@ -12,13 +12,11 @@ import logging
 import os
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.server import control, ipc
-from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.table import SessionEntry
-from web_terminal_suite.server.pty import Pty, child_of_ours, kill_session, runs_on, size_of
+from web_terminal_suite.server.pty import Pty, child_of_ours, kill_session, size_of
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 
 if TYPE_CHECKING:
@@ -221,27 +219,4 @@ class Adoption:
         if adopted.wait_status is not None:
             self._termination.ended(adopted.pid, adopted.wait_status)
         elif not adopted.child:
-            self._watch_process(entry, adopted.pid)
-
-    def _watch_process(self, entry: SessionEntry, pid: int) -> None:
-        """Notice the end of a shell that is no child of ours or the supervisor's."""
-        assert entry.session is not None
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._store.say(control.AskStatus(pid=pid))
-            return
-        except OSError as error:
-            # Then its terminal's end is all that tells.
-            log.warning("session %s: its shell cannot be watched: %s", entry.id, (error.strerror or "").lower())
-            return
-        if runs_on(pid, entry.session.pty.fd):
-            self._loop.watch(fd, READ, partial(self._process_ended, fd, pid))
-        else:  # the id is another process's by now
-            os.close(fd)
-            self._store.say(control.AskStatus(pid=pid))
-
-    def _process_ended(self, fd: int, pid: int, _events: int) -> None:
-        self._loop.forget(fd)
-        os.close(fd)
-        self._store.say(control.AskStatus(pid=pid))
+            self._termination.watch_stranger(entry)

@@ -20,7 +20,7 @@ import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import control, environment, ipc, launch
+from web_terminal_suite.server import control, environment, ipc, launch, meeting
 from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
 from web_terminal_suite.server.host.event_loop import EventLoop
@@ -33,7 +33,7 @@ from web_terminal_suite.server.host.handover import (
     unblock_signals,
 )
 from web_terminal_suite.server.host.pumps import Pumps
-from web_terminal_suite.server.host.store_client import StoreClient
+from web_terminal_suite.server.host.store_client import StoreClient, kept_session
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
@@ -43,7 +43,7 @@ from web_terminal_suite.server.settings import Settings
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from web_terminal_suite.protocol.messages import SessionSpec
 
@@ -137,16 +137,52 @@ class Host:
             self._termination.reap()
 
     def _on_orphaned(self) -> None:
-        """The supervisor gone means that we go too."""
-        self._termination.shut_down()
+        """The supervisor is gone: wait for another one, where there may be one."""
+        grace = self._settings.supervisor_grace if self._settings.state_dir else 0.0
+        if self._termination.stopping or not grace:
+            self._termination.shut_down()
+            return
+        log.error("the supervisor is gone; waiting %g s for another one in %s", grace, self._settings.state_dir)
+        if self._adoption is None:
+            self._termination.watch_strangers()
+        deadline = self._loop.time() + grace
+        self._loop.later(meeting.RETRY_SECONDS, lambda: self._look_for_supervisor(deadline))
+
+    def _look_for_supervisor(self, deadline: float) -> None:
+        if self._termination.stopping:
+            return
+        hello = meeting.HostHello(number=self._number, hosts=self._settings.hosts)
+        sock = None if self._adoption else meeting.find(self._settings.state_dir, hello)
+        if sock is not None:
+            log.info("another supervisor is there; it gets %d sessions", len(self._table))
+            self._store.rejoin(sock, self._everything())
+        elif self._loop.time() >= deadline:
+            log.error("no other supervisor came; ending")
+            self._termination.shut_down()
+        else:
+            self._loop.later(meeting.RETRY_SECONDS, lambda: self._look_for_supervisor(deadline))
+
+    def _sessions(self) -> list[SessionEntry]:
+        """Every session whose log has not been freed, in the order of the ids."""
+        attached = {entry for worker in self._workers for entry in worker.attached.values()}
+        return sorted({*self._table, *attached}, key=lambda entry: entry.id)
+
+    def _everything(self) -> Iterator[control.Lent]:
+        """What another supervisor keeps for us."""
+        for number, fd in self._arenas.fds.items():
+            yield control.KeepArena(arena=number), (fd,)
+        entries = self._sessions()
+        for entry in entries:
+            if entry.session is not None:
+                yield kept_session(entry)
+        yield control.HostReady(sessions=len(entries)), ()
 
     def _hand_over(self) -> None:
         """Execute the installed code in this process; without effect where that is not possible."""
         try:
             if self._adoption is not None or self._termination.stopping or self._store.waits:
                 raise CannotHandOver("it takes over sessions, stops, or cannot reach the supervisor")
-            attached = {entry for worker in self._workers for entry in worker.attached.values()}
-            entries = sorted({*self._table, *attached}, key=lambda entry: entry.id)
+            entries = self._sessions()
             expired, lost = self._table.gone
             state = control.HandedOver(
                 version=control.HANDED_OVER_VERSION,
@@ -478,6 +514,7 @@ def main() -> None:
         settings = msgspec.json.decode(state.settings, type=Settings)
     else:
         supervisor, state, settings = launch.CONTROL_FD, None, launch.read_settings()
+        os.close(launch.SETTINGS_FD)
         os.set_inheritable(supervisor, False)
     run(
         settings,

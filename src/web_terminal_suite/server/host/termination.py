@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import control, ipc
+from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
-from web_terminal_suite.server.pty import signal_group
+from web_terminal_suite.server.pty import child_of_ours, runs_on, signal_group
 from web_terminal_suite.server.session import SessionState
 
 if TYPE_CHECKING:
@@ -51,6 +53,42 @@ class Termination:
     def watch(self, pid: int, entry: SessionEntry) -> None:
         """The shell of ``entry`` runs."""
         self._by_pid[pid] = entry
+
+    def watch_strangers(self) -> None:
+        """The supervisor is gone: it reaps no shell any more, so watch those that are not ours."""
+        for pid, entry in self._by_pid.items():
+            if not child_of_ours(pid):
+                self.watch_stranger(entry)
+
+    def watch_stranger(self, entry: SessionEntry) -> None:
+        """Notice the end of a shell that is no child of this process."""
+        assert entry.session is not None
+        pty = entry.session.pty
+        try:
+            fd = os.pidfd_open(pty.pid)
+        except ProcessLookupError:
+            self._stranger_ended(pty.pid)
+            return
+        except OSError as error:
+            # Then the supervisor may still know, or nobody.
+            log.warning("session %s: its shell cannot be watched: %s", entry.id, (error.strerror or "").lower())
+            return
+        if runs_on(pty.pid, pty.fd):
+            self._loop.watch(fd, READ, partial(self._on_stranger, fd, pty.pid))
+        else:  # the id is another process's by now
+            os.close(fd)
+            self._stranger_ended(pty.pid)
+
+    def _on_stranger(self, fd: int, pid: int, _events: int) -> None:
+        self._loop.forget(fd)
+        os.close(fd)
+        self._stranger_ended(pid)
+
+    def _stranger_ended(self, pid: int) -> None:
+        if self._store.connected:
+            self._store.say(control.AskStatus(pid=pid))
+        else:
+            self._loop.later(0.0, lambda: self.ended(pid, None))
 
     def end(self, entry: SessionEntry, reason: str) -> None:
         """Hang up; kill what does not go within ``kill_after`` seconds."""

@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
-from web_terminal_suite.server import ipc, launch
+from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
@@ -82,6 +82,7 @@ class WorkerProcess:
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)
         self._listener = listener
+        self._row = row
         self._control = control
         self._serves = False
         self._left = asyncio.Event()
@@ -143,6 +144,8 @@ class WorkerProcess:
             command, fds = ipc.receive_descriptors(self._control, 64, 1)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            command, fds = b"", []
         if command.startswith(launch.HOST):
             number = int(command.removeprefix(launch.HOST))
             if fds:
@@ -153,7 +156,29 @@ class WorkerProcess:
             return
         if not command:
             self._loop.remove_reader(self._control.fileno())
+            settings = self._context.settings
+            if settings.state_dir and settings.supervisor_grace and self._serves and not self._left.is_set():
+                log.error("the supervisor is gone; waiting %g s for another one", settings.supervisor_grace)
+                deadline = self._loop.time() + settings.supervisor_grace
+                self._loop.call_later(meeting.RETRY_SECONDS, self._look_for_supervisor, deadline)
+                return
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
+
+    def _look_for_supervisor(self, deadline: float) -> None:
+        if self._left.is_set():
+            return
+        brought = (self._listener.fileno(), launch.SETTINGS_FD, launch.COUNTERS_FD)
+        sock = meeting.find(self._context.settings.state_dir, meeting.WorkerHello(row=self._row), brought)
+        if sock is not None:
+            self._control.close()
+            self._control = sock
+            sock.setblocking(False)
+            self._loop.add_reader(sock.fileno(), self._on_control)
+        elif self._loop.time() >= deadline:
+            log.error("no other supervisor came; leaving")
+            self._leave(CloseCode.GOING_AWAY)
+        else:
+            self._loop.call_later(meeting.RETRY_SECONDS, self._look_for_supervisor, deadline)
 
     def _host_gone(self, number: int) -> None:
         """The channel to a host closed: another host will come, or the supervisor replaces this worker."""
