@@ -129,6 +129,30 @@ async def test_a_shell_that_ends_while_there_is_no_host_has_its_status():
             assert (await facts(api, viewed))["status"] == 6
 
 
+async def test_a_session_that_cannot_be_adopted_ends_with_a_code_of_its_own_and_nothing_of_it_runs_on():
+    with serving("--workers", "2") as server:
+        async with connect(server.url, timeout=30) as kept, connect(server.url, timeout=30) as viewer:
+            await kept.attach()
+            await kept.run("mark=kept")
+            # The supervisor keeps 128 descriptors for itself.
+            psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE, (130, 130))
+            session = (await viewer.attach()).session
+            await viewer.run("trap '' HUP")
+            async with rest(server.url) as api:
+                pid = (await facts(api, session))["pid"]
+            await until(lambda: any("no descriptor is left to keep more sessions" in line for line in server.log))
+            await kill_host(server)
+            with pytest.raises(Closed) as closed:
+                await viewer.wait_for(b"never", 30)
+            assert closed.value.code == 4410
+            await until(lambda: not psutil.pid_exists(pid))
+            async with rest(server.url) as api:
+                answer = await api.request("GET", f"/sessions/{session}")
+                assert answer.status == 410
+                assert "session_lost" in answer.body.decode()
+            assert (await kept.run("echo $mark")).output == b"kept\r\n"
+
+
 # --- upgrades
 
 

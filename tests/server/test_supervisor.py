@@ -120,7 +120,7 @@ async def test_a_supervisor_that_died_is_replaced_and_viewers_do_not_notice(tmp_
             number = host_of(left["id"])
             (host,) = (each for each in server.living("server.host") if each.cmdline()[3] == str(number))
             host.kill()
-            await until(lambda: server.logged(f"PTY host {number} is ready: 1 sessions adopted"))
+            await until(lambda: server.log.read_text().count(f"PTY host {number} is ready") == 2)
             async with asyncio.timeout(30):
                 while (await listed(url)).get(left["id"]) != "running":
                     await asyncio.sleep(0.05)

@@ -11,7 +11,6 @@ import os
 import socket
 import stat
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -69,11 +68,11 @@ class StateDirectory:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path).absolute()
+        self._path = os.path.abspath(path)
         try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = self._path.stat()
-            self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.makedirs(self._path, mode=0o700, exist_ok=True)
+            found = os.stat(self._path)
+            self._lock = os.open(f"{self._path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CannotMeet(f"state directory {path}: {(error.strerror or str(error)).lower()}") from error
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
@@ -96,7 +95,7 @@ class StateDirectory:
             CannotMeet: it cannot be made.
         """
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = socket_path(str(self._path))
+        path = socket_path(self._path)
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -114,14 +113,15 @@ class StateDirectory:
             return
         self._noted = pids
         listed = [ListedProcess(pid, started) for pid in pids if (started := _started(pid)) is not None]
-        new = self._path / "processes.new"
-        new.write_bytes(msgspec.json.encode(listed))
-        new.replace(self._path / "processes")
+        with open(f"{self._path}/processes.new", "wb") as file:
+            file.write(msgspec.json.encode(listed))
+        os.replace(f"{self._path}/processes.new", f"{self._path}/processes")
 
     def living(self) -> set[int]:
         """The processes of the supervisor before that are still there."""
         try:
-            listed = msgspec.json.decode((self._path / "processes").read_bytes(), type=list[ListedProcess])
+            with open(f"{self._path}/processes", "rb") as file:
+                listed = msgspec.json.decode(file.read(), type=list[ListedProcess])
         except (OSError, msgspec.DecodeError):
             return set()
         return {each.pid for each in listed if _started(each.pid) == each.started}
