@@ -17,6 +17,7 @@ const CLOSE_TEXT: Readonly<Record<number, string>> = {
   4003: 'You may not use this session',
   4400: 'The server did not understand this page; reload it',
   4404: 'This session does not exist any more',
+  4410: 'This session was lost with the process that kept it',
   4409: 'The server did not expect what this page sent; reload it',
   4429: 'The limit of sessions is reached; end one first',
   4500: 'The shell could not be started',

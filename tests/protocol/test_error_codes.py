@@ -25,7 +25,9 @@ WITHOUT_ERROR = {
     CloseCode.PROTOCOL_ERROR: "server/worker/message_connection.py",
     CloseCode.SERVICE_RESTART: "server/worker/main.py",
 }
-EXHAUSTION = {ErrorCode.NO_PTY, ErrorCode.NO_MEMORY, ErrorCode.NO_PROCESS, ErrorCode.NO_DESCRIPTOR}
+EXHAUSTION = {
+    ErrorCode.NO_PTY, ErrorCode.NO_MEMORY, ErrorCode.NO_PROCESS, ErrorCode.NO_DESCRIPTOR, ErrorCode.HOST_LOST,
+}  # fmt: skip
 
 
 def sources() -> dict[str, ast.Module]:

@@ -56,6 +56,11 @@ FROM_WORKER = (
     ipc.ViewerCount(session="s", count=0),
     ipc.PumpDrained(session="s"),
     ipc.SizeSet(session="s", cols=1, rows=2),
+    ipc.AttachmentReport(
+        attachments=(ipc.AttachmentState(session="s", viewers=2, pumping=True, sized=False, offset=2**60),),
+        arenas=(0, 3),
+        last=True,
+    ),
 )
 FROM_HOST = (
     ipc.AttachReply(
@@ -74,6 +79,7 @@ FROM_HOST = (
     ipc.SessionEnded(session="s", offset=2**60, reason="exited", status=0),
     ipc.SessionUpdated(session="s", name="n", cols=1, rows=2),
     ipc.SizeReleased(session="s"),
+    ipc.ReportAttachments(),
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class CloseCode(IntEnum):
     MALFORMED = 4400
     NO_SUCH_SESSION = 4404
     ILLEGAL_IN_STATE = 4409
+    SESSION_LOST = 4410
     SESSION_LIMIT = 4429
     SPAWN_FAILED = 4500
 
@@ -62,6 +63,7 @@ class ErrorCode(StrEnum):
     # Sessions.
     NO_SUCH_SESSION = "no_such_session"
     SESSION_EXPIRED = "session_expired"
+    SESSION_LOST = "session_lost"
     SESSION_LIMIT = "session_limit"
     # The shell cannot be started as asked.
     SHELL_NOT_FOUND = "shell_not_found"
@@ -77,6 +79,7 @@ class ErrorCode(StrEnum):
     NO_MEMORY = "no_memory"
     NO_PROCESS = "no_process"
     NO_DESCRIPTOR = "no_descriptor"
+    HOST_LOST = "host_lost"
     GOING_AWAY = "going_away"
     INTERNAL_ERROR = "internal_error"
 
@@ -117,6 +120,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.RATE_LIMIT: Consequence(CloseCode.RATE_LIMIT, 429),
     ErrorCode.NO_SUCH_SESSION: Consequence(CloseCode.NO_SUCH_SESSION, 404),
     ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, 410),
+    ErrorCode.SESSION_LOST: Consequence(CloseCode.SESSION_LOST, 410),
     ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, 429),
     ErrorCode.SHELL_NOT_FOUND: _CANNOT_START,
     ErrorCode.SHELL_NOT_EXECUTABLE: _CANNOT_START,
@@ -130,6 +134,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_MEMORY: _EXHAUSTED,
     ErrorCode.NO_PROCESS: _EXHAUSTED,
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
+    ErrorCode.HOST_LOST: _EXHAUSTED,
     ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
     ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

@@ -59,6 +59,12 @@ class Order(NamedTuple):
     kill: bool
 
 
+def delay_after(attempts: int, young_deaths: int) -> float:
+    """Seconds until the next start: the delay doubles with each one since a process was ready."""
+    doublings = attempts + young_deaths // _YOUNG_DEATHS_PER_DOUBLING
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
+
+
 @dataclass(eq=False)
 class Place:
     """One of a generation's places: it has a worker, or the next start is due at ``due``."""
@@ -70,9 +76,8 @@ class Place:
     young_deaths: int = 0
 
     def delay(self) -> float:
-        """Seconds until the next start: the delay doubles with each one since a worker was ready."""
-        doublings = self.attempts + self.young_deaths // _YOUNG_DEATHS_PER_DOUBLING
-        return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
+        """Seconds until the next start."""
+        return delay_after(self.attempts, self.young_deaths)
 
 
 class Generation:
@@ -140,6 +145,11 @@ class Generations:
         )
 
     @property
+    def settled(self) -> bool:
+        """Whether no generation begins or leaves."""
+        return self._next is None and all(worker.place is not None for worker in self._workers.values())
+
+    @property
     def hopeless(self) -> bool:
         """Whether the server never had a ready worker, and was tried often enough: there is no shell to keep."""
         return not self._was_ready and self._first_failures >= FIRST_ATTEMPTS
@@ -161,6 +171,15 @@ class Generations:
     def started(self, place: Place, pid: int, now: float) -> None:
         """A process was started for ``place``."""
         place.worker = self._workers[pid] = _Worker(pid, place, now)
+
+    def adopt(self, pid: int, now: float) -> bool:
+        """Take in a worker that serves already; whether there was a place for it."""
+        place = next(self._vacant(), None)
+        if place is None:
+            return False
+        self.started(place, pid, now)
+        self.ready(pid, now)
+        return True
 
     def start_failed(self, place: Place, reason: str, now: float) -> None:
         """No process could be started for ``place``, and so for none of those that are due."""

@@ -163,6 +163,24 @@ class SizeSet(_Packet, tag=22, frozen=True, kw_only=True):
     rows: int
 
 
+class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One attachment. ``sized`` where the session's size is one that a viewer asked for."""
+
+    session: str
+    viewers: int
+    pumping: bool
+    sized: bool
+    offset: int
+
+
+class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
+    """The answer to ``ReportAttachments``, in several parts where it is long; ``arenas`` are those that are mapped."""
+
+    attachments: tuple[AttachmentState, ...]
+    arenas: tuple[int, ...]
+    last: bool
+
+
 # --- host to worker: answers
 
 
@@ -241,7 +259,8 @@ class ShellExited(_Packet, tag=63, frozen=True, kw_only=True):
 
 
 class SessionEnded(_Packet, tag=64, frozen=True, kw_only=True):
-    """No output will come after ``offset``. ``reason`` is ``exited``, ``destroyed`` or ``expired``."""
+    """No output will come after ``offset``. ``reason`` is ``exited``, ``destroyed``, ``expired``, ``shutdown`` or
+    ``lost``."""
 
     session: str
     offset: int
@@ -265,6 +284,12 @@ class SizeReleased(_Packet, tag=66, frozen=True, kw_only=True):
     session: str
 
 
+class ReportAttachments(_Packet, tag=80, frozen=True, kw_only=True):
+    """This host took over from another: say what you are attached to."""
+
+    session: str = ""
+
+
 Request = (
     CreateSession
     | AttachSession
@@ -276,9 +301,18 @@ Request = (
     | DestroySession
     | GetStats
 )
-FromWorker = Request | ViewerCount | PumpDrained | SizeSet
+FromWorker = Request | ViewerCount | PumpDrained | SizeSet | AttachmentReport
 Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | ErrorReply
-Notice = BecomePump | FollowerAdded | PumpChanged | ShellExited | SessionEnded | SessionUpdated | SizeReleased
+Notice = (
+    BecomePump
+    | FollowerAdded
+    | PumpChanged
+    | ShellExited
+    | SessionEnded
+    | SessionUpdated
+    | SizeReleased
+    | ReportAttachments
+)
 FromHost = Answer | Notice
 
 _encoder = msgspec.msgpack.Encoder()
@@ -331,7 +365,11 @@ class Channel:
         """Whether packets wait for room in the socket."""
         return bool(self._queue)
 
-    def send(self, message: FromWorker | FromHost, lent: Sequence[int] = (), owned: Sequence[int] = ()) -> None:
+    def offer(self, message: msgspec.Struct, fds: Sequence[int] = ()) -> bool:
+        """Send at once, or not at all; whether it was sent. Not while other packets wait."""
+        return self._try(encode(message), tuple(fds))
+
+    def send(self, message: msgspec.Struct, lent: Sequence[int] = (), owned: Sequence[int] = ()) -> None:
         """Send now or as soon as there is room (``flush``). ``lent`` descriptors must live until then.
 
         Raises:
@@ -347,6 +385,15 @@ class Channel:
         else:
             for fd in owned:
                 os.close(fd)
+
+    @property
+    def unsent(self) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+        """The packets that wait, with their descriptors, which are still the channel's."""
+        return tuple((packet, fds) for packet, fds, _to_close in self._queue)
+
+    def resume(self, unsent: Sequence[tuple[bytes, tuple[int, ...]]]) -> None:
+        """Let these wait, first of all; owns their descriptors."""
+        self._queue.extend((packet, fds, fds) for packet, fds in unsent)
 
     def flush(self) -> None:
         """Send what waits, as far as the socket has room."""
@@ -385,8 +432,9 @@ class Channel:
             packet, fds = receive_descriptors(self.sock, PACKET_BYTES, _MAX_DESCRIPTORS)
         except BlockingIOError:
             return None
-        except ConnectionResetError as error:
-            raise ChannelClosed from error
+        except ConnectionResetError:
+            # It closed with something unread, which is told first; what it had sent before is still there.
+            return self.receive()
         if not packet:
             raise ChannelClosed
         return packet, fds

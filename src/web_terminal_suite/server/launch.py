@@ -7,6 +7,7 @@ import gc
 import logging
 import mmap
 import os
+import resource
 import sys
 
 import msgspec
@@ -21,12 +22,18 @@ COUNTERS_FD = 6
 FIRST_CHANNEL_FD = 7
 """A worker's to the first host; those to the others follow."""
 
+_PR_SET_CHILD_SUBREAPER = 36
+
 # What supervisor and worker say to each other on the control socket.
 READY = b"ready"
 REPLACE = b"replace"
 """Leave; others serve on."""
 STOP = b"stop"
 """Leave; the whole server stops."""
+HOST = b"host "
+"""With a host's number and a descriptor: your new channel to it."""
+LOST = b"lost "
+"""With a host's number, to the supervisor: the channel to it is closed."""
 
 
 def settings_memory(settings: Settings) -> int:
@@ -40,11 +47,23 @@ def settings_memory(settings: Settings) -> int:
 
 
 def read_settings(fd: int = SETTINGS_FD) -> Settings:
-    """The settings in a descriptor this process was started with; closes it."""
+    """The settings in a descriptor this process was started with, which stays open."""
     size = os.fstat(fd).st_size
     data = os.pread(fd, size, 0)
-    os.close(fd)
     return msgspec.json.decode(data, type=Settings)
+
+
+def with_descriptors() -> int:
+    """Raise this process's limit of open descriptors as far as it may; what it was, which is the shells' own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent ends (PR_SET_CHILD_SUBREAPER, prctl(2))."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def close_descriptors(keep: int) -> None:

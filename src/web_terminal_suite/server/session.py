@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.log import Log
     from web_terminal_suite.server.pty import Pty
 
+# Claimed for one read of a terminal, which gives less: so much is lost at most if the reader is killed.
+READ_BYTES = FULL_READ_BYTES + 1
 # Read at once from a session that floods while no other is active, and from one that must not keep others waiting.
 TURN_BYTES = 32 * 1024
 SHARED_TURN_BYTES = 8 * 1024
@@ -87,7 +89,8 @@ class Cursor:
 
     def ready(self, frame_bytes: int) -> int:
         """Bytes that may be sent now in one frame of at most ``frame_bytes``; 0 when caught up or out of credit."""
-        return min(self.log.end - self.window.sent, self.window.room(), frame_bytes)
+        sent = self.window.sent
+        return min(self.log.end_from(sent) - sent, self.window.room(), frame_bytes)
 
     def take(self, buffer: bytearray, count: int) -> int:
         """Append the next ``count`` bytes to ``buffer``; gives the offset they start at.
@@ -195,7 +198,7 @@ class Session:
         result = Pumped.MORE if left > 0 else Pumped.PACED
         try:
             while left > 0:
-                count = self.log.fill(self.pty.read_into, left)
+                count = self.log.fill(self.pty.read_into, min(left, READ_BYTES))
                 if count == 0:
                     result = Pumped.END
                     break
@@ -224,7 +227,7 @@ class Session:
         left = self.log.capacity // 2
         try:
             while left > 0:
-                count = self.log.fill(self.pty.read_into, min(left, TURN_BYTES))
+                count = self.log.fill(self.pty.read_into, min(left, READ_BYTES))
                 if count == 0:
                     break
                 left -= count

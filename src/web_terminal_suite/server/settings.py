@@ -115,6 +115,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
     ] = 10.0
 
+    state_dir: Annotated[
+        str,
+        Doc(
+            "Directory in which another supervisor finds the processes of one that died.",
+            empty="none: they end with it",
+        ),
+    ] = ""
+    supervisor_grace: Annotated[
+        float, Doc("Seconds that they wait for it; 0 ends them at once. Needs --state-dir.", 0, 3600)
+    ] = 30.0
+
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Doc("Least severe event to log: debug, info, warning or error.")
     ] = "info"

@@ -1,10 +1,10 @@
 """The parent of all: binds the port, starts the PTY host and the workers, keeps them, and stops them in order.
 
 Which workers are started, told to leave and killed is decided in ``generations``; nothing that happens to a worker, or
-to its start, ends the server. The host cannot be replaced, since the shells' terminals are its own; if it dies
-everything stops. SIGTERM and SIGINT stop; SIGHUP puts a new generation of workers in place, with the same shells: that
-is how a new version is installed. Where the server was started by hand on a terminal, SIGHUP means that the terminal is
-gone, and stops.
+to its start, ends the server. What the sessions of a host consist of is kept in its ``store``; a host that dies is
+started again and adopts them. SIGTERM and SIGINT stop; SIGHUP upgrades hosts and workers, with the same shells
+(``upgrade``). Where the server was started by hand on a terminal, SIGHUP means that
+the terminal is gone, and stops.
 """
 
 from __future__ import annotations
@@ -21,16 +21,24 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from web_terminal_suite.server import launch
+from web_terminal_suite.server import control, launch, meeting
+from web_terminal_suite.server.arrivals import Arrivals, meet
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.listener import StartFailed, bind, url
 from web_terminal_suite.server.log import ARENA_SLOTS
+from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
@@ -38,6 +46,10 @@ _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
 # A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
 _LEAVE_MARGIN_SECONDS = 5.0
+# A process that was killed is gone by then, unless the kernel holds it.
+_KILLED_SECONDS = 5.0
+# A worker that has no channel to a host so long after that one's start was let down by it.
+_LOST_SECONDS = 5.0
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
 _HIGH_FD = 64
 _REMEDIES = {
@@ -63,19 +75,41 @@ class _Child:
 class Supervisor:
     """Starts, watches and stops the server's processes."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, hosts: list[_Child]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        hosts: list[PtyHost],
+        shells_descriptors: int,
+        directory: meeting.StateDirectory | None = None,
+        door: socket.socket | None = None,
+        counters: int | None = None,
+    ) -> None:
         self._settings = settings
         self._listener = listener
-        self._hosts = hosts
+        self._shells_descriptors = shells_descriptors
+        self._directory = directory
         self._selector = selectors.DefaultSelector()
+        self._hosts = PtyHosts(
+            hosts, self._selector, start=self._start_host, introduce=self._introduce, silent=self._kill_silent
+        )
         self._settings_fd = launch.settings_memory(settings)
-        self._counters_fd = counters_memory()
+        self._host_settings_fd = launch.settings_memory(settings.without_secrets())
+        self._counters_fd = counters_memory() if counters is None else counters
         self._workers: dict[int, _Child] = {}
         self._generations = Generations(
             settings.workers,
             time.monotonic(),
             start_seconds=settings.start_timeout,
             leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
+        )
+        self._upgrade = Upgrade(
+            self._hosts,
+            ask=self._ask_installed,
+            kill=lambda pid: os.kill(pid, signal.SIGKILL),
+            renew=lambda: self._generations.renew(time.monotonic()),
+            settled=lambda: self._generations.settled,
+            answer_seconds=settings.start_timeout,
         )
         self._stopping = False
         self._announced = False
@@ -87,6 +121,50 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        if door is not None:
+            self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
+
+    # --- processes of a supervisor that died
+
+    def adopt(self, arrivals: Arrivals) -> None:
+        """Take over the processes that arrived. They are no children of this one: their end is all that can be seen."""
+        now = time.monotonic()
+        for each in arrivals.hosts:
+            self._watch_stranger(each.pid)
+        for each in arrivals.workers:
+            child = _Child(each.pid, each.control, each.number)
+            self._workers[each.pid] = child
+            self._selector.register(each.control, selectors.EVENT_READ, partial(self._on_worker, child))
+            self._watch_stranger(each.pid)
+            if not self._generations.adopt(each.pid, now):
+                each.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
+        log.info("%d PTY hosts and %d workers were adopted", len(arrivals.hosts), len(arrivals.workers))
+        if self._generations.serves:
+            self._announce()
+
+    def _watch_stranger(self, pid: int) -> None:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._mourn(pid)
+            return
+        self._selector.register(fd, selectors.EVENT_READ, lambda: self._on_stranger(fd, pid))
+
+    def _on_stranger(self, fd: int, pid: int) -> None:
+        self._selector.unregister(fd)
+        os.close(fd)
+        self._mourn(pid)
+
+    def _turn_away(self, door: socket.socket) -> None:
+        """A process that came too late: its place is taken."""
+        try:
+            sock, _address = door.accept()
+        except OSError:
+            return
+        with sock:
+            log.warning("process %d came too late, and is not adopted", meeting.peer_of(sock).pid)
+            with contextlib.suppress(OSError):
+                sock.send(launch.REPLACE, socket.MSG_DONTWAIT)
 
     def run(self) -> int:
         """Serve until stopped; the exit status."""
@@ -95,8 +173,9 @@ class Supervisor:
             self._reap()  # a host may have ended before we heard signals
             while not self._stopping:
                 self._act()
-                due = self._generations.wake_at()
-                timeout = None if due is None else max(0.0, due - time.monotonic())
+                due = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
+                earliest = min((each for each in due if each is not None), default=None)
+                timeout = None if earliest is None else max(0.0, earliest - time.monotonic())
                 for key, _events in self._selector.select(timeout):
                     key.data()
         except StartFailed as error:
@@ -110,6 +189,8 @@ class Supervisor:
     def _act(self) -> None:
         """Do what is due: tell workers to leave, kill and start them."""
         now = time.monotonic()
+        self._hosts.pass_time(now)
+        self._upgrade.pass_time(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -120,6 +201,8 @@ class Supervisor:
                 self._follow_orders(launch.REPLACE)
             else:
                 self._generations.started(place, pid, now)
+        if self._directory is not None:
+            self._directory.note(frozenset({*self._workers, *(host.pid for host in self._hosts.all if host.pid)}))
         if self._generations.hopeless:
             raise StartFailed("no worker became ready; what is logged above says why")
 
@@ -144,12 +227,14 @@ class Supervisor:
             ours.enter_context(near)
             theirs.enter_context(far)
             channels = []
-            for host in self._hosts:
+            rows = {child.number for child in self._workers.values()}
+            row = next(row for row in range(ROWS) if row not in rows)
+            for host in self._hosts.all:
                 to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 channels.append(theirs.enter_context(to_worker))
                 with to_host:
                     # A host that does not read must not stop this process.
-                    socket.send_fds(host.control, [b"worker"], [to_host.fileno()], socket.MSG_DONTWAIT)
+                    host.say_or_fail(control.NewWorker(row=row, fresh=True), to_host.fileno())
             places = {
                 launch.SETTINGS_FD: self._settings_fd,
                 launch.CONTROL_FD: far.fileno(),
@@ -157,8 +242,6 @@ class Supervisor:
                 launch.COUNTERS_FD: self._counters_fd,
                 **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
             }
-            rows = {child.number for child in self._workers.values()}
-            row = next(row for row in range(ROWS) if row not in rows)
             child = _Child(0, near, row)
             # Before there is a process that would be lost if this failed.
             self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
@@ -182,6 +265,58 @@ class Supervisor:
             self._generations.ready(child.pid, time.monotonic())
             if self._generations.serves and not self._announced:
                 self._announce()
+        elif word.startswith(launch.LOST):
+            self._on_lost(child, self._hosts.all[int(word.removeprefix(launch.LOST))])
+
+    # --- hosts
+
+    def _start_host(self, host: PtyHost) -> None:
+        """A new process in a host's place: it has no secret, as the one before."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as ours, far:
+            ours.enter_context(near)
+            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
+            host.take(_start(_HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
+            ours.pop_all()
+
+    def _ask_installed(self) -> Asked:
+        """Start the installed code of a host, to ask whether it takes over from the one that runs."""
+        answer, theirs = os.pipe2(os.O_CLOEXEC)
+        try:
+            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: theirs}
+            return Asked(_start(_HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
+        except BaseException:
+            os.close(answer)
+            raise
+        finally:
+            os.close(theirs)
+
+    def _introduce(self, host: PtyHost) -> Iterator[control.Lent]:
+        """Give each worker a new channel to a host."""
+        for child in list(self._workers.values()):
+            to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with to_host, to_worker:
+                try:
+                    word = launch.HOST + b"%d" % host.number
+                    socket.send_fds(child.control, [word], [to_worker.fileno()], socket.MSG_DONTWAIT)
+                except OSError as error:
+                    log.warning("worker %d cannot be given a channel: %s; killing it", child.pid, error.strerror)
+                    self._kill_silent(child.number)
+                    continue
+                yield control.NewWorker(row=child.number, fresh=False), (to_host.fileno(),)
+
+    def _kill_silent(self, row: int) -> None:
+        """A worker that does not run keeps others' sessions from being adopted; another one takes its place."""
+        for child in self._workers.values():
+            if child.number == row:
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _on_lost(self, child: _Child, host: PtyHost) -> None:
+        """A worker has no channel to a host, and says so as long as it has none."""
+        if host.pid and time.monotonic() - host.started_at > _LOST_SECONDS:
+            log.error("worker %d has no channel to PTY host %d any more; replacing it", child.pid, host.number)
+            with contextlib.suppress(OSError):  # it is gone already
+                child.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
 
     def _announce(self) -> None:
         self._announced = True
@@ -202,7 +337,7 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
-                self._generations.renew(time.monotonic())
+                self._upgrade.request()
 
     def _reap(self) -> None:
         while True:
@@ -212,55 +347,62 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            code = os.waitstatus_to_exitcode(status)
-            if any(pid == host.pid for host in self._hosts):
-                raise StartFailed(f"a PTY host ended with status {code}; its shells are gone, stopping")
-            child = self._workers.pop(pid, None)
-            if child is not None:
-                if child.control in self._selector.get_map():
-                    self._selector.unregister(child.control)
-                child.control.close()
-                self._generations.ended(pid, _how_it_ended(code), time.monotonic())
+            self._bury(pid, status)
+
+    def _bury(self, pid: int, status: int) -> None:
+        """A child was reaped."""
+        how = _how_it_ended(os.waitstatus_to_exitcode(status))
+        if not self._upgrade.ended(pid, how, well=status == 0) and not self._mourn(pid, how):
+            self._hosts.reaped(pid, status)
+
+    def _mourn(self, pid: int, how: str = "ended") -> bool:
+        """A process is gone; whether it was a host or a worker."""
+        host = self._hosts.by_pid(pid)
+        if host is not None:
+            self._hosts.ended(host, how, time.monotonic())
+            return True
+        child = self._workers.pop(pid, None)
+        if child is None:
+            return False
+        if child.control in self._selector.get_map():
+            self._selector.unregister(child.control)
+        child.control.close()
+        self._generations.ended(pid, how, time.monotonic())
+        return True
 
     # --- stopping
 
     def _stop(self) -> None:
         """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
+        self._upgrade.stop()
         workers = self._generations.leave(time.monotonic())
         self._follow_orders(launch.STOP)
         self._wait_for(set(workers), self._settings.drain_timeout + 1)
-        for host in self._hosts:
-            host.control.close()
-        self._wait_for({host.pid for host in self._hosts}, self._settings.kill_after + 3)
+        self._wait_for(self._hosts.stop(), self._settings.kill_after + 3)
+        self._hosts.kill_rest()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while pids:
-            try:
-                pid, _status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            pids.discard(pid)
-            if pid == 0:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                if self._selector.select(left):  # SIGCHLD wakes it; what it says is waitpid's to tell
-                    self._clear_wake()
-        for pid in pids:
+        left = self._wait_until(pids, time.monotonic() + seconds)
+        for pid in left:
             log.warning("process %d did not end in %g s; killing it", pid, seconds)
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        if left:
+            self._wait_until(left, time.monotonic() + _KILLED_SECONDS)
 
-    def _clear_wake(self) -> None:
-        try:
-            os.read(self._wake_receiver, 4096)
-        except BlockingIOError:
-            pass  # something else woke us
-        for key in list(self._selector.get_map().values()):
-            if key.fd != self._wake_receiver:
-                self._selector.unregister(key.fileobj)
+    def _wait_until(self, pids: set[int], deadline: float) -> set[int]:
+        """Wait for the end of these processes; those that live on."""
+        while True:
+            self._reap()
+            pids = {pid for pid in pids if pid in self._workers or self._hosts.by_pid(pid)}
+            left = deadline - time.monotonic()
+            if not pids or left <= 0:
+                return pids
+            for key, _events in self._selector.select(left):
+                if key.fd == self._wake_receiver:
+                    os.read(self._wake_receiver, 4096)  # what SIGCHLD says is waitpid's to tell
+                else:
+                    key.data()
 
 
 def _how_it_ended(code: int) -> str:
@@ -300,7 +442,7 @@ def _start(module: str, arguments: list[str], places: dict[int, int]) -> int:
             os.close(fd)
 
 
-def start_host(settings: Settings, number: int, shells_descriptors: int) -> _Child:
+def fork_host(settings: Settings, number: int, shells_descriptors: int) -> PtyHost:
     """Fork a PTY host: most of its memory is pages that it shares with this process.
 
     Whatever this process knows the host knows, too: secrets may be read only after this.
@@ -309,7 +451,10 @@ def start_host(settings: Settings, number: int, shells_descriptors: int) -> _Chi
     pid = os.fork()
     if pid:
         far.close()
-        return _Child(pid, near, number)
+        host = PtyHost(number)
+        host.take(pid, near)
+        host.ready_at = time.monotonic()
+        return host
     status = 1
     try:
         os.setpgid(0, 0)
@@ -333,13 +478,6 @@ def with_token(settings: Settings) -> Settings:
     import secrets
 
     return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
-
-
-def with_descriptors() -> int:
-    """Raise this process's limit of open descriptors as far as it may; what it was, which is the shells' own."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return soft
 
 
 def with_hosts(settings: Settings) -> Settings:
@@ -367,17 +505,63 @@ def main() -> None:
     public_fd, settings_fd = map(int, sys.argv[1:])
     try:
         public = launch.read_settings(public_fd)
+        os.close(public_fd)
         launch.log_to_stderr(public.log_level, "supervisor")
-        shells_descriptors = with_descriptors()
-        public = with_hosts(public)
-        listener = bind(public)
-        launch.settle()
-        hosts = [start_host(public, number, shells_descriptors) for number in range(public.hosts)]
-        settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
-        raise SystemExit(Supervisor(settings, listener, hosts).run())
-    except StartFailed as error:
+        shells_descriptors = launch.with_descriptors()
+        launch.adopt_orphans()
+        directory, door, arrivals = None, None, Arrivals()
+        if public.state_dir:
+            directory = meeting.StateDirectory(public.state_dir)
+            door = directory.listen()
+            arrivals = meet(directory, door)
+        if arrivals.hosts:
+            supervisor = _of_arrived(arrivals, launch.read_settings(settings_fd), shells_descriptors, directory, door)
+        else:
+            public = with_hosts(public)
+            listener = arrivals.listener or bind(public)
+            launch.settle()
+            hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
+            settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+            supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
+        os.close(settings_fd)
+        raise SystemExit(supervisor.run())
+    except (StartFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def _of_arrived(
+    arrivals: Arrivals,
+    own: Settings,
+    shells_descriptors: int,
+    directory: meeting.StateDirectory | None,
+    door: socket.socket | None,
+) -> Supervisor:
+    """A supervisor of what is left of a server, with that one's settings.
+
+    Raises:
+        StartFailed: no worker brought the listening socket, and the port cannot be had.
+    """
+    settings = arrivals.settings or msgspec.structs.replace(own, hosts=arrivals.host_count)
+    differing = [
+        name
+        for name in own.__struct_fields__
+        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
+    ]
+    if differing:
+        log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
+    hosts = [PtyHost(number) for number in range(settings.hosts)]
+    for each in arrivals.hosts:
+        if not 0 <= each.number < len(hosts) or hosts[each.number].pid:
+            raise StartFailed(
+                f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
+            )
+        hosts[each.number].take(each.pid, each.control)
+    supervisor = Supervisor(
+        settings, arrivals.listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
+    )
+    supervisor.adopt(arrivals)
+    return supervisor
 
 
 if __name__ == "__main__":

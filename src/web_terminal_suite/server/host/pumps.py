@@ -143,10 +143,18 @@ class Pumps:
 
     def _promote(self, entry: SessionEntry) -> None:
         """Another attached worker becomes the pump; the rest follow it."""
-        first, *others = [worker for worker in entry.attachments if isinstance(worker, WorkerChannel)]
+        first = next(worker for worker in entry.attachments if isinstance(worker, WorkerChannel))
         entry.pump = first
         self._workers.answer(first, ipc.BecomePump(session=entry.id))
-        for other in others:
+        self._lead(entry)
+        if entry.reaped:
+            self._workers.answer(first, ipc.ShellExited(session=entry.id))
+
+    def _lead(self, entry: SessionEntry) -> None:
+        """Give every other attached worker a channel to the pump."""
+        for other in list(entry.attachments):
+            if other is entry.pump or not isinstance(other, WorkerChannel):
+                continue
             try:
                 channel = self._open_channel(entry)
             except OSError as error:
@@ -154,8 +162,24 @@ class Pumps:
                 log.error("session %s: no channel for a worker that follows it: %s", entry.id, error)
                 continue
             self._workers.answer(other, ipc.PumpChanged(session=entry.id), owned=(channel,))
-        if entry.reaped:
-            self._workers.answer(first, ipc.ShellExited(session=entry.id))
+
+    def resume(self, entry: SessionEntry) -> None:
+        """Go on with a session of the host before, once it is known who has viewers and who pumps.
+
+        All channels to followers are made anew: one may have been lost on its way.
+        """
+        if entry.state is SessionState.ENDED:
+            return
+        if isinstance(entry.pump, WorkerChannel):
+            self._lead(entry)
+            if entry.reaped:
+                self._workers.answer(entry.pump, ipc.ShellExited(session=entry.id))
+        elif entry.attachments:
+            self._promote(entry)
+        elif entry.reaped:
+            self._termination.finish(entry)
+        else:
+            self.pump_here(entry)
 
     def drained(self, worker: WorkerChannel, notice: ipc.PumpDrained) -> None:
         """The pump read the terminal of a shell that ended to its end."""
@@ -166,6 +190,8 @@ class Pumps:
     def pump_here(self, entry: SessionEntry) -> None:
         """Read the terminal in the host while the session has no viewer."""
         if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
+            if lost := entry.session.log.recover():
+                log.warning("session %s: at most %d bytes were lost with the process that read them", entry.id, lost)
             self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
 
     def _on_terminal(self, entry: SessionEntry, _events: int) -> None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import Size
+from web_terminal_suite.server.control import SessionRecord, key_of
 from web_terminal_suite.server.ipc import SERIAL_DIGITS, Caller, SessionInfo
 from web_terminal_suite.server.session import MOVES, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from web_terminal_suite.server.session import Session
 
@@ -39,12 +40,14 @@ class SessionEntry:
         "attachments",
         "command",
         "created",
+        "ended_at",
         "id",
         "idle_since",
         "name",
         "pump",
         "reaped",
         "reason",
+        "removed",
         "session",
         "signal",
         "size",
@@ -81,6 +84,51 @@ class SessionEntry:
         self.status: int | None = None
         self.signal: str | None = None
         self.reaped = False
+        self.removed = False
+        """Whether it is in no table any more; its log may still have readers."""
+        self.ended_at: float | None = None
+
+    @classmethod
+    def adopted(cls, record: SessionRecord, now: float) -> SessionEntry:
+        """A session of the host before; without its terminal and log."""
+        entry = cls(record.id, record.name, record.user, Size(record.cols, record.rows), record.created)
+        entry.idle_since = now if record.idle_since is None else record.idle_since
+        entry.state = SessionState(record.state)
+        entry.command, entry.arena, entry.slot = record.command, record.arena, record.slot
+        entry.reason, entry.status, entry.signal = record.reason, record.status, record.signal
+        entry.reaped, entry.removed, entry.ended_at = record.reaped, record.removed, record.ended_at
+        return entry
+
+    @property
+    def key(self) -> int:
+        """What the descriptor store knows it by."""
+        return key_of(self.id)
+
+    def record(self) -> SessionRecord:
+        """The session as another host needs it. Only for one whose shell was started."""
+        session = self.session
+        assert session is not None
+        return SessionRecord(
+            id=self.id,
+            name=self.name,
+            user=self.user,
+            command=self.command,
+            pid=session.pty.pid,
+            cols=self.size.cols,
+            rows=self.size.rows,
+            arena=self.arena,
+            slot=self.slot,
+            created=self.created,
+            state=self.state.value,
+            reason=self.reason,
+            reaped=self.reaped,
+            tied=self.tied_to is not None,
+            removed=self.removed,
+            status=self.status,
+            signal=self.signal,
+            ended_at=self.ended_at,
+            idle_since=self.idle_since,
+        )
 
     def move(self, state: SessionState) -> None:
         """Change state as the table of moves allows."""
@@ -127,6 +175,8 @@ class SessionTable:
         """Sessions without viewers, the longest idle first."""
         self._expired: OrderedDict[str, str] = OrderedDict()
         """Their users, by id."""
+        self._lost: OrderedDict[str, str] = OrderedDict()
+        """Sessions that could not be adopted: their users, by id."""
         self._total = 0
         """Sessions that count against the server's limit."""
         self._serial = 0
@@ -166,6 +216,40 @@ class SessionTable:
         self._idle[entry.id] = entry
         return entry
 
+    @property
+    def serial(self) -> int:
+        """The highest serial number that a session had."""
+        return self._serial
+
+    def begin_after(self, serial: int) -> None:
+        """Give no serial number again that the host before gave."""
+        self._serial = max(self._serial, serial)
+
+    def adopt(self, entry: SessionEntry) -> None:
+        """Take in a session of the host before, whatever the limits are. To be called in the order of the ids."""
+        if not entry.removed:
+            self._entries[entry.id] = entry
+        if entry.state is not SessionState.ENDED:
+            self._live[entry.user] = self._live.get(entry.user, 0) + 1
+            self._total += 1
+            self._idle[entry.id] = entry
+
+    @property
+    def gone(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+        """The ids, with their users, of sessions that expired and of those that were lost."""
+        return tuple(self._expired.items()), tuple(self._lost.items())
+
+    def remember(self, expired: Iterable[tuple[str, str]], lost: Iterable[tuple[str, str]]) -> None:
+        """Take over what ``gone`` gave."""
+        self._expired.update(expired)
+        self._lost.update(lost)
+
+    def lose(self, record: SessionRecord) -> None:
+        """Remember that a session could not be adopted."""
+        self._lost[record.id] = record.user
+        while len(self._lost) > _EXPIRED_REMEMBERED:
+            self._lost.popitem(last=False)
+
     def find(self, caller: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
         """The session ``id``, if ``caller`` may see it (and change it).
 
@@ -179,6 +263,8 @@ class SessionTable:
             return entry
         if id in self._expired and (caller.role in ("owner", "viewer") or self._expired[id] == caller.user):
             raise Refusal(ErrorCode.SESSION_EXPIRED, f"session {id} was idle for too long and was ended (idle_timeout)")
+        if id in self._lost and (caller.role in ("owner", "viewer") or self._lost[id] == caller.user):
+            raise Refusal(ErrorCode.SESSION_LOST, f"session {id} was lost with its PTY host")
         raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {id[:64]!r}")
 
     def visible(self, caller: Caller) -> list[SessionEntry]:
@@ -241,6 +327,7 @@ class SessionTable:
 
     def remove(self, entry: SessionEntry) -> None:
         """Forget the session."""
+        entry.removed = True
         self._entries.pop(entry.id, None)
         self._idle.pop(entry.id, None)
 

@@ -320,8 +320,11 @@ cdef class FastPath:
             self._pump()
             return
         while count + READ_BYTES <= wanted:
+            # Claimed before it is read: if this process is killed in between, the next one knows that something is lost.
+            self._words[self._claimed] = sent + count + READ_BYTES
             got = read(self._fd, data + count, READ_BYTES)
             if got <= 0:
+                self._words[self._claimed] = sent + count
                 break
             self._append(data + count, got)
             count += got
@@ -369,10 +372,9 @@ cdef class FastPath:
         return FRAME_BYTES
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
-        """Claim, write, publish, as ``Log.fill`` does."""
+        """Write what was claimed, and publish it, as ``Log.fill`` does."""
         cdef uint64_t end = self._words[self._end]
         cdef Py_ssize_t at, part
-        self._words[self._claimed] = end + count
         if end < OPENING:
             part = min(count, <Py_ssize_t>(OPENING - end))
             memcpy(self._opening + end, data, part)
@@ -387,3 +389,4 @@ cdef class FastPath:
                 memcpy(self._ring, data + part, count - part)
             end += count
         self._words[self._end] = end
+        self._words[self._claimed] = end

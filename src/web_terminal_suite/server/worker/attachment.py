@@ -135,6 +135,16 @@ class Attachment:
         if not self.viewers:
             self._owner.release(self)
 
+    def state(self) -> ipc.AttachmentState:
+        """What a new host must know."""
+        return ipc.AttachmentState(
+            session=self.info.id,
+            viewers=len(self.viewers),
+            pumping=self._pumping,
+            sized=any(viewer.wanted_size == self.size for viewer in self.viewers),
+            offset=self.output_end(),
+        )
+
     def _tell_viewers(self) -> None:
         self._owner.tell(ipc.ViewerCount(session=self.info.id, count=len(self.viewers)))
 
@@ -342,6 +352,7 @@ class Attachment:
     def become_pump(self) -> None:
         """This worker pumps from now on."""
         self._close_pump_channel()
+        self.session.log.recover()
         self._pumping = True
         self._choose_path()
         self._advance_all()

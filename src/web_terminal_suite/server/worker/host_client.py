@@ -37,6 +37,13 @@ class HostError(TheirError):
 
 log = logging.getLogger("web_terminal_suite.worker")
 
+# A request waits so long for a new host, when its host has died.
+_REJOIN_SECONDS = 10.0
+# What would do something else if it were done twice.
+_ONCE = (ipc.CreateSession, ipc.SignalSession)
+# Attachments in one packet of a report.
+_REPORTED = 1000
+
 
 def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
     """What a client hears if this worker is short of descriptors or memory."""
@@ -46,6 +53,12 @@ def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
     reason = f"this worker has no memory left for output logs ({(error.strerror or str(error)).lower()})"
     reason += "; raise the limit with: ulimit -v, or use more --workers"
     return ipc.ErrorReply(id=request_id, code=ErrorCode.NO_MEMORY, message=reason)
+
+
+def _host_lost(request_id: int) -> ipc.ErrorReply:
+    return ipc.ErrorReply(
+        id=request_id, code=ErrorCode.HOST_LOST, message="the PTY host ended before it answered; try again"
+    )
 
 
 class HostClient:
@@ -66,11 +79,15 @@ class HostClient:
         self._pauses = pauses
         self._attachments: dict[str, Attachment] = {}
         self._next_id = 0
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int, tuple[asyncio.Future[Any], ipc.Request]] = {}
         self._attaching: dict[str, asyncio.Future[Attachment]] = {}
         self._arenas: dict[int, Arena] = {}
         self._command: tuple[str, ...] = ()
         self._flushing = False
+        self.connected = True
+        """Whether there is a channel to a host."""
+        self._hopeless = False
+        """Whether there has been no host for longer than a request waits."""
         loop.add_reader(self._channel.fileno(), self._readable)
 
     # --- requests
@@ -83,21 +100,26 @@ class HostClient:
         """
         self._next_id += 1
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._answers[self._next_id] = answer
+        request = type_(id=self._next_id, **fields)
+        if self._hopeless:
+            raise HostError(_host_lost(request.id))
+        self._answers[request.id] = answer, request
         try:
-            self.tell(type_(id=self._next_id, **fields))
+            self.tell(request)  # without a host it is sent to the next one
         except ipc.PacketTooBig as error:
-            del self._answers[self._next_id]
+            del self._answers[request.id]
             raise TheirError(
                 ErrorCode.REQUEST_TOO_BIG, f"{error}; a shorter environment or argument list would do"
             ) from error
         except OverflowError as error:
-            del self._answers[self._next_id]
+            del self._answers[request.id]
             raise TheirError(ErrorCode.OUT_OF_RANGE, "a number does not fit in 64 bits") from error
         return await answer
 
     def tell(self, message: ipc.FromWorker) -> None:
-        """Send now, or as soon as the host has room."""
+        """Send now, or as soon as the host has room. Without a host a notice is void: the next one gets a report."""
+        if not self.connected:
+            return
         self._channel.send(message)
         if self._channel.waits and not self._flushing:
             self._flushing = True
@@ -131,6 +153,63 @@ class HostClient:
             attachment.close()
             self.tell(ipc.ViewerCount(session=attachment.info.id, count=0))
 
+    # --- a host that died, and the next one
+
+    def _disconnect(self) -> None:
+        """The host is gone: what it may have done already fails, other requests wait for the next one."""
+        self.connected = False
+        self._loop.remove_reader(self._channel.fileno())
+        if self._flushing:
+            self._flushing = False
+            self._loop.remove_writer(self._channel.fileno())
+        self._channel.close()
+        self._fail(lambda request: isinstance(request, _ONCE))
+        self._giving_up = self._loop.call_later(_REJOIN_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._hopeless = True
+        self._fail(lambda _request: True)
+
+    def _fail(self, concerned: Callable[[ipc.Request], bool]) -> None:
+        for id, (answer, request) in list(self._answers.items()):
+            if concerned(request):
+                del self._answers[id]
+                if not answer.done():
+                    answer.set_exception(HostError(_host_lost(id)))
+
+    def rejoin(self, sock: socket.socket) -> None:
+        """Speak to the host that is in the place of the one before, over ``sock``."""
+        while self.connected:  # what that one said before it died comes first
+            try:
+                received = self._channel.receive()
+            except ipc.ChannelClosed:
+                received = None
+            if received is None:
+                self._disconnect()
+            else:
+                self._receive(*received)
+        self._giving_up.cancel()
+        self._channel = ipc.Channel(sock)
+        self.connected, self._hopeless = True, False
+        self._loop.add_reader(self._channel.fileno(), self._readable)
+        for id, (answer, request) in list(self._answers.items()):
+            if answer.done():  # the connection that asked is gone
+                del self._answers[id]
+            else:
+                self.tell(request)
+
+    def _report(self) -> None:
+        """Tell a host that took over what this worker is attached to."""
+        states = [attachment.state() for attachment in self._attachments.values()]
+        for first in range(0, max(1, len(states)), _REPORTED):
+            self.tell(
+                ipc.AttachmentReport(
+                    attachments=tuple(states[first : first + _REPORTED]),
+                    arenas=tuple(self._arenas),
+                    last=first + _REPORTED >= len(states),
+                )
+            )
+
     # --- answers and notices
 
     def _flush(self) -> None:
@@ -143,12 +222,13 @@ class HostClient:
         try:
             received = self._channel.receive()
         except ipc.ChannelClosed:
-            self._loop.remove_reader(self._channel.fileno())
+            self._disconnect()
             self._gone()
             return
-        if received is None:
-            return
-        packet, fds = received
+        if received is not None:
+            self._receive(*received)
+
+    def _receive(self, packet: bytes, fds: list[int]) -> None:
         message = ipc.decode_from_host(packet)
         if isinstance(message, ipc.Answer):
             self._answered(message, fds)
@@ -164,7 +244,7 @@ class HostClient:
                 result = refused
         elif isinstance(message, ipc.ErrorReply):
             result = HostError(message)
-        answer = self._answers.pop(message.id)
+        answer, _request = self._answers.pop(message.id)
         if answer.cancelled():  # the connection that asked is gone
             if isinstance(result, Attachment):
                 result.release_if_unused()
@@ -229,6 +309,9 @@ class HostClient:
         )
 
     def _noticed(self, message: ipc.Notice, fds: list[int]) -> None:
+        if isinstance(message, ipc.ReportAttachments):
+            self._report()
+            return
         attachment = self._attachments.get(message.session)
         if attachment is None:  # released meanwhile; the host learns it from our notice
             for fd in fds:

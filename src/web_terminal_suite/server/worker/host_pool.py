@@ -8,6 +8,7 @@ has no room for is offered to the next.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
@@ -27,11 +28,21 @@ if TYPE_CHECKING:
 class HostPool:
     """A worker's clients of the hosts, by the number each host has in its sessions' ids."""
 
-    def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
+    def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[int], None]):
         # One loop reads the sessions of all hosts.
         scheduler, pauses = Scheduler(loop), PauseWatch(loop)
-        self._clients = [HostClient(sock, loop, gone, scheduler, pauses) for sock in socks]
+        self._clients = [
+            HostClient(sock, loop, partial(gone, number), scheduler, pauses) for number, sock in enumerate(socks)
+        ]
         self._next = 0
+
+    def rejoin(self, number: int, sock: socket.socket) -> None:
+        """Another host is in the place of one that died."""
+        self._clients[number].rejoin(sock)
+
+    def reaches(self, number: int) -> bool:
+        """Whether there is a channel to a host."""
+        return self._clients[number].connected
 
     def of(self, session: str) -> HostClient:
         """The client of the host that has, or would have, a session of this id."""

@@ -240,6 +240,7 @@ class NativeProtocol:
 # What follows `process_exited`, where the end was not the shell's own.
 _AFTER_END: dict[str, Sequence[Action]] = {
     "expired": (Refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the session was idle for too long")),),
+    "lost": (Refuse(TheirError(ErrorCode.SESSION_LOST, "the session was lost with its PTY host")),),
     "destroyed": (CloseWith(CloseCode.NORMAL, "session destroyed"),),
     "shutdown": (CloseWith(CloseCode.GOING_AWAY, "the server stops"),),
 }
