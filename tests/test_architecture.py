@@ -25,7 +25,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "protocol": (),
     "client": ("protocol",),
     "server": (),
-    "server.launch": ("server.settings",),
+    "server.launch": ("server.settings", "server.stderr"),
+    "server.stderr": (),
     "server.settings": (),
     "server.environment": ("server.settings",),
     "server.access": ("server.settings",),
@@ -43,10 +44,11 @@ TABLE: dict[str, tuple[str, ...]] = {
         "server.environment", "server.session", "server.ipc",
     ),
     "server.generations": (),
+    "server.watchdog": (),
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
-        "server.worker.counters",
+        "server.watchdog", "server.worker.counters",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
@@ -126,7 +128,8 @@ TABLE: dict[str, tuple[str, ...]] = {
 HALVES = ("server", "bench", "client", "protocol")
 
 NEVER_AWAIT = (
-    "protocol", "server.log", "server.generations", "server.worker.protocols", "bench.stats", "bench.analysis",
+    "protocol", "server.log", "server.generations", "server.watchdog", "server.worker.protocols", "bench.stats",
+    "bench.analysis",
 )  # fmt: skip
 
 # The only ones in the server that start a process: shells, and the server's own.

@@ -77,6 +77,7 @@ class ErrorCode(StrEnum):
     NO_MEMORY = "no_memory"
     NO_PROCESS = "no_process"
     NO_DESCRIPTOR = "no_descriptor"
+    NO_ANSWER = "no_answer"
     GOING_AWAY = "going_away"
     INTERNAL_ERROR = "internal_error"
 
@@ -130,6 +131,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_MEMORY: _EXHAUSTED,
     ErrorCode.NO_PROCESS: _EXHAUSTED,
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
+    ErrorCode.NO_ANSWER: _EXHAUSTED,
     ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
     ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

@@ -46,7 +46,7 @@ class WorkerStage(Enum):
 
 _MOVES = {
     WorkerStage.STARTING: {WorkerStage.SERVING, WorkerStage.KILLED},
-    WorkerStage.SERVING: {WorkerStage.LEAVING},
+    WorkerStage.SERVING: {WorkerStage.LEAVING, WorkerStage.KILLED},
     WorkerStage.LEAVING: {WorkerStage.KILLED},
     WorkerStage.KILLED: set[WorkerStage](),
 }
@@ -101,6 +101,7 @@ class _Worker:
     place: Place | None
     since: float
     stage: WorkerStage = field(default=WorkerStage.STARTING)
+    served: bool = False
 
     def move(self, stage: WorkerStage, now: float) -> None:
         assert stage in _MOVES[self.stage], (self.stage, stage)
@@ -138,6 +139,11 @@ class Generations:
         return self._current.ready > 0 and all(
             (each.worker is not None and each.worker.stage is WorkerStage.SERVING) or each.attempts for each in places
         )
+
+    @property
+    def serving(self) -> int:
+        """How many workers serve, of the generation that is not leaving."""
+        return self._current.ready
 
     @property
     def hopeless(self) -> bool:
@@ -181,6 +187,7 @@ class Generations:
         if worker.stage is not WorkerStage.STARTING or worker.place is None:
             return
         worker.move(WorkerStage.SERVING, now)
+        worker.served = True
         worker.place.attempts = 0
         self._was_ready = True
         if self._next is not None and self._next.complete:
@@ -197,7 +204,7 @@ class Generations:
             self._begin(now)
             return
         place.worker = None
-        was_ready = worker.stage is WorkerStage.SERVING
+        was_ready = worker.served
         when = "" if was_ready else " before it was ready"
         if self._dropped(place.generation, f"worker {pid} {how}{when}", now):
             return
@@ -209,6 +216,16 @@ class Generations:
         place.young_deaths += was_ready
         self._count_first_failure()
         log.warning("worker %d %s%s; %s, starting another in %.1f s", pid, how, when, self._serving(), delay)
+
+    def silent(self, pid: int, seconds: float, now: float) -> None:
+        """A worker that serves has not answered for ``seconds``: kill it; it is replaced as any other that ends."""
+        worker = self._workers.get(pid)
+        if worker is None or worker.stage is not WorkerStage.SERVING or worker.place is None:
+            return
+        what = f"worker {pid} did not answer for {seconds:.0f} s"
+        self._kill(worker, now)
+        if not self._dropped(worker.place.generation, what, now):
+            log.error("%s; killing it", what)
 
     def pass_time(self, now: float) -> None:
         """Give up on workers that took too long to start or to leave."""

@@ -11,6 +11,7 @@ import sys
 
 import msgspec
 
+from web_terminal_suite.server import stderr
 from web_terminal_suite.server.settings import ENVIRONMENT_PREFIX, Settings
 
 # Descriptors every child finds open; 0 to 2 are the server's own.
@@ -21,12 +22,35 @@ COUNTERS_FD = 6
 FIRST_CHANNEL_FD = 7
 """A worker's to the first host; those to the others follow."""
 
-# What supervisor and worker say to each other on the control socket.
+# What supervisor and worker say to each other on the control socket. What begins with a brace is a ``ServerState``.
 READY = b"ready"
+ALIVE = b"alive"
+"""The answer to a ``ServerState``."""
 REPLACE = b"replace"
 """Leave; others serve on."""
 STOP = b"stop"
 """Leave; the whole server stops."""
+# What the supervisor says to a host: a descriptor comes with the first, the answer to the others is a ``HostAlive``.
+WORKER = b"worker"
+ASK = b"ask"
+CONTROL_BYTES = 4096
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor knows of the server and a worker cannot see. Workers answer with ``ALIVE``."""
+
+    workers: int
+    """How many there should be."""
+    serving: int
+    silent_hosts: tuple[int, ...] = ()
+    """Numbers of the PTY hosts that do not answer."""
+
+
+class HostAlive(msgspec.Struct, frozen=True, kw_only=True):
+    """A host's answer to the supervisor."""
+
+    sessions: int
+    """Whose shells live."""
 
 
 def settings_memory(settings: Settings) -> int:
@@ -64,7 +88,11 @@ def public_environment() -> dict[str, str]:
 
 
 def log_to_stderr(level: str, process: str) -> None:
-    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
+    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens.
+
+    What is not read is dropped in the end, see ``stderr``: logging never stops a process.
+    """
+    stderr.unblock()
     logging.basicConfig(
         force=True,  # a forked process has its parent's handler
         stream=sys.stderr,

@@ -111,6 +111,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_timeout: Annotated[float, Doc("Seconds that a worker may take to start before it is killed.", 0.1, 3600)] = (
         60.0
     )
+    watchdog_timeout: Annotated[
+        float, Doc("Seconds in which a worker must answer the supervisor before it is killed; 0 is no limit.", 0, 3600)
+    ] = 10.0
     drain_timeout: Annotated[
         float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
     ] = 10.0

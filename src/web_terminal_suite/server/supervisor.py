@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import math
 import os
 import resource
 import selectors
@@ -21,6 +22,7 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -30,12 +32,15 @@ from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.listener import StartFailed, bind, url
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
 _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
+# How often the log says that a PTY host still does not answer.
+_REMIND_SECONDS = 60.0
 # A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
 _LEAVE_MARGIN_SECONDS = 5.0
 # Descriptors in a child lie below this, so that moving them to their places overwrites none.
@@ -77,6 +82,11 @@ class Supervisor:
             start_seconds=settings.start_timeout,
             leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
         )
+        self._watchdog = Watchdog(settings.watchdog_timeout, time.monotonic())
+        self._reminders: dict[int, float] = {}
+        """When to say again that a host is silent, by its process id."""
+        self._state: launch.ServerState | None = None
+        """What the workers were last told."""
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
@@ -87,6 +97,10 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        for host in hosts:
+            host.control.setblocking(False)
+            self._selector.register(host.control, selectors.EVENT_READ, partial(self._on_host, host))
+            self._watchdog.watch(host.pid, time.monotonic())
 
     def run(self) -> int:
         """Serve until stopped; the exit status."""
@@ -95,8 +109,8 @@ class Supervisor:
             self._reap()  # a host may have ended before we heard signals
             while not self._stopping:
                 self._act()
-                due = self._generations.wake_at()
-                timeout = None if due is None else max(0.0, due - time.monotonic())
+                due = min(self._generations.wake_at() or math.inf, self._watchdog.wake_at())
+                timeout = None if due == math.inf else max(0.0, due - time.monotonic())
                 for key, _events in self._selector.select(timeout):
                     key.data()
         except StartFailed as error:
@@ -110,6 +124,7 @@ class Supervisor:
     def _act(self) -> None:
         """Do what is due: tell workers to leave, kill and start them."""
         now = time.monotonic()
+        self._watch(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -122,16 +137,22 @@ class Supervisor:
                 self._generations.started(place, pid, now)
         if self._generations.hopeless:
             raise StartFailed("no worker became ready; what is logged above says why")
+        self._tell_state()
 
     def _follow_orders(self, word: bytes) -> None:
         for order in self._generations.orders():
             if order.kill:
                 os.kill(order.pid, signal.SIGKILL)  # not reaped yet, so the id is its own
                 continue
-            try:
-                self._workers[order.pid].control.send(word, socket.MSG_DONTWAIT)
-            except OSError:
-                pass  # it is gone already, which is what we want
+            self._watchdog.forget(order.pid)  # generations gives it a time limit of its own
+            self._tell(self._workers[order.pid], word)
+
+    @staticmethod
+    def _tell(child: _Child, packet: bytes) -> None:
+        try:
+            child.control.send(packet, socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # it is gone, or does not read, which the watchdog notices
 
     def _start_worker(self) -> int:
         """A new worker's process id.
@@ -149,7 +170,7 @@ class Supervisor:
                 channels.append(theirs.enter_context(to_worker))
                 with to_host:
                     # A host that does not read must not stop this process.
-                    socket.send_fds(host.control, [b"worker"], [to_host.fileno()], socket.MSG_DONTWAIT)
+                    socket.send_fds(host.control, [launch.WORKER], [to_host.fileno()], socket.MSG_DONTWAIT)
             places = {
                 launch.SETTINGS_FD: self._settings_fd,
                 launch.CONTROL_FD: far.fileno(),
@@ -178,10 +199,69 @@ class Supervisor:
         if not word:  # it ended; SIGCHLD says how
             self._selector.unregister(child.control)
             return
-        if word == launch.READY:
-            self._generations.ready(child.pid, time.monotonic())
+        now = time.monotonic()
+        if word == launch.ALIVE:
+            self._watchdog.answered(child.pid, now)
+        elif word == launch.READY:
+            self._state = None  # this worker was told nothing yet
+            self._watchdog.watch(child.pid, now)
+            self._generations.ready(child.pid, now)
             if self._generations.serves and not self._announced:
                 self._announce()
+
+    # --- whether they answer
+
+    def _watch(self, now: float) -> None:
+        """Ask who is due; kill workers that do not answer, and say which hosts do not."""
+        self._watchdog.pass_time(now)
+        hosts = {host.pid: host for host in self._hosts}
+        for pid in self._watchdog.silent(now):
+            if pid in hosts:
+                self._reminders[pid] = now
+            else:
+                self._generations.silent(pid, self._watchdog.silence(pid, now), now)
+                self._watchdog.forget(pid)
+        for pid, due in self._reminders.items():
+            if due <= now:
+                self._reminders[pid] = now + _REMIND_SECONDS
+                log.error(
+                    "PTY host %d (pid %d) has not answered for %.0f s: its sessions cannot be created, attached, "
+                    "listed or ended; it is not killed, since its shells would end with it; see: cat /proc/%d/stack",
+                    hosts[pid].number, pid, self._watchdog.silence(pid, now), pid,
+                )  # fmt: skip
+        for pid in self._watchdog.to_ask(now):
+            if pid in hosts:
+                self._tell(hosts[pid], launch.ASK)
+            elif pid in self._workers:
+                self._tell(self._workers[pid], msgspec.json.encode(self._server_state()))
+
+    def _on_host(self, host: _Child) -> None:
+        try:
+            packet = host.control.recv(launch.CONTROL_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            packet = b""
+        if not packet:  # it ended; SIGCHLD says how
+            self._selector.unregister(host.control)
+            return
+        if self._watchdog.answered(host.pid, time.monotonic()):
+            del self._reminders[host.pid]
+            log.warning("PTY host %d (pid %d) answers again", host.number, host.pid)
+
+    def _server_state(self) -> launch.ServerState:
+        silent = tuple(host.number for host in self._hosts if host.pid in self._reminders)
+        return launch.ServerState(
+            workers=self._settings.workers, serving=self._generations.serving, silent_hosts=silent
+        )
+
+    def _tell_state(self) -> None:
+        """Tell the workers what changed."""
+        state = self._server_state()
+        if state != self._state:
+            self._state = state
+            for worker in self._workers.values():
+                self._tell(worker, msgspec.json.encode(state))
 
     def _announce(self) -> None:
         self._announced = True
@@ -231,6 +311,8 @@ class Supervisor:
         self._follow_orders(launch.STOP)
         self._wait_for(set(workers), self._settings.drain_timeout + 1)
         for host in self._hosts:
+            if host.control in self._selector.get_map():
+                self._selector.unregister(host.control)
             host.control.close()
         self._wait_for({host.pid for host in self._hosts}, self._settings.kill_after + 3)
 

@@ -14,6 +14,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server import environment, ipc, launch
@@ -85,11 +87,14 @@ class Host:
     def _on_control(self, _events: int) -> None:
         """A new worker's end of its channel; the supervisor gone means that we go too."""
         try:
-            packet, fds = ipc.receive_descriptors(self._control, 64, 1)
+            packet, fds = ipc.receive_descriptors(self._control, launch.CONTROL_BYTES, 1)
         except BlockingIOError:
             return
         if not packet:
             self._termination.shut_down()
+            return
+        if packet == launch.ASK:
+            self._answer_supervisor()
             return
         if not fds:  # the kernel drops what does not fit this process's limit (recvmsg(2), MSG_CTRUNC)
             log.error("no descriptor is left for the channel of a new worker; raise the limit with: ulimit -n")
@@ -100,6 +105,13 @@ class Host:
         except OSError as error:
             log.error("no channel for a new worker: %s", error)
             sock.close()
+
+    def _answer_supervisor(self) -> None:
+        alive = launch.HostAlive(sessions=self._table.live)
+        try:
+            self._control.send(msgspec.json.encode(alive), socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # it is gone, which `_on_control` reports, or does not read: it asks again
 
     def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)

@@ -134,6 +134,11 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def live(self) -> int:
+        """How many sessions count against the server's limit: those whose shells live."""
+        return self._total
+
     def __iter__(self) -> Iterator[SessionEntry]:
         return iter(list(self._entries.values()))
 

@@ -221,7 +221,7 @@ class ServerConnection(AuthenticatedConnection):
 
     async def _destroy_at_host(self, caller: ipc.Caller, session: str) -> None:
         try:
-            await self._context.hosts.of(session).ask(ipc.DestroySession, caller=caller, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, seconds=None, caller=caller, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")

@@ -30,8 +30,10 @@ class HostPool:
     def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
         # One loop reads the sessions of all hosts.
         scheduler, pauses = Scheduler(loop), PauseWatch(loop)
-        self._clients = [HostClient(sock, loop, gone, scheduler, pauses) for sock in socks]
+        self._clients = [HostClient(number, sock, loop, gone, scheduler, pauses) for number, sock in enumerate(socks)]
         self._next = 0
+        self.silent: frozenset[int] = frozenset()
+        """Numbers of hosts that do not answer, as far as the supervisor said; new sessions go to others."""
 
     def of(self, session: str) -> HostClient:
         """The client of the host that has, or would have, a session of this id."""
@@ -58,12 +60,13 @@ class HostPool:
 
     async def _create(self, caller: ipc.Caller, spec: SessionSpec, *, attach: bool, tied: bool) -> Any:
         first = self._next = (self._next + 1) % len(self._clients)
-        for client in (*self._clients[first:], *self._clients[:first]):
+        numbers = [*range(first, len(self._clients)), *range(first)]
+        for client in (self._clients[number] for number in sorted(numbers, key=self.silent.__contains__)):
             try:
                 return await client.ask(ipc.CreateSession, caller=caller, spec=spec, attach=attach, tied=tied)
             except HostError as refused:
                 if refused.session is not None:  # nobody was told its id
-                    await client.ask(ipc.DestroySession, caller=caller, session=refused.session)
+                    await client.ask(ipc.DestroySession, seconds=None, caller=caller, session=refused.session)
                 if refused.code is not ErrorCode.SESSION_LIMIT:
                     raise
                 last = refused
@@ -88,17 +91,13 @@ class HostPool:
         )
         return merged(pages, limit)
 
-    async def count(self) -> ipc.StatsReply:
-        """Sessions by state now, and totals since the start, over all hosts."""
-        counts: list[ipc.StatsReply] = await asyncio.gather(*(client.ask(ipc.GetStats) for client in self._clients))
-        states = {name: sum(each.states[name] for each in counts) for name in counts[0].states}
-        return ipc.StatsReply(
-            id=0,
-            states=states,
-            created=sum(each.created for each in counts),
-            failed=sum(each.failed for each in counts),
-            expired=sum(each.expired for each in counts),
-        )
+    async def counts(self, seconds: float) -> Sequence[ipc.StatsReply | None]:
+        """The counts of each host by its number; ``None`` for one that does not answer within ``seconds``."""
+        return await asyncio.gather(*(client.count(seconds) for client in self._clients))
+
+    async def answer(self) -> None:
+        """Return once every host has answered, however long that takes."""
+        await asyncio.gather(*(client.ask(ipc.GetStats, seconds=None) for client in self._clients))
 
 
 def merged(pages: Sequence[ipc.ListReply], limit: int) -> ipc.ListReply:

@@ -7,6 +7,7 @@ is the supervisor's. Its protocol classes are used as ``Server`` uses them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -15,6 +16,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
 import uvloop
 from uvicorn.server import ServerState
@@ -122,7 +124,7 @@ class WorkerProcess:
 
         So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
         """
-        answers = asyncio.ensure_future(self._context.hosts.count())
+        answers = asyncio.ensure_future(self._context.hosts.answer())
         left = asyncio.ensure_future(self._left.wait())
         await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
         if left.done():
@@ -133,10 +135,16 @@ class WorkerProcess:
         return True
 
     def _on_control(self, control: socket.socket) -> None:
-        """The supervisor asks this worker to leave, or is gone."""
+        """The supervisor tells its state, asks this worker to leave, or is gone."""
         try:
-            command = control.recv(64)
+            command = control.recv(launch.CONTROL_BYTES)
         except BlockingIOError:
+            return
+        if command.startswith(b"{"):
+            self._context.server = server = msgspec.json.decode(command, type=launch.ServerState)
+            self._context.hosts.silent = frozenset(server.silent_hosts)
+            with contextlib.suppress(OSError):  # it is gone, which is read next, or has enough to read
+                control.send(launch.ALIVE, socket.MSG_DONTWAIT)
             return
         if not command:
             self._loop.remove_reader(control.fileno())
