@@ -45,10 +45,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "server.generations": (),
     "server.watchdog": (),
+    "server.drain": (),
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
-        "server.watchdog", "server.worker.counters",
+        "server.watchdog", "server.drain", "server.worker.counters",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
@@ -128,8 +129,8 @@ TABLE: dict[str, tuple[str, ...]] = {
 HALVES = ("server", "bench", "client", "protocol")
 
 NEVER_AWAIT = (
-    "protocol", "server.log", "server.generations", "server.watchdog", "server.worker.protocols", "bench.stats",
-    "bench.analysis",
+    "protocol", "server.log", "server.generations", "server.watchdog", "server.drain", "server.worker.protocols",
+    "bench.stats", "bench.analysis",
 )  # fmt: skip
 
 # The only ones in the server that start a process: shells, and the server's own.

@@ -128,6 +128,7 @@ function attached(message: Attached): void {
 
 function messageReceived(message: ServerMessage): void {
   if (message.type === 'resized') screen.adopt(message, connection.mode === 'read');
+  else if (message.type === 'connection_status') status.showDrain(message, performance.now());
   else if (message.type === 'resource_usage') status.showUsage(message, performance.now());
 }
 

@@ -41,12 +41,19 @@ export interface Limits {
   readonly rows: number;
 }
 
+/**
+ * Sent after the handshake, and again when the server begins to drain.
+ *
+ * A server that is `draining` takes no new sessions and ends with the last one, or in `ends_in` seconds.
+ */
 export interface ConnectionStatus {
   readonly type: 'connection_status';
   readonly status: 'authentication_required' | 'ready';
   readonly subprotocol: string;
   readonly version: string;
   readonly limits: Limits;
+  readonly draining: boolean;
+  readonly ends_in: number | null;
 }
 
 export interface Authenticated {
@@ -245,6 +252,8 @@ export const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = 
       cols: optional(integer, 500),
       rows: optional(integer, 200),
     }),
+    draining: optional(flag, false),
+    ends_in: optional(number, null),
   },
   authenticated: {
     user: text,

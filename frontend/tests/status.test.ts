@@ -4,7 +4,7 @@ import { ApiError, errorText } from '../src/api';
 import { loginFailure } from '../src/login';
 import { idleText } from '../src/menu';
 import { DEFAULTS, parseSettings } from '../src/settings';
-import { closeText, exitText, memoryText, roundTripText, stateText, Usage } from '../src/status';
+import { closeText, drainText, durationText, exitText, memoryText, roundTripText, stateText, Usage } from '../src/status';
 
 describe('state', () => {
   it('counts down to the next attempt', () => {
@@ -24,6 +24,19 @@ describe('state', () => {
     expect(exitText({ status: 0, signal: null })).toBe('The shell exited with status 0');
     expect(exitText({ status: null, signal: 'SIGKILL' })).toBe('The shell was ended by SIGKILL');
     expect(exitText({ status: null, signal: null })).toBe('The shell ended');
+  });
+});
+
+describe('a draining server', () => {
+  it('counts down in the largest unit', () => {
+    const seconds = [0.2, 59, 60, 3599, 3600, 7380, 200_000];
+    expect(seconds.map((each) => durationText(each))).toEqual(['1 s', '59 s', '1 min', '59 min', '1 h 0 min', '2 h 3 min', '2 d']);
+  });
+
+  it('says until when it goes on', () => {
+    expect(drainText(61_000, 1_000)).toBe('Server ends in 1 min');
+    expect(drainText(1_000, 5_000)).toBe('Server ends in 0 s');
+    expect(drainText(null, 0)).toBe('Server ends with its last session');
   });
 });
 

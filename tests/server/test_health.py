@@ -235,9 +235,9 @@ async def test_probes_are_answered_though_a_token_was_guessed_too_often():
 
 def test_a_missing_worker_degrades_and_takes_sessions():
     server = ServerState(workers=3, serving=2)
-    found = assess(server, [], 1, leaving=False)
+    found = assess(server, [], 1, 0.0, leaving=False)
     assert (found.status, found.reasons, found.takes_sessions) == ("degraded", ("2 of 3 workers serve",), True)
-    assert assess(None, [], 1, leaving=False).status == "ok"
-    assert not assess(server, [0], 1, leaving=False).takes_sessions
-    assert assess(server, [0], 2, leaving=False).takes_sessions
-    assert assess(server, [], 1, leaving=True).status == "stopping"
+    assert assess(None, [], 1, 0.0, leaving=False).status == "ok"
+    assert not assess(server, [0], 1, 0.0, leaving=False).takes_sessions
+    assert assess(server, [0], 2, 0.0, leaving=False).takes_sessions
+    assert assess(server, [], 1, 0.0, leaving=True).status == "stopping"

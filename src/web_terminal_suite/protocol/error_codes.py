@@ -35,6 +35,7 @@ class CloseCode(IntEnum):
     ILLEGAL_IN_STATE = 4409
     SESSION_LIMIT = 4429
     SPAWN_FAILED = 4500
+    DRAINING = 4503
 
 
 class ErrorCode(StrEnum):
@@ -79,6 +80,7 @@ class ErrorCode(StrEnum):
     NO_DESCRIPTOR = "no_descriptor"
     NO_ANSWER = "no_answer"
     GOING_AWAY = "going_away"
+    DRAINING = "draining"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -133,5 +135,6 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
     ErrorCode.NO_ANSWER: _EXHAUSTED,
     ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
+    ErrorCode.DRAINING: Consequence(CloseCode.DRAINING, 503),
     ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

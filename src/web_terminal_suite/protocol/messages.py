@@ -135,10 +135,17 @@ class Close(_Request, tag="close", frozen=True, kw_only=True):
 
 
 class ConnectionStatus(_Message, tag="connection_status", frozen=True, kw_only=True):
+    """Sent after the handshake, and again when the server begins to drain.
+
+    A server that is ``draining`` takes no new sessions and ends with the last one, or in ``ends_in`` seconds.
+    """
+
     status: Literal["authentication_required", "ready"]
     subprotocol: str
     version: str
     limits: Limits
+    draining: bool = False
+    ends_in: float | None = None
 
 
 class Authenticated(_Message, tag="authenticated", frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ STOP = b"stop"
 # What the supervisor says to a host: a descriptor comes with the first, the answer to the others is a ``HostAlive``.
 WORKER = b"worker"
 ASK = b"ask"
+DRAIN = b"drain"
+"""Take no new sessions from now on."""
 CONTROL_BYTES = 4096
 
 
@@ -44,6 +46,14 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     serving: int
     silent_hosts: tuple[int, ...] = ()
     """Numbers of the PTY hosts that do not answer."""
+    draining: bool = False
+    """Whether no new sessions are taken."""
+    ends_at: float | None = None
+    """The monotonic second at which a draining server ends, which is the same in every process; ``None``: open."""
+
+    def ends_in(self, now: float) -> float | None:
+        """Seconds until a draining server ends."""
+        return None if self.ends_at is None else max(0.0, self.ends_at - now)
 
 
 class HostAlive(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +61,7 @@ class HostAlive(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: int
     """Whose shells live."""
+    draining: bool
 
 
 def settings_memory(settings: Settings) -> int:

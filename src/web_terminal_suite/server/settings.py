@@ -117,6 +117,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_timeout: Annotated[
         float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
     ] = 10.0
+    drain_deadline: Annotated[
+        float, Doc("Seconds after which a drained server ends though sessions are left; 0 is no limit.", 0, 366 * _DAY)
+    ] = 3600.0
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Doc("Least severe event to log: debug, info, warning or error.")

@@ -27,6 +27,7 @@ from functools import partial
 import msgspec
 
 from web_terminal_suite.server import launch
+from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.listener import StartFailed, bind, url
@@ -87,11 +88,12 @@ class Supervisor:
         """When to say again that a host is silent, by its process id."""
         self._state: launch.ServerState | None = None
         """What the workers were last told."""
+        self._drain: Drain | None = None
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
         self._wake_receiver, wake_sender = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
             # nohup's wish to outlive the terminal is kept.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda _number, _frame: None)
@@ -107,10 +109,11 @@ class Supervisor:
         status = 0
         try:
             self._reap()  # a host may have ended before we heard signals
-            while not self._stopping:
+            while True:
                 self._act()
-                due = min(self._generations.wake_at() or math.inf, self._watchdog.wake_at())
-                timeout = None if due == math.inf else max(0.0, due - time.monotonic())
+                if self._stopping:
+                    break
+                timeout = self._seconds_until_due()
                 for key, _events in self._selector.select(timeout):
                     key.data()
         except StartFailed as error:
@@ -119,12 +122,19 @@ class Supervisor:
         self._stop()
         return status
 
+    def _seconds_until_due(self) -> float | None:
+        due = min(self._generations.wake_at() or math.inf, self._watchdog.wake_at())
+        if self._drain is not None:
+            due = min(due, self._drain.wake_at())
+        return None if due == math.inf else max(0.0, due - time.monotonic())
+
     # --- workers
 
     def _act(self) -> None:
         """Do what is due: tell workers to leave, kill and start them."""
         now = time.monotonic()
         self._watch(now)
+        self._look_at_drain(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -245,14 +255,22 @@ class Supervisor:
         if not packet:  # it ended; SIGCHLD says how
             self._selector.unregister(host.control)
             return
+        alive = msgspec.json.decode(packet, type=launch.HostAlive)
+        if self._drain is not None and alive.draining:
+            self._drain.heard(host.number, alive.sessions)
         if self._watchdog.answered(host.pid, time.monotonic()):
             del self._reminders[host.pid]
             log.warning("PTY host %d (pid %d) answers again", host.number, host.pid)
 
     def _server_state(self) -> launch.ServerState:
         silent = tuple(host.number for host in self._hosts if host.pid in self._reminders)
+        drain = self._drain
         return launch.ServerState(
-            workers=self._settings.workers, serving=self._generations.serving, silent_hosts=silent
+            workers=self._settings.workers,
+            serving=self._generations.serving,
+            silent_hosts=silent,
+            draining=drain is not None,
+            ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
         )
 
     def _tell_state(self) -> None:
@@ -262,6 +280,31 @@ class Supervisor:
             self._state = state
             for worker in self._workers.values():
                 self._tell(worker, msgspec.json.encode(state))
+
+    # --- draining
+
+    def _begin_drain(self) -> None:
+        if self._drain is not None:
+            log.info("the server drains already; SIGTERM stops it now")
+            return
+        seconds = self._settings.drain_deadline
+        self._drain = Drain(seconds, len(self._hosts), time.monotonic())
+        log.info(
+            "draining: no new sessions are taken, and the server ends with the last one%s",
+            f", or in {seconds:g} s" if seconds else "",
+        )
+
+    def _look_at_drain(self, now: float) -> None:
+        drain = self._drain
+        if drain is None:
+            return
+        if drain.is_over(now):
+            left = drain.sessions
+            log.info("drained: %s", "no session is left" if left == 0 else f"the deadline is reached, {left} are ended")
+            self._stopping = True
+        elif drain.should_ask(now):
+            for host in self._hosts:
+                self._tell(host, launch.DRAIN)
 
     def _announce(self) -> None:
         self._announced = True
@@ -278,6 +321,8 @@ class Supervisor:
             self._reap()
         if {signal.SIGTERM, signal.SIGINT} & numbers:
             self._stopping = True
+        if signal.SIGUSR1 in numbers:
+            self._begin_drain()
         if signal.SIGHUP in numbers:
             if self._hang_up_stops:
                 self._stopping = True

@@ -57,6 +57,7 @@ class Host:
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
+        self._draining = False
         self._defaults = environment.shell_defaults(settings, launch.public_environment(), environment.account())
         if number == 0:  # the others would say the same
             for remark in self._defaults.remarks:
@@ -93,7 +94,8 @@ class Host:
         if not packet:
             self._termination.shut_down()
             return
-        if packet == launch.ASK:
+        if packet in (launch.ASK, launch.DRAIN):
+            self._draining |= packet == launch.DRAIN
             self._answer_supervisor()
             return
         if not fds:  # the kernel drops what does not fit this process's limit (recvmsg(2), MSG_CTRUNC)
@@ -107,7 +109,7 @@ class Host:
             sock.close()
 
     def _answer_supervisor(self) -> None:
-        alive = launch.HostAlive(sessions=self._table.live)
+        alive = launch.HostAlive(sessions=self._table.live, draining=self._draining)
         try:
             self._control.send(msgspec.json.encode(alive), socket.MSG_DONTWAIT)
         except OSError:
@@ -151,6 +153,10 @@ class Host:
         self._keep_descriptors()
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
+        if self._draining:
+            raise Refusal(
+                ErrorCode.DRAINING, "the server takes no new sessions: it is being drained and ends with the last one"
+            )
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._defaults.program, *spec.args)
         # Every answer about the session repeats it, and must fit a packet.

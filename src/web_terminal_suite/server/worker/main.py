@@ -35,6 +35,7 @@ from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.strangers import Strangers
+from web_terminal_suite.server.worker.websocket import WebSocket
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -141,14 +142,21 @@ class WorkerProcess:
         except BlockingIOError:
             return
         if command.startswith(b"{"):
-            self._context.server = server = msgspec.json.decode(command, type=launch.ServerState)
-            self._context.hosts.silent = frozenset(server.silent_hosts)
+            self._note_state(msgspec.json.decode(command, type=launch.ServerState))
             with contextlib.suppress(OSError):  # it is gone, which is read next, or has enough to read
                 control.send(launch.ALIVE, socket.MSG_DONTWAIT)
             return
         if not command:
             self._loop.remove_reader(control.fileno())
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
+
+    def _note_state(self, server: launch.ServerState) -> None:
+        before, self._context.server = self._context.server, server
+        self._context.hosts.silent = frozenset(server.silent_hosts)
+        if server.draining and not (before is not None and before.draining):
+            for connection in list(self._context.connections.all):
+                if isinstance(connection, WebSocket):
+                    connection.tell_drain()
 
     def _host_gone(self) -> None:
         log.error("the channel to a PTY host closed: the host ended, or had no descriptor for it; leaving")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -48,24 +49,34 @@ class Assessment(msgspec.Struct, frozen=True):
     takes_sessions: bool
 
 
-def assess(server: ServerState | None, silent_hosts: Sequence[int], hosts: int, *, leaving: bool) -> Assessment:
+def assess(
+    server: ServerState | None, silent_hosts: Sequence[int], hosts: int, now: float, *, leaving: bool
+) -> Assessment:
     """The status from what the supervisor said, and from which of the PTY hosts do not answer."""
     if leaving:
         return Assessment("stopping", ("this worker stops: the server ends or is upgraded",), False)
-    reasons = [
+    draining = server is not None and server.draining
+    reasons = [] if server is None or not server.draining else [_drain_text(server.ends_in(now))]
+    reasons += [
         f"PTY host {number} does not answer: its sessions cannot be created, attached, listed or ended"
         for number in silent_hosts
     ]
     if server is not None and server.serving < server.workers:
         reasons.append(f"{server.serving} of {server.workers} workers serve")
-    return Assessment("degraded" if reasons else "ok", tuple(reasons), len(silent_hosts) < hosts)
+    status: Status = "draining" if draining else "degraded" if reasons else "ok"
+    return Assessment(status, tuple(reasons), not draining and len(silent_hosts) < hosts)
+
+
+def _drain_text(ends_in: float | None) -> str:
+    latest = "" if ends_in is None else f", in {ends_in:.0f} s at the latest"
+    return f"no new sessions are taken; the server ends with the last one{latest}"
 
 
 async def assessment(context: WorkerContext) -> Assessment:
     """The server's status now; asks every host, and waits for none longer than ``HOST_SECONDS``."""
     counts = await context.hosts.counts(HOST_SECONDS)
     silent = [number for number, count in enumerate(counts) if count is None]
-    return assess(context.server, silent, len(counts), leaving=context.leaving is not None)
+    return assess(context.server, silent, len(counts), time.monotonic(), leaving=context.leaving is not None)
 
 
 async def health(request: Request) -> Response:
