@@ -72,7 +72,7 @@ const screen = new Screen(container, settings, {
 });
 
 const connection = new Connection(
-  { session: sessionIn(location.href), mode: 'write' },
+  { session: sessionIn(location.href), key: randomKey(), mode: 'write' },
   screen,
   { conditionChanged, attached, messageReceived, statsChanged, hint: (text) => status.showHint(text), refused },
   {
@@ -109,6 +109,10 @@ const menu = new Menu({
   closed: () => screen.focus(),
   failed: (error) => status.showHint(error instanceof Error ? error.message : String(error)),
 });
+
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
 
 function conditionChanged(condition: Condition): void {
   status.show(condition);

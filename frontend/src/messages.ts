@@ -22,7 +22,11 @@ export interface ResourceLimits {
   readonly file_bytes?: number | null;
 }
 
-/** What a new session should be; what is left out comes from the server's settings. */
+/**
+ * What a new session should be; what is left out comes from the server's settings.
+ *
+ * A client that did not get the answer may ask again with the same `key`, and gets the session it made before.
+ */
 export interface SessionSpec {
   readonly name?: string | null;
   readonly shell?: string | null;
@@ -32,6 +36,7 @@ export interface SessionSpec {
   readonly cols?: number;
   readonly rows?: number;
   readonly limits?: ResourceLimits | null;
+  readonly key?: string | null;
 }
 
 /** What a server accepts, announced in `connection_status`. Bytes and character cells. */
@@ -334,6 +339,7 @@ export const CLIENT_DEFAULTS: Readonly<Record<ClientMessage['type'], Defaults>> 
         processes: null,
         file_bytes: null,
       }),
+      key: null,
     }),
     cols: 80,
     rows: 24,

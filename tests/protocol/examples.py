@@ -13,7 +13,7 @@ SERVER = typing.get_args(m.ServerMessage)
 
 _LIMITS = m.ResourceLimits(cpu_seconds=1, memory_bytes=2, open_files=3, processes=4, file_bytes=5)
 _SPEC = m.SessionSpec(
-    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS
+    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS, key="k"
 )
 
 FULL: tuple[msgspec.Struct, ...] = (

@@ -64,6 +64,7 @@ class ErrorCode(StrEnum):
     NO_SUCH_SESSION = "no_such_session"
     SESSION_EXPIRED = "session_expired"
     SESSION_LIMIT = "session_limit"
+    KEY_IN_USE = "key_in_use"
     # The shell cannot be started as asked.
     SHELL_NOT_FOUND = "shell_not_found"
     SHELL_NOT_EXECUTABLE = "shell_not_executable"
@@ -121,6 +122,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_SUCH_SESSION: Consequence(CloseCode.NO_SUCH_SESSION, 404),
     ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, 410),
     ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, 429),
+    ErrorCode.KEY_IN_USE: Consequence(None, 409),
     ErrorCode.SHELL_NOT_FOUND: _CANNOT_START,
     ErrorCode.SHELL_NOT_EXECUTABLE: _CANNOT_START,
     ErrorCode.BAD_DIRECTORY: _CANNOT_START,

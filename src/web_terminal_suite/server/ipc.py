@@ -73,13 +73,18 @@ class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fi
 
 
 class CreateSession(_Packet, tag=1, frozen=True, kw_only=True):
-    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches."""
+    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches.
+
+    The answer is an ``InfoReply`` without ``attach``, and where the session was there already.
+    """
 
     id: int
     caller: Caller
     spec: SessionSpec
     attach: bool
     tied: bool = False
+    only_existing: bool = False
+    """Make none: answer with the session that was made with the same key, or refuse."""
 
 
 class AttachSession(_Packet, tag=2, frozen=True, kw_only=True):

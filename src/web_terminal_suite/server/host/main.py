@@ -150,6 +150,11 @@ class Host:
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
+        if (made := self._table.made_before(request.caller, spec)) is not None:
+            self._tell(worker, request.id, made)
+            return
+        if request.only_existing:
+            raise Refusal(ErrorCode.NO_SUCH_SESSION, "no session was made with this key")
         self._keep_descriptors()
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
@@ -200,6 +205,7 @@ class Host:
         entry.arena, entry.slot, entry.command = arena, slot, argv
         entry.session = Session(pty, log_, self._budget)
         entry.move(SessionState.RUNNING)
+        self._table.remember_key(entry, spec)
         self._termination.watch(pty.pid, entry)
         self._created += 1
         if request.attach:

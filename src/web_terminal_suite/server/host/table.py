@@ -6,9 +6,12 @@ its connection still learns the end of the output and the exit status.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
@@ -19,6 +22,7 @@ from web_terminal_suite.server.session import MOVES, SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from web_terminal_suite.protocol.messages import SessionSpec
     from web_terminal_suite.server.session import Session
 
 _ID_BYTES = 8
@@ -41,6 +45,7 @@ class SessionEntry:
         "created",
         "id",
         "idle_since",
+        "key",
         "name",
         "pump",
         "reaped",
@@ -77,6 +82,8 @@ class SessionEntry:
         """The worker that the session does not outlive."""
         self.waiting: list[tuple[object, int]] = []
         """Workers that asked for the end and wait for it, with their request's id."""
+        self.key: tuple[str, str, bytes] | None = None
+        """Its user, the key that its client chose, and a digest of what was asked for with it."""
         self.reason = "exited"
         self.status: int | None = None
         self.signal: str | None = None
@@ -130,6 +137,8 @@ class SessionTable:
         self._total = 0
         """Sessions that count against the server's limit."""
         self._serial = 0
+        self._by_key: dict[tuple[str, str], SessionEntry] = {}
+        """Sessions whose clients chose a key, by user and key."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -170,6 +179,28 @@ class SessionTable:
         self._total += 1
         self._idle[entry.id] = entry
         return entry
+
+    def made_before(self, caller: Caller, spec: SessionSpec) -> SessionEntry | None:
+        """The session that ``caller`` made with the key in ``spec``, as long as it is in the table.
+
+        Raises:
+            Refusal: the key is too long or not printable, or another session was asked for with it.
+        """
+        if spec.key is None:
+            return None
+        key = checked_text("key", spec.key)
+        entry = self._by_key.get((caller.user, key))
+        if entry is not None and entry.key != (caller.user, key, _digest(spec)):
+            raise Refusal(
+                ErrorCode.KEY_IN_USE, f"key {key!r} is that of session {entry.id}, which was asked for otherwise"
+            )
+        return entry
+
+    def remember_key(self, entry: SessionEntry, spec: SessionSpec) -> None:
+        """Let ``made_before`` find the session that was made after ``spec``."""
+        if spec.key is not None:
+            entry.key = (entry.user, spec.key, _digest(spec))
+            self._by_key[entry.user, spec.key] = entry
 
     def find(self, caller: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
         """The session ``id``, if ``caller`` may see it (and change it).
@@ -248,6 +279,8 @@ class SessionTable:
         """Forget the session."""
         self._entries.pop(entry.id, None)
         self._idle.pop(entry.id, None)
+        if entry.key is not None:
+            self._by_key.pop(entry.key[:2], None)
 
     def states(self) -> dict[str, int]:
         """How many sessions are in each state."""
@@ -262,16 +295,31 @@ def _share(limit: int, number: int, hosts: int) -> int:
     return limit // hosts + (number < limit % hosts)
 
 
+def _digest(spec: SessionSpec) -> bytes:
+    """Of what a session was asked to be; a client that asks again may have another size by then."""
+    asked = msgspec.structs.replace(spec, cols=0, rows=0)
+    return hashlib.blake2b(msgspec.json.encode(asked, order="sorted"), digest_size=16).digest()
+
+
 def checked_name(name: str | None) -> str | None:
     """The name, if it may be one.
 
     Raises:
         Refusal: empty, too long, or with control characters in it.
     """
-    if name is None:
-        return None
-    if not 0 < len(name) <= _NAME_CHARACTERS:
-        raise Refusal(ErrorCode.OUT_OF_RANGE, f"a name of {len(name)} characters; 1 to {_NAME_CHARACTERS} are allowed")
-    if not name.isprintable():
-        raise Refusal(ErrorCode.OUT_OF_RANGE, "a name contains a control character")
-    return name
+    return None if name is None else checked_text("name", name)
+
+
+def checked_text(what: str, text: str) -> str:
+    """A client's word for something, if it may be one.
+
+    Raises:
+        Refusal: empty, too long, or with control characters in it.
+    """
+    if not 0 < len(text) <= _NAME_CHARACTERS:
+        raise Refusal(
+            ErrorCode.OUT_OF_RANGE, f"a {what} of {len(text)} characters; 1 to {_NAME_CHARACTERS} are allowed"
+        )
+    if not text.isprintable():
+        raise Refusal(ErrorCode.OUT_OF_RANGE, f"a {what} contains a control character")
+    return text

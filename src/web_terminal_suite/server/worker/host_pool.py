@@ -8,6 +8,7 @@ has no room for is offered to the next.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
@@ -46,8 +47,8 @@ class HostPool:
         Raises:
             HostError: a limit is reached, or the shell did not start.
         """
-        attachment: Attachment = await self._create(caller, spec, attach=True, tied=tied)
-        return attachment
+        made: Attachment | ipc.InfoReply = await self._create(caller, spec, attach=True, tied=tied)
+        return await self.attach(caller, made.info.id) if isinstance(made, ipc.InfoReply) else made
 
     async def create_detached(self, caller: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
         """A new session without viewers.
@@ -59,9 +60,15 @@ class HostPool:
         return reply.info
 
     async def _create(self, caller: ipc.Caller, spec: SessionSpec, *, attach: bool, tied: bool) -> Any:
-        first = self._next = (self._next + 1) % len(self._clients)
-        numbers = [*range(first, len(self._clients)), *range(first)]
-        for client in (self._clients[number] for number in sorted(numbers, key=self.silent.__contains__)):
+        clients = self._in_turn()
+        if spec.key is not None and len(self._clients) > 1:
+            made = await self._made_before(caller, spec)
+            if made is not None:
+                return made
+            # The same host for the same key, so that it makes one session of two requests at the same time.
+            first = zlib.crc32(f"{caller.user}\0{spec.key}".encode()) % len(self._clients)
+            clients = [*self._clients[first:], *self._clients[:first]]
+        for client in clients:
             try:
                 return await client.ask(ipc.CreateSession, caller=caller, spec=spec, attach=attach, tied=tied)
             except HostError as refused:
@@ -71,6 +78,26 @@ class HostPool:
                     raise
                 last = refused
         raise last
+
+    async def _made_before(self, caller: ipc.Caller, spec: SessionSpec) -> ipc.InfoReply | None:
+        """The session that was made with this key, in whichever host. One that is silent may have it."""
+        for client in self._clients:
+            try:
+                found: ipc.InfoReply = await client.ask(
+                    ipc.CreateSession, caller=caller, spec=spec, attach=False, only_existing=True
+                )
+            except HostError as refused:
+                if refused.code is not ErrorCode.NO_SUCH_SESSION:
+                    raise
+            else:
+                return found
+        return None
+
+    def _in_turn(self) -> Sequence[HostClient]:
+        """The hosts in the order in which a new session is tried."""
+        first = self._next = (self._next + 1) % len(self._clients)
+        numbers = [*range(first, len(self._clients)), *range(first)]
+        return [self._clients[number] for number in sorted(numbers, key=self.silent.__contains__)]
 
     async def attach(self, caller: ipc.Caller, session: str) -> Attachment:
         """A session that exists, attached to this worker.

@@ -208,7 +208,7 @@ OPERATIONS = (
     Operation("POST", "/logout", logout, "Forget the cookie", status=204),
     Operation("GET", "/me", me, "Who these credentials are", Me),
     Operation(
-        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(503,)
+        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(409, 503)
     ),
     Operation("GET", "/sessions", list_sessions, "List sessions", SessionPage, query=SessionQuery),
     Operation("GET", "/sessions/{id}", read_session, "Read a session", SessionInfo, errors=_NO_SESSION),
