@@ -61,6 +61,13 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int
     created: float
     idle_seconds: float
+    """How long it has had no viewer, no job in the foreground and no output."""
+    busy: bool = False
+    """Whether the foreground job of its terminal is not its shell."""
+    idle_timeout: float = 0.0
+    """``idle_seconds`` at which it ends; 0 is no limit."""
+    ends_in: float | None = None
+    """Seconds until it ends if nothing happens to it; ``None`` where it does not idle or has no limit."""
     status: int | None = None
     signal: str | None = None
 

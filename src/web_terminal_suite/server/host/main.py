@@ -136,7 +136,7 @@ class Host:
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
     def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
-        info = entry.info(self._loop.time(), time.time())
+        info = entry.info(self._loop.time(), time.time(), self._settings.idle_timeout)
         self._workers.answer(worker, ipc.InfoReply(id=request_id, info=info))
 
     # --- sessions begin
@@ -274,7 +274,7 @@ class Host:
     def _list(self, worker: WorkerChannel, request: ipc.ListSessions) -> None:
         page, total, after = self._table.page(request.caller, request.limit, request.after)
         now, wall = self._loop.time(), time.time()
-        listed = tuple(entry.info(now, wall) for entry in page)
+        listed = tuple(entry.info(now, wall, self._settings.idle_timeout) for entry in page)
         # A page must fit a packet; the rest is asked for with `after`.
         while len(listed) > 1 and len(ipc.encode(listed)) > ipc.PACKET_BYTES - 1024:
             listed = listed[: len(listed) // 2]

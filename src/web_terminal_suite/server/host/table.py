@@ -1,4 +1,4 @@
-"""The table of sessions: names, limits, permissions, idle times. No I/O; times are passed in.
+"""The table of sessions: names, limits, permissions, idle times. Times are passed in.
 
 Its only owner is the PTY host. A session that ended stays readable for the linger time, so that a client which lost
 its connection still learns the end of the output and the exit status.
@@ -95,9 +95,18 @@ class SessionEntry:
             raise ValueError(f"session {self.id} cannot move from {self.state.value} to {state.value}")
         self.state = state
 
-    def info(self, now: float, wall: float) -> SessionInfo:
+    @property
+    def busy(self) -> bool:
+        """Whether its shell runs a job in the foreground."""
+        return self.state is SessionState.RUNNING and self.session is not None and self.session.pty.has_job()
+
+    def info(self, now: float, wall: float, idle_timeout: float = 0.0) -> SessionInfo:
         """What others may know; ``wall`` is seconds since the epoch at ``now``."""
         session = self.session
+        busy = self.busy
+        idles = self.idle_since is not None and not busy
+        idle_seconds = now - self.idle_since if self.idle_since is not None and idles else 0.0
+        ends = idles and idle_timeout > 0 and self.state is SessionState.RUNNING
         return SessionInfo(
             id=self.id,
             name=self.name,
@@ -110,7 +119,10 @@ class SessionEntry:
             offset=session.log.end if session else 0,
             viewers=sum(self.attachments.values()),
             created=wall - (now - self.created),
-            idle_seconds=0.0 if self.idle_since is None else now - self.idle_since,
+            idle_seconds=idle_seconds,
+            busy=busy,
+            idle_timeout=idle_timeout,
+            ends_in=max(0.0, idle_timeout - idle_seconds) if ends else None,
             status=self.status,
             signal=self.signal,
         )
@@ -131,7 +143,7 @@ class SessionTable:
         self._live: dict[str, int] = {}
         """Sessions that count against a user's limit."""
         self._idle: OrderedDict[str, SessionEntry] = OrderedDict()
-        """Sessions without viewers, the longest idle first."""
+        """Sessions without viewers, the longest idle first; whether they run a job is not looked at."""
         self._expired: OrderedDict[str, str] = OrderedDict()
         """Their users, by id."""
         self._total = 0
@@ -214,7 +226,10 @@ class SessionTable:
                 raise Refusal(ErrorCode.FORBIDDEN, f"user {caller.user!r} may only view session {id}")
             return entry
         if id in self._expired and (caller.role in ("owner", "viewer") or self._expired[id] == caller.user):
-            raise Refusal(ErrorCode.SESSION_EXPIRED, f"session {id} was idle for too long and was ended (idle_timeout)")
+            raise Refusal(
+                ErrorCode.SESSION_EXPIRED,
+                f"session {id} had no viewer, no job and no output for too long and was ended (idle_timeout)",
+            )
         raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {id[:64]!r}")
 
     def visible(self, caller: Caller) -> list[SessionEntry]:
@@ -242,7 +257,7 @@ class SessionTable:
             self.touch(entry, now)
 
     def touch(self, entry: SessionEntry, now: float) -> None:
-        """Restart the idle clock; no effect while the session has viewers."""
+        """Restart the idle clock: it printed, or was asked to. No effect while the session has viewers."""
         if entry.attachments or entry.state is SessionState.ENDED:
             return
         entry.idle_since = now
@@ -250,7 +265,7 @@ class SessionTable:
         self._idle.move_to_end(entry.id)
 
     def longest_idle(self) -> SessionEntry | None:
-        """The session that has been without viewers for longest."""
+        """The session that has idled for longest, as far as its viewers, its output and ``touch`` tell."""
         return next(iter(self._idle.values()), None)
 
     def expire(self, entry: SessionEntry) -> None:
