@@ -36,20 +36,21 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.environment", "server.ipc",
+        "server.environment", "server.ipc", "server.service_manager",
     ),
     "server.ipc": ("protocol",),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.environment", "server.session", "server.ipc",
+        "server.environment", "server.session", "server.ipc", "server.service_manager",
     ),
     "server.generations": (),
     "server.watchdog": (),
     "server.drain": (),
+    "server.service_manager": (),
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
-        "server.watchdog", "server.drain", "server.worker.counters",
+        "server.watchdog", "server.drain", "server.service_manager", "server.worker.counters",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",

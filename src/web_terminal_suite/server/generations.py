@@ -146,6 +146,11 @@ class Generations:
         return self._current.ready
 
     @property
+    def renewing(self) -> bool:
+        """Whether another generation begins, or is to."""
+        return self._next is not None or self._renewal_waits
+
+    @property
     def hopeless(self) -> bool:
         """Whether the server never had a ready worker, and was tried often enough: there is no shell to keep."""
         return not self._was_ready and self._first_failures >= FIRST_ATTEMPTS

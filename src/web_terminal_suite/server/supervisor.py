@@ -30,8 +30,9 @@ from web_terminal_suite.server import launch
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
-from web_terminal_suite.server.listener import StartFailed, bind, url
+from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
 from web_terminal_suite.server.log import ARENA_SLOTS
+from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
 from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
@@ -89,6 +90,8 @@ class Supervisor:
         self._state: launch.ServerState | None = None
         """What the workers were last told."""
         self._drain: Drain | None = None
+        self._manager = ServiceManager(os.environ, os.getpid())
+        self._reloading = False
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
@@ -123,7 +126,7 @@ class Supervisor:
         return status
 
     def _seconds_until_due(self) -> float | None:
-        due = min(self._generations.wake_at() or math.inf, self._watchdog.wake_at())
+        due = min(self._generations.wake_at() or math.inf, self._watchdog.wake_at(), self._manager.wake_at())
         if self._drain is not None:
             due = min(due, self._drain.wake_at())
         return None if due == math.inf else max(0.0, due - time.monotonic())
@@ -135,6 +138,7 @@ class Supervisor:
         now = time.monotonic()
         self._watch(now)
         self._look_at_drain(now)
+        self._manager.pass_time(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -273,11 +277,19 @@ class Supervisor:
             ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
         )
 
+    def _status(self) -> str:
+        serving = f"{self._generations.serving} of {self._settings.workers} workers serve"
+        return f"draining; {serving}" if self._drain is not None else serving
+
     def _tell_state(self) -> None:
         """Tell the workers what changed."""
+        if self._reloading and not self._generations.renewing:
+            self._reloading = False
+            self._manager.ready(self._status())
         state = self._server_state()
         if state != self._state:
             self._state = state
+            self._manager.show(self._status())
             for worker in self._workers.values():
                 self._tell(worker, msgspec.json.encode(state))
 
@@ -312,6 +324,7 @@ class Supervisor:
             print(f"web-terminal listening on {url(self._settings, self._listener)}", flush=True)
         except OSError as error:
             log.warning("the URL could not be written to standard output: %s", error.strerror)
+        self._manager.ready(self._status())
 
     # --- signals
 
@@ -327,6 +340,8 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
+                self._reloading = True
+                self._manager.reloading()
                 self._generations.renew(time.monotonic())
 
     def _reap(self) -> None:
@@ -352,6 +367,7 @@ class Supervisor:
     def _stop(self) -> None:
         """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
+        self._manager.stopping()
         workers = self._generations.leave(time.monotonic())
         self._follow_orders(launch.STOP)
         self._wait_for(set(workers), self._settings.drain_timeout + 1)
@@ -497,10 +513,14 @@ def main() -> None:
         launch.log_to_stderr(public.log_level, "supervisor")
         shells_descriptors = with_descriptors()
         public = with_hosts(public)
-        listener = bind(public)
+        protect_from_oom()
+        inherited = inherited_sockets(os.environ, os.getpid())
+        listener = adopt(public, inherited) if inherited else bind(public)
         launch.settle()
         hosts = [start_host(public, number, shells_descriptors) for number in range(public.hosts)]
         settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+        if inherited:
+            settings = msgspec.structs.replace(settings, **place_of(listener))
         raise SystemExit(Supervisor(settings, listener, hosts).run())
     except StartFailed as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)

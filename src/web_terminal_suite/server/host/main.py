@@ -26,6 +26,7 @@ from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionT
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ class Host:
             self._table.remove(entry)
             raise
         self._lower_descriptors(pty.pid, spec)
+        expose_to_oom(pty.pid)
         if problem:
             log.warning("session %s starts in /: home directory %r: %s", entry.id, self._defaults.home, problem)
             log_.append(f"web-terminal: home directory {self._defaults.home!r}: {problem}; starting in /\r\n".encode())

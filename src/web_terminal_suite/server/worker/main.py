@@ -25,6 +25,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
 from web_terminal_suite.server.worker.context import WorkerContext
@@ -190,6 +191,7 @@ async def _main() -> None:
 
 def main() -> None:
     """Serve until the supervisor stops this process or is gone."""
+    expose_to_oom()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_main())
