@@ -56,12 +56,12 @@ class HostClient:
 
     def __init__(
         self,
-        number: int,
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
         gone: Callable[[], None],
         scheduler: Scheduler,
         pauses: PauseWatch,
+        number: int = 0,
     ) -> None:
         self._number = number
         self._loop = loop

@@ -31,7 +31,7 @@ class HostPool:
     def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
         # One loop reads the sessions of all hosts.
         scheduler, pauses = Scheduler(loop), PauseWatch(loop)
-        self._clients = [HostClient(number, sock, loop, gone, scheduler, pauses) for number, sock in enumerate(socks)]
+        self._clients = [HostClient(sock, loop, gone, scheduler, pauses, number) for number, sock in enumerate(socks)]
         self._next = 0
         self.silent: frozenset[int] = frozenset()
         """Numbers of hosts that do not answer, as far as the supervisor said; new sessions go to others."""
