@@ -25,7 +25,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "protocol": (),
     "client": ("protocol",),
     "server": (),
-    "server.launch": ("server.settings",),
+    "server.launch": ("server.settings", "server.stderr"),
+    "server.stderr": (),
     "server.settings": (),
     "server.environment": ("server.settings",),
     "server.access": ("server.settings",),
@@ -35,7 +36,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.session": ("protocol.window", "server.pty", "server.log"),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.environment", "server.ipc", "server.control", "server.meeting",
+        "server.environment", "server.ipc", "server.control", "server.meeting", "server.service_manager",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
@@ -46,14 +47,17 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.upgrade": ("server.pty_hosts",),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.environment", "server.session", "server.ipc", "server.meeting",
+        "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager",
     ),
     "server.generations": (),
+    "server.watchdog": (),
+    "server.drain": (),
+    "server.service_manager": (),
     "server.listener": ("server.settings",),
     "server.supervisor": (
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
         "server.worker.counters", "server.control", "server.pty_hosts", "server.upgrade",
-        "server.meeting", "server.arrivals",
+        "server.meeting", "server.arrivals", "server.watchdog", "server.drain", "server.service_manager",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
@@ -146,7 +150,8 @@ TABLE: dict[str, tuple[str, ...]] = {
 HALVES = ("server", "bench", "client", "protocol")
 
 NEVER_AWAIT = (
-    "protocol", "server.log", "server.generations", "server.worker.protocols", "bench.stats", "bench.analysis",
+    "protocol", "server.log", "server.generations", "server.watchdog", "server.drain", "server.worker.protocols",
+    "bench.stats", "bench.analysis",
 )  # fmt: skip
 
 # The only ones in the server that start a process: shells, and the server's own.

@@ -73,6 +73,8 @@ export interface Environment {
 export interface ConnectionOptions {
   /** `null` creates a new session. */
   readonly session: string | null;
+  /** Of the new session: if the answer is lost, the next connection gets the same one and not another. */
+  readonly key: string;
   readonly mode: Mode;
 }
 
@@ -91,6 +93,7 @@ export class Connection {
   /** What the server accepts; its defaults until it has reported them. */
   limits: Limits = { message_bytes: 1 << 20, cols: 500, rows: 200 };
 
+  private readonly key: string;
   private phase: Phase = 'idle';
   private socket: WebSocket | null = null;
   private serverSize: Size | null = null;
@@ -108,6 +111,7 @@ export class Connection {
     private readonly environment: Environment,
   ) {
     this.session = options.session;
+    this.key = options.key;
     this.mode = options.mode;
   }
 
@@ -295,6 +299,7 @@ export class Connection {
     this.sendMessage({
       type: 'attach',
       session: this.session,
+      spec: this.session === null ? { key: this.key } : null,
       ...this.wantedSize(),
       resume_from: this.stream.received,
       mode: this.mode,

@@ -72,7 +72,7 @@ const screen = new Screen(container, settings, {
 });
 
 const connection = new Connection(
-  { session: sessionIn(location.href), mode: 'write' },
+  { session: sessionIn(location.href), key: randomKey(), mode: 'write' },
   screen,
   { conditionChanged, attached, messageReceived, statsChanged, hint: (text) => status.showHint(text), refused },
   {
@@ -110,6 +110,10 @@ const menu = new Menu({
   failed: (error) => status.showHint(error instanceof Error ? error.message : String(error)),
 });
 
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 function conditionChanged(condition: Condition): void {
   status.show(condition);
   if (condition.state === 'login') login.show(condition.reason);
@@ -128,6 +132,7 @@ function attached(message: Attached): void {
 
 function messageReceived(message: ServerMessage): void {
   if (message.type === 'resized') screen.adopt(message, connection.mode === 'read');
+  else if (message.type === 'connection_status') status.showDrain(message, performance.now());
   else if (message.type === 'resource_usage') status.showUsage(message, performance.now());
 }
 

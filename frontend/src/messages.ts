@@ -22,7 +22,11 @@ export interface ResourceLimits {
   readonly file_bytes?: number | null;
 }
 
-/** What a new session should be; what is left out comes from the server's settings. */
+/**
+ * What a new session should be; what is left out comes from the server's settings.
+ *
+ * A client that did not get the answer may ask again with the same `key`, and gets the session it made before.
+ */
 export interface SessionSpec {
   readonly name?: string | null;
   readonly shell?: string | null;
@@ -32,6 +36,7 @@ export interface SessionSpec {
   readonly cols?: number;
   readonly rows?: number;
   readonly limits?: ResourceLimits | null;
+  readonly key?: string | null;
 }
 
 /** What a server accepts, announced in `connection_status`. Bytes and character cells. */
@@ -41,12 +46,19 @@ export interface Limits {
   readonly rows: number;
 }
 
+/**
+ * Sent after the handshake, and again when the server begins to drain.
+ *
+ * A server that is `draining` takes no new sessions and ends with the last one, or in `ends_in` seconds.
+ */
 export interface ConnectionStatus {
   readonly type: 'connection_status';
   readonly status: 'authentication_required' | 'ready';
   readonly subprotocol: string;
   readonly version: string;
   readonly limits: Limits;
+  readonly draining: boolean;
+  readonly ends_in: number | null;
 }
 
 export interface Authenticated {
@@ -245,6 +257,8 @@ export const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = 
       cols: optional(integer, 500),
       rows: optional(integer, 200),
     }),
+    draining: optional(flag, false),
+    ends_in: optional(number, null),
   },
   authenticated: {
     user: text,
@@ -325,6 +339,7 @@ export const CLIENT_DEFAULTS: Readonly<Record<ClientMessage['type'], Defaults>> 
         processes: null,
         file_bytes: null,
       }),
+      key: null,
     }),
     cols: 80,
     rows: 24,

@@ -4,7 +4,7 @@
 
 import type { Condition, Size } from './connection';
 import { element } from './elements';
-import type { ProcessExited, ResourceUsage } from './messages';
+import type { ConnectionStatus, ProcessExited, ResourceUsage } from './messages';
 
 /** The meaning of a close code, used if the server sent no reason. */
 const CLOSE_TEXT: Readonly<Record<number, string>> = {
@@ -21,6 +21,7 @@ const CLOSE_TEXT: Readonly<Record<number, string>> = {
   4409: 'The server did not expect what this page sent; reload it',
   4429: 'The limit of sessions is reached; end one first',
   4500: 'The shell could not be started',
+  4503: 'The server takes no new sessions',
 };
 
 /** The status bar's text for a condition; `nowMs` is for the countdown. */
@@ -47,6 +48,20 @@ export function stateText(condition: Condition, nowMs: number): string {
 export function closeText(code: number, reason: string): string {
   const text = reason === '' ? (CLOSE_TEXT[code] ?? 'The connection was closed') : reason;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)} (${code})`;
+}
+
+/** A number of seconds, in its largest unit; hours with minutes. */
+export function durationText(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.ceil(seconds))} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 1440)} d`;
+}
+
+/** How long a draining server goes on; `endsAtMs` is `null` if it waits for its last session. */
+export function drainText(endsAtMs: number | null, nowMs: number): string {
+  return endsAtMs === null ? 'Server ends with its last session' : `Server ends in ${durationText((endsAtMs - nowMs) / 1000)}`;
 }
 
 export function exitText({ status, signal }: Pick<ProcessExited, 'status' | 'signal'>): string {
@@ -79,6 +94,7 @@ export class Usage {
 
 const HINT_MS = 5_000;
 const COUNTDOWN_MS = 250;
+const DRAIN_COUNTDOWN_MS = 1_000;
 
 /** The actions of the buttons in the status bar and the notice. */
 export interface StatusActions {
@@ -92,6 +108,7 @@ export class Status {
   private readonly name = element('name', HTMLHeadingElement);
   private readonly state = element('state', HTMLParagraphElement);
   private readonly retryButton = element('hurry', HTMLButtonElement);
+  private readonly drain = element('drain', HTMLSpanElement);
   private readonly usage = element('usage', HTMLSpanElement);
   private readonly size = element('size', HTMLButtonElement);
   private readonly rtt = element('rtt', HTMLSpanElement);
@@ -101,6 +118,7 @@ export class Status {
   private readonly hint = element('hint', HTMLParagraphElement);
   private readonly load = new Usage();
   private countdown: ReturnType<typeof setInterval> | undefined;
+  private drainCountdown: ReturnType<typeof setInterval> | undefined;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(actions: StatusActions) {
@@ -136,6 +154,23 @@ export class Status {
     this.size.classList.toggle('foreign', foreign);
     this.size.textContent = `${cols} × ${rows}${readOnly ? ', watching' : foreign ? ', set by another viewer' : ''}`;
     this.size.title = foreign && !readOnly ? 'Fit the terminal to this window' : 'Columns and rows';
+  }
+
+  /** Counts down to the end of a draining server. The countdown is silent; a hint, which is read aloud, comes first. */
+  showDrain({ draining, ends_in }: Pick<ConnectionStatus, 'draining' | 'ends_in'>, nowMs: number): void {
+    clearInterval(this.drainCountdown);
+    const begins = draining && this.drain.hidden;
+    this.drain.hidden = !draining;
+    this.root.toggleAttribute('data-draining', draining);
+    if (!draining) return;
+    const endsAtMs = ends_in === null ? null : nowMs + ends_in * 1000;
+    const show = (): void => {
+      const text = drainText(endsAtMs, performance.now());
+      if (this.drain.textContent !== text) this.drain.textContent = text;
+    };
+    show();
+    this.drainCountdown = setInterval(show, DRAIN_COUNTDOWN_MS);
+    if (begins) this.showHint(`${drainText(endsAtMs, nowMs)}. It takes no new sessions; finish here in time`);
   }
 
   showRoundTrip(rttMs: number | null): void {

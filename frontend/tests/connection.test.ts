@@ -117,7 +117,7 @@ function connect(session: string | null = null): Connection {
     hint: (text) => hints.push(text),
     refused: () => (refusals += 1),
   };
-  const connection = new Connection({ session, mode: 'write' }, screen, listener, {
+  const connection = new Connection({ session, key: 'chosen', mode: 'write' }, screen, listener, {
     // A stand-in for the browser's class: only what the driver uses.
     dial: () => new FakeSocket() as unknown as WebSocket,
     nowMs: () => Date.now(),
@@ -159,7 +159,9 @@ describe('attaching', () => {
     screen.size = { cols: 132, rows: 43 };
     connect();
     socket().welcome();
-    expect(socket().messages('attach')).toEqual([{ type: 'attach', cols: 132, rows: 43, usage_interval: 5 }]);
+    expect(socket().messages('attach')).toEqual([
+      { type: 'attach', spec: { key: 'chosen' }, cols: 132, rows: 43, usage_interval: 5 },
+    ]);
     expect(state()).toBe('connecting');
     socket().attach({ cols: 132, rows: 43 });
     expect(state()).toBe('connected');

@@ -13,7 +13,7 @@ SERVER = typing.get_args(m.ServerMessage)
 
 _LIMITS = m.ResourceLimits(cpu_seconds=1, memory_bytes=2, open_files=3, processes=4, file_bytes=5)
 _SPEC = m.SessionSpec(
-    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS
+    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS, key="k"
 )
 
 FULL: tuple[msgspec.Struct, ...] = (
@@ -28,6 +28,9 @@ FULL: tuple[msgspec.Struct, ...] = (
     m.Echo(data="\u20ac\x00\U0001f600"),
     m.Close(destroy=True),
     m.ConnectionStatus(status="ready", subprotocol="web-terminal.v1", version="1", limits=m.Limits(cols=3)),
+    m.ConnectionStatus(
+        status="ready", subprotocol="web-terminal.v1", version="1", limits=m.Limits(), draining=True, ends_in=1.5
+    ),
     m.Authenticated(user="u", role="viewer"),
     m.Attached(session="a", name="n", offset=1, end=2, cols=3, rows=4, mode="read", window=5),
     m.Gap(start=1, end=2**60),

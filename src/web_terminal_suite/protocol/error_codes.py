@@ -36,6 +36,7 @@ class CloseCode(IntEnum):
     SESSION_LOST = 4410
     SESSION_LIMIT = 4429
     SPAWN_FAILED = 4500
+    DRAINING = 4503
 
 
 class ErrorCode(StrEnum):
@@ -65,6 +66,7 @@ class ErrorCode(StrEnum):
     SESSION_EXPIRED = "session_expired"
     SESSION_LOST = "session_lost"
     SESSION_LIMIT = "session_limit"
+    KEY_IN_USE = "key_in_use"
     # The shell cannot be started as asked.
     SHELL_NOT_FOUND = "shell_not_found"
     SHELL_NOT_EXECUTABLE = "shell_not_executable"
@@ -80,7 +82,9 @@ class ErrorCode(StrEnum):
     NO_PROCESS = "no_process"
     NO_DESCRIPTOR = "no_descriptor"
     HOST_LOST = "host_lost"
+    NO_ANSWER = "no_answer"
     GOING_AWAY = "going_away"
+    DRAINING = "draining"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -122,6 +126,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, 410),
     ErrorCode.SESSION_LOST: Consequence(CloseCode.SESSION_LOST, 410),
     ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, 429),
+    ErrorCode.KEY_IN_USE: Consequence(None, 409),
     ErrorCode.SHELL_NOT_FOUND: _CANNOT_START,
     ErrorCode.SHELL_NOT_EXECUTABLE: _CANNOT_START,
     ErrorCode.BAD_DIRECTORY: _CANNOT_START,
@@ -135,6 +140,8 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_PROCESS: _EXHAUSTED,
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
     ErrorCode.HOST_LOST: _EXHAUSTED,
+    ErrorCode.NO_ANSWER: _EXHAUSTED,
     ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
+    ErrorCode.DRAINING: Consequence(CloseCode.DRAINING, 503),
     ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

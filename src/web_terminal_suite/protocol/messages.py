@@ -42,7 +42,10 @@ class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a new session should be; what is left out comes from the server's settings."""
+    """What a new session should be; what is left out comes from the server's settings.
+
+    A client that did not get the answer may ask again with the same ``key``, and gets the session it made before.
+    """
 
     name: str | None = None
     shell: str | None = None
@@ -52,6 +55,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cols: int = 80
     rows: int = 24
     limits: ResourceLimits | None = None
+    key: str | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -135,10 +139,17 @@ class Close(_Request, tag="close", frozen=True, kw_only=True):
 
 
 class ConnectionStatus(_Message, tag="connection_status", frozen=True, kw_only=True):
+    """Sent after the handshake, and again when the server begins to drain.
+
+    A server that is ``draining`` takes no new sessions and ends with the last one, or in ``ends_in`` seconds.
+    """
+
     status: Literal["authentication_required", "ready"]
     subprotocol: str
     version: str
     limits: Limits
+    draining: bool = False
+    ends_in: float | None = None
 
 
 class Authenticated(_Message, tag="authenticated", frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ class SessionRecord(msgspec.Struct, kw_only=True, array_like=True, frozen=True):
     signal: str | None = None
     ended_at: float | None = None
     idle_since: float | None = None
+    made_with: tuple[str, bytes] | None = None
+    """The key that its client chose, and a digest of what was asked for with it."""
 
 
 def key_of(session: str) -> int:
@@ -112,6 +114,15 @@ class HandOverRefused(_Packet, tag=8, frozen=True, kw_only=True):
     reason: str
 
 
+class HostAlive(_Packet, tag=9, frozen=True, kw_only=True):
+    """The answer to ``AskAlive`` and ``BeginDrain``."""
+
+    sessions: int
+    """Whose shells live."""
+    draining: bool
+    """Whether it has taken the last new session, and has adopted all that there were."""
+
+
 # --- supervisor to host
 
 
@@ -163,12 +174,20 @@ class HandOver(_Packet, tag=26, frozen=True, kw_only=True):
     """Execute the installed code in this process, and hand the sessions over to it."""
 
 
+class AskAlive(_Packet, tag=27, frozen=True, kw_only=True):
+    """Say that you run."""
+
+
+class BeginDrain(_Packet, tag=28, frozen=True, kw_only=True):
+    """Take no new sessions from now on."""
+
+
 # --- from a host to the code that takes its process over
 
 
-HANDED_OVER_VERSION = 1
+HANDED_OVER_VERSION = 2
 """To be raised with every change of ``HandedOver``, ``SessionRecord``, or of the messages of workers and hosts."""
-ACCEPTED_VERSIONS = (1,)
+ACCEPTED_VERSIONS = (2,)
 """What this code can take over from."""
 
 
@@ -196,12 +215,23 @@ class HandedOver(msgspec.Struct, array_like=True, frozen=True):
     lost: tuple[tuple[str, str], ...]
     totals: tuple[int, int, int]
     """Sessions that were created, that failed to start, and that expired."""
+    draining: bool
 
 
 FromHost = (
-    KeepArena | KeepSession | RecordChanged | ForgetSession | HostReady | AskStatus | WorkerSilent | HandOverRefused
+    KeepArena
+    | KeepSession
+    | RecordChanged
+    | ForgetSession
+    | HostReady
+    | AskStatus
+    | WorkerSilent
+    | HandOverRefused
+    | HostAlive
 )
-FromSupervisor = NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop | HandOver
+FromSupervisor = (
+    NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop | HandOver | AskAlive | BeginDrain
+)
 
 # A message, and descriptors that must live until it is sent.
 Lent = tuple[msgspec.Struct, tuple[int, ...]]

@@ -46,7 +46,7 @@ class WorkerStage(Enum):
 
 _MOVES = {
     WorkerStage.STARTING: {WorkerStage.SERVING, WorkerStage.KILLED},
-    WorkerStage.SERVING: {WorkerStage.LEAVING},
+    WorkerStage.SERVING: {WorkerStage.LEAVING, WorkerStage.KILLED},
     WorkerStage.LEAVING: {WorkerStage.KILLED},
     WorkerStage.KILLED: set[WorkerStage](),
 }
@@ -106,6 +106,7 @@ class _Worker:
     place: Place | None
     since: float
     stage: WorkerStage = field(default=WorkerStage.STARTING)
+    served: bool = False
 
     def move(self, stage: WorkerStage, now: float) -> None:
         assert stage in _MOVES[self.stage], (self.stage, stage)
@@ -148,6 +149,16 @@ class Generations:
     def settled(self) -> bool:
         """Whether no generation begins or leaves."""
         return self._next is None and all(worker.place is not None for worker in self._workers.values())
+
+    @property
+    def serving(self) -> int:
+        """How many workers serve, of the generation that is not leaving."""
+        return self._current.ready
+
+    @property
+    def renewing(self) -> bool:
+        """Whether another generation begins, or is to."""
+        return self._next is not None or self._renewal_waits
 
     @property
     def hopeless(self) -> bool:
@@ -200,6 +211,7 @@ class Generations:
         if worker.stage is not WorkerStage.STARTING or worker.place is None:
             return
         worker.move(WorkerStage.SERVING, now)
+        worker.served = True
         worker.place.attempts = 0
         self._was_ready = True
         if self._next is not None and self._next.complete:
@@ -216,7 +228,7 @@ class Generations:
             self._begin(now)
             return
         place.worker = None
-        was_ready = worker.stage is WorkerStage.SERVING
+        was_ready = worker.served
         when = "" if was_ready else " before it was ready"
         if self._dropped(place.generation, f"worker {pid} {how}{when}", now):
             return
@@ -228,6 +240,16 @@ class Generations:
         place.young_deaths += was_ready
         self._count_first_failure()
         log.warning("worker %d %s%s; %s, starting another in %.1f s", pid, how, when, self._serving(), delay)
+
+    def silent(self, pid: int, seconds: float, now: float) -> None:
+        """A worker that serves has not answered for ``seconds``: kill it; it is replaced as any other that ends."""
+        worker = self._workers.get(pid)
+        if worker is None or worker.stage is not WorkerStage.SERVING or worker.place is None:
+            return
+        what = f"worker {pid} did not answer for {seconds:.0f} s"
+        self._kill(worker, now)
+        if not self._dropped(worker.place.generation, what, now):
+            log.error("%s; killing it", what)
 
     def pass_time(self, now: float) -> None:
         """Give up on workers that took too long to start or to leave."""

@@ -61,6 +61,13 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int
     created: float
     idle_seconds: float
+    """How long it has had no viewer, no job in the foreground and no output."""
+    busy: bool = False
+    """Whether the foreground job of its terminal is not its shell."""
+    idle_timeout: float = 0.0
+    """``idle_seconds`` at which it ends; 0 is no limit."""
+    ends_in: float | None = None
+    """Seconds until it ends if nothing happens to it; ``None`` where it does not idle or has no limit."""
     status: int | None = None
     signal: str | None = None
 
@@ -73,13 +80,18 @@ class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fi
 
 
 class CreateSession(_Packet, tag=1, frozen=True, kw_only=True):
-    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches."""
+    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches.
+
+    The answer is an ``InfoReply`` without ``attach``, and where the session was there already.
+    """
 
     id: int
     caller: Caller
     spec: SessionSpec
     attach: bool
     tied: bool = False
+    only_existing: bool = False
+    """Make none: answer with the session that was made with the same key, or refuse."""
 
 
 class AttachSession(_Packet, tag=2, frozen=True, kw_only=True):

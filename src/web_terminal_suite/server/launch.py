@@ -12,6 +12,7 @@ import sys
 
 import msgspec
 
+from web_terminal_suite.server import stderr
 from web_terminal_suite.server.settings import ENVIRONMENT_PREFIX, Settings
 
 # Descriptors every child finds open; 0 to 2 are the server's own.
@@ -24,8 +25,10 @@ FIRST_CHANNEL_FD = 7
 
 _PR_SET_CHILD_SUBREAPER = 36
 
-# What supervisor and worker say to each other on the control socket.
+# What supervisor and worker say to each other on the control socket. What begins with a brace is a ``ServerState``.
 READY = b"ready"
+ALIVE = b"alive"
+"""The answer to a ``ServerState``."""
 REPLACE = b"replace"
 """Leave; others serve on."""
 STOP = b"stop"
@@ -34,6 +37,25 @@ HOST = b"host "
 """With a host's number and a descriptor: your new channel to it."""
 LOST = b"lost "
 """With a host's number, to the supervisor: the channel to it is closed."""
+CONTROL_BYTES = 4096
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor knows of the server and a worker cannot see. Workers answer with ``ALIVE``."""
+
+    workers: int
+    """How many there should be."""
+    serving: int
+    silent_hosts: tuple[int, ...] = ()
+    """Numbers of the PTY hosts that do not answer."""
+    draining: bool = False
+    """Whether no new sessions are taken."""
+    ends_at: float | None = None
+    """The monotonic second at which a draining server ends, which is the same in every process; ``None``: open."""
+
+    def ends_in(self, now: float) -> float | None:
+        """Seconds until a draining server ends."""
+        return None if self.ends_at is None else max(0.0, self.ends_at - now)
 
 
 def settings_memory(settings: Settings) -> int:
@@ -83,7 +105,11 @@ def public_environment() -> dict[str, str]:
 
 
 def log_to_stderr(level: str, process: str) -> None:
-    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
+    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens.
+
+    What is not read is dropped in the end, see ``stderr``: logging never stops a process.
+    """
+    stderr.unblock()
     logging.basicConfig(
         force=True,  # a forked process has its parent's handler
         stream=sys.stderr,

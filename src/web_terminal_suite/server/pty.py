@@ -125,6 +125,14 @@ class Pty:
             group = 0
         signal_group(group if group > 1 else self.pid, number)
 
+    def has_job(self) -> bool:
+        """Whether a job of the shell is in the foreground rather than the shell itself."""
+        try:
+            group = os.tcgetpgrp(self.fd)
+        except OSError:
+            return False  # closed, or hung up
+        return group > 1 and group != self.pid
+
     def interrupt(self) -> bool:
         """Type Ctrl-C, whatever the program has not read yet; ``False`` where it would be an ordinary character.
 

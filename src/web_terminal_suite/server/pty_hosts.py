@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
+# A host that starts, or executes other code, says by then that it is ready, or is asked whether it runs.
+_START_SECONDS = 30.0
 # Messages of a host that are read before others have their turn.
 _TURN = 32
 
@@ -39,6 +41,7 @@ class PtyHost:
         self.ready_at: float | None = None
         self.hands_over = False
         """Whether it was told to execute the installed code, and has neither done so nor refused."""
+        self._quiet_until = 0.0
         self.attempts = 0
         self.young_deaths = 0
         self.channel: ipc.Channel | None = None
@@ -47,8 +50,27 @@ class PtyHost:
     def take(self, pid: int, sock: socket.socket) -> None:
         """A process was started."""
         self.pid, self.started_at = pid, time.monotonic()
+        self._quiet_until = self.started_at + _START_SECONDS
         self.channel = ipc.Channel(sock)
         self._sender = control.Sender(self.channel)
+
+    def is_ready(self) -> None:
+        """It serves workers, and has adopted what there was."""
+        self.ready_at = time.monotonic()
+        self.stays()
+
+    def stays(self) -> None:
+        """It executes no other code."""
+        self.hands_over, self._quiet_until = False, 0.0
+
+    def hand_over(self) -> None:
+        """Let it execute the installed code."""
+        self.hands_over, self._quiet_until = True, time.monotonic() + _START_SECONDS
+        self.say([(control.HandOver(), ())])
+
+    def answers(self, now: float) -> bool:
+        """Whether it should, unless it hangs: not while an interpreter starts in its process."""
+        return self.channel is not None and now >= self._quiet_until
 
     def say(self, messages: Iterable[control.Lent]) -> None:
         """Send these as soon as there is room; their descriptors are lent until then."""
@@ -87,7 +109,7 @@ class PtyHosts:
     """All places.
 
     ``start`` starts a process in a place that had one. ``introduce`` gives every worker a channel to a host, and yields
-    the host's ends. ``silent`` gets the row of a worker that does not report to a host.
+    the host's ends. ``silent`` gets the row of a worker that does not report to a host, ``alive`` a host's answer.
     """
 
     def __init__(
@@ -98,12 +120,15 @@ class PtyHosts:
         start: Callable[[PtyHost], None],
         introduce: Callable[[PtyHost], Iterator[control.Lent]],
         silent: Callable[[int], None],
+        alive: Callable[[PtyHost, control.HostAlive], None],
     ) -> None:
         self.all = hosts
         self._selector = selector
         self._start = start
         self._introduce = introduce
         self._silent = silent
+        self._alive = alive
+        self._draining = False
         self._stopping = False
         for host in hosts:
             if host.channel is not None:
@@ -137,7 +162,8 @@ class PtyHosts:
             self._listen(host)
             # Workers come last: the host asks them what they are attached to, and must know the sessions then.
             ends = control.AdoptionEnds(serial=host.store.serial), ()
-            host.say(chain(host.store.contents(child_of_ours), self._introduce(host), (ends,)))
+            drain = [(control.BeginDrain(), ())] if self._draining else []
+            host.say(chain(drain, host.store.contents(child_of_ours), self._introduce(host), (ends,)))
             self._watch(host)
 
     def wake_at(self) -> float | None:
@@ -168,10 +194,24 @@ class PtyHosts:
         """Let a host execute the installed code; whether there is a process that can."""
         if host.channel is None or host.ready_at is None:
             return False  # the next process in this place has that code anyway
-        host.hands_over = True
-        host.say([(control.HandOver(), ())])
+        host.hand_over()
         self._watch(host)
         return True
+
+    def ask(self, host: PtyHost) -> None:
+        """Let a host say that it runs; ``alive`` gets the answer."""
+        self._ask(host, control.AskAlive())
+
+    def drain(self) -> None:
+        """Let the hosts take no new sessions, those that are started later too, and say how many they have."""
+        self._draining = True
+        for host in self.all:
+            self._ask(host, control.BeginDrain())
+
+    def _ask(self, host: PtyHost, message: control.FromSupervisor) -> None:
+        if host.channel is not None and not host.waits:  # else it does not read
+            host.say([(message, ())])
+            self._watch(host)
 
     def reaped(self, pid: int, wait_status: int) -> None:
         """A child that is no process of the server was reaped: a shell of a host that died, or an orphan of one."""
@@ -232,16 +272,19 @@ class PtyHosts:
             case control.ForgetSession():
                 store.forget(message)
             case control.HostReady():
-                host.attempts, host.ready_at, host.hands_over = 0, time.monotonic(), False
+                host.attempts = 0
+                host.is_ready()
                 log.info("PTY host %d is ready: %d sessions adopted", host.number, message.sessions)
             case control.HandOverRefused():
-                host.hands_over = False
+                host.stays()
                 log.error("PTY host %d stays as it is: %s", host.number, message.reason)
             case control.AskStatus():
                 if not child_of_ours(message.pid):
                     host.say([(control.ShellEnded(pid=message.pid, wait_status=None), ())])
             case control.WorkerSilent():
                 self._silent(message.row)
+            case control.HostAlive():
+                self._alive(host, message)
 
     # --- the end
 

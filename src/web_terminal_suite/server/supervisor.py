@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import math
 import os
 import resource
 import selectors
@@ -28,13 +29,16 @@ import msgspec
 
 from web_terminal_suite.server import control, launch, meeting
 from web_terminal_suite.server.arrivals import Arrivals, meet
+from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.host.main import run as run_host
-from web_terminal_suite.server.listener import StartFailed, bind, url
+from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
+from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
 from web_terminal_suite.server.upgrade import Asked, Upgrade
+from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ log = logging.getLogger("web_terminal_suite.supervisor")
 
 _HOST_MODULE = "web_terminal_suite.server.host.main"
 _WORKER_MODULE = "web_terminal_suite.server.worker.main"
+# How often the log says that a PTY host still does not answer.
+_REMIND_SECONDS = 60.0
 # A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
 _LEAVE_MARGIN_SECONDS = 5.0
 # A process that was killed is gone by then, unless the kernel holds it.
@@ -91,7 +97,12 @@ class Supervisor:
         self._directory = directory
         self._selector = selectors.DefaultSelector()
         self._hosts = PtyHosts(
-            hosts, self._selector, start=self._start_host, introduce=self._introduce, silent=self._kill_silent
+            hosts,
+            self._selector,
+            start=self._start_host,
+            introduce=self._introduce,
+            silent=self._kill_silent,
+            alive=self._on_alive,
         )
         self._settings_fd = launch.settings_memory(settings)
         self._host_settings_fd = launch.settings_memory(settings.without_secrets())
@@ -111,11 +122,19 @@ class Supervisor:
             settled=lambda: self._generations.settled,
             answer_seconds=settings.start_timeout,
         )
+        self._watchdog = Watchdog(settings.watchdog_timeout, time.monotonic())
+        self._reminders: dict[int, float] = {}
+        """When to say again that a host is silent, by its process id."""
+        self._state: launch.ServerState | None = None
+        """What the workers were last told."""
+        self._drain: Drain | None = None
+        self._manager = ServiceManager(os.environ, os.getpid())
+        self._reloading = False
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
         self._wake_receiver, wake_sender = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
             # nohup's wish to outlive the terminal is kept.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda _number, _frame: None)
@@ -136,6 +155,7 @@ class Supervisor:
             self._workers[each.pid] = child
             self._selector.register(each.control, selectors.EVENT_READ, partial(self._on_worker, child))
             self._watch_stranger(each.pid)
+            self._watchdog.watch(each.pid, now)
             if not self._generations.adopt(each.pid, now):
                 each.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
         log.info("%d PTY hosts and %d workers were adopted", len(arrivals.hosts), len(arrivals.workers))
@@ -171,11 +191,11 @@ class Supervisor:
         status = 0
         try:
             self._reap()  # a host may have ended before we heard signals
-            while not self._stopping:
+            while True:
                 self._act()
-                due = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
-                earliest = min((each for each in due if each is not None), default=None)
-                timeout = None if earliest is None else max(0.0, earliest - time.monotonic())
+                if self._stopping:
+                    break
+                timeout = self._seconds_until_due()
                 for key, _events in self._selector.select(timeout):
                     key.data()
         except StartFailed as error:
@@ -184,6 +204,12 @@ class Supervisor:
         self._stop()
         return status
 
+    def _seconds_until_due(self) -> float | None:
+        times = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
+        times += [self._watchdog.wake_at(), self._manager.wake_at(), self._drain.wake_at() if self._drain else None]
+        due = min(each for each in times if each is not None)
+        return None if due == math.inf else max(0.0, due - time.monotonic())
+
     # --- workers
 
     def _act(self) -> None:
@@ -191,6 +217,9 @@ class Supervisor:
         now = time.monotonic()
         self._hosts.pass_time(now)
         self._upgrade.pass_time(now)
+        self._watch(now)
+        self._look_at_drain(now)
+        self._manager.pass_time(now)
         self._generations.pass_time(now)
         self._follow_orders(launch.REPLACE)
         while (place := self._generations.next_start(now)) is not None:
@@ -205,16 +234,22 @@ class Supervisor:
             self._directory.note(frozenset({*self._workers, *(host.pid for host in self._hosts.all if host.pid)}))
         if self._generations.hopeless:
             raise StartFailed("no worker became ready; what is logged above says why")
+        self._tell_state()
 
     def _follow_orders(self, word: bytes) -> None:
         for order in self._generations.orders():
             if order.kill:
                 os.kill(order.pid, signal.SIGKILL)  # not reaped yet, so the id is its own
                 continue
-            try:
-                self._workers[order.pid].control.send(word, socket.MSG_DONTWAIT)
-            except OSError:
-                pass  # it is gone already, which is what we want
+            self._watchdog.forget(order.pid)  # generations gives it a time limit of its own
+            self._tell(self._workers[order.pid], word)
+
+    @staticmethod
+    def _tell(child: _Child, packet: bytes) -> None:
+        try:
+            child.control.send(packet, socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # it is gone, or does not read, which the watchdog notices
 
     def _start_worker(self) -> int:
         """A new worker's process id.
@@ -261,8 +296,13 @@ class Supervisor:
         if not word:  # it ended; SIGCHLD says how
             self._selector.unregister(child.control)
             return
-        if word == launch.READY:
-            self._generations.ready(child.pid, time.monotonic())
+        now = time.monotonic()
+        if word == launch.ALIVE:
+            self._watchdog.answered(child.pid, now)
+        elif word == launch.READY:
+            self._state = None  # this worker was told nothing yet
+            self._watchdog.watch(child.pid, now)
+            self._generations.ready(child.pid, now)
             if self._generations.serves and not self._announced:
                 self._announce()
         elif word.startswith(launch.LOST):
@@ -318,12 +358,104 @@ class Supervisor:
             with contextlib.suppress(OSError):  # it is gone already
                 child.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
 
+    # --- whether they answer
+
+    def _watch(self, now: float) -> None:
+        """Ask who is due; kill workers that do not answer, and say which hosts do not."""
+        hosts = {host.pid: host for host in self._hosts.all if host.answers(now)}
+        self._watchdog.watch_hosts(set(hosts), now)
+        self._reminders = {pid: due for pid, due in self._reminders.items() if pid in hosts}
+        self._watchdog.pass_time(now)
+        for pid in self._watchdog.silent(now):
+            if pid in hosts:
+                self._reminders[pid] = now
+            else:
+                self._generations.silent(pid, self._watchdog.silence(pid, now), now)
+                self._watchdog.forget(pid)
+        for pid, due in self._reminders.items():
+            if due <= now:
+                self._reminders[pid] = now + _REMIND_SECONDS
+                log.error(
+                    "PTY host %d (pid %d) has not answered for %.0f s: its sessions cannot be created, attached, "
+                    "listed or ended; see: cat /proc/%d/stack; if it hangs for good: kill -9 %d, and another one "
+                    "adopts its sessions",
+                    hosts[pid].number, pid, self._watchdog.silence(pid, now), pid, pid,
+                )  # fmt: skip
+        for pid in self._watchdog.to_ask(now):
+            if pid in hosts:
+                self._hosts.ask(hosts[pid])
+            elif pid in self._workers:
+                self._tell(self._workers[pid], msgspec.json.encode(self._server_state()))
+
+    def _on_alive(self, host: PtyHost, alive: control.HostAlive) -> None:
+        """A host answers."""
+        if alive.draining:
+            if self._drain is None:  # it was drained by the supervisor before this one
+                self._begin_drain()
+            assert self._drain is not None  # it began
+            self._drain.heard(host.number, alive.sessions)
+        if self._watchdog.answered(host.pid, time.monotonic()):
+            del self._reminders[host.pid]
+            log.warning("PTY host %d (pid %d) answers again", host.number, host.pid)
+
+    def _server_state(self) -> launch.ServerState:
+        silent = tuple(host.number for host in self._hosts.all if host.ready_at is None or host.pid in self._reminders)
+        drain = self._drain
+        return launch.ServerState(
+            workers=self._settings.workers,
+            serving=self._generations.serving,
+            silent_hosts=silent,
+            draining=drain is not None,
+            ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
+        )
+
+    def _status(self) -> str:
+        serving = f"{self._generations.serving} of {self._settings.workers} workers serve"
+        return f"draining; {serving}" if self._drain is not None else serving
+
+    def _tell_state(self) -> None:
+        """Tell the workers what changed."""
+        if self._reloading and not self._upgrade.under_way and not self._generations.renewing:
+            self._reloading = False
+            self._manager.ready(self._status())
+        state = self._server_state()
+        if state != self._state:
+            self._state = state
+            self._manager.show(self._status())
+            for worker in self._workers.values():
+                self._tell(worker, msgspec.json.encode(state))
+
+    # --- draining
+
+    def _begin_drain(self) -> None:
+        if self._drain is not None:
+            log.info("the server drains already; SIGTERM stops it now")
+            return
+        seconds = self._settings.drain_deadline
+        self._drain = Drain(seconds, len(self._hosts.all), time.monotonic())
+        log.info(
+            "draining: no new sessions are taken, and the server ends with the last one%s",
+            f", or in {seconds:g} s" if seconds else "",
+        )
+
+    def _look_at_drain(self, now: float) -> None:
+        drain = self._drain
+        if drain is None:
+            return
+        if drain.is_over(now):
+            left = drain.sessions
+            log.info("drained: %s", "no session is left" if left == 0 else f"the deadline is reached, {left} are ended")
+            self._stopping = True
+        elif drain.should_ask(now):
+            self._hosts.drain()
+
     def _announce(self) -> None:
         self._announced = True
         try:
             print(f"web-terminal listening on {url(self._settings, self._listener)}", flush=True)
         except OSError as error:
             log.warning("the URL could not be written to standard output: %s", error.strerror)
+        self._manager.ready(self._status())
 
     # --- signals
 
@@ -333,10 +465,14 @@ class Supervisor:
             self._reap()
         if {signal.SIGTERM, signal.SIGINT} & numbers:
             self._stopping = True
+        if signal.SIGUSR1 in numbers:
+            self._begin_drain()
         if signal.SIGHUP in numbers:
             if self._hang_up_stops:
                 self._stopping = True
             else:
+                self._reloading = True
+                self._manager.reloading()
                 self._upgrade.request()
 
     def _reap(self) -> None:
@@ -367,6 +503,7 @@ class Supervisor:
         if child.control in self._selector.get_map():
             self._selector.unregister(child.control)
         child.control.close()
+        self._watchdog.forget(pid)
         self._generations.ended(pid, how, time.monotonic())
         return True
 
@@ -376,6 +513,7 @@ class Supervisor:
         """Workers first, so that pages are informed; then the hosts, which end the shells; what remains is killed."""
         self._stopping = True
         self._upgrade.stop()
+        self._manager.stopping()
         workers = self._generations.leave(time.monotonic())
         self._follow_orders(launch.STOP)
         self._wait_for(set(workers), self._settings.drain_timeout + 1)
@@ -453,7 +591,7 @@ def fork_host(settings: Settings, number: int, shells_descriptors: int) -> PtyHo
         far.close()
         host = PtyHost(number)
         host.take(pid, near)
-        host.ready_at = time.monotonic()
+        host.is_ready()
         return host
     status = 1
     try:
@@ -509,19 +647,25 @@ def main() -> None:
         launch.log_to_stderr(public.log_level, "supervisor")
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
+        protect_from_oom()
+        inherited = inherited_sockets(os.environ, os.getpid())
         directory, door, arrivals = None, None, Arrivals()
         if public.state_dir:
             directory = meeting.StateDirectory(public.state_dir)
             door = directory.listen()
             arrivals = meet(directory, door)
+        listener = arrivals.listener or (adopt(public, inherited) if inherited else None)
         if arrivals.hosts:
-            supervisor = _of_arrived(arrivals, launch.read_settings(settings_fd), shells_descriptors, directory, door)
+            own = launch.read_settings(settings_fd)
+            supervisor = _of_arrived(arrivals, own, listener, shells_descriptors, directory, door)
         else:
             public = with_hosts(public)
-            listener = arrivals.listener or bind(public)
+            listener = listener or bind(public)
             launch.settle()
             hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
             settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+            if inherited:
+                settings = msgspec.structs.replace(settings, **place_of(listener))
             supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
         os.close(settings_fd)
         raise SystemExit(supervisor.run())
@@ -533,6 +677,7 @@ def main() -> None:
 def _of_arrived(
     arrivals: Arrivals,
     own: Settings,
+    listener: socket.socket | None,
     shells_descriptors: int,
     directory: meeting.StateDirectory | None,
     door: socket.socket | None,
@@ -558,7 +703,7 @@ def _of_arrived(
             )
         hosts[each.number].take(each.pid, each.control)
     supervisor = Supervisor(
-        settings, arrivals.listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
+        settings, listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
     )
     supervisor.adopt(arrivals)
     return supervisor

@@ -73,6 +73,11 @@ class Upgrade:
         """Upgrade, after the upgrade that is under way; any number of requests are one."""
         self._wanted = True
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an upgrade was asked for whose workers were not."""
+        return self._wanted or self._step is not _Step.NONE
+
     def wake_at(self) -> float | None:
         """When a step has taken too long."""
         return None if self._step is _Step.NONE else self._deadline

@@ -38,6 +38,7 @@ from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionT
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
 from web_terminal_suite.server.settings import Settings
 
@@ -80,6 +81,7 @@ class Host:
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
+        self._draining = False
         self._defaults = environment.shell_defaults(settings, launch.public_environment(), environment.account())
         if number == 0:  # the others would say the same
             for remark in self._defaults.remarks:
@@ -117,6 +119,11 @@ class Host:
         match message:
             case control.NewWorker():
                 self._meet(message, fds)
+            case control.AskAlive():
+                self._answer_supervisor()
+            case control.BeginDrain():
+                self._draining = True
+                self._answer_supervisor()
             case control.ShellEnded() if adoption:
                 adoption.shell_ended(message)
             case control.ShellEnded():
@@ -131,6 +138,11 @@ class Host:
                 adoption.session(message, fds)
             case control.AdoptionEnds() if adoption:
                 adoption.ends(message)
+
+    def _answer_supervisor(self) -> None:
+        if not self._store.waits:  # else it does not read, and asks again
+            draining = self._draining and self._adoption is None
+            self._store.say(control.HostAlive(sessions=self._table.live, draining=draining))
 
     def _reap(self) -> None:
         if self._adoption is None:
@@ -194,6 +206,7 @@ class Host:
                 expired=expired,
                 lost=lost,
                 totals=(self._created, self._failed, self._termination.expired),
+                draining=self._draining,
             )
             log.info("%d sessions are handed over to the installed code", len(state.sessions))
             hand_over(state, self._store.fileno(), [str(self._number), str(self._shells_descriptors)])
@@ -204,6 +217,7 @@ class Host:
         """Go on as the code that had this process before."""
         assert self._adoption is not None  # this host was made to adopt
         self._created, self._failed, self._termination.expired = state.totals
+        self._draining = state.draining
         self._table.remember(state.expired, state.lost)
         self._adoption.take_over(state)
 
@@ -263,7 +277,7 @@ class Host:
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
     def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
-        info = entry.info(self._loop.time(), time.time())
+        info = entry.info(self._loop.time(), time.time(), self._settings.idle_timeout)
         self._workers.answer(worker, ipc.InfoReply(id=request_id, info=info))
 
     # --- sessions begin
@@ -277,9 +291,18 @@ class Host:
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
+        if (made := self._table.made_before(request.caller, spec)) is not None:
+            self._tell(worker, request.id, made)
+            return
+        if request.only_existing:
+            raise Refusal(ErrorCode.NO_SUCH_SESSION, "no session was made with this key")
         self._keep_descriptors()
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
+        if self._draining:
+            raise Refusal(
+                ErrorCode.DRAINING, "the server takes no new sessions: it is being drained and ends with the last one"
+            )
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._defaults.program, *spec.args)
         # Every answer about the session repeats it, and must fit a packet.
@@ -317,12 +340,14 @@ class Host:
             self._table.remove(entry)
             raise
         self._lower_descriptors(pty.pid, spec)
+        expose_to_oom(pty.pid)
         if problem:
             log.warning("session %s starts in /: home directory %r: %s", entry.id, self._defaults.home, problem)
             log_.append(f"web-terminal: home directory {self._defaults.home!r}: {problem}; starting in /\r\n".encode())
         entry.arena, entry.slot, entry.command = arena, slot, argv
         entry.session = Session(pty, log_, self._budget)
         entry.move(SessionState.RUNNING)
+        self._table.remember_key(entry, spec)
         self._termination.watch(pty.pid, entry)
         self._created += 1
         entry.tied_to = worker if request.attach and request.tied else None
@@ -392,7 +417,7 @@ class Host:
     def _list(self, worker: WorkerChannel, request: ipc.ListSessions) -> None:
         page, total, after = self._table.page(request.caller, request.limit, request.after)
         now, wall = self._loop.time(), time.time()
-        listed = tuple(entry.info(now, wall) for entry in page)
+        listed = tuple(entry.info(now, wall, self._settings.idle_timeout) for entry in page)
         # A page must fit a packet; the rest is asked for with `after`.
         while len(listed) > 1 and len(ipc.encode(listed)) > ipc.PACKET_BYTES - 1024:
             listed = listed[: len(listed) // 2]

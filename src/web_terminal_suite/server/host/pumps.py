@@ -196,7 +196,9 @@ class Pumps:
 
     def _on_terminal(self, entry: SessionEntry, _events: int) -> None:
         assert entry.session is not None
-        if entry.session.pump() is Pumped.END:
+        pumped = entry.session.pump()
+        self._table.touch(entry, self._loop.time())
+        if pumped is Pumped.END:
             self._loop.forget(entry.session.pty.fd)
             if not entry.reaped:
                 self._loop.later(_REOPEN_SECONDS, lambda: self.pump_here(entry))

@@ -1,4 +1,4 @@
-"""The table of sessions: names, limits, permissions, idle times. No I/O; times are passed in.
+"""The table of sessions: names, limits, permissions, idle times. Times are passed in.
 
 Its only owner is the PTY host. A session that ended stays readable for the linger time, so that a client which lost
 its connection still learns the end of the output and the exit status.
@@ -6,9 +6,12 @@ its connection still learns the end of the output and the exit status.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
@@ -20,6 +23,7 @@ from web_terminal_suite.server.session import MOVES, SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from web_terminal_suite.protocol.messages import SessionSpec
     from web_terminal_suite.server.session import Session
 
 _ID_BYTES = 8
@@ -43,6 +47,7 @@ class SessionEntry:
         "ended_at",
         "id",
         "idle_since",
+        "made_with",
         "name",
         "pump",
         "reaped",
@@ -80,6 +85,8 @@ class SessionEntry:
         """The worker that the session does not outlive."""
         self.waiting: list[tuple[object, int]] = []
         """Workers that asked for the end and wait for it, with their request's id."""
+        self.made_with: tuple[str, bytes] | None = None
+        """The key that its client chose, and a digest of what was asked for with it."""
         self.reason = "exited"
         self.status: int | None = None
         self.signal: str | None = None
@@ -97,6 +104,7 @@ class SessionEntry:
         entry.command, entry.arena, entry.slot = record.command, record.arena, record.slot
         entry.reason, entry.status, entry.signal = record.reason, record.status, record.signal
         entry.reaped, entry.removed, entry.ended_at = record.reaped, record.removed, record.ended_at
+        entry.made_with = record.made_with
         return entry
 
     @property
@@ -128,6 +136,7 @@ class SessionEntry:
             signal=self.signal,
             ended_at=self.ended_at,
             idle_since=self.idle_since,
+            made_with=self.made_with,
         )
 
     def move(self, state: SessionState) -> None:
@@ -136,9 +145,18 @@ class SessionEntry:
             raise ValueError(f"session {self.id} cannot move from {self.state.value} to {state.value}")
         self.state = state
 
-    def info(self, now: float, wall: float) -> SessionInfo:
+    @property
+    def busy(self) -> bool:
+        """Whether its shell runs a job in the foreground."""
+        return self.state is SessionState.RUNNING and self.session is not None and self.session.pty.has_job()
+
+    def info(self, now: float, wall: float, idle_timeout: float = 0.0) -> SessionInfo:
         """What others may know; ``wall`` is seconds since the epoch at ``now``."""
         session = self.session
+        busy = self.busy
+        idles = self.idle_since is not None and not busy
+        idle_seconds = now - self.idle_since if self.idle_since is not None and idles else 0.0
+        ends = idles and idle_timeout > 0 and self.state is SessionState.RUNNING
         return SessionInfo(
             id=self.id,
             name=self.name,
@@ -151,7 +169,10 @@ class SessionEntry:
             offset=session.log.end if session else 0,
             viewers=sum(self.attachments.values()),
             created=wall - (now - self.created),
-            idle_seconds=0.0 if self.idle_since is None else now - self.idle_since,
+            idle_seconds=idle_seconds,
+            busy=busy,
+            idle_timeout=idle_timeout,
+            ends_in=max(0.0, idle_timeout - idle_seconds) if ends else None,
             status=self.status,
             signal=self.signal,
         )
@@ -172,7 +193,7 @@ class SessionTable:
         self._live: dict[str, int] = {}
         """Sessions that count against a user's limit."""
         self._idle: OrderedDict[str, SessionEntry] = OrderedDict()
-        """Sessions without viewers, the longest idle first."""
+        """Sessions without viewers, the longest idle first; whether they run a job is not looked at."""
         self._expired: OrderedDict[str, str] = OrderedDict()
         """Their users, by id."""
         self._lost: OrderedDict[str, str] = OrderedDict()
@@ -180,9 +201,16 @@ class SessionTable:
         self._total = 0
         """Sessions that count against the server's limit."""
         self._serial = 0
+        self._by_key: dict[tuple[str, str], SessionEntry] = {}
+        """Sessions whose clients chose a key, by user and key."""
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def live(self) -> int:
+        """How many sessions count against the server's limit: those whose shells live."""
+        return self._total
 
     def __iter__(self) -> Iterator[SessionEntry]:
         return iter(list(self._entries.values()))
@@ -229,6 +257,8 @@ class SessionTable:
         """Take in a session of the host before, whatever the limits are. To be called in the order of the ids."""
         if not entry.removed:
             self._entries[entry.id] = entry
+            if entry.made_with is not None:
+                self._by_key[entry.user, entry.made_with[0]] = entry
         if entry.state is not SessionState.ENDED:
             self._live[entry.user] = self._live.get(entry.user, 0) + 1
             self._total += 1
@@ -250,6 +280,28 @@ class SessionTable:
         while len(self._lost) > _EXPIRED_REMEMBERED:
             self._lost.popitem(last=False)
 
+    def made_before(self, caller: Caller, spec: SessionSpec) -> SessionEntry | None:
+        """The session that ``caller`` made with the key in ``spec``, as long as it is in the table.
+
+        Raises:
+            Refusal: the key is too long or not printable, or another session was asked for with it.
+        """
+        if spec.key is None:
+            return None
+        key = checked_text("key", spec.key)
+        entry = self._by_key.get((caller.user, key))
+        if entry is not None and entry.made_with != (key, _digest(spec)):
+            raise Refusal(
+                ErrorCode.KEY_IN_USE, f"key {key!r} is that of session {entry.id}, which was asked for otherwise"
+            )
+        return entry
+
+    def remember_key(self, entry: SessionEntry, spec: SessionSpec) -> None:
+        """Let ``made_before`` find the session that was made after ``spec``."""
+        if spec.key is not None:
+            entry.made_with = (spec.key, _digest(spec))
+            self._by_key[entry.user, spec.key] = entry
+
     def find(self, caller: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
         """The session ``id``, if ``caller`` may see it (and change it).
 
@@ -262,7 +314,10 @@ class SessionTable:
                 raise Refusal(ErrorCode.FORBIDDEN, f"user {caller.user!r} may only view session {id}")
             return entry
         if id in self._expired and (caller.role in ("owner", "viewer") or self._expired[id] == caller.user):
-            raise Refusal(ErrorCode.SESSION_EXPIRED, f"session {id} was idle for too long and was ended (idle_timeout)")
+            raise Refusal(
+                ErrorCode.SESSION_EXPIRED,
+                f"session {id} had no viewer, no job and no output for too long and was ended (idle_timeout)",
+            )
         if id in self._lost and (caller.role in ("owner", "viewer") or self._lost[id] == caller.user):
             raise Refusal(ErrorCode.SESSION_LOST, f"session {id} was lost with its PTY host")
         raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {id[:64]!r}")
@@ -292,7 +347,7 @@ class SessionTable:
             self.touch(entry, now)
 
     def touch(self, entry: SessionEntry, now: float) -> None:
-        """Restart the idle clock; no effect while the session has viewers."""
+        """Restart the idle clock: it printed, or was asked to. No effect while the session has viewers."""
         if entry.attachments or entry.state is SessionState.ENDED:
             return
         entry.idle_since = now
@@ -300,7 +355,7 @@ class SessionTable:
         self._idle.move_to_end(entry.id)
 
     def longest_idle(self) -> SessionEntry | None:
-        """The session that has been without viewers for longest."""
+        """The session that has idled for longest, as far as its viewers, its output and ``touch`` tell."""
         return next(iter(self._idle.values()), None)
 
     def expire(self, entry: SessionEntry) -> None:
@@ -330,6 +385,8 @@ class SessionTable:
         entry.removed = True
         self._entries.pop(entry.id, None)
         self._idle.pop(entry.id, None)
+        if entry.made_with is not None:
+            self._by_key.pop((entry.user, entry.made_with[0]), None)
 
     def states(self) -> dict[str, int]:
         """How many sessions are in each state."""
@@ -344,16 +401,31 @@ def _share(limit: int, number: int, hosts: int) -> int:
     return limit // hosts + (number < limit % hosts)
 
 
+def _digest(spec: SessionSpec) -> bytes:
+    """Of what a session was asked to be; a client that asks again may have another size by then."""
+    asked = msgspec.structs.replace(spec, cols=0, rows=0)
+    return hashlib.blake2b(msgspec.json.encode(asked, order="sorted"), digest_size=16).digest()
+
+
 def checked_name(name: str | None) -> str | None:
     """The name, if it may be one.
 
     Raises:
         Refusal: empty, too long, or with control characters in it.
     """
-    if name is None:
-        return None
-    if not 0 < len(name) <= _NAME_CHARACTERS:
-        raise Refusal(ErrorCode.OUT_OF_RANGE, f"a name of {len(name)} characters; 1 to {_NAME_CHARACTERS} are allowed")
-    if not name.isprintable():
-        raise Refusal(ErrorCode.OUT_OF_RANGE, "a name contains a control character")
-    return name
+    return None if name is None else checked_text("name", name)
+
+
+def checked_text(what: str, text: str) -> str:
+    """A client's word for something, if it may be one.
+
+    Raises:
+        Refusal: empty, too long, or with control characters in it.
+    """
+    if not 0 < len(text) <= _NAME_CHARACTERS:
+        raise Refusal(
+            ErrorCode.OUT_OF_RANGE, f"a {what} of {len(text)} characters; 1 to {_NAME_CHARACTERS} are allowed"
+        )
+    if not text.isprintable():
+        raise Refusal(ErrorCode.OUT_OF_RANGE, f"a {what} contains a control character")
+    return text

@@ -228,8 +228,11 @@ class Termination:
         while (entry := self._table.longest_idle()) is not None:
             if entry.idle_since is None or now - entry.idle_since < timeout:
                 return
+            if entry.busy:
+                self._table.touch(entry, now)
+                continue
             if entry.state is SessionState.RUNNING:
-                log.info("session %s expired after %g s without a viewer", entry.id, timeout)
+                log.info("session %s expired after %g s without viewer, job and output", entry.id, timeout)
                 self.expired += 1
                 self._table.expire(entry)
                 self.end(entry, "expired")

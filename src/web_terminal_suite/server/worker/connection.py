@@ -64,7 +64,8 @@ class ServerConnection(AuthenticatedConnection):
         self._leave()
         self._tied = action.tied
         asking = self._context.hosts.create_attached(self._caller, action.spec, tied=action.tied)
-        self._task = self._context.loop.create_task(self._attach(asking, created=True))
+        # One with a key may be another connection's by now, and its client can ask for it again.
+        self._task = self._context.loop.create_task(self._attach(asking, created=action.spec.key is None))
 
     def _enter_session(self, action: p.EnterSession) -> None:
         self._leave()
@@ -221,7 +222,7 @@ class ServerConnection(AuthenticatedConnection):
 
     async def _destroy_at_host(self, caller: ipc.Caller, session: str) -> None:
         try:
-            await self._context.hosts.of(session).ask(ipc.DestroySession, caller=caller, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, seconds=None, caller=caller, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.protocol.messages import Limits
     from web_terminal_suite.server.access import Access
+    from web_terminal_suite.server.launch import ServerState
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.counters import Counters
     from web_terminal_suite.server.worker.host_pool import HostPool
@@ -33,6 +34,8 @@ class WorkerContext:
     """Limits of messages and sizes, as clients get them."""
     connections: OpenConnections
     strangers: Strangers
+    server: ServerState | None = None
+    """What the supervisor said last; ``None`` until it has."""
     leaving: CloseCode | None = None
     """What connections are closed with once this worker leaves; ``None`` while it serves."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)

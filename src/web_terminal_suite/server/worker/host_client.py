@@ -44,6 +44,9 @@ _ONCE = (ipc.CreateSession, ipc.SignalSession)
 # Attachments in one packet of a report.
 _REPORTED = 1000
 
+# A host computes each answer at once. One that does not answer for as long hangs, or the whole machine does.
+ANSWER_SECONDS = 10.0
+
 
 def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
     """What a client hears if this worker is short of descriptors or memory."""
@@ -71,7 +74,9 @@ class HostClient:
         gone: Callable[[], None],
         scheduler: Scheduler,
         pauses: PauseWatch,
+        number: int = 0,
     ) -> None:
+        self._number = number
         self._loop = loop
         self._channel = ipc.Channel(sock)
         self._gone = gone
@@ -83,6 +88,7 @@ class HostClient:
         self._attaching: dict[str, asyncio.Future[Attachment]] = {}
         self._arenas: dict[int, Arena] = {}
         self._command: tuple[str, ...] = ()
+        self._counting: asyncio.Task[ipc.StatsReply] | None = None
         self._flushing = False
         self.connected = True
         """Whether there is a channel to a host."""
@@ -92,11 +98,12 @@ class HostClient:
 
     # --- requests
 
-    async def ask(self, type_: type[ipc.Request], **fields: Any) -> Any:
-        """The host's answer to a request.
+    async def ask(self, type_: type[ipc.Request], *, seconds: float | None = ANSWER_SECONDS, **fields: Any) -> Any:
+        """The host's answer to a request; ``seconds`` is ``None`` where the answer must wait for something else.
 
         Raises:
             HostError: with the host's code and text.
+            TheirError: the host did not answer in time, or the request is too large for it.
         """
         self._next_id += 1
         answer: asyncio.Future[Any] = self._loop.create_future()
@@ -114,7 +121,23 @@ class HostClient:
         except OverflowError as error:
             del self._answers[request.id]
             raise TheirError(ErrorCode.OUT_OF_RANGE, "a number does not fit in 64 bits") from error
-        return await answer
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError as error:
+            # An answer that comes after all finds that nobody waits for it, see `_answered`.
+            text = f"PTY host {self._number} did not answer within {seconds:g} s; the server's log says more"
+            raise TheirError(ErrorCode.NO_ANSWER, text) from error
+
+    async def count(self, seconds: float) -> ipc.StatsReply | None:
+        """The host's counts, or ``None`` if it does not answer within ``seconds``, or died and was not replaced.
+
+        However many ask, one question is under way: anybody may make this worker ask, also a host that does not read.
+        """
+        if self._counting is None or self._counting.done():
+            self._counting = self._loop.create_task(self.ask(ipc.GetStats, seconds=None))
+        done, _waiting = await asyncio.wait({self._counting}, timeout=seconds)
+        return self._counting.result() if done and self._counting.exception() is None else None
 
     def tell(self, message: ipc.FromWorker) -> None:
         """Send now, or as soon as the host has room. Without a host a notice is void: the next one gets a report."""

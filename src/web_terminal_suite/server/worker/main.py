@@ -7,6 +7,7 @@ is the supervisor's. Its protocol classes are used as ``Server`` uses them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -15,6 +16,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
 import uvloop
 from uvicorn.server import ServerState
@@ -23,6 +25,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
 from web_terminal_suite.server.worker.context import WorkerContext
@@ -33,6 +36,7 @@ from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.strangers import Strangers
+from web_terminal_suite.server.worker.websocket import WebSocket
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -128,7 +132,7 @@ class WorkerProcess:
 
         So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
         """
-        answers = asyncio.ensure_future(self._context.hosts.count())
+        answers = asyncio.ensure_future(self._context.hosts.answer())
         left = asyncio.ensure_future(self._left.wait())
         await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
         if left.done():
@@ -139,13 +143,18 @@ class WorkerProcess:
         return True
 
     def _on_control(self) -> None:
-        """The supervisor asks this worker to leave, has a channel to a new host, or is gone."""
+        """The supervisor tells its state, asks this worker to leave, has a channel to a new host, or is gone."""
         try:
-            command, fds = ipc.receive_descriptors(self._control, 64, 1)
+            command, fds = ipc.receive_descriptors(self._control, launch.CONTROL_BYTES, 1)
         except BlockingIOError:
             return
         except ConnectionResetError:
             command, fds = b"", []
+        if command.startswith(b"{"):
+            self._note_state(msgspec.json.decode(command, type=launch.ServerState))
+            with contextlib.suppress(OSError):  # it is gone, which is read next, or has enough to read
+                self._control.send(launch.ALIVE, socket.MSG_DONTWAIT)
+            return
         if command.startswith(launch.HOST):
             number = int(command.removeprefix(launch.HOST))
             if fds:
@@ -163,6 +172,14 @@ class WorkerProcess:
                 self._loop.call_later(meeting.RETRY_SECONDS, self._look_for_supervisor, deadline)
                 return
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
+
+    def _note_state(self, server: launch.ServerState) -> None:
+        before, self._context.server = self._context.server, server
+        self._context.hosts.silent = frozenset(server.silent_hosts)
+        if server.draining and not (before is not None and before.draining):
+            for connection in list(self._context.connections.all):
+                if isinstance(connection, WebSocket):
+                    connection.tell_drain()
 
     def _look_for_supervisor(self, deadline: float) -> None:
         if self._left.is_set():
@@ -227,6 +244,7 @@ async def _main() -> None:
 
 def main() -> None:
     """Serve until the supervisor stops this process or is gone."""
+    expose_to_oom()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_main())

@@ -99,6 +99,10 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
         self._context.connections.leave(self)
         super().connection_lost(exc)
 
+    def tell_drain(self) -> None:
+        """The server begins to drain."""
+        self.connection.tell_drain()
+
     def shutdown(self) -> None:
         """The worker stops or is replaced."""
         if self._context.leaving is not None:

@@ -93,6 +93,20 @@ class NativeProtocol:
             )
         )
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        if self._conversation.state is State.AUTHENTICATING:
+            return ()
+        return self._say(
+            m.ConnectionStatus(
+                status="ready",
+                subprotocol=self._subprotocol.value,
+                version=__version__,
+                limits=self._limits,
+                draining=True,
+                ends_in=ends_in,
+            )
+        )
+
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         return self._say(m.Authenticated(user=user, role=role))
 

@@ -218,6 +218,9 @@ class ServerProtocol(Protocol):
     def paused(self, direction: str, paused: bool) -> Sequence[OutgoingFrame]:
         """The program waits for the viewers (``output``), or does not read (``input``)."""
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        """The server takes no new sessions; it ends with the last one, or in ``ends_in`` seconds."""
+
     def used(self, cpu_seconds: float, memory_bytes: int, processes: int) -> Sequence[OutgoingFrame]:
         """What the shell and its descendants use now."""
 

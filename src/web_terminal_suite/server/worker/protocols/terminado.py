@@ -50,6 +50,9 @@ class TerminadoProtocol:
     def greet(self, *, authenticated: bool) -> Sequence[OutgoingFrame]:
         return ()  # `setup` reports that the terminal is there
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        return ()  # not in this protocol
+
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         self._waiting = True
         return (EnterSession(self._name),)
