@@ -33,6 +33,11 @@ class HostPool:
         self._clients = [HostClient(sock, loop, gone, scheduler, pauses) for sock in socks]
         self._next = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent to a host."""
+        return any(client.waits for client in self._clients)
+
     def of(self, session: str) -> HostClient:
         """The client of the host that has, or would have, a session of this id."""
         number = ipc.host_of(session)

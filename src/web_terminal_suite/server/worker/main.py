@@ -156,7 +156,7 @@ class WorkerProcess:
             connection.shutdown()
         try:
             async with asyncio.timeout(self._context.settings.drain_timeout):
-                while connections or self._state.tasks:
+                while connections or self._state.tasks or self._context.hosts.waits:
                     # uvicorn offers no event for "the last connection closed".
                     await asyncio.sleep(0.02)
         except TimeoutError:
