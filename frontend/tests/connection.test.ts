@@ -414,6 +414,7 @@ describe('reconnecting', () => {
       const connection = numbered();
       const paste = '\x1b[200~' + 'x'.repeat(100_000) + '\x1b[201~';
       connection.type(paste, 'user');
+      vi.advanceTimersByTime(100);
       connection.drop();
       connection.dropUndelivered();
       again(50_000);
