@@ -147,10 +147,12 @@ cdef class MessageListener(WSListener):
     """As ``outbox.SlowListener``, but ``fast`` is offered each frame first, and replies are gathered."""
 
     cdef public FastPath fast
+    cdef public bint heard
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         global frames
         frames += 1
+        self.heard = True
         if frame.rsv1 | frame.rsv2 | frame.rsv3:
             self.on_reserved_bits()
             return

@@ -79,6 +79,9 @@ class AttachedViewer(Viewer, Protocol):
     def resized(self, size: Size) -> None:
         """Another viewer, or REST, set the size, or one that had set it left."""
 
+    def lapse(self) -> None:
+        """Hold the program up no longer, until output is acknowledged again."""
+
     def paused(self, direction: str, paused: bool) -> None:
         """The program waits for the viewers (``output``), or does not read (``input``)."""
 
@@ -284,6 +287,14 @@ class Attachment:
             self._announced = paused
             for viewer in list(self.viewers):
                 viewer.paused("output", paused)
+
+    def lapse(self) -> None:
+        """The viewers do not acknowledge: the program waits no longer for them, until they do."""
+        for viewer in self.viewers:
+            viewer.lapse()
+        for follower in self._followers:
+            follower.lapse()
+        self._read_if_allowed()
 
     # --- input
 

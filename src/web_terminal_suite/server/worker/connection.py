@@ -43,7 +43,7 @@ class ServerConnection(AuthenticatedConnection):
     """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
     __slots__ = (
-        "_attachment", "_cursor", "_end", "_mode", "_task", "_tied", "_usage_timer", "client", "wanted_size",
+        "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_task", "_tied", "_usage_timer", "client", "wanted_size",
     )  # fmt: skip
 
     def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
@@ -51,6 +51,7 @@ class ServerConnection(AuthenticatedConnection):
         self._attachment: Attachment | None = None
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"
+        self._lapsed = False  # it does not acknowledge
         self.wanted_size: Size | None = None
         self.client: ClientInput | None = None
         self._tied = False  # the session ends with this connection
@@ -147,6 +148,7 @@ class ServerConnection(AuthenticatedConnection):
     def _acknowledge(self, action: p.Acknowledge) -> None:
         if self._cursor is not None:
             self._cursor.window.ack(action.offset)
+            self._lapsed = False
             self._credited()
 
     def _set_window(self, action: p.SetWindow) -> None:
@@ -233,6 +235,7 @@ class ServerConnection(AuthenticatedConnection):
         )
         # The cursor is set before anything can be appended, so that nothing is missed or doubled.
         self._mode = opening.mode
+        self._lapsed = False
         self._cursor = Cursor(session_log, opening.offset, opening.window_bytes)
         self._attachment = attachment
         self.client = client
@@ -333,7 +336,12 @@ class ServerConnection(AuthenticatedConnection):
 
     def credit_end(self) -> int:
         cursor = self._cursor
-        return 0 if cursor is None else cursor.window.sent + cursor.window.room()
+        if cursor is None or self._lapsed or self._mode == "read":  # who only watches never holds a program up
+            return 0
+        return cursor.window.sent + cursor.window.room()
+
+    def lapse(self) -> None:
+        self._lapsed = self._protocol.acknowledges
 
     def advance(self) -> None:
         """Send what the log has and the window allows, then the end if that was all."""

@@ -32,6 +32,7 @@ from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
+from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    # Keep-alive does not run while something is unacknowledged; without this, retransmission goes on for 15 minutes.
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000),
 )
 # Strangers leave descriptors for those who have logged in.
 _STRANGERS_SHARE = 4
@@ -111,6 +114,7 @@ class WorkerProcess:
         if not await self._hosts_answer():
             return
         await listening.start()
+        SilenceWatch(self._loop, self._state.connections).start()
         launch.settle()
         control.send(launch.READY)
         await self._left.wait()

@@ -29,6 +29,9 @@ log = logging.getLogger("web_terminal_suite.worker")
 # How long a peer may take to answer our close frame.
 _CLOSE_SECONDS = 1.0
 _CLOSE_REASON_BYTES = 123
+# Looks at a silent client until it is pinged, and pings until it is let go.
+_SILENT_LOOKS = 3
+_UNANSWERED_PINGS = 3
 # Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
 _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
@@ -45,7 +48,7 @@ class MessageConnection(outbox.MessageListener):
 
     __slots__ = (
         "_allowance", "_allowance_at", "_closing", "_context", "_counters", "_fragments", "_fragments_text", "_ping",
-        "_protocol", "_transport", "_unsent", "takes_late_input",
+        "_protocol", "_silent_looks", "_transport", "_unsent", "takes_late_input",
     )  # fmt: skip
 
     def __init__(self, context: WorkerContext, protocol: p.ServerProtocol) -> None:
@@ -63,6 +66,8 @@ class MessageConnection(outbox.MessageListener):
         self._allowance = 0.0
         self._allowance_at = 0.0
         self.fast = None
+        self.heard = True
+        self._silent_looks = 0
 
     def _perform(self, actions: Iterable[p.Action]) -> None:
         """Perform actions in order, none once the connection is closing."""
@@ -185,6 +190,19 @@ class MessageConnection(outbox.MessageListener):
             buffer = bytearray(p.HEAD_ROOM)
             buffer += payload
             self.put(self._transport, WSMsgType.PONG, buffer)
+
+    def note_silence(self) -> None:
+        """Called at regular intervals: ping a client of our own protocol that is silent, and let go a dead one."""
+        if self.heard or self._closing or not self._protocol.acknowledges or not self.may_read:
+            self.heard = False
+            self._silent_looks = 0
+            return
+        self._silent_looks += 1
+        if self._silent_looks >= _SILENT_LOOKS + _UNANSWERED_PINGS:
+            log.info("a client answers no ping; let go")
+            self._transport.disconnect(False)
+        elif self._silent_looks >= _SILENT_LOOKS:
+            self.put(self._transport, WSMsgType.PING, bytearray(p.HEAD_ROOM))
 
     # --- errors and the end
 
