@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,9 @@ import pytest
 from tests.conftest import serving
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.dialects.native import NativeDialect
-from web_terminal_suite.client.errors import ClientError
-from web_terminal_suite.protocol.codec import Subprotocol
-from web_terminal_suite.protocol.messages import SessionSpec
+from web_terminal_suite.client.errors import ClientError, Closed, Refused
+from web_terminal_suite.protocol.codec import Frame, Subprotocol, encode_input
+from web_terminal_suite.protocol.messages import Error, SessionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,3 +159,79 @@ async def test_typing_outlives_cuts_upgrades_and_deaths_of_workers(server, tmp_p
                 await again(connection)
         await connection.wait_for(b"done", 30)
         assert program.read() == typed
+
+
+KEY = "0123456789abcdef"
+
+
+def numbered(offset: int, data: bytes) -> Frame:
+    return encode_input(Subprotocol.BINARY, data, offset)
+
+
+async def attached_with_key(connection, session: str | None = None) -> int | None:
+    """Attach with ``KEY``; where input goes on."""
+    connection._input_key = KEY
+    return (await connection.attach(session)).input
+
+
+async def test_a_replay_of_old_input_is_dropped_and_a_hole_is_refused(server):
+    async with connect(server.url) as connection:
+        assert await attached_with_key(connection) == 0
+        await connection.wait_for(b"$ ")
+        connection.send_frame(numbered(0, b"echo one"))
+        connection.send_frame(numbered(0, b"echo one"))  # again
+        connection.send_frame(numbered(5, b"one two\r"))  # partly again
+        connection._sent_input.add(b"echo one two\r")
+        await connection.wait_for(b"\r\none two")
+        connection.send_frame(numbered(99, b"never"))
+        _, error = await connection.message(Error)
+        assert (error.code, error.fatal) == ("out_of_range", False)
+        connection.input(b"echo th''ree\r")
+        assert b"never" not in (await connection.wait_for(b"three", keep=True)).output
+
+
+async def test_the_later_of_two_connections_with_one_key_goes_on(server):
+    async with connect(server.url) as first, connect(server.url) as second:
+        assert await attached_with_key(first) == 0
+        first.input(b"echo fi''rst\r")
+        await first.wait_for(b"first")
+        # It was the same client all along.
+        second.session, second._sent_input = first.session, first._sent_input
+        assert await attached_with_key(second, first.session) == len(b"echo fi''rst\r")
+        _, error = await first.message(Error)
+        assert (error.code, error.fatal) == ("input_key_in_use", True)
+        with pytest.raises(Closed) as closed:
+            await first.wait_for(b"never")
+        assert closed.value.code == 4409
+        second.input(b"echo sec''ond\r")
+        await second.wait_for(b"second")
+
+
+@pytest.mark.parametrize("key", ["", "0123", "0123456789abcdeg", KEY + "0"])
+async def test_what_is_no_key_is_refused(server, key):
+    async with connect(server.url) as connection:
+        connection._input_key = key
+        with pytest.raises(Refused, match="input_key"):
+            await connection.attach()
+        connection._input_key = KEY
+        await connection.attach()
+
+
+async def test_a_client_without_a_key_types_as_before(server):
+    async with connect(server.url, number_input=False) as connection:
+        assert (await connection.attach()).input is None
+        connection.input(b"echo un''numbered\r")
+        await connection.wait_for(b"unnumbered")
+        connection.send_frame(numbered(0, b"x"))
+        _, error = await connection.message(Error)
+        assert error.code == "out_of_range"
+
+
+async def test_a_ninth_client_of_a_session_types_without_numbers(server):
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connect(server.url)) for _ in range(9)]
+        session = (await clients[0].attach()).session
+        inputs = [(await each.attach(session)).input for each in clients[1:]]
+        assert inputs == [0] * 7 + [None]
+        clients[8].input(b"echo ni''nth\r")
+        await clients[8].wait_for(b"ninth")
