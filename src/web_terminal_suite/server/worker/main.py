@@ -126,6 +126,7 @@ class WorkerProcess:
 
         So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
         """
+        self._context.hosts.lend_pipes()
         answers = asyncio.ensure_future(self._context.hosts.count())
         left = asyncio.ensure_future(self._left.wait())
         await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
