@@ -33,10 +33,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.log": (),
     "server.pty": ("protocol",),
     "server.screen": (),
-    "server.session": ("protocol.window", "server.pty", "server.log"),
+    "server.client_input": ("protocol.errors", "server.log", "server.pty"),
+    "server.input_queue": ("server.client_input", "server.pty"),
+    "server.session": (
+        "protocol.window", "server.client_input", "server.input_queue", "server.pty", "server.log",
+    ),
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
         "server.environment", "server.ipc", "server.control", "server.meeting", "server.service_manager",
+        "server.client_input", "server.input_queue",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
@@ -48,6 +53,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager",
+        "server.client_input", "server.input_queue",
     ),
     "server.generations": (),
     "server.watchdog": (),

@@ -2,9 +2,10 @@
  * The state of the connection as text, and the status bar and notice that show it.
  */
 
-import type { Condition, Size } from './connection';
+import type { Condition, Size, Undelivered } from './connection';
 import { element } from './elements';
 import type { ConnectionStatus, ProcessExited, ResourceUsage } from './messages';
+import { harmless } from './paste';
 
 /** The meaning of a close code, used if the server sent no reason. */
 const CLOSE_TEXT: Readonly<Record<number, string>> = {
@@ -69,6 +70,13 @@ export function exitText({ status, signal }: Pick<ProcessExited, 'status' | 'sig
   return status === null ? 'The shell ended' : `The shell exited with status ${status}`;
 }
 
+/** What was not delivered, as a sentence with its beginning. */
+export function undeliveredText({ bytes, beginning, asks }: Undelivered): string {
+  const text = harmless(beginning).trim();
+  const shown = text.length < bytes ? `${text}…` : text;
+  return `${asks ? 'Not delivered' : 'Not delivered yet'}: “${shown}” (${bytes} ${bytes === 1 ? 'byte' : 'bytes'})`;
+}
+
 /** Below 10 ms with one decimal: a local server answers in less than a millisecond. */
 export function roundTripText(rttMs: number): string {
   return `${rttMs < 10 ? rttMs.toFixed(1) : Math.round(rttMs)} ms`;
@@ -101,6 +109,8 @@ export interface StatusActions {
   reconnectNow(): void;
   newSession(): void;
   fitHere(): void;
+  sendUndelivered(): void;
+  dropUndelivered(): void;
 }
 
 export class Status {
@@ -116,6 +126,9 @@ export class Status {
   private readonly noticeText = element('notice-text', HTMLParagraphElement);
   private readonly noticeButton = element('notice-button', HTMLButtonElement);
   private readonly hint = element('hint', HTMLParagraphElement);
+  private readonly undelivered = element('undelivered', HTMLElement);
+  private readonly undeliveredText = element('undelivered-text', HTMLParagraphElement);
+  private readonly sendButton = element('undelivered-send', HTMLButtonElement);
   private readonly load = new Usage();
   private countdown: ReturnType<typeof setInterval> | undefined;
   private drainCountdown: ReturnType<typeof setInterval> | undefined;
@@ -125,6 +138,8 @@ export class Status {
     this.retryButton.addEventListener('click', () => actions.reconnectNow());
     this.noticeButton.addEventListener('click', () => actions.newSession());
     this.size.addEventListener('click', () => actions.fitHere());
+    this.sendButton.addEventListener('click', () => actions.sendUndelivered());
+    element('undelivered-drop', HTMLButtonElement).addEventListener('click', () => actions.dropUndelivered());
   }
 
   show(condition: Condition): void {
@@ -189,6 +204,14 @@ export class Status {
     const load = percent === null ? '' : `${percent.toFixed(percent < 10 ? 1 : 0)} % · `;
     this.usage.hidden = false;
     this.usage.textContent = `${load}${memoryText(message.memory_bytes)}`;
+  }
+
+  /** Shows input that was not delivered, with what can be done about it. */
+  showUndelivered(what: Undelivered | null): void {
+    this.undelivered.hidden = what === null;
+    if (what === null) return;
+    this.undeliveredText.textContent = undeliveredText(what);
+    this.sendButton.hidden = !what.asks;
   }
 
   /** Shows a message for a few seconds. */

@@ -18,8 +18,18 @@ _SPEC = m.SessionSpec(
 
 FULL: tuple[msgspec.Struct, ...] = (
     m.Authenticate(token="secret"),
-    m.Attach(session="a", spec=_SPEC, cols=1, rows=2, resume_from=3, mode="read", window=4096, usage_interval=1.5),
-    m.Input(data="AAE=", encoding="base64"),
+    m.Attach(
+        session="a",
+        spec=_SPEC,
+        cols=1,
+        rows=2,
+        resume_from=3,
+        mode="read",
+        window=4096,
+        usage_interval=1.5,
+        input_key="0123456789abcdef",
+    ),
+    m.Input(data="AAE=", encoding="base64", offset=1),
     m.Command(line="ls"),
     m.Resize(cols=1, rows=2),
     m.Signal(name="SIGINT"),
@@ -32,8 +42,9 @@ FULL: tuple[msgspec.Struct, ...] = (
         status="ready", subprotocol="web-terminal.v1", version="1", limits=m.Limits(), draining=True, ends_in=1.5
     ),
     m.Authenticated(user="u", role="viewer"),
-    m.Attached(session="a", name="n", offset=1, end=2, cols=3, rows=4, mode="read", window=5),
+    m.Attached(session="a", name="n", offset=1, end=2, cols=3, rows=4, mode="read", window=5, input=6),
     m.Gap(start=1, end=2**60),
+    m.InputAck(offset=2**60),
     m.ProcessStarted(session="a", pid=1, command=("sh", "-c")),
     m.ProcessExited(session="a", offset=1, status=0, signal=None),
     m.ProcessExited(session="a", offset=1, signal="SIGHUP"),

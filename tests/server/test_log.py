@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal_suite.server.log import ARENA_SLOTS, OPENING_BYTES, PAGE_BYTES, Arena, Log, Overrun
+from web_terminal_suite.server.log import (
+    ARENA_SLOTS,
+    CLIENT_WORDS,
+    CLIENTS,
+    OPENING_BYTES,
+    PAGE_BYTES,
+    Arena,
+    Log,
+    Overrun,
+)
 
 CAPACITY = PAGE_BYTES
 
@@ -148,6 +157,18 @@ def test_a_cleared_slot_is_empty_and_its_memory_is_the_kernels_again(arena):
     assert (log.end, log.start, log.read(0, 10)) == (0, 0, b"")
     assert bytes(arena.view[log._ring : log._ring + CAPACITY]) == bytes(CAPACITY)
     assert arena.log(6).read(0, 9) == b"neighbour"
+
+
+def test_a_cleared_slot_forgets_its_clients(arena):
+    logs = [arena.log(slot) for slot in (4, 5, 6)]
+    for log in logs:
+        log.note_client()
+        for place in range(CLIENTS):
+            log.words[log.client_at(place)] = 7
+            log.words[log.client_at(place) + CLIENT_WORDS - 1] = 8
+    arena.clear(5)
+    for log, left in zip(logs, (7, 0, 7), strict=True):
+        assert {log.words[log.client_at(place)] for place in range(CLIENTS)} == {left}
 
 
 def test_another_process_maps_the_arena_and_follows(arena):

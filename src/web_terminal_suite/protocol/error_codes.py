@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_SIGNAL = "unknown_signal"
     READ_ONLY = "read_only"
     INPUT_OVERFLOW = "input_overflow"
+    INPUT_KEY_IN_USE = "input_key_in_use"
     # Who the client is, and what it may do.
     AUTHENTICATION_REQUIRED = "authentication_required"
     AUTHENTICATION_TIMEOUT = "authentication_timeout"
@@ -117,6 +118,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.UNKNOWN_SIGNAL: Consequence(None, _INVALID),
     ErrorCode.READ_ONLY: Consequence(None, 403),
     ErrorCode.INPUT_OVERFLOW: Consequence(None, 429),
+    ErrorCode.INPUT_KEY_IN_USE: Consequence(CloseCode.ILLEGAL_IN_STATE, 409),
     ErrorCode.AUTHENTICATION_REQUIRED: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_TIMEOUT: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_FAILED: _NOT_AUTHENTICATED,

@@ -185,9 +185,9 @@ class BeginDrain(_Packet, tag=28, frozen=True, kw_only=True):
 # --- from a host to the code that takes its process over
 
 
-HANDED_OVER_VERSION = 2
+HANDED_OVER_VERSION = 3
 """To be raised with every change of ``HandedOver``, ``SessionRecord``, or of the messages of workers and hosts."""
-ACCEPTED_VERSIONS = (2,)
+ACCEPTED_VERSIONS = (3,)
 """What this code can take over from."""
 
 

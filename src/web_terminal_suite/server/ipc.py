@@ -147,6 +147,14 @@ class GetStats(_Packet, tag=9, frozen=True, kw_only=True):
     id: int
 
 
+class ClaimInput(_Packet, tag=10, frozen=True, kw_only=True):
+    """Let this worker type for the client with ``key``, once no other worker does."""
+
+    id: int
+    session: str
+    key: int
+
+
 # --- worker to host: notices
 
 
@@ -193,6 +201,32 @@ class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
     last: bool
 
 
+class LendPipe(_Packet, tag=23, frozen=True, kw_only=True):
+    """Descriptor: the receiving end of the pipe through which this worker types numbered input."""
+
+
+class HandOverInput(_Packet, tag=24, frozen=True, kw_only=True):
+    """Type this before anything else; the fields are those of ``HeldInput``."""
+
+    session: str
+    place: int
+    data: bytes
+    skip: int
+
+
+class ReleaseInput(_Packet, tag=25, frozen=True, kw_only=True):
+    """This worker types no more for the client in ``place``."""
+
+    session: str
+    place: int
+
+
+class DropInput(_Packet, tag=26, frozen=True, kw_only=True):
+    """Ctrl-C was typed: count what the host has to type as taken."""
+
+    session: str
+
+
 # --- host to worker: answers
 
 
@@ -209,6 +243,8 @@ class AttachReply(_Packet, tag=40, frozen=True, kw_only=True):
     brings_master: bool
     brings_arena: bool
     brings_channel: bool
+    held_input: int
+    """Bytes that the host types first."""
 
 
 class InfoReply(_Packet, tag=41, frozen=True, kw_only=True):
@@ -235,6 +271,16 @@ class StatsReply(_Packet, tag=44, frozen=True, kw_only=True):
     created: int
     failed: int
     expired: int
+
+
+class InputClaimed(_Packet, tag=46, frozen=True, kw_only=True):
+    """``place`` is the client's row in the log's memory, -1 where there is none for it; ``accepted`` its bytes that
+    are not to be sent again, and ``held_input`` the bytes that the host types first."""
+
+    id: int
+    place: int
+    accepted: int
+    held_input: int
 
 
 class ErrorReply(_Packet, tag=45, frozen=True, kw_only=True):
@@ -302,6 +348,20 @@ class ReportAttachments(_Packet, tag=80, frozen=True, kw_only=True):
     session: str = ""
 
 
+class TakeInput(_Packet, tag=67, frozen=True, kw_only=True):
+    """Another worker has the client in ``place`` now: hand over what waits of it, and release it."""
+
+    session: str
+    place: int
+
+
+class InputHeld(_Packet, tag=68, frozen=True, kw_only=True):
+    """The host has ``bytes`` to type, before anything that comes from now on; with 0 it has typed everything."""
+
+    session: str
+    bytes: int
+
+
 Request = (
     CreateSession
     | AttachSession
@@ -312,9 +372,20 @@ Request = (
     | SignalSession
     | DestroySession
     | GetStats
+    | ClaimInput
 )
-FromWorker = Request | ViewerCount | PumpDrained | SizeSet | AttachmentReport
-Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | ErrorReply
+FromWorker = (
+    Request
+    | ViewerCount
+    | PumpDrained
+    | SizeSet
+    | LendPipe
+    | HandOverInput
+    | ReleaseInput
+    | DropInput
+    | AttachmentReport
+)
+Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | InputClaimed | ErrorReply
 Notice = (
     BecomePump
     | FollowerAdded
@@ -323,6 +394,8 @@ Notice = (
     | SessionEnded
     | SessionUpdated
     | SizeReleased
+    | TakeInput
+    | InputHeld
     | ReportAttachments
 )
 FromHost = Answer | Notice

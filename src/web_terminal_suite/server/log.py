@@ -5,10 +5,11 @@ its own. A ``Log`` is one slot of it: a ring of ``capacity`` bytes and two count
 log (it *pumps* the session); any process that maps the arena may follow it with a cursor.
 
 Layout: for each slot two counters of 8 bytes, two *holes* and its *opening*, the first bytes of the session's output;
-then the rings, where the rest goes round. Most sessions of a full server have written little more than a prompt, and
-eight of those share a page, where a ring would take one each. The writer first raises ``claimed`` over the bytes it is
-about to overwrite, then writes, then publishes ``end``. A reader copies, then looks at ``claimed`` again: what it
-copied is good only if it was not claimed meanwhile.
+then for each slot its *clients*, which are ``client_input``'s; then the rings, where the rest of the output goes round.
+Most sessions of a full server have written little more than a prompt, and eight of those share a page, where a ring
+would take one each. The writer first raises ``claimed`` over the bytes it is about to overwrite, then writes, then
+publishes ``end``. A reader copies, then looks at ``claimed`` again: what it copied is good only if it was not claimed
+meanwhile.
 
 A pump claims before it reads the terminal. If it is killed in between, what it read is nowhere: the next pump moves
 ``end`` up to ``claimed`` and notes the range as a hole, which no reader may copy.
@@ -31,7 +32,14 @@ _OPENING_AT = 64
 _HOLES = 2
 _HOLES_AT = 4
 OPENING_BYTES = _SLOT_HEAD_BYTES - _OPENING_AT
-_HEAD_BYTES = ARENA_SLOTS * _SLOT_HEAD_BYTES
+# Clients whose input is acknowledged, with these words each.
+CLIENTS = 8
+CLIENT_WORDS = 4
+_CLIENTS_BYTES = CLIENTS * CLIENT_WORDS * 8
+# The word of a slot's head that says whether there ever were any.
+_HAS_CLIENTS = 2
+_CLIENTS_AT = ARENA_SLOTS * _SLOT_HEAD_BYTES
+_HEAD_BYTES = _CLIENTS_AT + ARENA_SLOTS * _CLIENTS_BYTES
 PAGE_BYTES = mmap.PAGESIZE
 
 
@@ -101,6 +109,9 @@ class Arena:
     def clear(self, slot: int) -> None:
         """Give a slot's memory back to the kernel and set its counters to zero. The slot must not be in use."""
         self._map.madvise(mmap.MADV_REMOVE, _HEAD_BYTES + slot * self.capacity, self.capacity)
+        if self.words[slot * _WORDS_PER_SLOT + _HAS_CLIENTS]:  # even to read a page takes memory
+            at = _CLIENTS_AT + slot * _CLIENTS_BYTES
+            self.view[at : at + _CLIENTS_BYTES] = bytes(_CLIENTS_BYTES)
         self.view[slot * _SLOT_HEAD_BYTES : (slot + 1) * _SLOT_HEAD_BYTES] = bytes(_SLOT_HEAD_BYTES)
 
     def close(self) -> None:
@@ -144,6 +155,19 @@ class Log:
     def places(self) -> Places:
         """For a pump that appends by itself, as ``fill`` does: claim, write, publish."""
         return Places(self._words, self._view, self._end, self._claimed, self._opening, self._ring)
+
+    @property
+    def words(self) -> memoryview:
+        """The counters of all logs of the arena, for ``client_input``."""
+        return self._words
+
+    def note_client(self) -> None:
+        """A client is about to be written down."""
+        self._words[self._end + _HAS_CLIENTS] = 1
+
+    def client_at(self, place: int) -> int:
+        """The first of the words in ``words`` of the client in ``place``."""
+        return (_CLIENTS_AT + self.slot * _CLIENTS_BYTES) // 8 + place * CLIENT_WORDS
 
     @property
     def end(self) -> int:

@@ -52,8 +52,11 @@ log = logging.getLogger("web_terminal_suite.host")
 
 # A shell's path and arguments together; far below a packet, far above what a user types.
 _COMMAND_BYTES = 32 * 1024
-# Kept for channels to workers, beyond one for each of another generation: two ends of a follower channel, and a margin.
+# Kept for channels to workers, beyond what each of another generation needs: two ends of a follower channel, and a
+# margin.
 _SPARE_DESCRIPTORS = 8
+# A worker's channel, and the pipe it types through.
+_WORKER_DESCRIPTORS = 2
 
 
 class Host:
@@ -109,6 +112,11 @@ class Host:
             ipc.ViewerCount: self._pumps.viewers,
             ipc.PumpDrained: self._pumps.drained,
             ipc.SizeSet: self._note_size,
+            ipc.ClaimInput: self._pumps.input.claim,
+            ipc.HandOverInput: self._pumps.input.hand_over,
+            ipc.ReleaseInput: self._pumps.input.release,
+            ipc.DropInput: self._pumps.input.drop,
+            ipc.LendPipe: _nothing_more,
         }
         loop.on_signals({signal.SIGCHLD: self._reap, signal.SIGTERM: self._termination.shut_down})
 
@@ -382,7 +390,7 @@ class Host:
             lowest = limit
         else:
             os.close(lowest)
-        spare = self._settings.workers + _SPARE_DESCRIPTORS
+        spare = self._settings.workers * _WORKER_DESCRIPTORS + _SPARE_DESCRIPTORS
         if lowest + spare >= limit:
             raise Refusal(
                 ErrorCode.NO_DESCRIPTOR,
@@ -481,6 +489,10 @@ class Host:
             expired=self._termination.expired,
         )
         self._workers.answer(worker, answer)
+
+
+def _nothing_more(_worker: WorkerChannel, _message: ipc.LendPipe) -> None:
+    """The channel has kept the descriptor."""
 
 
 def _a_terminal() -> OpenedPty | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from web_terminal_suite.protocol.messages import SessionSpec
+    from web_terminal_suite.server.host.session_input import SessionInput
     from web_terminal_suite.server.session import Session
 
 _ID_BYTES = 8
@@ -45,8 +46,10 @@ class SessionEntry:
         "command",
         "created",
         "ended_at",
+        "hung_up",
         "id",
         "idle_since",
+        "input",
         "made_with",
         "name",
         "pump",
@@ -79,6 +82,10 @@ class SessionEntry:
         self.attachments: dict[object, int] = {}
         """Number of viewers by the worker that serves them."""
         self.pump: object | None = None
+        self.hung_up = False
+        """Whether no process has the terminal open now, and the host does not read it."""
+        self.input: SessionInput | None = None
+        """Whose input is numbered; ``None`` where nobody's ever was."""
         self.sized_by: object | None = None
         """The worker whose viewer set the size."""
         self.tied_to: object | None = None

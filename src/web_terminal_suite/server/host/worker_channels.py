@@ -23,7 +23,10 @@ log = logging.getLogger("web_terminal_suite.host")
 
 
 class WorkerChannel:
-    """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to."""
+    """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to.
+
+    ``input_pipe`` is the receiving end of the pipe it types through, -1 where the host has none.
+    """
 
     def __init__(self, channel: ipc.Channel, row: int) -> None:
         self.channel = channel
@@ -31,6 +34,7 @@ class WorkerChannel:
         """The supervisor's number for the worker."""
         self.arenas: set[int] = set()
         self.attached: dict[str, SessionEntry] = {}
+        self.input_pipe = -1
 
 
 class WorkerChannels:
@@ -90,9 +94,7 @@ class WorkerChannels:
             if received is None:
                 return
             packet, fds = received
-            for fd in fds:  # workers send none
-                os.close(fd)
-            message = ipc.decode_from_worker(packet)
+            message = self._decoded(worker, packet, fds)
         except ipc.ChannelClosed:
             self._part(worker)
         except msgspec.DecodeError as error:
@@ -101,6 +103,21 @@ class WorkerChannels:
             self._part(worker)
         else:
             self._on_message(worker, message)
+
+    def _decoded(self, worker: WorkerChannel, packet: bytes, fds: list[int]) -> ipc.FromWorker:
+        """A message; the one descriptor that workers send is kept, any other closed.
+
+        Raises:
+            msgspec.DecodeError
+        """
+        try:
+            message: ipc.FromWorker = ipc.decode_from_worker(packet)
+            if isinstance(message, ipc.LendPipe) and fds:
+                worker.input_pipe = fds.pop()
+            return message
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def _part(self, worker: WorkerChannel) -> None:
         self._open.discard(worker)

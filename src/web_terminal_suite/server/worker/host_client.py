@@ -14,6 +14,7 @@ import msgspec
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
+from web_terminal_suite.server.client_input import InputPipe
 from web_terminal_suite.server.log import Arena
 from web_terminal_suite.server.pty import Pty
 from web_terminal_suite.server.session import Session
@@ -94,9 +95,28 @@ class HostClient:
         """Whether there is a channel to a host."""
         self._hopeless = False
         """Whether there has been no host for longer than a request waits."""
+        self._pipe: InputPipe | None = None
         loop.add_reader(self._channel.fileno(), self._readable)
 
+    def input_pipe(self) -> InputPipe | None:
+        """The pipe for numbered input, of which the host has the other end; ``None`` where no descriptor is left."""
+        if self._pipe is None:
+            try:
+                self._pipe = InputPipe()
+            except OSError as error:
+                log.error(
+                    "no pipe for acknowledged input (%s): if this worker is killed, its count may be wrong", error
+                )
+            else:
+                self._channel.send(ipc.LendPipe(), lent=(self._pipe.receiver,))
+        return self._pipe
+
     # --- requests
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent to the host."""
+        return self.connected and self._channel.waits
 
     async def ask(self, type_: type[ipc.Request], *, seconds: float | None = ANSWER_SECONDS, **fields: Any) -> Any:
         """The host's answer to a request; ``seconds`` is ``None`` where the answer must wait for something else.
@@ -310,9 +330,11 @@ class HostClient:
         return attachment
 
     def _attachment(self, message: ipc.AttachReply, pty: Pty) -> Attachment:
+        session = Session(pty, self._arenas[message.arena].log(message.slot), self._scheduler)
+        session.held_elsewhere = message.held_input
         return Attachment(
             self._shared(message.info),
-            Session(pty, self._arenas[message.arena].log(message.slot), self._scheduler),
+            session,
             owner=self,
             loop=self._loop,
             scheduler=self._scheduler,
@@ -361,3 +383,7 @@ class HostClient:
                 attachment.restore_size()
             case ipc.SessionUpdated():
                 attachment.updated(message)
+            case ipc.TakeInput():
+                attachment.give_up_client(message.place)
+            case ipc.InputHeld():
+                attachment.hold_input(message.bytes)

@@ -48,6 +48,16 @@ class HostPool:
         """Whether there is a channel to a host."""
         return self._clients[number].connected
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent to a host."""
+        return any(client.waits for client in self._clients)
+
+    def lend_pipes(self) -> None:
+        """Give every host the other end of a pipe for numbered input. One that does not know it closes its channel."""
+        for client in self._clients:
+            client.input_pipe()
+
     def of(self, session: str) -> HostClient:
         """The client of the host that has, or would have, a session of this id."""
         number = ipc.host_of(session)

@@ -35,6 +35,7 @@ from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
+from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
 from web_terminal_suite.server.worker.websocket import WebSocket
 
@@ -50,6 +51,8 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    # Keep-alive does not run while something is unacknowledged; without this, retransmission goes on for 15 minutes.
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000),
 )
 # How often the supervisor is told that there is no channel to a host.
 _LOST_SECONDS = 1.0
@@ -120,6 +123,7 @@ class WorkerProcess:
         if not await self._hosts_answer():
             return
         await listening.start()
+        SilenceWatch(self._loop, self._state.connections).start()
         launch.settle()
         self._serves = True
         self._control.send(launch.READY)
@@ -132,6 +136,7 @@ class WorkerProcess:
 
         So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
         """
+        self._context.hosts.lend_pipes()
         answers = asyncio.ensure_future(self._context.hosts.answer())
         left = asyncio.ensure_future(self._left.wait())
         await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -226,7 +231,7 @@ class WorkerProcess:
             connection.shutdown()
         try:
             async with asyncio.timeout(self._context.settings.drain_timeout):
-                while connections or self._state.tasks:
+                while connections or self._state.tasks or self._context.hosts.waits:
                     # uvicorn offers no event for "the last connection closed".
                     await asyncio.sleep(0.02)
         except TimeoutError:

@@ -97,6 +97,9 @@ class TerminadoProtocol:
         self._waiting = False
         return ()  # the close code is all that this protocol has for errors
 
+    def input_ack(self, offset: int) -> Sequence[OutgoingFrame]:
+        return ()
+
     def resized(self, size: Size) -> Sequence[OutgoingFrame]:
         return ()
 
