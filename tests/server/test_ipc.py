@@ -57,7 +57,9 @@ FROM_WORKER = (
     ipc.PumpDrained(session="s"),
     ipc.SizeSet(session="s", cols=1, rows=2),
     ipc.AttachmentReport(
-        attachments=(ipc.AttachmentState(session="s", viewers=2, pumping=True, sized=False, offset=2**60),),
+        attachments=(
+            ipc.AttachmentState(session="s", viewers=2, pumping=True, sized=False, offset=2**60, clients=(7,)),
+        ),
         arenas=(0, 3),
         last=True,
     ),

@@ -199,6 +199,22 @@ class HandedOverChannel(msgspec.Struct, array_like=True, frozen=True):
     unsent: tuple[tuple[bytes, tuple[int, ...]], ...]
     waiting: tuple[tuple[str, int], ...]
     """Sessions whose end the worker waits for, with its request's id."""
+    pipe: int
+    """What the worker types numbered input through; -1 where the host has no end of it."""
+    clients: tuple[tuple[str, int], ...]
+    """Sessions and places of the clients whose input the worker types."""
+    claims: tuple[tuple[str, int, int], ...]
+    """Sessions and places of those that it waits for, with its request's id."""
+
+
+class HandedOverInput(msgspec.Struct, array_like=True, frozen=True):
+    """What the host has to type in one session."""
+
+    session: str
+    held: tuple[tuple[int, bytes, int], ...]
+    """The fields of ``HeldInput``."""
+    accepted: dict[int, int]
+    """How far the input of these clients has come, by their place."""
 
 
 class HandedOver(msgspec.Struct, array_like=True, frozen=True):
@@ -210,6 +226,7 @@ class HandedOver(msgspec.Struct, array_like=True, frozen=True):
     """With their masters; -1 where the terminal is closed."""
     arenas: dict[int, int]
     channels: tuple[HandedOverChannel, ...]
+    inputs: tuple[HandedOverInput, ...]
     serial: int
     expired: tuple[tuple[str, str], ...]
     lost: tuple[tuple[str, str], ...]

@@ -81,6 +81,13 @@ class InputQueue:
         self.held_bytes = 0
         return dropped
 
+    def held(self) -> list[HeldInput]:
+        """All that waits; it stays."""
+        fields = map(_fields, self._items)
+        return [
+            HeldInput(NO_PLACE if client is None else client.place, bytes(data), skip) for client, data, skip in fields
+        ]
+
     def take(self, client: ClientInput) -> list[HeldInput]:
         """What waits of one client; it is removed."""
         taken = [item for item in self._items if item[0] is client]

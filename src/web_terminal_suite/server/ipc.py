@@ -191,6 +191,8 @@ class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     pumping: bool
     sized: bool
     offset: int
+    clients: tuple[int, ...]
+    """The places of those whose numbered input this worker types."""
 
 
 class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):

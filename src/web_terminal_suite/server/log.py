@@ -165,6 +165,11 @@ class Log:
         """A client is about to be written down."""
         self._words[self._end + _HAS_CLIENTS] = 1
 
+    @property
+    def has_clients(self) -> bool:
+        """Whether there ever was a client whose input is numbered."""
+        return bool(self._words[self._end + _HAS_CLIENTS])
+
     def client_at(self, place: int) -> int:
         """The first of the words in ``words`` of the client in ``place``."""
         return (_CLIENTS_AT + self.slot * _CLIENTS_BYTES) // 8 + place * CLIENT_WORDS

@@ -305,6 +305,10 @@ class Session:
         if client is not None and skip:
             self._queue().skip(client, skip)
 
+    def held(self) -> list[HeldInput]:
+        """What waits here; it stays."""
+        return [] if self._input is None else self._input.held()
+
     def drop_waiting(self) -> None:
         """Count what waits here as taken."""
         if self._input is not None:

@@ -77,6 +77,7 @@ class Adoption:
         self._ended: list[control.ShellEnded] = []
         self._open = True
         self._lost = 0
+        pumps.input.types = False
 
     # --- from the store
 
@@ -112,8 +113,15 @@ class Adoption:
             self._arenas.adopt(number, fd)
         for record, master in state.sessions:
             self._take(record, master, child_of_ours(record.pid), None)
+        for each in state.inputs:
+            self._pumps.input.restore(self._adopted[each.session].entry, each)
         for channel in state.channels:
             worker = self._workers.resume(channel)
+            for session, place in channel.clients:
+                self._pumps.input.of(self._adopted[session].entry).owners[place] = worker
+            for session, place, request_id in channel.claims:
+                claims = self._pumps.input.of(self._adopted[session].entry).waiting
+                claims.setdefault(place, []).append((worker, request_id))
             for session, request_id in channel.waiting:
                 self._adopted[session].entry.waiting.append((worker, request_id))
             self.expect(worker)
@@ -183,6 +191,8 @@ class Adoption:
             entry.pump = worker
         if attached.sized:
             entry.sized_by = worker
+        if attached.clients:
+            self._pumps.input.of(entry).owners.update(dict.fromkeys(attached.clients, worker))
         if adopted.tied:
             adopted.tied, entry.tied_to = False, worker
 
@@ -194,6 +204,7 @@ class Adoption:
         self._arenas.free_all_but(
             {(each.entry.arena, each.entry.slot) for each in self._adopted.values() if each.entry.arena >= 0}
         )
+        self._pumps.input.types = True
         for adopted in self._adopted.values():
             self._settle(adopted)
         for message in self._ended:
@@ -211,6 +222,7 @@ class Adoption:
         self._table.viewed(entry, self._loop.time())
         self._termination.resume(entry)
         self._pumps.resume(entry)
+        self._pumps.input.resume(entry)
         if entry.reaped:
             return
         self._termination.watch(adopted.pid, entry)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import signal
 import sys
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.server import control, launch
@@ -31,16 +32,43 @@ class CannotHandOver(Exception):
 
 def channels_of(workers: WorkerChannels, entries: Iterable[SessionEntry]) -> tuple[control.HandedOverChannel, ...]:
     """The workers' channels as the next code finds them."""
-    waiting: dict[object, list[tuple[str, int]]] = {}
+    waiting: defaultdict[object, list[tuple[str, int]]] = defaultdict(list)
+    clients: defaultdict[object, list[tuple[str, int]]] = defaultdict(list)
+    claims: defaultdict[object, list[tuple[str, int, int]]] = defaultdict(list)
     for entry in entries:
         for worker, request_id in entry.waiting:
-            waiting.setdefault(worker, []).append((entry.id, request_id))
+            waiting[worker].append((entry.id, request_id))
+        if entry.input is None or entry.session is None:
+            continue
+        for place, owner in entry.input.owners.items():
+            clients[owner].append((entry.id, place))
+        for place, claimants in entry.input.waiting.items():
+            for worker, request_id in claimants:
+                claims[worker].append((entry.id, place, request_id))
     return tuple(
         control.HandedOverChannel(
-            worker.channel.fileno(), worker.row, worker.channel.unsent, tuple(waiting.get(worker, ()))
+            fd=worker.channel.fileno(),
+            row=worker.row,
+            unsent=worker.channel.unsent,
+            waiting=tuple(waiting[worker]),
+            pipe=worker.input_pipe,
+            clients=tuple(clients[worker]),
+            claims=tuple(claims[worker]),
         )
         for worker in workers
     )
+
+
+def inputs_of(entries: Iterable[SessionEntry]) -> tuple[control.HandedOverInput, ...]:
+    """The input that the host has to type, as the next code finds it."""
+    inputs = []
+    for entry in entries:
+        if entry.session is not None and entry.session.input_waits:
+            clients = () if entry.input is None else entry.input.clients.values()
+            accepted = {client.place: client.accepted for client in clients}
+            held = tuple(entry.session.held())
+            inputs.append(control.HandedOverInput(session=entry.id, held=held, accepted=accepted))
+    return tuple(inputs)
 
 
 def hand_over(state: control.HandedOver, supervisor: int, arguments: list[str]) -> None:
@@ -88,6 +116,8 @@ def _descriptors_of(state: control.HandedOver) -> Iterator[int]:
     yield from state.arenas.values()
     for channel in state.channels:
         yield channel.fd
+        if channel.pipe >= 0:
+            yield channel.pipe
         for _packet, fds in channel.unsent:
             yield from fds
 

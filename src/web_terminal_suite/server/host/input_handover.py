@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.client_input import ClientInput, place_of, unread_in
 from web_terminal_suite.server.host.session_input import SessionInput
 from web_terminal_suite.server.host.table import Refusal
@@ -21,7 +21,7 @@ from web_terminal_suite.server.log import CLIENTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from web_terminal_suite.server.host.table import SessionEntry
+    from web_terminal_suite.server.host.table import SessionEntry, SessionTable
 
 
 class InputHandover:
@@ -30,9 +30,12 @@ class InputHandover:
     ``watch`` is called when a session begins or ends to have something for the host to type.
     """
 
-    def __init__(self, workers: WorkerChannels, watch: Callable[[SessionEntry], None]) -> None:
+    def __init__(self, table: SessionTable, workers: WorkerChannels, watch: Callable[[SessionEntry], None]) -> None:
+        self._table = table
         self._workers = workers
         self._watch = watch
+        self.types = True
+        """Whether the host types; not while it takes over sessions, since workers may do it."""
 
     def claim(self, worker: WorkerChannel, request: ipc.ClaimInput) -> None:
         """Give a client to ``worker``, now or when the worker that has it lets go.
@@ -43,7 +46,7 @@ class InputHandover:
         entry = worker.attached.get(request.session)
         if entry is None or entry.session is None:
             raise Refusal(ErrorCode.NO_SUCH_SESSION, f"no session has the id {request.session!r}")
-        held = entry.input = entry.input or SessionInput()
+        held = self.of(entry)
         free = set(range(CLIENTS)) - held.owners.keys() - held.clients.keys()
         place = place_of(entry.session.log, request.key, free)
         owner = held.owners.get(place)
@@ -72,17 +75,25 @@ class InputHandover:
 
     def hand_over(self, worker: WorkerChannel, notice: ipc.HandOverInput) -> None:
         """A worker has no viewer any more for what it still had to type."""
-        entry = worker.attached.get(notice.session)
+        entry = self._entry(worker, notice.session)
         if entry is None or entry.session is None or entry.session.pty.fd < 0:
             return
         client = None
         if notice.place != NO_PLACE:
-            held = entry.input = entry.input or SessionInput()
+            held = self.of(entry)
             client = held.clients[notice.place] = self._client(entry, notice.place)
             client.accept(len(notice.data) + notice.skip)
         entry.session.keep(client, notice.data, notice.skip)
-        self._tell_held(entry)
-        self._watch(entry)
+        self._note(entry)
+
+    def _entry(self, worker: WorkerChannel, session: str) -> SessionEntry | None:
+        """A session that ``worker`` is attached to, or was attached to under the host before this one."""
+        return worker.attached.get(session) or self._table.get(session)
+
+    def _note(self, entry: SessionEntry) -> None:
+        if self.types:
+            self._tell_held(entry)
+            self._watch(entry)
 
     def release(self, worker: WorkerChannel, notice: ipc.ReleaseInput) -> None:
         """A worker types no more for a client: the next one may."""
@@ -95,6 +106,9 @@ class InputHandover:
         if held is None or held.owners.get(place) is not worker:
             return
         del held.owners[place]
+        self._give_next(entry, held, place)
+
+    def _give_next(self, entry: SessionEntry, held: SessionInput, place: int) -> None:
         waiting = held.waiting.pop(place, [])
         heirs = [(each, id_) for each, id_ in waiting if isinstance(each, WorkerChannel) and each in self._workers]
         if heirs and entry.session is not None:
@@ -106,7 +120,7 @@ class InputHandover:
 
     def drop(self, worker: WorkerChannel, notice: ipc.DropInput) -> None:
         """Ctrl-C was typed ahead of what the host has."""
-        entry = worker.attached.get(notice.session)
+        entry = self._entry(worker, notice.session)
         if entry is not None and entry.session is not None:
             entry.session.drop_waiting()
             self._typed(entry)
@@ -121,8 +135,7 @@ class InputHandover:
     def _typed(self, entry: SessionEntry) -> None:
         if entry.input is not None:
             entry.input.clients.clear()
-        self._tell_held(entry)
-        self._watch(entry)
+        self._note(entry)
 
     def _tell_held(self, entry: SessionEntry) -> None:
         assert entry.session is not None  # it has, or had, input
@@ -140,11 +153,43 @@ class InputHandover:
     def lose(self, worker: WorkerChannel) -> None:
         """``worker`` is gone, perhaps between typing and counting what it typed: count it."""
         unread = unread_in(worker.input_pipe)
-        for entry in worker.attached.values():
+        for entry in self._table:
             if entry.input is not None and entry.session is not None:
-                for place, owner in entry.input.owners.items():
-                    if owner is worker:
-                        ClientInput(entry.session.log, place).settle_claim(unread)
+                for place in [place for place, owner in entry.input.owners.items() if owner is worker]:
+                    ClientInput(entry.session.log, place).settle_claim(unread)
+                    self._release(entry, place, worker)
         if worker.input_pipe >= 0:
             os.close(worker.input_pipe)
             worker.input_pipe = -1
+
+    # --- from the host before
+
+    def restore(self, entry: SessionEntry, handed_over: control.HandedOverInput) -> None:
+        """Type what the code before this had to type."""
+        assert entry.session is not None  # it was handed over
+        clients = self.of(entry).clients
+        for place, accepted in handed_over.accepted.items():
+            clients[place] = ClientInput(entry.session.log, place, accepted)
+        for place, data, skip in handed_over.held:
+            entry.session.keep(clients.get(place), data, skip)
+
+    def of(self, entry: SessionEntry) -> SessionInput:
+        """Whose numbered input of the session which worker types."""
+        entry.input = entry.input or SessionInput()
+        return entry.input
+
+    def resume(self, entry: SessionEntry) -> None:
+        """Go on, once every worker has reported."""
+        session, held = entry.session, entry.input
+        if session is None or session.pty.fd < 0:
+            return
+        if session.log.has_clients:
+            owned = {} if held is None else held.owners
+            for place in set(range(CLIENTS)) - owned.keys():
+                # Its worker was killed when no host had its pipe. Most likely the terminal took what it had claimed.
+                ClientInput(session.log, place).settle_claim(0)
+        if held is not None:
+            for place in held.waiting.keys() - held.owners.keys():
+                self._give_next(entry, held, place)
+        if session.input_waits:
+            self._note(entry)

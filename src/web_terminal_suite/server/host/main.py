@@ -28,6 +28,7 @@ from web_terminal_suite.server.host.handover import (
     CannotHandOver,
     channels_of,
     hand_over,
+    inputs_of,
     refusal,
     take_over,
     unblock_signals,
@@ -210,6 +211,7 @@ class Host:
                 sessions=tuple((each.record(), each.session.pty.fd) for each in entries if each.session is not None),
                 arenas=self._arenas.fds,
                 channels=channels_of(self._workers, entries),
+                inputs=inputs_of(entries),
                 serial=self._table.serial,
                 expired=expired,
                 lost=lost,
@@ -265,7 +267,8 @@ class Host:
             if self._adoption is not None:
                 self._adoption.report(worker, message)
             return
-        if self._adoption is not None:
+        # What the host is to type is told before who types on.
+        if self._adoption is not None and not isinstance(message, ipc.HandOverInput | ipc.DropInput):
             self._adoption.put_off(worker, message)
             return
         try:

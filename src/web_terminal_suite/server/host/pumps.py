@@ -39,7 +39,7 @@ class Pumps:
         self._arenas = arenas
         self._workers = workers
         self._termination = termination
-        self.input = InputHandover(workers, self.watch)
+        self.input = InputHandover(table, workers, self.watch)
 
     def attach(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
         """Attach ``worker`` to ``entry``; it pumps the session unless another worker does.

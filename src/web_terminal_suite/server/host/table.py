@@ -309,6 +309,10 @@ class SessionTable:
             entry.made_with = (spec.key, _digest(spec))
             self._by_key[entry.user, spec.key] = entry
 
+    def get(self, id: str) -> SessionEntry | None:
+        """The session ``id``, whoever asks."""
+        return self._entries.get(id)
+
     def find(self, caller: Caller, id: str, *, to_change: bool = False) -> SessionEntry:
         """The session ``id``, if ``caller`` may see it (and change it).
 

@@ -72,6 +72,7 @@ class WorkerChannels:
         """Go on with a channel of the code before."""
         worker = self.arrive(socket.socket(fileno=channel.fd), channel.row)
         worker.channel.resume(channel.unsent)
+        worker.input_pipe = channel.pipe
         self._watch(worker)
         return worker
 

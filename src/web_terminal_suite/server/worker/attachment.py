@@ -70,6 +70,9 @@ class AttachedViewer(Viewer, Protocol):
     def input_taken_over(self) -> None:
         """Another connection goes on with its ``client``."""
 
+    def input_lost(self) -> None:
+        """Some input of its ``client`` was lost with the host, and is to be sent again."""
+
     def fast_path(self, attachment: Attachment) -> FastReader | None:
         """The fast path, if there is one for this viewer. It is the session's only viewer until ``end`` is called."""
 
@@ -184,7 +187,24 @@ class Attachment:
             pumping=self._pumping,
             sized=any(viewer.wanted_size == self.size for viewer in self.viewers),
             offset=self.output_end(),
+            clients=tuple(client.place for client in self._clients.values()),
         )
+
+    def host_replaced(self, kept_bytes: int) -> None:
+        """Another host is in the place of one that died. Of what that one had to type, only ``kept_bytes`` are left.
+
+        Clients send the rest again when they have connected again, and what waits here of them comes after it.
+        """
+        lost = self.session.held_elsewhere > kept_bytes
+        self.session.held_elsewhere = kept_bytes
+        for client in list(self._clients.values()) if lost else ():
+            self._clients = {key: each for key, each in self._clients.items() if each is not client}
+            self.session.take_waiting(client)
+            for viewer in list(self.viewers):
+                if viewer.client is client:
+                    viewer.client = None
+                    viewer.input_lost()
+        self._note_input()
 
     def _tell_viewers(self) -> None:
         self._owner.tell(ipc.ViewerCount(session=self.info.id, count=len(self.viewers)))

@@ -132,6 +132,11 @@ class ServerConnection(AuthenticatedConnection):
         """Another connection goes on with this client's input."""
         self.refuse(TheirError(ErrorCode.INPUT_KEY_IN_USE, "another connection goes on with this input_key"))
 
+    def input_lost(self) -> None:
+        """Some of this client's input was lost with the PTY host: it sends it again over its next connection."""
+        text = "the PTY host died with input that it had to type; connect again to send it again"
+        self.refuse(TheirError(ErrorCode.HOST_LOST, text))
+
     def _must_write(self) -> None:
         if self._mode != "write":
             raise TheirError(ErrorCode.READ_ONLY, "this viewer may only read")

@@ -96,6 +96,8 @@ class HostClient:
         self._hopeless = False
         """Whether there has been no host for longer than a request waits."""
         self._pipe: InputPipe | None = None
+        self._handed: list[ipc.HandOverInput] = []
+        """What the next host is to type."""
         loop.add_reader(self._channel.fileno(), self._readable)
 
     def input_pipe(self) -> InputPipe | None:
@@ -108,8 +110,12 @@ class HostClient:
                     "no pipe for acknowledged input (%s): if this worker is killed, its count may be wrong", error
                 )
             else:
-                self._channel.send(ipc.LendPipe(), lent=(self._pipe.receiver,))
+                self._lend_pipe()
         return self._pipe
+
+    def _lend_pipe(self) -> None:
+        if self.connected and self._pipe is not None:
+            self._channel.send(ipc.LendPipe(), lent=(self._pipe.receiver,))
 
     # --- requests
 
@@ -160,8 +166,13 @@ class HostClient:
         return self._counting.result() if done and self._counting.exception() is None else None
 
     def tell(self, message: ipc.FromWorker) -> None:
-        """Send now, or as soon as the host has room. Without a host a notice is void: the next one gets a report."""
+        """Send now, or as soon as the host has room.
+
+        Without a host a notice is void, since the next one gets a report; only input to be typed waits for it.
+        """
         if not self.connected:
+            if isinstance(message, ipc.HandOverInput):
+                self._handed.append(message)
             return
         self._channel.send(message)
         if self._channel.waits and not self._flushing:
@@ -235,6 +246,13 @@ class HostClient:
         self._channel = ipc.Channel(sock)
         self.connected, self._hopeless = True, False
         self._loop.add_reader(self._channel.fileno(), self._readable)
+        self._lend_pipe()
+        handed, self._handed = self._handed, []
+        for notice in handed:
+            self.tell(notice)
+        for attachment in list(self._attachments.values()):
+            session = attachment.info.id
+            attachment.host_replaced(sum(len(each.data) for each in handed if each.session == session))
         for id, (answer, request) in list(self._answers.items()):
             if answer.done():  # the connection that asked is gone
                 del self._answers[id]
