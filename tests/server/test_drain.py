@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import TOKEN, serving
 from tests.server.raw import http, websocket
 from tests.server.test_health import logged, until_health
+from tests.server.test_hosts import kill_host
 from tests.server.test_workers import reached
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Closed
@@ -116,6 +117,30 @@ async def test_it_ends_at_the_deadline_though_sessions_are_left():
             assert closed.value.code == 1001
             assert await ended(server.process) == 0
         await logged(server, "the deadline is reached, 1 are ended")
+
+
+async def test_a_drain_outlives_the_death_and_the_upgrade_of_a_host():
+    async def refuses(server) -> None:
+        refused = await http(server, "POST", "/api/v1/sessions", token=TOKEN, body=b"{}")
+        assert (refused.status, refused.json()["code"]) == (503, "draining")
+
+    with serving() as server:
+        async with connect(server.url, timeout=30) as connection:
+            session = (await connection.attach()).session
+            server.process.send_signal(signal.SIGUSR1)
+            await until_health(server, "draining")
+            await kill_host(server)
+            await refuses(server)
+            server.process.send_signal(signal.SIGHUP)
+            await logged(server, "generation 2 is ready")
+            async with reached(server) as other:
+                await refuses(server)
+                await other.attach(session)
+                assert (await other.run("echo still")).output == b"still\r\n"
+                assert server.process.poll() is None
+                await other.close(destroy=True)
+            assert await ended(server.process) == 0
+        await logged(server, "drained: no session is left")
 
 
 async def test_without_a_deadline_the_end_is_open():

@@ -230,6 +230,18 @@ async def test_code_that_cannot_take_over_is_refused_and_nothing_changes(tmp_pat
         assert (hosts(server), {each.pid for each in server.workers}) == before
 
 
+async def test_a_host_whose_upgrade_takes_long_is_not_reported_as_silent(tmp_path):
+    with serving("--watchdog-timeout", "1", env={"PYTHONPATH": str(tmp_path)}) as server:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import sys, time\n"
+            "if 'web_terminal_suite.server.host.main' in sys.orig_argv and len(sys.orig_argv) == 7: time.sleep(3)"
+        )
+        server.process.send_signal(signal.SIGHUP)
+        await until_upgraded(server, 0, "generation 2 is ready")
+        assert adoptions(server) == 1
+        assert not any("has not answered" in line for line in server.log)
+
+
 async def test_a_host_that_dies_in_its_upgrade_is_replaced_and_loses_nothing(tmp_path):
     """The code says that it takes over, and does not."""
     with serving(env={"PYTHONPATH": str(tmp_path)}) as server:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.conftest import serving
+from tests.server.test_hosts import kill_host, until_upgraded
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import ClientError, Closed, Refused
@@ -59,6 +60,12 @@ async def again(connection) -> None:
         except ClientError:
             await asyncio.sleep(0.05)
     await connection.reconnect()
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 async def paste(connection, directory: Path) -> Program:
@@ -126,10 +133,60 @@ async def test_a_paste_outlives_the_death_of_its_worker(server, tmp_path):
         await was_read(connection, program)
 
 
-async def test_typing_outlives_cuts_upgrades_and_deaths_of_workers(server, tmp_path):
+async def test_a_paste_that_its_worker_holds_outlives_the_death_of_the_host(server, tmp_path):
+    async with connect(server.url, timeout=30) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.ping()
+        await kill_host(server)
+        await was_read(connection, program)
+
+
+async def test_a_paste_that_the_host_holds_outlives_its_death(server, tmp_path):
+    """The viewer is sent away, and sends again what the host had."""
+    async with connect(server.url, timeout=30) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.ping()
+        connection.abort()
+        await connection.reconnect()
+        await kill_host(server)
+        with pytest.raises(ClientError):
+            await connection.wait_for(b"done", 30)  # the program reads nothing yet
+        await again(connection)
+        await was_read(connection, program)
+
+
+async def test_a_paste_outlives_the_death_of_its_host_and_then_of_its_worker(server, tmp_path):
+    """The pipe is lent to the next host as well, so that it counts what the worker had no time to count."""
+    async with connect(server.url, timeout=30) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.ping()
+        await kill_host(server)
+        workers = server.workers
+        for worker in workers:
+            worker.kill()
+        psutil.wait_procs(workers, 30)
+        await again(connection)
+        await was_read(connection, program)
+
+
+async def test_a_paste_that_the_host_holds_outlives_its_upgrade(server, tmp_path):
+    """Nobody has it but the host, which hands it over to the installed code."""
+    async with connect(server.url) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.close()
+    since = len(server.log)
+    server.process.send_signal(signal.SIGHUP)
+    await until_upgraded(server, since, " leaves")
+    async with connect(server.url) as other:
+        await other.attach(connection.session)
+        other.input(b"behind the paste")
+        await was_read(other, program)
+
+
+async def test_typing_outlives_cuts_upgrades_and_deaths_of_workers_and_hosts(server, tmp_path):
     """Each key is numbered; nothing is lost, doubled or out of order."""
     typed = b"".join(b"%05d " % number for number in range(500))
-    events = {100: "cut", 200: "hup", 300: "kill", 400: "cut"}
+    events = {100: "cut", 200: "hup", 300: "kill", 350: "host", 400: "cut", 450: "both"}
     program = Program(tmp_path, len(typed))
     program.may_read()
     async with connect(server.url) as connection:
@@ -142,8 +199,13 @@ async def test_typing_outlives_cuts_upgrades_and_deaths_of_workers(server, tmp_p
                 case "hup":
                     server.process.send_signal(signal.SIGHUP)
                 case "kill":
-                    for worker in server.workers:
-                        worker.kill()
+                    kill(server.workers)
+                case "host":
+                    kill(server.children("server.host"))
+                case "both":
+                    kill(server.children("server.host"))
+                    await asyncio.sleep(0.5)
+                    kill(server.workers)
             for byte in range(number * 6, number * 6 + 6):
                 while True:
                     try:

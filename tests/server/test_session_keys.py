@@ -11,9 +11,12 @@ import pytest
 
 from tests.conftest import TOKEN, serving
 from tests.server.raw import http, websocket
+from tests.server.test_hosts import kill_host, until_upgraded
+from tests.server.test_workers import reached
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.errors import Refused
 from web_terminal_suite.protocol.messages import SessionSpec
+from web_terminal_suite.server.ipc import host_of
 
 SESSIONS = "/api/v1/sessions"
 
@@ -108,3 +111,15 @@ async def test_a_draining_server_still_finds_what_was_made():
                 pass
         status, found = await create(server, key="mine")
         assert (status, found["id"], found["pid"]) == (201, made["id"], made["pid"])
+
+
+async def test_a_key_outlives_the_death_and_the_upgrade_of_a_host(server):
+    _, made = await create(server, key="kept")
+    await kill_host(server, host_of(made["id"]))
+    assert (await create(server, key="kept"))[1]["pid"] == made["pid"]
+    since = len(server.log)
+    server.process.send_signal(signal.SIGHUP)
+    await until_upgraded(server, since, " leaves")
+    async with reached(server):
+        assert (await create(server, key="kept"))[1]["pid"] == made["pid"]
+    await end(server, made["id"])

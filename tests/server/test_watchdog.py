@@ -25,6 +25,18 @@ def look(watchdog: Watchdog, now: float) -> tuple[list[int], list[int]]:
     return watchdog.silent(now), watchdog.to_ask(now)
 
 
+def test_hosts_are_asked_as_long_as_they_should_answer():
+    """One that starts, or executes other code, owes no answer, also none to the question before."""
+    watchdog = watched(7)
+    watchdog.watch_hosts({8, 9}, 0.0)
+    assert look(watchdog, 0.0) == ([], [7, 8, 9])
+    watchdog.answered(7, 1.0)
+    watchdog.watch_hosts({9}, 1.0)
+    assert look(watchdog, LIMIT) == ([9], [7])
+    watchdog.watch_hosts({8, 9}, LIMIT)
+    assert look(watchdog, LIMIT) == ([], [8])
+
+
 def test_it_is_asked_at_once_and_a_few_times_within_the_limit():
     watchdog = watched(7)
     asked = []
