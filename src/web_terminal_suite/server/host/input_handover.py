@@ -97,7 +97,7 @@ class InputHandover:
 
     def release(self, worker: WorkerChannel, notice: ipc.ReleaseInput) -> None:
         """A worker types no more for a client: the next one may."""
-        entry = worker.attached.get(notice.session)
+        entry = self._entry(worker, notice.session)
         if entry is not None:
             self._release(entry, notice.place, worker)
 

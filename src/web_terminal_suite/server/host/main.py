@@ -197,6 +197,8 @@ class Host:
             if entry.session is not None:
                 yield kept_session(entry)
         yield control.HostReady(sessions=len(entries)), ()
+        if self._draining:
+            yield control.HostAlive(sessions=self._table.live, draining=True), ()
 
     def _hand_over(self) -> None:
         """Execute the installed code in this process; without effect where that is not possible."""

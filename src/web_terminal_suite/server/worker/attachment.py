@@ -35,6 +35,9 @@ _REOPEN_SECONDS = 0.2
 class Owner(Protocol):
     """What an attachment needs of the client of its host."""
 
+    connected: bool
+    """Whether there is a host."""
+
     def tell(self, message: ipc.FromWorker) -> None:
         """Send a notice to the host."""
 
@@ -339,7 +342,12 @@ class Attachment:
         client = self._clients.get(key)
         if client is None:
             self.session.pipe = self._owner.input_pipe()
-            claimed: ipc.InputClaimed = await self._owner.ask(ipc.ClaimInput, session=self.info.id, key=key)
+            claimed: ipc.InputClaimed = await self._owner.ask(
+                ipc.ClaimInput,
+                seconds=None,  # another worker may have to let go first
+                session=self.info.id,
+                key=key,
+            )
             client = self._clients.get(key)  # another connection may have asked for it as well
             if client is None and claimed.place != NO_PLACE:
                 client = ClientInput(self.session.log, claimed.place, claimed.accepted)
@@ -357,7 +365,10 @@ class Attachment:
 
     def give_up_client(self, place: int) -> None:
         """Another worker has the client in ``place``."""
-        for client in [each for each in self._clients.values() if each.place == place]:
+        clients = [each for each in self._clients.values() if each.place == place]
+        if not clients:  # the connection that claimed it did not wait for the answer
+            self._owner.tell(ipc.ReleaseInput(session=self.info.id, place=place))
+        for client in clients:
             for viewer in list(self.viewers):
                 if viewer.client is client:
                     viewer.client = None
@@ -374,7 +385,11 @@ class Attachment:
     def _hand(self, held: Sequence[HeldInput]) -> None:
         if self.session.pty.fd < 0:
             return
+        # What comes behind input that was lost with a host is not for the next one: its client sends both again.
+        follows_lost = not self._owner.connected and self.session.held_elsewhere > 0
         for place, data, skip in held:
+            if place != NO_PLACE and follows_lost:
+                continue
             self.session.held_elsewhere += len(data)
             for at in range(0, len(data) or 1, _HANDED_BYTES):
                 last = at + _HANDED_BYTES >= len(data)
