@@ -366,7 +366,7 @@ class Attachment:
     def give_up_client(self, place: int) -> None:
         """Another worker has the client in ``place``."""
         clients = [each for each in self._clients.values() if each.place == place]
-        if not clients:  # the connection that claimed it did not wait for the answer
+        if not clients and not self.arriving:  # the connection that claimed it did not wait for the answer
             self._owner.tell(ipc.ReleaseInput(session=self.info.id, place=place))
         for client in clients:
             for viewer in list(self.viewers):
