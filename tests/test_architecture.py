@@ -60,8 +60,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.drain": (),
     "server.service_manager": (),
     "server.listener": ("server.settings",),
+    "server.processes": ("server.settings", "server.launch", "server.host.main", "server.pty_hosts"),
     "server.supervisor": (
-        "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.host.main",
+        "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.processes",
         "server.worker.counters", "server.control", "server.pty_hosts", "server.upgrade",
         "server.meeting", "server.arrivals", "server.watchdog", "server.drain", "server.service_manager",
     ),
@@ -161,7 +162,7 @@ NEVER_AWAIT = (
 )  # fmt: skip
 
 # The only ones in the server that start a process: shells, and the server's own.
-STARTERS = {"server.pty", "server.supervisor"}
+STARTERS = {"server.pty", "server.processes"}
 # A host that is upgraded executes the installed code in its own process; it starts none.
 REPLACED = {"server.host.handover": {"execve"}}
 STARTING = {

@@ -162,7 +162,7 @@ class PtyHosts:
             self._listen(host)
             # Workers come last: the host asks them what they are attached to, and must know the sessions then.
             ends = control.AdoptionEnds(serial=host.store.serial), ()
-            drain = [(control.BeginDrain(), ())] if self._draining else []
+            drain: list[control.Lent] = [(control.BeginDrain(), ())] if self._draining else []
             host.say(chain(drain, host.store.contents(child_of_ours), self._introduce(host), (ends,)))
             self._watch(host)
 

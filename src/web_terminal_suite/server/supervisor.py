@@ -2,16 +2,14 @@
 
 Which workers are started, told to leave and killed is decided in ``generations``; nothing that happens to a worker, or
 to its start, ends the server. What the sessions of a host consist of is kept in its ``store``; a host that dies is
-started again and adopts them. SIGTERM and SIGINT stop; SIGHUP upgrades hosts and workers, with the same shells
-(``upgrade``). Where the server was started by hand on a terminal, SIGHUP means that
-the terminal is gone, and stops.
+started again and adopts them. SIGTERM and SIGINT stop; SIGUSR1 drains; SIGHUP upgrades hosts and workers, with the same
+shells (``upgrade``). Where the server was started by hand on a terminal, SIGHUP means that the terminal is gone, and
+stops.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import logging
 import math
 import os
@@ -31,9 +29,16 @@ from web_terminal_suite.server import control, launch, meeting
 from web_terminal_suite.server.arrivals import Arrivals, meet
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
-from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
 from web_terminal_suite.server.log import ARENA_SLOTS
+from web_terminal_suite.server.processes import (
+    HOST_MODULE,
+    WORKER_MODULE,
+    fork_host,
+    how_it_ended,
+    start,
+    start_problem,
+)
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
@@ -46,8 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
-_HOST_MODULE = "web_terminal_suite.server.host.main"
-_WORKER_MODULE = "web_terminal_suite.server.worker.main"
 # How often the log says that a PTY host still does not answer.
 _REMIND_SECONDS = 60.0
 # A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
@@ -56,17 +59,6 @@ _LEAVE_MARGIN_SECONDS = 5.0
 _KILLED_SECONDS = 5.0
 # A worker that has no channel to a host so long after that one's start was let down by it.
 _LOST_SECONDS = 5.0
-# Descriptors in a child lie below this, so that moving them to their places overwrites none.
-_HIGH_FD = 64
-_REMEDIES = {
-    errno.EAGAIN: "no process is left, or a PTY host does not read; raise the limit with: ulimit -u, pids.max",
-    errno.ENOMEM: "no memory is left; end programs, or raise the limit",
-    errno.ENOENT: f"is {sys.executable} still there?",
-    errno.EACCES: f"may {sys.executable} still be executed?",
-    errno.EMFILE: "no descriptor is left; raise the limit with: ulimit -n",
-    errno.ENFILE: "the machine has no descriptor left; raise fs.file-max",
-    errno.ETOOMANYREFS: "too many descriptors are under way; does a PTY host not read?",
-}
 # A host's own: streams, control, channels of workers that come and go, and a margin.
 _HOST_DESCRIPTORS = 256
 
@@ -226,7 +218,7 @@ class Supervisor:
             try:
                 pid = self._start_worker()
             except (OSError, MemoryError) as error:
-                self._generations.start_failed(place, _start_problem(error), now)
+                self._generations.start_failed(place, start_problem(error), now)
                 self._follow_orders(launch.REPLACE)
             else:
                 self._generations.started(place, pid, now)
@@ -281,7 +273,7 @@ class Supervisor:
             # Before there is a process that would be lost if this failed.
             self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
             ours.callback(self._selector.unregister, near)
-            child.pid = _start(_WORKER_MODULE, [str(row)], places)
+            child.pid = start(WORKER_MODULE, [str(row)], places)
             ours.pop_all()
         self._workers[child.pid] = child
         return child.pid
@@ -316,7 +308,7 @@ class Supervisor:
         with contextlib.ExitStack() as ours, far:
             ours.enter_context(near)
             places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
-            host.take(_start(_HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
+            host.take(start(HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
             ours.pop_all()
 
     def _ask_installed(self) -> Asked:
@@ -324,7 +316,7 @@ class Supervisor:
         answer, theirs = os.pipe2(os.O_CLOEXEC)
         try:
             places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: theirs}
-            return Asked(_start(_HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
+            return Asked(start(HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
         except BaseException:
             os.close(answer)
             raise
@@ -487,7 +479,7 @@ class Supervisor:
 
     def _bury(self, pid: int, status: int) -> None:
         """A child was reaped."""
-        how = _how_it_ended(os.waitstatus_to_exitcode(status))
+        how = how_it_ended(os.waitstatus_to_exitcode(status))
         if not self._upgrade.ended(pid, how, well=status == 0) and not self._mourn(pid, how):
             self._hosts.reaped(pid, status)
 
@@ -541,72 +533,6 @@ class Supervisor:
                     os.read(self._wake_receiver, 4096)  # what SIGCHLD says is waitpid's to tell
                 else:
                     key.data()
-
-
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with status {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:  # a real-time signal has no name
-        return f"was killed by signal {-code}"
-
-
-def _start_problem(error: OSError | MemoryError) -> str:
-    """What kept a worker from being started, and the remedy where there is one."""
-    remedy = _REMEDIES.get(error.errno or 0, "") if isinstance(error, OSError) else _REMEDIES[errno.ENOMEM]
-    text = (getattr(error, "strerror", None) or str(error) or "cannot allocate memory").lower()
-    return f"{text} ({remedy})" if remedy else text
-
-
-def _start(module: str, arguments: list[str], places: dict[int, int]) -> int:
-    """Start a fresh interpreter with ``places[n]`` open as descriptor n; its pid.
-
-    Its own process group keeps a Ctrl-C on our terminal from reaching it: stopping goes in order.
-    """
-    high = {place: fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD) for place, fd in places.items()}
-    try:
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-m", module, *arguments],
-            launch.public_environment(),
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, place) for place, fd in high.items()],
-            setpgroup=0,
-            setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD],
-            setsigmask=(),
-        )
-    finally:
-        for fd in high.values():
-            os.close(fd)
-
-
-def fork_host(settings: Settings, number: int, shells_descriptors: int) -> PtyHost:
-    """Fork a PTY host: most of its memory is pages that it shares with this process.
-
-    Whatever this process knows the host knows, too: secrets may be read only after this.
-    """
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid:
-        far.close()
-        host = PtyHost(number)
-        host.take(pid, near)
-        host.is_ready()
-        return host
-    status = 1
-    try:
-        os.setpgid(0, 0)
-        for each in (signal.SIGHUP, signal.SIGQUIT):
-            signal.signal(each, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        launch.close_descriptors(keep=far.fileno())
-        launch.show_command(sys.executable, "-m", _HOST_MODULE, str(number))
-        run_host(settings, far, number=number, shells_descriptors=shells_descriptors)
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)  # nothing of the parent's may run here: its exit handlers, or what catches its errors
 
 
 def with_token(settings: Settings) -> Settings:

@@ -64,8 +64,9 @@ def inputs_of(entries: Iterable[SessionEntry]) -> tuple[control.HandedOverInput,
     inputs = []
     for entry in entries:
         if entry.session is not None and entry.session.input_waits:
-            clients = () if entry.input is None else entry.input.clients.values()
-            accepted = {client.place: client.accepted for client in clients}
+            accepted: dict[int, int] = {}
+            if entry.input is not None:
+                accepted = {place: client.accepted for place, client in entry.input.clients.items()}
             held = tuple(entry.session.held())
             inputs.append(control.HandedOverInput(session=entry.id, held=held, accepted=accepted))
     return tuple(inputs)

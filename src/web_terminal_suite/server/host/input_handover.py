@@ -184,10 +184,10 @@ class InputHandover:
         if session is None or session.pty.fd < 0:
             return
         if session.log.has_clients:
-            owned = {} if held is None else held.owners
-            for place in set(range(CLIENTS)) - owned.keys():
-                # Its worker was killed when no host had its pipe. Most likely the terminal took what it had claimed.
-                ClientInput(session.log, place).settle_claim(0)
+            for place in range(CLIENTS):
+                if held is None or place not in held.owners:
+                    # Its worker was killed when no host had its pipe: most likely the terminal took what was claimed.
+                    ClientInput(session.log, place).settle_claim(0)
         if held is not None:
             for place in held.waiting.keys() - held.owners.keys():
                 self._give_next(entry, held, place)

@@ -200,7 +200,7 @@ class Attachment:
         """
         lost = self.session.held_elsewhere > kept_bytes
         self.session.held_elsewhere = kept_bytes
-        for client in list(self._clients.values()) if lost else ():
+        for client in list(self._clients.values()) if lost else []:
             self._clients = {key: each for key, each in self._clients.items() if each is not client}
             self.session.take_waiting(client)
             for viewer in list(self.viewers):
