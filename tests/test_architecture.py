@@ -343,7 +343,7 @@ def test_it_never_awaits(pure):
     assert offenders == []
 
 
-def test_only_pty_and_supervisor_start_processes_in_the_server():
+def test_only_pty_and_processes_start_processes_in_the_server():
     offenders = []
     for name, tree in MODULES.items():
         if within(name, "server"):
