@@ -72,17 +72,23 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(*flags: str, env: dict[str, str] | None = None, python: str = sys.executable) -> Iterator[Serving]:
-    """A server with ``flags``; after it no process of its tree is left, shells included."""
+def serving(
+    *flags: str, env: dict[str, str] | None = None, python: str = sys.executable, stderr: int = subprocess.PIPE
+) -> Iterator[Serving]:
+    """A server with ``flags``; after it no process of its tree is left, shells included.
+
+    ``stderr`` is a descriptor that its log goes to instead of ``Serving.log``.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
     environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ "} | (env or {})
     environment = {name: value for name, value in environment.items() if value}
     process = subprocess.Popen(
         [python, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     log: list[str] = []
-    reader = threading.Thread(target=lambda: log.extend(iter(process.stderr.readline, "")), daemon=True)
+    lines = iter(process.stderr.readline, "") if process.stderr is not None else ()
+    reader = threading.Thread(target=lambda: log.extend(lines), daemon=True)
     reader.start()
     guard = threading.Timer(_START_SECONDS, process.kill)
     guard.start()
@@ -104,7 +110,8 @@ def serving(*flags: str, env: dict[str, str] | None = None, python: str = sys.ex
                     each.kill()
             process.stdout.close()
             reader.join()
-            process.stderr.close()
+            if process.stderr is not None:
+                process.stderr.close()
         assert not left, f"left behind: {left}"
 
 

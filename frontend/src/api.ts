@@ -10,6 +10,12 @@ export interface SessionSummary {
   readonly state: 'starting' | 'running' | 'ending' | 'ended';
   readonly viewers: number;
   readonly idle_seconds: number;
+  /** Whether the shell runs a job in the foreground. */
+  readonly busy: boolean;
+  /** Idle seconds after which a session is ended; 0 is no limit. */
+  readonly idle_timeout: number;
+  /** Seconds until it is ended if nothing happens to it. */
+  readonly ends_in: number | null;
 }
 
 export class ApiError extends Error {

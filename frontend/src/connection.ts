@@ -25,7 +25,15 @@ const UNSENT_BYTES = 256 * 1024;
 const UNSENT_WAIT_MS = 10;
 /** Ctrl-C. */
 const INTERRUPT = '\x03';
+/** What precedes the bytes in a frame of numbered input. */
+const INPUT_HEAD_BYTES = 9;
 const USAGE_INTERVAL_SECONDS = 5;
+/** After a longer absence the person decides what becomes of input that was not delivered. */
+const SEND_AGAIN_WITHIN_MS = 30_000;
+/** Input that is not acknowledged for this long is shown as not delivered. */
+const DELIVERY_MS = 2_000;
+/** How much of it is shown. */
+const SHOWN_BYTES = 80;
 /** RFC 6455 section 7.1.5: the code of a connection that ended without a close frame. */
 const ABNORMAL = 1006;
 /** The code shown for an error that leaves the connection open but without the requested session. */
@@ -45,6 +53,13 @@ export type Condition =
   | { readonly state: 'closed'; readonly code: number; readonly reason: string }
   | { readonly state: 'login'; readonly reason: string };
 
+/** Input that was not delivered: its length and beginning, and whether the person must decide what becomes of it. */
+export interface Undelivered {
+  readonly bytes: number;
+  readonly beginning: string;
+  readonly asks: boolean;
+}
+
 /** What the connection needs of a terminal. `drawn` is called once the bytes are drawn, in order. */
 export interface Screen {
   readonly size: Size;
@@ -59,6 +74,8 @@ export interface ConnectionListener {
   /** The offset, the round-trip time or a counter changed. */
   statsChanged(): void;
   hint(text: string): void;
+  /** Input waits that was not delivered; `null` if none does any more. */
+  undelivered(what: Undelivered | null): void;
   /** The server did not open the connection, possibly because it asks for a login. */
   refused(): void;
 }
@@ -73,7 +90,11 @@ export interface Environment {
 export interface ConnectionOptions {
   /** `null` creates a new session. */
   readonly session: string | null;
+  /** Of the new session: if the answer is lost, the next connection gets the same one and not another. */
+  readonly key: string;
   readonly mode: Mode;
+  /** 16 random hexadecimal digits, with which input is acknowledged. */
+  readonly inputKey?: string;
 }
 
 type Phase = 'idle' | 'dialling' | 'authenticating' | 'attaching' | 'attached' | 'ended' | 'waiting';
@@ -91,6 +112,7 @@ export class Connection {
   /** What the server accepts; its defaults until it has reported them. */
   limits: Limits = { message_bytes: 1 << 20, cols: 500, rows: 200 };
 
+  private readonly key: string;
   private phase: Phase = 'idle';
   private socket: WebSocket | null = null;
   private serverSize: Size | null = null;
@@ -100,6 +122,11 @@ export class Connection {
   private readonly encoder = new TextEncoder();
   /** What the last Ctrl-C dropped here; the server reports what it dropped itself. */
   private droppedBytes = 0;
+  private readonly inputKey: string | null;
+  private lostAtMs: number | null = null;
+  private dropsUndelivered = false;
+  private deliveryTimer: ReturnType<typeof setTimeout> | undefined;
+  private showsUndelivered = false;
 
   constructor(
     options: ConnectionOptions,
@@ -108,7 +135,9 @@ export class Connection {
     private readonly environment: Environment,
   ) {
     this.session = options.session;
+    this.key = options.key;
     this.mode = options.mode;
+    this.inputKey = options.inputKey ?? null;
   }
 
   // --- for the page
@@ -135,6 +164,30 @@ export class Connection {
   /** Bytes that are not text, one per character: mouse reports in X10 encoding. */
   typeBinary(bytes: string, origin: Origin): void {
     this.send(Uint8Array.from(bytes, (character) => character.charCodeAt(0) & 0xff), origin);
+  }
+
+  /** The person wants what was not delivered to be sent. */
+  sendUndelivered(): void {
+    this.dropsUndelivered = false;
+    if (this.outbox.state !== 'asking') return;
+    this.outbox.state = 'open';
+    this.flushInput();
+    this.showUndelivered();
+  }
+
+  /** The person wants what was not delivered to be dropped: now, or as soon as the server says what it has. */
+  dropUndelivered(): void {
+    if (this.phase !== 'attached') {
+      this.dropsUndelivered = true;
+      this.showUndelivered();
+      return;
+    }
+    this.dropsUndelivered = false;
+    const bytes = this.outbox.drop();
+    if (this.outbox.state === 'asking') this.outbox.state = 'open';
+    if (bytes > 0) this.listener.hint(`Dropped: ${bytes} bytes that were not delivered`);
+    this.flushInput();
+    this.showUndelivered();
   }
 
   /** Sends the terminal's size unless the server has it. */
@@ -208,7 +261,8 @@ export class Connection {
     const phase = this.phase;
     if (phase === 'ended') return;
     this.phase = 'idle';
-    this.discardHeldInput();
+    this.lostAtMs ??= this.environment.nowMs();
+    if (!this.outbox.numbered) this.discardHeldInput();
     const next = afterClose(code);
     if (next === 'reconnect') this.scheduleReconnect(phase === 'dialling');
     else if (next === 'login') this.askForLogin(this.fatal ?? reason);
@@ -218,6 +272,7 @@ export class Connection {
   private fail(code: number, reason: string): void {
     this.closeSocket();
     this.phase = 'idle';
+    if (this.outbox.numbered) this.tellUndelivered();
     this.outbox.state = 'ended';
     this.setCondition({ state: 'closed', code, reason });
   }
@@ -226,6 +281,7 @@ export class Connection {
     const delay = this.backoff.nextDelay(this.environment.nowMs(), this.environment.random());
     this.phase = 'waiting';
     this.outbox.state = 'disconnected';
+    this.showUndelivered();
     this.setTimer('retry', delay, () => this.dial());
     this.setCondition({ state: 'reconnecting', atMs: this.environment.nowMs() + delay });
     if (neverOpened) this.listener.refused();
@@ -282,6 +338,13 @@ export class Connection {
       case 'flow_control':
         this.flowControl(message.direction, message.state);
         break;
+      case 'input_ack':
+        if (!this.outbox.sent.ack(message.offset)) {
+          throw new WireError('Malformed', `input_ack of ${message.offset}, but ${this.outbox.sent.end} bytes were sent`);
+        }
+        this.showUndelivered();
+        this.flushInput();
+        break;
       case 'resized':
         this.serverSize = { cols: message.cols, rows: message.rows };
         break;
@@ -295,10 +358,12 @@ export class Connection {
     this.sendMessage({
       type: 'attach',
       session: this.session,
+      spec: this.session === null ? { key: this.key } : null,
       ...this.wantedSize(),
       resume_from: this.stream.received,
       mode: this.mode,
       usage_interval: USAGE_INTERVAL_SECONDS,
+      input_key: this.mode === 'write' ? this.inputKey : null,
     });
     this.heartbeat.restart();
     this.ping();
@@ -314,16 +379,62 @@ export class Connection {
     this.setCondition({ state: 'connected' });
     this.listener.attached(message);
     this.writeGap(gap);
-    this.outbox.state = message.mode === 'write' ? 'open' : 'readOnly';
+    this.resumeInput(message);
     this.flushInput();
     this.resize();
     this.listener.statsChanged();
   }
 
+  /** What the server does not have of the input is sent again, unless the person wants to decide or has dropped it. */
+  private resumeInput(message: Attached): void {
+    const awayMs = this.lostAtMs === null ? 0 : this.environment.nowMs() - this.lostAtMs;
+    this.lostAtMs = null;
+    const uncertain = this.outbox.attached(message.input);
+    if (uncertain > 0) this.listener.hint(`Whether the last ${uncertain} bytes of input arrived is unknown: look before you type them again`);
+    this.outbox.state = message.mode === 'write' ? 'open' : 'readOnly';
+    if (this.outbox.heldBytes > 0 && this.dropsUndelivered) this.dropUndelivered();
+    else if (this.outbox.heldBytes > 0 && awayMs > SEND_AGAIN_WITHIN_MS && this.outbox.state === 'open') this.outbox.state = 'asking';
+    this.dropsUndelivered = false;
+    this.showUndelivered();
+  }
+
+  /** The connection will not come back: what was not delivered is lost. */
+  private tellUndelivered(): void {
+    const bytes = this.outbox.undeliveredBytes;
+    this.outbox.forget();
+    if (bytes > 0) this.listener.hint(`Not delivered: the last ${bytes} bytes of input`);
+    this.showUndelivered();
+  }
+
+  /** Shows what was not delivered: without a connection at once, with one only what is late, or waits for a decision. */
+  private showUndelivered(): void {
+    clearTimeout(this.deliveryTimer);
+    const { outbox } = this;
+    const bytes = outbox.numbered && !this.dropsUndelivered ? outbox.undeliveredBytes : 0;
+    const asks = outbox.state === 'asking';
+    if (bytes > 0 && (asks || outbox.state === 'disconnected')) this.tellListener(bytes, asks);
+    else if (this.showsUndelivered) this.tellListener(0, false);
+    if (bytes > 0 && outbox.state === 'open') {
+      const { acked } = outbox.sent;
+      this.deliveryTimer = setTimeout(() => {
+        if (outbox.state === 'open' && outbox.sent.acked === acked && outbox.undeliveredBytes > 0) {
+          this.tellListener(outbox.undeliveredBytes, false);
+        }
+      }, DELIVERY_MS);
+    }
+  }
+
+  private tellListener(bytes: number, asks: boolean): void {
+    this.showsUndelivered = bytes > 0;
+    const beginning = bytes > 0 ? new TextDecoder().decode(this.outbox.undelivered(SHOWN_BYTES)) : '';
+    this.listener.undelivered(bytes > 0 ? { bytes, beginning, asks } : null);
+  }
+
   private shellExited(message: ProcessExited): void {
     this.phase = 'ended';
-    this.outbox.clear();
+    this.outbox.forget();
     this.outbox.state = 'ended';
+    this.showUndelivered();
     this.clearTimer('ping');
     this.setCondition({ state: 'ended', exit: message });
     this.closeWhenDrawn();
@@ -396,7 +507,7 @@ export class Connection {
   /** Sends Ctrl-C ahead of what is held, and drops that: the program does not read. */
   private interrupt(): void {
     this.droppedBytes = this.outbox.clear();
-    this.socket?.send(encodeInput(this.encoder.encode(INTERRUPT)));
+    this.sendPiece(this.encoder.encode(INTERRUPT));
     if (this.droppedBytes > 0) this.listener.hint(`Ctrl-C: ${this.droppedBytes} bytes that were not sent yet are dropped`);
   }
 
@@ -415,10 +526,16 @@ export class Connection {
       this.setTimer('flush', UNSENT_WAIT_MS, () => this.flushInput());
       return;
     }
-    const piece = this.outbox.take(this.limits.message_bytes - 1);
+    const piece = this.outbox.take(this.limits.message_bytes - INPUT_HEAD_BYTES);
     if (piece === null) return;
-    socket.send(encodeInput(piece));
+    this.sendPiece(piece);
     if (this.outbox.heldBytes > 0) this.setTimer('flush', 0, () => this.flushInput());
+  }
+
+  private sendPiece(piece: Uint8Array): void {
+    const wasDelivered = this.outbox.sent.bytes === 0;
+    this.socket?.send(encodeInput(piece, this.outbox.number(piece)));
+    if (wasDelivered && this.outbox.numbered) this.showUndelivered();
   }
 
   private ping(): void {

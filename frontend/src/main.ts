@@ -37,6 +37,8 @@ let programTitle = '';
 const status = new Status({
   reconnectNow: () => connection.reconnectNow(),
   newSession: () => location.assign(withSession(location.href, null)),
+  sendUndelivered: () => connection.sendUndelivered(),
+  dropUndelivered: () => connection.dropUndelivered(),
   fitHere: () => {
     screen.fit();
     screen.focus();
@@ -72,9 +74,9 @@ const screen = new Screen(container, settings, {
 });
 
 const connection = new Connection(
-  { session: sessionIn(location.href), mode: 'write' },
+  { session: sessionIn(location.href), key: randomKey(16), mode: 'write', inputKey: randomKey(8) },
   screen,
-  { conditionChanged, attached, messageReceived, statsChanged, hint: (text) => status.showHint(text), refused },
+  { conditionChanged, attached, messageReceived, statsChanged, hint: (text) => status.showHint(text), undelivered: (what) => status.showUndelivered(what), refused },
   {
     dial: () => new WebSocket(socketUrl(base), BINARY_SUBPROTOCOL),
     nowMs: () => performance.now(),
@@ -128,6 +130,7 @@ function attached(message: Attached): void {
 
 function messageReceived(message: ServerMessage): void {
   if (message.type === 'resized') screen.adopt(message, connection.mode === 'read');
+  else if (message.type === 'connection_status') status.showDrain(message, performance.now());
   else if (message.type === 'resource_usage') status.showUsage(message, performance.now());
 }
 
@@ -160,7 +163,13 @@ function showTitle(): void {
   document.title = `${programTitle || sessionName || 'Terminal'} - web-terminal`;
 }
 
+/** Stands for this page on all its connections. */
+function randomKey(bytes: number): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 addEventListener('online', () => connection.reconnectNow());
+addEventListener('offline', () => connection.drop());
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') connection.reconnectNow();
 });
@@ -197,6 +206,7 @@ window.webTerminal = {
     duplicateBytes: connection.stream.duplicateBytes,
     gapBytes: connection.stream.gapBytes,
     heldBytes: connection.outbox.heldBytes,
+    undeliveredBytes: connection.outbox.undeliveredBytes,
     rttMs: connection.heartbeat.rttMs,
     renderer: screen.renderer,
     ...screen.size,

@@ -6,6 +6,7 @@ import type { SessionSummary } from './api';
 import { element } from './elements';
 import { fittingFontSize } from './settings';
 import type { Settings } from './settings';
+import { durationText } from './status';
 
 /** The actions of the menu's items. */
 export interface MenuActions {
@@ -81,7 +82,7 @@ export class Menu {
     const button = document.createElement('button');
     button.type = 'button';
     button.className = 'item';
-    button.append(span('title', session.name || session.id), span('detail', detailText(session)));
+    button.append(span('title', session.name || session.id), span('detail', detailText(session, isCurrent)));
     if (isCurrent) {
       button.setAttribute('aria-current', 'true');
       button.addEventListener('click', () => this.menu.hidePopover());
@@ -158,9 +159,16 @@ export class Menu {
   }
 }
 
-function detailText(session: SessionSummary): string {
-  const viewers = session.viewers === 1 ? '1 viewer' : `${session.viewers} viewers`;
-  return session.viewers > 0 ? viewers : idleText(session.idle_seconds);
+/** Who looks at a session, or what it does without, and when it ends by itself. */
+export function detailText(session: SessionSummary, isCurrent: boolean): string {
+  if (session.viewers > 0) {
+    const viewers = session.viewers === 1 ? '1 viewer' : `${session.viewers} viewers`;
+    const kept = isCurrent && session.idle_timeout > 0;
+    return kept ? `${viewers}, kept for ${durationText(session.idle_timeout)} after you leave` : viewers;
+  }
+  if (session.busy) return 'busy';
+  const idle = idleText(session.idle_seconds);
+  return session.ends_in === null ? idle : `${idle}, ends in ${durationText(session.ends_in)}`;
 }
 
 function span(className: string, text: string): HTMLSpanElement {

@@ -22,7 +22,11 @@ export interface ResourceLimits {
   readonly file_bytes?: number | null;
 }
 
-/** What a new session should be; what is left out comes from the server's settings. */
+/**
+ * What a new session should be; what is left out comes from the server's settings.
+ *
+ * A client that did not get the answer may ask again with the same `key`, and gets the session it made before.
+ */
 export interface SessionSpec {
   readonly name?: string | null;
   readonly shell?: string | null;
@@ -32,6 +36,7 @@ export interface SessionSpec {
   readonly cols?: number;
   readonly rows?: number;
   readonly limits?: ResourceLimits | null;
+  readonly key?: string | null;
 }
 
 /** What a server accepts, announced in `connection_status`. Bytes and character cells. */
@@ -41,12 +46,19 @@ export interface Limits {
   readonly rows: number;
 }
 
+/**
+ * Sent after the handshake, and again when the server begins to drain.
+ *
+ * A server that is `draining` takes no new sessions and ends with the last one, or in `ends_in` seconds.
+ */
 export interface ConnectionStatus {
   readonly type: 'connection_status';
   readonly status: 'authentication_required' | 'ready';
   readonly subprotocol: string;
   readonly version: string;
   readonly limits: Limits;
+  readonly draining: boolean;
+  readonly ends_in: number | null;
 }
 
 export interface Authenticated {
@@ -58,7 +70,8 @@ export interface Authenticated {
 /**
  * `offset` is the first byte this viewer will get (after a `gap`, the gap's end), `end` what is logged now.
  *
- * Output before `end` is a replay: a page must not answer terminal queries in it.
+ * Output before `end` is a replay: a page must not answer terminal queries in it. `input` is the offset from which the
+ * client numbers and sends its input; `null` where input is not acknowledged.
  */
 export interface Attached {
   readonly type: 'attached';
@@ -70,6 +83,7 @@ export interface Attached {
   readonly rows: number;
   readonly mode: Mode;
   readonly window: number;
+  readonly input: number | null;
 }
 
 /** Terminal bytes from `offset` on, in the JSON subprotocol; `base64` where they are not UTF-8. */
@@ -85,6 +99,12 @@ export interface Gap {
   readonly type: 'gap';
   readonly from: number;
   readonly to: number;
+}
+
+/** The program's terminal took everything before `offset` of this client's input, or Ctrl-C dropped it. */
+export interface InputAck {
+  readonly type: 'input_ack';
+  readonly offset: number;
 }
 
 export interface ProcessStarted {
@@ -148,6 +168,8 @@ export interface Authenticate {
  *
  * `resume_from` is the offset the client has everything before; `null` asks for all the log still holds. `window` is
  * the bytes that may be on the way unacknowledged; `usage_interval` in seconds asks for `resource_usage` messages.
+ * `input_key` asks for acknowledged input: 16 random hexadecimal digits, which stand for this client on all its
+ * connections.
  */
 export interface Attach {
   readonly type: 'attach';
@@ -159,12 +181,15 @@ export interface Attach {
   readonly mode?: Mode;
   readonly window?: number | null;
   readonly usage_interval?: number | null;
+  readonly input_key?: string | null;
 }
 
+/** `offset` numbers the input of a client with an `input_key`: the bytes of it before `data`. */
 export interface Input {
   readonly type: 'input';
   readonly data: string;
   readonly encoding?: Encoding;
+  readonly offset?: number | null;
 }
 
 /** A line typed for the user: the server adds the newline. */
@@ -226,6 +251,7 @@ export type ServerMessage =
   | Attached
   | Output
   | Gap
+  | InputAck
   | ProcessStarted
   | ProcessExited
   | Pong
@@ -245,6 +271,8 @@ export const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = 
       cols: optional(integer, 500),
       rows: optional(integer, 200),
     }),
+    draining: optional(flag, false),
+    ends_in: optional(number, null),
   },
   authenticated: {
     user: text,
@@ -259,6 +287,7 @@ export const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = 
     rows: integer,
     mode: oneOf('write', 'read'),
     window: integer,
+    input: optional(integer, null),
   },
   output: {
     offset: integer,
@@ -268,6 +297,9 @@ export const SERVER_MESSAGES: Readonly<Record<ServerMessage['type'], Fields>> = 
   gap: {
     from: integer,
     to: integer,
+  },
+  input_ack: {
+    offset: integer,
   },
   process_started: {
     session: text,
@@ -325,6 +357,7 @@ export const CLIENT_DEFAULTS: Readonly<Record<ClientMessage['type'], Defaults>> 
         processes: null,
         file_bytes: null,
       }),
+      key: null,
     }),
     cols: 80,
     rows: 24,
@@ -332,9 +365,11 @@ export const CLIENT_DEFAULTS: Readonly<Record<ClientMessage['type'], Defaults>> 
     mode: 'write',
     window: null,
     usage_interval: null,
+    input_key: null,
   },
   input: {
     encoding: 'utf-8',
+    offset: null,
   },
   command: {},
   resize: {},

@@ -19,3 +19,33 @@ function picture(control: string): string {
 export function harmless(text: string): string {
   return text.replace(CONTROLS, picture);
 }
+
+/** What surrounds a paste where the program asked for it (xterm's control sequences, bracketed paste mode). */
+const BEGIN = new TextEncoder().encode('\x1b[200~');
+const END = new TextEncoder().encode('\x1b[201~');
+
+/** Where pastes with brackets lie in the input, by byte offset. */
+export class Pastes {
+  private ranges: { readonly from: number; readonly to: number }[] = [];
+
+  /** Notes `data`, typed or pasted at `offset`; forgets what ended before `acked`. */
+  note(data: Uint8Array, offset: number, acked: number): void {
+    if (data.length < BEGIN.length + END.length || !BEGIN.every((byte, at) => data[at] === byte)) return;
+    this.ranges = this.ranges.filter(({ to }) => to > acked);
+    this.ranges.push({ from: offset, to: offset + data.length });
+  }
+
+  /** What ends the paste that a program is left in if nothing from `offset` on arrives; `null` if it is in none. */
+  ending(offset: number): Uint8Array | null {
+    const open = this.ranges.find(({ from, to }) => from < offset && offset < to);
+    if (open === undefined) return null;
+    // A bracket that was cut in two is completed.
+    const begun = BEGIN.subarray(Math.min(offset - open.from, BEGIN.length));
+    const ended = END.subarray(Math.max(0, END.length - (open.to - offset)));
+    return Uint8Array.from([...begun, ...ended]);
+  }
+
+  restart(): void {
+    this.ranges = [];
+  }
+}

@@ -2,9 +2,10 @@
  * The state of the connection as text, and the status bar and notice that show it.
  */
 
-import type { Condition, Size } from './connection';
+import type { Condition, Size, Undelivered } from './connection';
 import { element } from './elements';
-import type { ProcessExited, ResourceUsage } from './messages';
+import type { ConnectionStatus, ProcessExited, ResourceUsage } from './messages';
+import { harmless } from './paste';
 
 /** The meaning of a close code, used if the server sent no reason. */
 const CLOSE_TEXT: Readonly<Record<number, string>> = {
@@ -17,9 +18,11 @@ const CLOSE_TEXT: Readonly<Record<number, string>> = {
   4003: 'You may not use this session',
   4400: 'The server did not understand this page; reload it',
   4404: 'This session does not exist any more',
+  4410: 'This session was lost with the process that kept it',
   4409: 'The server did not expect what this page sent; reload it',
   4429: 'The limit of sessions is reached; end one first',
   4500: 'The shell could not be started',
+  4503: 'The server takes no new sessions',
 };
 
 /** The status bar's text for a condition; `nowMs` is for the countdown. */
@@ -48,9 +51,30 @@ export function closeText(code: number, reason: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)} (${code})`;
 }
 
+/** A number of seconds, in its largest unit; hours with minutes. */
+export function durationText(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.ceil(seconds))} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 1440)} d`;
+}
+
+/** How long a draining server goes on; `endsAtMs` is `null` if it waits for its last session. */
+export function drainText(endsAtMs: number | null, nowMs: number): string {
+  return endsAtMs === null ? 'Server ends with its last session' : `Server ends in ${durationText((endsAtMs - nowMs) / 1000)}`;
+}
+
 export function exitText({ status, signal }: Pick<ProcessExited, 'status' | 'signal'>): string {
   if (signal !== null) return `The shell was ended by ${signal}`;
   return status === null ? 'The shell ended' : `The shell exited with status ${status}`;
+}
+
+/** What was not delivered, as a sentence with its beginning. */
+export function undeliveredText({ bytes, beginning, asks }: Undelivered): string {
+  const text = harmless(beginning).trim();
+  const shown = text.length < bytes ? `${text}…` : text;
+  return `${asks ? 'Not delivered' : 'Not delivered yet'}: “${shown}” (${bytes} ${bytes === 1 ? 'byte' : 'bytes'})`;
 }
 
 /** Below 10 ms with one decimal: a local server answers in less than a millisecond. */
@@ -78,12 +102,15 @@ export class Usage {
 
 const HINT_MS = 5_000;
 const COUNTDOWN_MS = 250;
+const DRAIN_COUNTDOWN_MS = 1_000;
 
 /** The actions of the buttons in the status bar and the notice. */
 export interface StatusActions {
   reconnectNow(): void;
   newSession(): void;
   fitHere(): void;
+  sendUndelivered(): void;
+  dropUndelivered(): void;
 }
 
 export class Status {
@@ -91,6 +118,7 @@ export class Status {
   private readonly name = element('name', HTMLHeadingElement);
   private readonly state = element('state', HTMLParagraphElement);
   private readonly retryButton = element('hurry', HTMLButtonElement);
+  private readonly drain = element('drain', HTMLSpanElement);
   private readonly usage = element('usage', HTMLSpanElement);
   private readonly size = element('size', HTMLButtonElement);
   private readonly rtt = element('rtt', HTMLSpanElement);
@@ -98,14 +126,20 @@ export class Status {
   private readonly noticeText = element('notice-text', HTMLParagraphElement);
   private readonly noticeButton = element('notice-button', HTMLButtonElement);
   private readonly hint = element('hint', HTMLParagraphElement);
+  private readonly undelivered = element('undelivered', HTMLElement);
+  private readonly undeliveredText = element('undelivered-text', HTMLParagraphElement);
+  private readonly sendButton = element('undelivered-send', HTMLButtonElement);
   private readonly load = new Usage();
   private countdown: ReturnType<typeof setInterval> | undefined;
+  private drainCountdown: ReturnType<typeof setInterval> | undefined;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(actions: StatusActions) {
     this.retryButton.addEventListener('click', () => actions.reconnectNow());
     this.noticeButton.addEventListener('click', () => actions.newSession());
     this.size.addEventListener('click', () => actions.fitHere());
+    this.sendButton.addEventListener('click', () => actions.sendUndelivered());
+    element('undelivered-drop', HTMLButtonElement).addEventListener('click', () => actions.dropUndelivered());
   }
 
   show(condition: Condition): void {
@@ -137,6 +171,23 @@ export class Status {
     this.size.title = foreign && !readOnly ? 'Fit the terminal to this window' : 'Columns and rows';
   }
 
+  /** Counts down to the end of a draining server. The countdown is silent; a hint, which is read aloud, comes first. */
+  showDrain({ draining, ends_in }: Pick<ConnectionStatus, 'draining' | 'ends_in'>, nowMs: number): void {
+    clearInterval(this.drainCountdown);
+    const begins = draining && this.drain.hidden;
+    this.drain.hidden = !draining;
+    this.root.toggleAttribute('data-draining', draining);
+    if (!draining) return;
+    const endsAtMs = ends_in === null ? null : nowMs + ends_in * 1000;
+    const show = (): void => {
+      const text = drainText(endsAtMs, performance.now());
+      if (this.drain.textContent !== text) this.drain.textContent = text;
+    };
+    show();
+    this.drainCountdown = setInterval(show, DRAIN_COUNTDOWN_MS);
+    if (begins) this.showHint(`${drainText(endsAtMs, nowMs)}. It takes no new sessions; finish here in time`);
+  }
+
   showRoundTrip(rttMs: number | null): void {
     if (rttMs === null) return;
     this.root.dataset['rtt'] = rttMs.toFixed(2);
@@ -153,6 +204,14 @@ export class Status {
     const load = percent === null ? '' : `${percent.toFixed(percent < 10 ? 1 : 0)} % · `;
     this.usage.hidden = false;
     this.usage.textContent = `${load}${memoryText(message.memory_bytes)}`;
+  }
+
+  /** Shows input that was not delivered, with what can be done about it. */
+  showUndelivered(what: Undelivered | null): void {
+    this.undelivered.hidden = what === null;
+    if (what === null) return;
+    this.undeliveredText.textContent = undeliveredText(what);
+    this.sendButton.hidden = !what.asks;
   }
 
   /** Shows a message for a few seconds. */

@@ -54,8 +54,9 @@ export class WireError extends Error {
   }
 }
 
-const KIND = { output: 1, input: 2, echo: 3 } as const;
-const OUTPUT_HEAD_BYTES = 9;
+const KIND = { output: 1, input: 2, echo: 3, numberedInput: 4, inputAck: 5 } as const;
+/** Kind and offset. */
+const HEAD_BYTES = 9;
 
 const encoder = new TextEncoder();
 
@@ -64,9 +65,14 @@ export function encode(message: ClientMessage): string {
   return JSON.stringify(withoutDefaults(message, CLIENT_DEFAULTS[message.type]));
 }
 
-/** Keystrokes as a binary frame. */
-export function encodeInput(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  return withKind(KIND.input, data);
+/** Keystrokes as a binary frame, numbered if there is an `offset`. */
+export function encodeInput(data: Uint8Array, offset: number | null = null): Uint8Array<ArrayBuffer> {
+  if (offset === null) return withKind(KIND.input, data);
+  const frame = new Uint8Array(HEAD_BYTES + data.length);
+  frame[0] = KIND.numberedInput;
+  new DataView(frame.buffer).setBigUint64(1, BigInt(offset));
+  frame.set(data, HEAD_BYTES);
+  return frame;
 }
 
 /** An `echo` as a binary frame. */
@@ -87,25 +93,27 @@ export function decodeServer(subprotocol: Subprotocol, payload: string | ArrayBu
   const bytes = new Uint8Array(payload);
   switch (bytes[0]) {
     case KIND.output:
-      return decodeOutput(payload, bytes);
+      return { type: 'output', offset: offsetOf('output', payload), data: bytes.subarray(HEAD_BYTES) };
+    case KIND.inputAck:
+      return { type: 'input_ack', offset: offsetOf('input_ack', payload) };
     case KIND.echo:
       return { type: 'echo', data: bytes.subarray(1) };
     case undefined:
       throw new WireError('UnsupportedData', 'empty binary frame; the first byte is its kind');
     default:
-      throw new WireError('UnsupportedData', `binary frame of kind ${bytes[0]}; a server sends 1 (output) or 3 (echo)`);
+      throw new WireError('UnsupportedData', `binary frame of kind ${bytes[0]}; a server sends 1 (output), 3 (echo) or 5 (input_ack)`);
   }
 }
 
-function decodeOutput(payload: ArrayBuffer, bytes: Uint8Array): Output {
-  if (bytes.length < OUTPUT_HEAD_BYTES) {
-    throw new WireError('Malformed', `output frame of ${bytes.length} bytes is shorter than its head of ${OUTPUT_HEAD_BYTES}`);
+function offsetOf(kind: string, payload: ArrayBuffer): number {
+  if (payload.byteLength < HEAD_BYTES) {
+    throw new WireError('Malformed', `${kind} frame of ${payload.byteLength} bytes is shorter than its head of ${HEAD_BYTES}`);
   }
   const offset = new DataView(payload).getBigUint64(1);
   if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new WireError('Malformed', `offset ${offset} is above ${Number.MAX_SAFE_INTEGER}, the last one this page can count to`);
   }
-  return { type: 'output', offset: Number(offset), data: bytes.subarray(OUTPUT_HEAD_BYTES) };
+  return Number(offset);
 }
 
 function decodeText(payload: string): ServerMessage {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Connection } from '../src/connection';
-import type { Condition, Screen, ConnectionListener } from '../src/connection';
+import type { Condition, Screen, ConnectionListener, Undelivered } from '../src/connection';
 import type { ServerMessage } from '../src/wire';
 
 /** The far end of a WebSocket, played by the test. */
@@ -74,6 +74,15 @@ class FakeSocket {
     return this.sent.filter((each): each is Record<string, unknown> => !(each instanceof Uint8Array) && each['type'] === type);
   }
 
+  /** Offset and text of each frame of numbered input. */
+  numbered(): [number, string][] {
+    const frames = this.sent.filter((each): each is Uint8Array => each instanceof Uint8Array && each[0] === 4);
+    return frames.map((frame) => [
+      Number(new DataView(frame.buffer, frame.byteOffset).getBigUint64(1)),
+      new TextDecoder().decode(frame.subarray(9)),
+    ]);
+  }
+
   typed(): string {
     const frames = this.sent.filter((each): each is Uint8Array => each instanceof Uint8Array);
     return frames.map((frame) => new TextDecoder().decode(frame.subarray(1))).join('');
@@ -108,7 +117,12 @@ let hints: string[];
 let told: ServerMessage[];
 let refusals: number;
 
-function connect(session: string | null = null): Connection {
+interface Numbering {
+  inputKey: string;
+  undelivered: (what: Undelivered | null) => void;
+}
+
+function connect(session: string | null = null, numbering: Numbering | null = null): Connection {
   const listener: ConnectionListener = {
     conditionChanged: (condition) => conditions.push(condition),
     attached: () => undefined,
@@ -116,8 +130,10 @@ function connect(session: string | null = null): Connection {
     statsChanged: () => undefined,
     hint: (text) => hints.push(text),
     refused: () => (refusals += 1),
+    undelivered: (what) => numbering?.undelivered(what),
   };
-  const connection = new Connection({ session, mode: 'write' }, screen, listener, {
+  const numbered = numbering === null ? {} : { inputKey: numbering.inputKey };
+  const connection = new Connection({ session, key: 'chosen', mode: 'write', ...numbered }, screen, listener, {
     // A stand-in for the browser's class: only what the driver uses.
     dial: () => new FakeSocket() as unknown as WebSocket,
     nowMs: () => Date.now(),
@@ -159,7 +175,9 @@ describe('attaching', () => {
     screen.size = { cols: 132, rows: 43 };
     connect();
     socket().welcome();
-    expect(socket().messages('attach')).toEqual([{ type: 'attach', cols: 132, rows: 43, usage_interval: 5 }]);
+    expect(socket().messages('attach')).toEqual([
+      { type: 'attach', spec: { key: 'chosen' }, cols: 132, rows: 43, usage_interval: 5 },
+    ]);
     expect(state()).toBe('connecting');
     socket().attach({ cols: 132, rows: 43 });
     expect(state()).toBe('connected');
@@ -330,6 +348,134 @@ describe('reconnecting', () => {
     socket().welcome();
     socket().attach();
     expect(socket().typed()).toBe('');
+  });
+
+  describe('with acknowledged input', () => {
+    const KEY = '0123456789abcdef';
+    let shown: (Undelivered | null)[];
+
+    function numbered(): Connection {
+      shown = [];
+      const connection = connect(null, { inputKey: KEY, undelivered: (what) => shown.push(what) });
+      socket().welcome();
+      socket().attach({ input: 0 });
+      return connection;
+    }
+
+    function again(input: number | null): void {
+      vi.advanceTimersByTime(10_000);
+      socket().welcome();
+      socket().attach({ input });
+      vi.advanceTimersByTime(10);
+    }
+
+    it('numbers what it sends, and forgets what the terminal took', () => {
+      const connection = numbered();
+      expect(socket().messages('attach')[0]?.['input_key']).toBe(KEY);
+      connection.type('ab', 'user');
+      connection.type('c', 'user');
+      expect(socket().numbered()).toEqual([
+        [0, 'ab'],
+        [2, 'c'],
+      ]);
+      expect(connection.outbox.undeliveredBytes).toBe(3);
+      socket().say({ type: 'input_ack', offset: 2 });
+      expect(connection.outbox.undeliveredBytes).toBe(1);
+    });
+
+    it('sends again what the server does not have, and nothing else', () => {
+      const connection = numbered();
+      connection.type('abcdef', 'user');
+      socket().say({ type: 'input_ack', offset: 1 });
+      connection.drop();
+      expect(shown).toEqual([{ bytes: 5, beginning: 'bcdef', asks: false }]);
+      connection.type('x', 'user');
+      again(4);
+      expect(socket().numbered()).toEqual([[4, 'ef']]);
+      expect(shown.at(-1)).toBeNull();
+      expect(hints).toEqual(['Not sent: there is no connection']);
+    });
+
+    it('completes a paste that a cut interrupted', () => {
+      const connection = numbered();
+      const paste = '\x1b[200~' + 'x'.repeat(100_000) + '\x1b[201~';
+      connection.type(paste, 'user');
+      connection.drop();
+      again(3);
+      vi.advanceTimersByTime(1_000);
+      expect(
+        socket()
+          .numbered()
+          .map(([, data]) => data)
+          .join(''),
+      ).toBe(paste.slice(3));
+      expect(connection.outbox.sent.end).toBe(paste.length);
+    });
+
+    it('ends a paste whose rest is dropped, and tells how much that is', () => {
+      const connection = numbered();
+      const paste = '\x1b[200~' + 'x'.repeat(100_000) + '\x1b[201~';
+      connection.type(paste, 'user');
+      vi.advanceTimersByTime(100);
+      connection.drop();
+      connection.dropUndelivered();
+      again(50_000);
+      expect(socket().numbered()).toEqual([[50_000, '\x1b[201~']]);
+      expect(hints).toEqual([`Dropped: ${paste.length - 50_000} bytes that were not delivered`]);
+    });
+
+    it('asks after a long absence', () => {
+      const connection = numbered();
+      connection.type('rm x\r', 'user');
+      connection.drop();
+      vi.advanceTimersByTime(31_000);
+      again(0);
+      expect(socket().numbered()).toEqual([]);
+      expect(shown.at(-1)).toEqual({ bytes: 5, beginning: 'rm x\r', asks: true });
+      connection.type('y', 'user');
+      expect(hints.at(-1)).toBe('Not sent: first send or drop what was not delivered');
+      connection.sendUndelivered();
+      expect(socket().numbered()).toEqual([[0, 'rm x\r']]);
+      expect(shown.at(-1)).toBeNull();
+    });
+
+    it('shows what is late, although the connection seems to live', () => {
+      const connection = numbered();
+      connection.type('ls\r', 'user');
+      vi.advanceTimersByTime(1_900);
+      expect(shown).toEqual([]);
+      vi.advanceTimersByTime(200);
+      expect(shown).toEqual([{ bytes: 3, beginning: 'ls\r', asks: false }]);
+      socket().say({ type: 'input_ack', offset: 3 });
+      expect(shown.at(-1)).toBeNull();
+      expect(connection.outbox.undeliveredBytes).toBe(0);
+    });
+
+    it('tells what a server that forgot the page may not have', () => {
+      const connection = numbered();
+      connection.type('abc', 'user');
+      socket().say({ type: 'input_ack', offset: 2 });
+      connection.drop();
+      again(0);
+      expect(socket().numbered()).toEqual([]);
+      expect(hints).toEqual(['Whether the last 1 bytes of input arrived is unknown: look before you type them again']);
+      connection.type('d', 'user');
+      expect(socket().numbered()).toEqual([[0, 'd']]);
+    });
+
+    it('does not believe an acknowledgement of what was never sent', () => {
+      numbered().type('abc', 'user');
+      socket().say({ type: 'input_ack', offset: 4 });
+      expect(state()).toBe('closed');
+    });
+
+    it('tells what is lost when the session cannot be had again', () => {
+      const connection = numbered();
+      connection.type('abc', 'user');
+      socket().hangUp(4404);
+      expect(hints).toEqual(['Not delivered: the last 3 bytes of input']);
+      expect(connection.outbox.undeliveredBytes).toBe(0);
+    });
   });
 
   it('hears nothing more from a socket it has left', () => {

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 
 import { ApiError, errorText } from '../src/api';
 import { loginFailure } from '../src/login';
-import { idleText } from '../src/menu';
+import { detailText, idleText } from '../src/menu';
 import { DEFAULTS, parseSettings } from '../src/settings';
-import { closeText, exitText, memoryText, roundTripText, stateText, Usage } from '../src/status';
+import { closeText, drainText, durationText, exitText, memoryText, roundTripText, stateText, Usage } from '../src/status';
 
 describe('state', () => {
   it('counts down to the next attempt', () => {
@@ -24,6 +24,35 @@ describe('state', () => {
     expect(exitText({ status: 0, signal: null })).toBe('The shell exited with status 0');
     expect(exitText({ status: null, signal: 'SIGKILL' })).toBe('The shell was ended by SIGKILL');
     expect(exitText({ status: null, signal: null })).toBe('The shell ended');
+  });
+});
+
+describe('a session in the list', () => {
+  const session = { id: 'k', name: 'n', state: 'running', viewers: 0, idle_seconds: 90, busy: false, idle_timeout: 7200, ends_in: 7110 } as const;
+
+  it('says when it ends, or why it does not', () => {
+    expect(detailText(session, false)).toBe('1 min, ends in 1 h 58 min');
+    expect(detailText({ ...session, ends_in: null }, false)).toBe('1 min');
+    expect(detailText({ ...session, busy: true }, false)).toBe('busy');
+    expect(detailText({ ...session, viewers: 2 }, false)).toBe('2 viewers');
+  });
+
+  it('says of the current one how long it is kept', () => {
+    expect(detailText({ ...session, viewers: 1 }, true)).toBe('1 viewer, kept for 2 h 0 min after you leave');
+    expect(detailText({ ...session, viewers: 1, idle_timeout: 0 }, true)).toBe('1 viewer');
+  });
+});
+
+describe('a draining server', () => {
+  it('counts down in the largest unit', () => {
+    const seconds = [0.2, 59, 60, 3599, 3600, 7380, 200_000];
+    expect(seconds.map((each) => durationText(each))).toEqual(['1 s', '59 s', '1 min', '59 min', '1 h 0 min', '2 h 3 min', '2 d']);
+  });
+
+  it('says until when it goes on', () => {
+    expect(drainText(61_000, 1_000)).toBe('Server ends in 1 min');
+    expect(drainText(1_000, 5_000)).toBe('Server ends in 0 s');
+    expect(drainText(null, 0)).toBe('Server ends with its last session');
   });
 });
 

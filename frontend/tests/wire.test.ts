@@ -98,7 +98,8 @@ describe('encode', () => {
 
   it.each(ofClient.filter((vector) => !vector.text))('says $name', (vector) => {
     const data = bytesOf(String(vector.decoded?.['data_hex']));
-    const frame = vector.decoded?.['type'] === 'echo' ? encodeEcho(data) : encodeInput(data);
+    const offset = (vector.decoded?.['offset'] as number | undefined) ?? null;
+    const frame = vector.decoded?.['type'] === 'echo' ? encodeEcho(data) : encodeInput(data, offset);
     expect(Buffer.from(frame).toString('hex')).toBe(vector.payload);
   });
 });

@@ -162,6 +162,28 @@ def test_a_killed_worker_is_survived(context):
         page.close()
 
 
+def test_a_draining_server_is_counted_down_and_its_session_goes_on(context):
+    with serving("--drain-deadline", "7200") as server:
+        page = opened(context, server.url)
+        countdown = page.locator("#drain")
+        assert not countdown.is_visible()
+        server.process.send_signal(signal.SIGUSR1)
+        countdown.wait_for(state="visible")
+        assert countdown.inner_text() in ("Server ends in 2 h 0 min", "Server ends in 1 h 59 min")
+        type_line(page, "echo st''ill")
+        until_text(page, "still")
+        page.reload()
+        until_state(page, "connected")
+        countdown.wait_for(state="visible")
+        other = context.new_page()
+        other.goto(server.url)
+        until_state(other, "closed")
+        assert "takes no new sessions" in other.locator("#notice-text").inner_text()
+        other.close()
+        assert page.problems == []
+        page.close()
+
+
 def test_the_page_works_under_a_base_path(context):
     with serving("--base-path", "/term") as server:
         page = opened(context, server.url)

@@ -13,13 +13,23 @@ SERVER = typing.get_args(m.ServerMessage)
 
 _LIMITS = m.ResourceLimits(cpu_seconds=1, memory_bytes=2, open_files=3, processes=4, file_bytes=5)
 _SPEC = m.SessionSpec(
-    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS
+    name="näme", shell="/bin/sh", args=("-c", "exit"), cwd="/", env={"A": "ü"}, cols=2, rows=1, limits=_LIMITS, key="k"
 )
 
 FULL: tuple[msgspec.Struct, ...] = (
     m.Authenticate(token="secret"),
-    m.Attach(session="a", spec=_SPEC, cols=1, rows=2, resume_from=3, mode="read", window=4096, usage_interval=1.5),
-    m.Input(data="AAE=", encoding="base64"),
+    m.Attach(
+        session="a",
+        spec=_SPEC,
+        cols=1,
+        rows=2,
+        resume_from=3,
+        mode="read",
+        window=4096,
+        usage_interval=1.5,
+        input_key="0123456789abcdef",
+    ),
+    m.Input(data="AAE=", encoding="base64", offset=1),
     m.Command(line="ls"),
     m.Resize(cols=1, rows=2),
     m.Signal(name="SIGINT"),
@@ -28,9 +38,13 @@ FULL: tuple[msgspec.Struct, ...] = (
     m.Echo(data="\u20ac\x00\U0001f600"),
     m.Close(destroy=True),
     m.ConnectionStatus(status="ready", subprotocol="web-terminal.v1", version="1", limits=m.Limits(cols=3)),
+    m.ConnectionStatus(
+        status="ready", subprotocol="web-terminal.v1", version="1", limits=m.Limits(), draining=True, ends_in=1.5
+    ),
     m.Authenticated(user="u", role="viewer"),
-    m.Attached(session="a", name="n", offset=1, end=2, cols=3, rows=4, mode="read", window=5),
+    m.Attached(session="a", name="n", offset=1, end=2, cols=3, rows=4, mode="read", window=5, input=6),
     m.Gap(start=1, end=2**60),
+    m.InputAck(offset=2**60),
     m.ProcessStarted(session="a", pid=1, command=("sh", "-c")),
     m.ProcessExited(session="a", offset=1, status=0, signal=None),
     m.ProcessExited(session="a", offset=1, signal="SIGHUP"),

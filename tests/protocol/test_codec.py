@@ -54,10 +54,19 @@ def test_the_head_put_before_output_is_the_frame_encoded_whole(offset, data, roo
 
 
 @pytest.mark.parametrize("subprotocol", BOTH)
-@given(data=st.binary(max_size=200))
-def test_input_comes_back_as_it_went(subprotocol, data):
-    message = codec.decode_client(subprotocol, *codec.encode_input(subprotocol, data), LIMIT)
+@given(data=st.binary(max_size=200), offset=st.none() | st.integers(0, 2**63 - 1))
+def test_input_comes_back_as_it_went(subprotocol, data, offset):
+    message = codec.decode_client(subprotocol, *codec.encode_input(subprotocol, data, offset), LIMIT)
     assert (message.data if isinstance(message, InputBytes) else codec.input_bytes(message)) == data
+    assert message.offset == offset
+
+
+@pytest.mark.parametrize("subprotocol", BOTH)
+@given(offset=st.integers(0, 2**64 - 1))
+def test_an_acknowledgement_of_input_comes_back_as_it_went(subprotocol, offset):
+    frame = codec.encode_input_ack(subprotocol, offset)
+    assert frame.text is (subprotocol is Subprotocol.JSON)
+    assert codec.decode_server(subprotocol, *frame) == m.InputAck(offset=offset)
 
 
 @given(data=st.binary(max_size=200), text=st.text(max_size=50))
@@ -117,7 +126,8 @@ def test_the_vectors_cover_every_message_in_both_subprotocols():
 def shown(message: msgspec.Struct) -> dict:
     """A message as the vectors write it: every field, terminal bytes as hex."""
     if isinstance(message, InputBytes | EchoBytes | OutputBytes):
-        fields = {"offset": message.offset} if isinstance(message, OutputBytes) else {}
+        offset = getattr(message, "offset", None)
+        fields = {} if offset is None else {"offset": offset}
         return {"type": m.kind(message), **fields, "data_hex": message.data.hex()}
 
     def plain(value):
@@ -135,7 +145,7 @@ def encoded(subprotocol: Subprotocol, message: msgspec.Struct, vector: dict) -> 
         form = Subprotocol.JSON if vector["text"] else subprotocol
         return codec.encode_output(form, message.offset, message.data)
     if isinstance(message, InputBytes):
-        return codec.encode_input(subprotocol, message.data)
+        return codec.encode_input(subprotocol, message.data, message.offset)
     if isinstance(message, EchoBytes):
         return codec.encode_echo(subprotocol, message.data)
     return codec.encode(message)
@@ -230,7 +240,7 @@ def test_a_message_above_the_limit_is_refused_with_both_sizes(text):
         codec.decode_client(Subprotocol.BINARY, text, payload, 100)
 
 
-@pytest.mark.parametrize("kind", [0, 1, 4, 255])
+@pytest.mark.parametrize("kind", [0, 1, 5, 255])
 def test_a_client_sends_no_binary_frame_but_input_and_echo(kind):
     with pytest.raises(UnsupportedData, match=f"kind {kind}"):
         codec.decode_client(Subprotocol.BINARY, False, bytes([kind]) + b"x", LIMIT)

@@ -25,7 +25,9 @@ WITHOUT_ERROR = {
     CloseCode.PROTOCOL_ERROR: "server/worker/message_connection.py",
     CloseCode.SERVICE_RESTART: "server/worker/main.py",
 }
-EXHAUSTION = {ErrorCode.NO_PTY, ErrorCode.NO_MEMORY, ErrorCode.NO_PROCESS, ErrorCode.NO_DESCRIPTOR}
+EXHAUSTION = {
+    ErrorCode.NO_PTY, ErrorCode.NO_MEMORY, ErrorCode.NO_PROCESS, ErrorCode.NO_DESCRIPTOR, ErrorCode.HOST_LOST,
+}  # fmt: skip
 
 
 def sources() -> dict[str, ast.Module]:
@@ -90,7 +92,10 @@ def test_every_close_code_is_reached():
 
 def test_a_failure_of_ours_and_exhaustion_are_not_the_clients_fault():
     for code, told in CONSEQUENCES.items():
-        ours = code in EXHAUSTION | {ErrorCode.GOING_AWAY, ErrorCode.INTERNAL_ERROR}
+        ours = code in EXHAUSTION | {ErrorCode.NO_ANSWER, ErrorCode.GOING_AWAY, ErrorCode.INTERNAL_ERROR}
+        if code is ErrorCode.DRAINING:  # not theirs either; its close code tells pages not to connect again
+            assert told == (CloseCode.DRAINING, 503)
+            continue
         assert (told.status >= 500) == ours, code
         assert ((told.close is not None and 1011 <= told.close < 4000) or told.close == 1001) == ours, code
     for code in EXHAUSTION:

@@ -55,7 +55,9 @@ class Server:
     def follow(self) -> None:
         for order in self.generations.orders():
             if order.kill:
-                (self.starting if order.pid in self.starting else self.leaving).remove(order.pid)
+                next(among for among in (self.starting, self.ready, self.leaving) if order.pid in among).remove(
+                    order.pid
+                )
                 self.killed.append(order.pid)
             else:
                 self.ready.remove(order.pid)
@@ -81,6 +83,10 @@ class Server:
 
     def renew(self) -> None:
         self.generations.renew(self.now)
+        self.act()
+
+    def hang(self, pid: int) -> None:
+        self.generations.silent(pid, 10.0, self.now)
         self.act()
 
     def wait(self, seconds: float) -> None:
@@ -225,7 +231,34 @@ def test_a_replacement_that_never_gets_ready_is_killed_and_replaced():
     assert len(server.ready) == 2
 
 
+def test_a_worker_that_hangs_is_killed_and_replaced_when_it_is_gone(caplog):
+    server = serving(2)
+    server.wait(STEADY_SECONDS)
+    with caplog.at_level(logging.WARNING):
+        server.hang(1)
+        assert (server.killed, server.ready, server.starting) == ([1], [2], [])
+        server.hang(1)  # once is enough
+        server.end(1)
+    assert [each.message for each in caplog.records] == [
+        "worker 1 did not answer for 10 s; killing it",
+        "worker 1 was killed by SIGKILL; 1 of 2 workers serve, starting another in 0.1 s",
+    ]
+    server.wait_for_start()
+    server.all_ready()
+    assert server.ready == [2, 3]
+
+
 # --- another generation
+
+
+def test_a_generation_one_of_whose_workers_hangs_is_dropped():
+    server = serving(2)
+    server.renew()
+    server.make_ready(3)
+    server.hang(3)
+    assert (server.ready, server.killed, server.starting) == ([1, 2], [3, 4], [])
+    server.end(3, 4)
+    assert server.ready == [1, 2]
 
 
 def test_old_workers_leave_only_when_all_new_ones_are_ready():
@@ -399,6 +432,11 @@ class AnySequence(RuleBasedStateMachine):
     @rule(data=st.data())
     def die(self, data: st.DataObject) -> None:
         self.server.end(data.draw(st.sampled_from(self.server.alive)))
+
+    @precondition(lambda self: self.server.ready)
+    @rule(data=st.data())
+    def hang(self, data: st.DataObject) -> None:
+        self.server.hang(data.draw(st.sampled_from(self.server.ready)))
 
     @precondition(lambda self: self.server.starting)
     @rule(data=st.data())

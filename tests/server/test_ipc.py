@@ -56,12 +56,25 @@ FROM_WORKER = (
     ipc.ViewerCount(session="s", count=0),
     ipc.PumpDrained(session="s"),
     ipc.SizeSet(session="s", cols=1, rows=2),
+    ipc.AttachmentReport(
+        attachments=(
+            ipc.AttachmentState(session="s", viewers=2, pumping=True, sized=False, offset=2**60, clients=(7,)),
+        ),
+        arenas=(0, 3),
+        last=True,
+    ),
+    ipc.ClaimInput(id=1, session="s", key=2**64 - 1),
+    ipc.LendPipe(),
+    ipc.HandOverInput(session="s", place=-1, data=b"\x00\xff", skip=3),
+    ipc.ReleaseInput(session="s", place=7),
+    ipc.DropInput(session="s"),
 )
 FROM_HOST = (
     ipc.AttachReply(
         id=1, info=INFO, arena=0, slot=1, log_size=4096, pumping=True, brings_master=True, brings_arena=False,
-        brings_channel=True,
+        brings_channel=True, held_input=5,
     ),
+    ipc.InputClaimed(id=1, place=7, accepted=2**60, held_input=5),
     ipc.InfoReply(id=1, info=INFO),
     ipc.ListReply(id=1, sessions=(INFO, INFO), total=2, next="a"),
     ipc.Ok(id=1),
@@ -74,6 +87,9 @@ FROM_HOST = (
     ipc.SessionEnded(session="s", offset=2**60, reason="exited", status=0),
     ipc.SessionUpdated(session="s", name="n", cols=1, rows=2),
     ipc.SizeReleased(session="s"),
+    ipc.ReportAttachments(),
+    ipc.TakeInput(session="s", place=7),
+    ipc.InputHeld(session="s", bytes=5),
 )  # fmt: skip
 
 

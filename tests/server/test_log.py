@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal_suite.server.log import ARENA_SLOTS, OPENING_BYTES, PAGE_BYTES, Arena, Log, Overrun
+from web_terminal_suite.server.log import (
+    ARENA_SLOTS,
+    CLIENT_WORDS,
+    CLIENTS,
+    OPENING_BYTES,
+    PAGE_BYTES,
+    Arena,
+    Log,
+    Overrun,
+)
 
 CAPACITY = PAGE_BYTES
 
@@ -150,6 +159,18 @@ def test_a_cleared_slot_is_empty_and_its_memory_is_the_kernels_again(arena):
     assert arena.log(6).read(0, 9) == b"neighbour"
 
 
+def test_a_cleared_slot_forgets_its_clients(arena):
+    logs = [arena.log(slot) for slot in (4, 5, 6)]
+    for log in logs:
+        log.note_client()
+        for place in range(CLIENTS):
+            log.words[log.client_at(place)] = 7
+            log.words[log.client_at(place) + CLIENT_WORDS - 1] = 8
+    arena.clear(5)
+    for log, left in zip(logs, (7, 0, 7), strict=True):
+        assert {log.words[log.client_at(place)] for place in range(CLIENTS)} == {left}
+
+
 def test_another_process_maps_the_arena_and_follows(arena):
     """A child reads through its own mapping while this process appends, and sees every byte in order."""
     code = (
@@ -215,3 +236,71 @@ def test_a_capacity_that_is_no_number_of_pages_is_refused(capacity):
 def test_a_slot_that_is_not_there_is_refused(arena, slot):
     with pytest.raises(ValueError, match=str(slot)):
         arena.log(slot)
+
+
+# --- holes
+
+
+def lose(log, count: int) -> None:
+    """As a pump that is killed after it claimed ``count`` bytes."""
+    log._words[log._claimed] = log.end + count
+
+
+def read_all(log, offset: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """What a viewer gets from ``offset`` on, and the gaps it is told."""
+    data, gaps = bytearray(), []
+    while offset < log.end:
+        try:
+            part = log.read(offset, log.capacity)
+        except Overrun as overrun:
+            gaps.append((offset, overrun.start))
+            offset = overrun.start
+            continue
+        assert part
+        data += part
+        offset += len(part)
+    return bytes(data), gaps
+
+
+def test_what_a_killed_pump_claimed_is_a_hole_and_never_read(arena):
+    log = arena.log(0)
+    assert log.recover() == 0
+    log.append(b"before")
+    lose(log, 1000)
+    assert log.recover() == 1000
+    assert log.recover() == 0
+    log.append(b"after")
+    assert log.end == 6 + 1000 + 5
+    assert read_all(log, 0) == (b"beforeafter", [(6, 1006)])
+    assert read_all(log, 6) == (b"after", [(6, 1006)])
+    assert read_all(log, 900) == (b"after", [(900, 1006)])
+    assert read_all(log, 1007) == (b"fter", [])
+
+
+def test_of_too_many_holes_the_oldest_become_one(arena):
+    log = arena.log(1)
+    for number in range(4):
+        log.append(b"%d" % number)
+        lose(log, 100)
+        assert log.recover() == 100
+    log.append(b"end")
+    assert read_all(log, 0) == (b"03end", [(1, 303), (304, 404)])
+
+
+def test_holes_that_left_the_log_are_forgotten(arena):
+    log = arena.log(2)
+    lose(log, 100)
+    log.recover()
+    for _ in range(3):
+        log.append(b"x" * log.capacity)
+    lose(log, 10)
+    log.recover()
+    assert log.holes() == [(log.end - 10, log.end)]
+
+
+def test_a_slot_that_is_used_again_has_no_hole(arena):
+    log = arena.log(3)
+    lose(log, 100)
+    log.recover()
+    arena.clear(3)
+    assert arena.log(3).holes() == []

@@ -75,6 +75,8 @@ async def test_every_route_refuses_who_has_no_credentials(compat_server):
         if (method, path) == ("GET", "/api/v1/health"):
             assert answer.status == 200
             assert set(answer.json()) == {"status", "version"}
+        elif (method, path) == ("GET", "/api/v1/health/live"):
+            assert (answer.status, answer.json()) == (200, {"status": "alive"})
         elif (method, path) == ("POST", "/api/v1/login"):
             assert answer.status == 422
         else:
@@ -207,7 +209,7 @@ async def test_dns_rebinding(users, host):
     headers = {"Host": host, "Origin": f"http://{host}"} if host else {"Host": ""}
     async with websocket(users, headers=headers) as socket:
         assert socket.answer.status in (400, 403)
-    for method, path in (("GET", "/"), ("GET", "/api/v1/health"), ("GET", "/api/v1/me"), ("POST", "/api/v1/login")):
+    for method, path in (("GET", "/"), ("GET", "/api/v1/sessions"), ("GET", "/api/v1/me"), ("POST", "/api/v1/login")):
         body = b"{}" if method == "POST" else None
         answer = await http(users, method, path, token=TOKEN, headers=headers, body=body)
         assert answer.status in (400, 403), (method, path)

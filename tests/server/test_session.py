@@ -198,12 +198,12 @@ def test_input_waits_in_order_for_a_program_that_does_not_read_and_is_bounded(lo
         read_until(pty, b"go")
         assert session.write(b"x" * 200_000)
         assert session.input_waits
-        waiting = session._input_bytes
+        waiting = session.waiting_bytes
         assert session.write(b"y" * (INPUT_BYTES - waiting))
         assert not session.write(b"z")
-        assert session._input_bytes == INPUT_BYTES
+        assert session.waiting_bytes == INPUT_BYTES
         session.write_waiting()
-        assert session._input_bytes <= INPUT_BYTES
+        assert session.waiting_bytes <= INPUT_BYTES
 
 
 @pytest.mark.parametrize("size", [20_000, 200_000])  # the kernel takes the first whole
@@ -214,7 +214,7 @@ def test_ctrl_c_passes_input_that_the_program_does_not_read(log, size):
         session = Session(pty, log)
         read_until(pty, b"go")
         assert session.write(b"unread\n" * (size // 7))
-        waiting = session._input_bytes
+        waiting = session.waiting_bytes
         assert session.interrupt() == waiting
         assert not session.input_waits
         read_until(pty, b"int")

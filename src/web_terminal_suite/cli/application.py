@@ -12,6 +12,7 @@ from web_terminal_suite.cli.exit_status import Program
 
 COMMANDS = {
     "serve": "web_terminal_suite.cli.serve",
+    "drain": "web_terminal_suite.cli.drain",
     "attach": "web_terminal_suite.cli.attach",
     "bench": "web_terminal_suite.cli.bench",
     "load": "web_terminal_suite.cli.load",

@@ -8,31 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import select
 import signal
 import sys
 import termios
+import time
 import tty
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from web_terminal_suite.client.connection import connect
-from web_terminal_suite.client.errors import Closed, TimedOut, Unreachable
+from web_terminal_suite.client.errors import ClientError, Closed, TimedOut, Unreachable
 from web_terminal_suite.client.replay import Replay
 from web_terminal_suite.protocol.messages import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
     from web_terminal_suite.client.address import Address
     from web_terminal_suite.client.connection import ClientConnection
     from web_terminal_suite.protocol.messages import ProcessExited
 
+_T = TypeVar("_T")
+
 # A shell reports a child that a signal ended as 128 plus the signal's number.
 _SIGNALLED: Final = 128
+# As the page: a ping without an answer for so long means that the network is gone.
+_PING_EVERY_SECONDS: Final = 5.0
+_DEAD_AFTER_SECONDS: Final = 10.0
+# After a longer absence the person decides what becomes of input that was not delivered.
+_SEND_AGAIN_WITHIN_SECONDS: Final = 30.0
+_SHOWN_BYTES: Final = 60
+_ENTER: Final = b"\r"
+_CTRL_C: Final = b"\x03"
 # Close codes after which the session is still there: a worker was replaced, or the network failed.
 _RECONNECTABLE: Final = (1001, 1006, 1011, 1012, 1013)
-_RECONNECT_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0)
+_FIRST_DELAY_SECONDS: Final = 0.25
+_LAST_DELAY_SECONDS: Final = 10.0
 
 
 async def attach(
@@ -96,50 +109,97 @@ class _LocalTerminal:
 
     async def _show(self) -> ProcessExited | None:
         leaving = asyncio.create_task(self._detached.wait())
+        pinging = asyncio.create_task(self._ping())
         try:
             while True:
-                reading = asyncio.create_task(self._connection.read(float("inf")))
-                await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if not reading.done():
-                    reading.cancel()
-                    return None
                 try:
-                    chunk = reading.result()
+                    chunk = await _unless(leaving, self._connection.read(float("inf")))
                 except Closed as error:
                     if error.code not in _RECONNECTABLE:
                         raise
-                    await self._reconnect(error)
+                    await _unless(leaving, self._reconnect(error))
                     continue
                 if chunk is None:
                     return self._connection.exit
                 _write(self._replay.show(chunk.data, chunk.end))
+        except _Left:
+            return None
         finally:
-            leaving.cancel()
+            for task in (leaving, pinging):
+                task.cancel()
+
+    async def _ping(self) -> None:
+        """Notice a connection that is dead without an end, for as long as this runs."""
+        while True:
+            await asyncio.sleep(_PING_EVERY_SECONDS)
+            if self._connection.closed is not None:
+                continue
+            try:
+                await self._connection.ping(timeout=_DEAD_AFTER_SECONDS)
+            except TimedOut:
+                self._connection.abort()
+            except ClientError:
+                continue  # the task that reads output is told as well
 
     async def _reconnect(self, why: Exception) -> None:
         """Dial again until the session goes on where it stopped."""
-        _say(f"{why}; reconnecting, what you type now is not sent")
-        for seconds in _RECONNECT_SECONDS:
-            await asyncio.sleep(seconds)  # the server needs time to come back, and says nothing before
+        undelivered = self._connection.unacknowledged_input
+        told = f"; {undelivered} bytes of input that are not delivered yet will be sent again" if undelivered else ""
+        _say(f"{why}; reconnecting, what you type now is not sent{told}")
+        lost = time.monotonic()
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            # The server needs time to come back, and says nothing before. Not all clients come at once.
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(2 * delay, _LAST_DELAY_SECONDS)
+            send_again = time.monotonic() - lost <= _SEND_AGAIN_WITHIN_SECONDS
             try:
-                self._replay = Replay((await self._connection.reconnect()).end)
-                self._resized()
-                _say("reconnected")
-                return
+                attached = await self._connection.reconnect(send_again=send_again)
             except (Unreachable, TimedOut):
                 continue
             except Closed as error:
                 if error.code not in _RECONNECTABLE:
                     raise
-        raise why
+                continue
+            self._replay = Replay(attached.end)
+            self._resized()
+            _say("reconnected")
+            self._tell_input()
+            return
+
+    def _tell_input(self) -> None:
+        """Ask what becomes of input that was not delivered; tell what is not known."""
+        if uncertain := self._connection.uncertain_input_bytes:
+            self._connection.uncertain_input_bytes = 0
+            _say(f"whether the last {uncertain} bytes of input arrived is unknown: look before you type them again")
+        if data := self._connection.undelivered_input:
+            _say(f"not delivered: {_shown(data)} ({len(data)} bytes); Enter sends it, Ctrl-C drops it")
+
+    def _decide(self, key: bytes) -> None:
+        """What was not delivered is sent or dropped; any other key has no effect."""
+        if key == _ENTER:
+            self._connection.send_undelivered()
+        elif key == _CTRL_C:
+            count = len(self._connection.undelivered_input)
+            ending = self._connection.drop_undelivered()
+            if ending:
+                self._connection.input(ending)
+            _say(f"dropped: {count} bytes of input")
 
     def _typed(self) -> None:
         data = os.read(sys.stdin.fileno(), 65536)
         if not data or (self._key and self._key in data):
             data = data.partition(self._key)[0] if self._key else b""
             self._detached.set()
-        if data and not self._read_only and self._connection.closed is None:
+        if not data or self._read_only or self._connection.closed is not None:
+            return
+        if self._connection.undelivered_input:
+            self._decide(data)
+            return
+        try:
             self._connection.input(data)
+        except RuntimeError as error:
+            _say(f"not sent: {error}")
 
     def _resized(self) -> None:
         if not self._read_only and self._connection.closed is None:
@@ -157,6 +217,33 @@ class _LocalTerminal:
         finally:
             loop.remove_reader(sys.stdin.fileno())
             loop.remove_signal_handler(signal.SIGWINCH)
+
+
+class _Left(Exception):
+    """The detach key was typed."""
+
+
+async def _unless(leaving: asyncio.Task[bool], work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of ``work``.
+
+    Raises:
+        _Left: ``leaving`` was done first.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise _Left
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _shown(data: bytes) -> str:
+    """The beginning of input, printable."""
+    text = data[:_SHOWN_BYTES].decode(errors="replace")
+    more = "..." if len(data) > _SHOWN_BYTES else ""
+    return "".join(each if each.isprintable() else " " for each in text).strip() + more
 
 
 @contextmanager

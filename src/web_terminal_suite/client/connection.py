@@ -37,6 +37,8 @@ __all__ = ["ClientConnection", "CommandResult", "Reply", "connect"]
 _FRAME_LIMIT_BYTES: Final = 64 << 20
 # Grows with what comes; a client of ten thousand sessions hears little from most.
 _READ_BUFFER_BYTES: Final = 2 << 10
+# One frame of input that is sent again.
+_AGAIN_BYTES: Final = 64 << 10
 # RFC 6455 section 7.1.5: what a connection without a close frame is said to have been closed with.
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
@@ -125,6 +127,7 @@ class ClientConnection(Receiver):
         timeout: float,
         acknowledge: bool,
         acknowledge_every: int,
+        number_input: bool = True,
         source: str = "",
     ) -> None:
         super().__init__(dialect(), timeout, acknowledge, acknowledge_every)
@@ -136,6 +139,7 @@ class ClientConnection(Receiver):
         self._arrivals: _Arrivals | None = None
         self._request = m.Attach()
         self._markers = Markers(_run_seeds)
+        self._input_key = f"{_run_seeds.getrandbits(64):016x}" if number_input else None
 
     # --- opening and closing
 
@@ -247,7 +251,9 @@ class ClientConnection(Receiver):
             mode=mode,
             window=window,
             usage_interval=usage_interval,
+            input_key=self._input_key if self.dialect.numbers_input and mode == "write" else None,
         )
+        self._numbering = False
         if not self.dialect.spawns_on_connect:
             self.attached = None
         self.exit = None
@@ -255,8 +261,10 @@ class ClientConnection(Receiver):
         moments = [self._send(frame) for frame in self.dialect.attach(self._request)]
         return moments[0] if moments else self._clock()
 
-    async def reconnect(self, resume_from: int | None = None) -> m.Attached:
+    async def reconnect(self, resume_from: int | None = None, *, send_again: bool = True) -> m.Attached:
         """Dial again and go on where output stopped, or from ``resume_from``. Unread output stays readable.
+
+        Input that the server does not have is sent again, or with ``send_again=False`` kept as ``undelivered_input``.
 
         Raises:
             RuntimeError: never attached.
@@ -266,6 +274,7 @@ class ClientConnection(Receiver):
             raise RuntimeError("nothing to resume: this connection was never attached")
         self.abort()
         await self.dial()
+        self._holds_input = not send_again
         request = self._request
         return await self.attach(
             self.session,
@@ -309,7 +318,19 @@ class ClientConnection(Receiver):
     # --- speaking
 
     def input(self, data: bytes) -> int:
-        """Type ``data``; the moment its first byte was handed to the kernel's socket or the transport's buffer."""
+        """Type ``data``; the moment its first byte was handed to the kernel's socket or the transport's buffer.
+
+        Where the server acknowledges input, it is kept until the program's terminal took it, and sent again after
+        ``reconnect``.
+
+        Raises:
+            RuntimeError: not connected, or 8 MiB are not acknowledged yet.
+        """
+        if self._holds_input:
+            raise RuntimeError("undelivered input must be sent or dropped first")
+        if self._numbering and data:
+            self._open_transport()
+            return self._send(self.dialect.numbered_input(data, self._sent_input.add(data)))
         limit = self.dialect.input_limit_bytes
         if limit and len(data) > limit:
             first_ns = self._send(self.dialect.input(data[:limit]))
@@ -318,7 +339,14 @@ class ClientConnection(Receiver):
             return first_ns
         return self._send(self.dialect.input(data))
 
+    def _send_again(self, offset: int) -> None:
+        data = self._sent_input.again(offset)
+        for at in range(0, len(data), _AGAIN_BYTES):
+            self._send(self.dialect.numbered_input(data[at : at + _AGAIN_BYTES], offset + at))
+
     def command(self, line: str) -> int:
+        if self._numbering:
+            return self.input(line.encode() + b"\r")
         return self._send(self.dialect.command(line))
 
     def resize(self, cols: int, rows: int) -> None:
@@ -423,13 +451,16 @@ async def connect(
     clock: Callable[[], int] = time.perf_counter_ns,
     acknowledge: bool = True,
     acknowledge_every: int = ACKNOWLEDGE_EVERY_BYTES,
+    number_input: bool = True,
     source: str = "",
 ) -> AsyncIterator[ClientConnection]:
     """A connection to the server at ``url``, closed at the end of the block; the session lives on.
 
     ``timeout`` in seconds is the limit of every wait that names no other. ``clock`` stamps arrivals, in ns. With
     ``acknowledge`` output is acknowledged as it is read, once ``acknowledge_every`` bytes were (1: every frame; at most
-    half a window). ``source`` is the local IP address to dial from: each has some 28,000 ports of its own.
+    half a window). With ``number_input`` typed input is kept until the program's terminal took it, if the server
+    acknowledges it, and ``reconnect`` sends the rest again. ``source`` is the local IP address to dial from: each has
+    some 28,000 ports of its own.
 
     Raises:
         Unreachable, Refused, Closed, TimedOut, Violated
@@ -442,6 +473,7 @@ async def connect(
         timeout=timeout,
         acknowledge=acknowledge,
         acknowledge_every=acknowledge_every,
+        number_input=number_input,
         source=source,
     )
     try:

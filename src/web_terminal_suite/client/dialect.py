@@ -49,6 +49,8 @@ class Dialect(ABC):
     subprotocols: tuple[str, ...] = ()
     input_limit_bytes: int = 0
     """The most that one ``input`` may carry; 0 where there is no such limit. More is typed in pieces."""
+    numbers_input: ClassVar[bool] = False
+    """Whether the protocol has acknowledged input."""
     spawns_on_connect: ClassVar[bool] = False
     """Whether the handshake starts the shell; otherwise ``attach`` does."""
 
@@ -99,6 +101,10 @@ class Dialect(ABC):
     @abstractmethod
     def resize(self, cols: int, rows: int) -> Frame:
         """The terminal's new size."""
+
+    def numbered_input(self, data: bytes, offset: int) -> Frame:
+        """Keystrokes that the server acknowledges, behind ``offset`` bytes of this client's."""
+        raise Unsupported(self.name, "acknowledged input")
 
     def acknowledge(self, offset: int) -> Frame | None:
         """Everything before ``offset`` was drawn; ``None`` if the protocol has no acknowledgements."""

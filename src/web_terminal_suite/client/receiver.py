@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Violated
 from web_terminal_suite.client.search import Chunk, Found, Search
+from web_terminal_suite.client.sent_input import SentInput
 from web_terminal_suite.client.waiters import Waiters
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import EchoBytes, Frame, OutputBytes
@@ -61,7 +62,8 @@ class Receiver(ABC):
     """The listening half of a ``Connection``.
 
     ``offset`` is the absolute offset behind the last byte received, ``session`` the id once attached, ``exit`` what the
-    shell ended with. ``gaps`` are the bytes the server said it could not send.
+    shell ended with. ``gaps`` are the bytes the server said it could not send. ``uncertain_input_bytes`` is input of
+    which it is not known whether it arrived, since the server forgot this client.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Receiver(ABC):
         self.exit: m.ProcessExited | None = None
         self.status: m.ConnectionStatus | None = None
         self.gaps: list[m.Gap] = []
+        self.uncertain_input_bytes = 0
         self.offset = 0
         self.acknowledged = 0
         self._acknowledge = acknowledge
@@ -91,6 +94,10 @@ class Receiver(ABC):
         self._messages: deque[tuple[int, m.ServerMessage]] = deque(maxlen=_MESSAGES_KEPT)
         self._end: ClientError | None = None
         self._waiters = Waiters()
+        self._sent_input = SentInput()
+        self._numbering = False
+        self._holds_input = False
+        self._input_from = 0
 
     # --- what the socket's half does
 
@@ -113,6 +120,10 @@ class Receiver(ABC):
     @abstractmethod
     def _send(self, frame: Frame) -> int:
         """Hand a frame to the socket; the moment before."""
+
+    @abstractmethod
+    def _send_again(self, offset: int) -> None:
+        """Send the input that the server does not have: from ``offset`` on."""
 
     # --- listening
 
@@ -137,6 +148,34 @@ class Receiver(ABC):
             raise self._refusal
         assert self.attached is not None  # the condition just waited for
         return self.attached
+
+    @property
+    def unacknowledged_input(self) -> int:
+        """Bytes of input that the program's terminal may not have taken. They are sent again after ``reconnect``."""
+        return len(self._sent_input)
+
+    @property
+    def undelivered_input(self) -> bytes:
+        """Input that the server does not have, after ``reconnect(send_again=False)``; then nothing can be typed until
+        ``send_undelivered`` or ``drop_undelivered``."""
+        return self._sent_input.again(self._input_from) if self._holds_input else b""
+
+    def send_undelivered(self) -> None:
+        """Send what the server does not have."""
+        if self._holds_input:
+            self._holds_input = False
+            self._send_again(self._input_from)
+
+    def drop_undelivered(self) -> bytes:
+        """Forget what the server does not have; gives what must be typed so that no paste stays open."""
+        if not self._holds_input:
+            return b""
+        self._holds_input = False
+        return self._sent_input.cut(self._input_from)
+
+    async def input_taken(self, timeout: float | None = None) -> None:
+        """Wait until the program's terminal has taken all input; at once where the server does not acknowledge it."""
+        await self._until(lambda: not self._sent_input, "acknowledgement of input", timeout)
 
     async def replies(self, count: int, timeout: float | None = None) -> list[Reply]:
         """The next ``count`` answers to ``echo`` and ``ping``, in the order they came."""
@@ -339,7 +378,9 @@ class Receiver(ABC):
             self.status = event
         elif isinstance(event, m.FlowControl):
             self._hurry(event)
-        if not isinstance(event, OutputBytes | EchoBytes):
+        elif isinstance(event, m.InputAck):
+            self._sent_input.ack(event.offset)
+        if not isinstance(event, OutputBytes | EchoBytes | m.InputAck):
             self._messages.append((now_ns, event))
 
     def _pay(self) -> None:
@@ -365,12 +406,26 @@ class Receiver(ABC):
         if event.session != self.session:
             self._unread.clear()
             self._unread_bytes = 0
+            self._sent_input = SentInput()
         self._attaching = False
         self.attached = event
         self.session = m.SessionId(event.session)
         self.offset = self._taken = self.acknowledged = event.offset
         # Half a window always stays free, so the window cannot fill up while an acknowledgement is still held back.
         self._acknowledge_every = max(1, min(self._most_held_back, event.window // 2))
+        self._numbering = event.input is not None
+        if event.input is not None:
+            self._number_input(event.input)
+
+    def _number_input(self, offset: int) -> None:
+        """The server has this client's input before ``offset``."""
+        self._input_from = offset
+        if offset < self._sent_input.acked:
+            self.uncertain_input_bytes += self._sent_input.forget(offset)
+        undelivered = len(self._sent_input.again(offset))
+        self._holds_input = self._holds_input and undelivered > 0
+        if undelivered and not self._holds_input:
+            self._send_again(offset)
 
     def _writable(self, can_write: bool) -> None:
         self._can_write = can_write

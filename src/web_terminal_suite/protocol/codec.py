@@ -6,6 +6,8 @@
     0x01  server to client  output  kind, 8-byte big-endian absolute offset, terminal bytes
     0x02  client to server  input   kind, terminal bytes
     0x03  both directions   echo    kind, bytes
+    0x04  client to server  input   kind, 8-byte big-endian offset in this client's input, terminal bytes
+    0x05  server to client  ack of input  kind, 8-byte big-endian offset in this client's input
 
 A decoder raises errors of ``TheirError`` and nothing else, for any input.
 """
@@ -38,12 +40,16 @@ class Kind(IntEnum):
     OUTPUT = 1
     INPUT = 2
     ECHO = 3
+    NUMBERED_INPUT = 4
+    INPUT_ACK = 5
 
 
 # Plain integers: comparing with an IntEnum's member costs a keystroke a look-up each.
 _OUTPUT = int(Kind.OUTPUT)
 _INPUT = int(Kind.INPUT)
 _ECHO = int(Kind.ECHO)
+_NUMBERED_INPUT = int(Kind.NUMBERED_INPUT)
+_INPUT_ACK = int(Kind.INPUT_ACK)
 
 # How every client of ours begins an acknowledgement; its offset and a brace follow. Other forms are read as well.
 ACK_HEAD = b'{"type":"ack","offset":'
@@ -57,9 +63,10 @@ class Frame(NamedTuple):
 
 
 class InputBytes(msgspec.Struct, tag="input", frozen=True):
-    """``input`` as the binary subprotocol carries it."""
+    """``input`` as the binary subprotocol carries it; ``offset`` where it is numbered."""
 
     data: bytes
+    offset: int | None = None
 
 
 class EchoBytes(msgspec.Struct, tag="echo", frozen=True):
@@ -77,6 +84,8 @@ class OutputBytes(msgspec.Struct, tag="output", frozen=True):
 
 _OUTPUT_HEAD = struct.Struct(">BQ")
 OUTPUT_HEAD_BYTES = _OUTPUT_HEAD.size
+NUMBERED_HEAD_BYTES = _OUTPUT_HEAD.size
+"""What goes before numbered input, and all of an acknowledgement of input: kind and offset, as with output."""
 
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
@@ -125,14 +134,22 @@ def text_length(data: bytes) -> int:
     return len(data)
 
 
-def encode_input(subprotocol: Subprotocol, data: bytes) -> Frame:
-    """Keystrokes as a frame."""
+def encode_input(subprotocol: Subprotocol, data: bytes, offset: int | None = None) -> Frame:
+    """Keystrokes as a frame, numbered where there is an ``offset``."""
     if subprotocol is Subprotocol.BINARY:
-        return Frame(False, b"\x02" + data)
+        return Frame(False, b"\x02" + data if offset is None else _OUTPUT_HEAD.pack(_NUMBERED_INPUT, offset) + data)
     try:
-        return encode(m.Input(data=data.decode()))
+        return encode(m.Input(data=data.decode(), offset=offset))
     except UnicodeDecodeError:
-        return encode(m.Input(data=binascii.b2a_base64(data, newline=False).decode(), encoding="base64"))
+        text = binascii.b2a_base64(data, newline=False).decode()
+        return encode(m.Input(data=text, encoding="base64", offset=offset))
+
+
+def encode_input_ack(subprotocol: Subprotocol, offset: int) -> Frame:
+    """An acknowledgement of input as a frame."""
+    if subprotocol is Subprotocol.BINARY:
+        return Frame(False, _OUTPUT_HEAD.pack(_INPUT_ACK, offset))
+    return encode(m.InputAck(offset=offset))
 
 
 def encode_echo(subprotocol: Subprotocol, data: bytes) -> Frame:
@@ -169,9 +186,11 @@ def decode_client(
     kind = _binary_kind(subprotocol, payload)
     if kind == _INPUT:
         return InputBytes(payload[1:])
+    if kind == _NUMBERED_INPUT:
+        return InputBytes(payload[NUMBERED_HEAD_BYTES:], _offset_of(payload, "numbered input"))
     if kind == _ECHO:
         return EchoBytes(payload[1:])
-    raise UnsupportedData(f"binary frame of kind {kind}; a client sends 2 (input) or 3 (echo)")
+    raise UnsupportedData(f"binary frame of kind {kind}; a client sends 2 (input), 3 (echo) or 4 (numbered input)")
 
 
 def decode_server(subprotocol: Subprotocol, text: bool, payload: bytes) -> m.ServerMessage | OutputBytes | EchoBytes:
@@ -187,12 +206,18 @@ def decode_server(subprotocol: Subprotocol, text: bool, payload: bytes) -> m.Ser
         return message
     kind = _binary_kind(subprotocol, payload)
     if kind == _OUTPUT:
-        if len(payload) < OUTPUT_HEAD_BYTES:
-            raise Malformed(f"output frame of {len(payload)} bytes is shorter than its head of {OUTPUT_HEAD_BYTES}")
-        return OutputBytes(int.from_bytes(payload[1:OUTPUT_HEAD_BYTES], "big"), payload[OUTPUT_HEAD_BYTES:])
+        return OutputBytes(_offset_of(payload, "output"), payload[OUTPUT_HEAD_BYTES:])
     if kind == _ECHO:
         return EchoBytes(payload[1:])
-    raise UnsupportedData(f"binary frame of kind {kind}; a server sends 1 (output) or 3 (echo)")
+    if kind == _INPUT_ACK:
+        return m.InputAck(offset=_offset_of(payload, "input_ack"))
+    raise UnsupportedData(f"binary frame of kind {kind}; a server sends 1 (output), 3 (echo) or 5 (input_ack)")
+
+
+def _offset_of(payload: bytes, what: str) -> int:
+    if len(payload) < OUTPUT_HEAD_BYTES:
+        raise Malformed(f"{what} frame of {len(payload)} bytes is shorter than its head of {OUTPUT_HEAD_BYTES}")
+    return int.from_bytes(payload[1:OUTPUT_HEAD_BYTES], "big")
 
 
 def _binary_kind(subprotocol: Subprotocol, payload: bytes) -> int:

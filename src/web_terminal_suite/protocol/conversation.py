@@ -65,6 +65,7 @@ TABLE: dict[Side, dict[tuple[State, type[msgspec.Struct]], State]] = {
             m.Output,
             OutputBytes,
             m.Gap,
+            m.InputAck,
             m.ProcessStarted,
             m.FlowControl,
             m.ResourceUsage,

@@ -33,8 +33,10 @@ class CloseCode(IntEnum):
     MALFORMED = 4400
     NO_SUCH_SESSION = 4404
     ILLEGAL_IN_STATE = 4409
+    SESSION_LOST = 4410
     SESSION_LIMIT = 4429
     SPAWN_FAILED = 4500
+    DRAINING = 4503
 
 
 class ErrorCode(StrEnum):
@@ -53,6 +55,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_SIGNAL = "unknown_signal"
     READ_ONLY = "read_only"
     INPUT_OVERFLOW = "input_overflow"
+    INPUT_KEY_IN_USE = "input_key_in_use"
     # Who the client is, and what it may do.
     AUTHENTICATION_REQUIRED = "authentication_required"
     AUTHENTICATION_TIMEOUT = "authentication_timeout"
@@ -62,7 +65,9 @@ class ErrorCode(StrEnum):
     # Sessions.
     NO_SUCH_SESSION = "no_such_session"
     SESSION_EXPIRED = "session_expired"
+    SESSION_LOST = "session_lost"
     SESSION_LIMIT = "session_limit"
+    KEY_IN_USE = "key_in_use"
     # The shell cannot be started as asked.
     SHELL_NOT_FOUND = "shell_not_found"
     SHELL_NOT_EXECUTABLE = "shell_not_executable"
@@ -77,7 +82,10 @@ class ErrorCode(StrEnum):
     NO_MEMORY = "no_memory"
     NO_PROCESS = "no_process"
     NO_DESCRIPTOR = "no_descriptor"
+    HOST_LOST = "host_lost"
+    NO_ANSWER = "no_answer"
     GOING_AWAY = "going_away"
+    DRAINING = "draining"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -110,6 +118,7 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.UNKNOWN_SIGNAL: Consequence(None, _INVALID),
     ErrorCode.READ_ONLY: Consequence(None, 403),
     ErrorCode.INPUT_OVERFLOW: Consequence(None, 429),
+    ErrorCode.INPUT_KEY_IN_USE: Consequence(CloseCode.ILLEGAL_IN_STATE, 409),
     ErrorCode.AUTHENTICATION_REQUIRED: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_TIMEOUT: _NOT_AUTHENTICATED,
     ErrorCode.AUTHENTICATION_FAILED: _NOT_AUTHENTICATED,
@@ -117,7 +126,9 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.RATE_LIMIT: Consequence(CloseCode.RATE_LIMIT, 429),
     ErrorCode.NO_SUCH_SESSION: Consequence(CloseCode.NO_SUCH_SESSION, 404),
     ErrorCode.SESSION_EXPIRED: Consequence(CloseCode.SESSION_EXPIRED, 410),
+    ErrorCode.SESSION_LOST: Consequence(CloseCode.SESSION_LOST, 410),
     ErrorCode.SESSION_LIMIT: Consequence(CloseCode.SESSION_LIMIT, 429),
+    ErrorCode.KEY_IN_USE: Consequence(None, 409),
     ErrorCode.SHELL_NOT_FOUND: _CANNOT_START,
     ErrorCode.SHELL_NOT_EXECUTABLE: _CANNOT_START,
     ErrorCode.BAD_DIRECTORY: _CANNOT_START,
@@ -130,6 +141,9 @@ CONSEQUENCES: Final[dict[ErrorCode, Consequence]] = {
     ErrorCode.NO_MEMORY: _EXHAUSTED,
     ErrorCode.NO_PROCESS: _EXHAUSTED,
     ErrorCode.NO_DESCRIPTOR: _EXHAUSTED,
+    ErrorCode.HOST_LOST: _EXHAUSTED,
+    ErrorCode.NO_ANSWER: _EXHAUSTED,
     ErrorCode.GOING_AWAY: Consequence(CloseCode.GOING_AWAY, 503),
+    ErrorCode.DRAINING: Consequence(CloseCode.DRAINING, 503),
     ErrorCode.INTERNAL_ERROR: Consequence(CloseCode.INTERNAL_ERROR, 500),
 }

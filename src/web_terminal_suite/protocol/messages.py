@@ -42,7 +42,10 @@ class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a new session should be; what is left out comes from the server's settings."""
+    """What a new session should be; what is left out comes from the server's settings.
+
+    A client that did not get the answer may ask again with the same ``key``, and gets the session it made before.
+    """
 
     name: str | None = None
     shell: str | None = None
@@ -52,6 +55,7 @@ class SessionSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cols: int = 80
     rows: int = 24
     limits: ResourceLimits | None = None
+    key: str | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -74,7 +78,8 @@ class Attach(_Request, tag="attach", frozen=True, kw_only=True):
 
     ``resume_from`` is the offset the client has everything before; ``None`` asks for all the log still holds.
     ``window`` is the bytes that may be on the way unacknowledged; ``usage_interval`` in seconds asks for
-    ``resource_usage`` messages.
+    ``resource_usage`` messages. ``input_key`` asks for acknowledged input: 16 random hexadecimal digits, which stand
+    for this client on all its connections.
     """
 
     session: str | None = None
@@ -85,11 +90,15 @@ class Attach(_Request, tag="attach", frozen=True, kw_only=True):
     mode: Mode = "write"
     window: int | None = None
     usage_interval: float | None = None
+    input_key: str | None = None
 
 
 class Input(_Request, tag="input", frozen=True, kw_only=True):
+    """``offset`` numbers the input of a client with an ``input_key``: the bytes of it before ``data``."""
+
     data: str
     encoding: Encoding = "utf-8"
+    offset: int | None = None
 
 
 class Command(_Request, tag="command", frozen=True, kw_only=True):
@@ -135,10 +144,17 @@ class Close(_Request, tag="close", frozen=True, kw_only=True):
 
 
 class ConnectionStatus(_Message, tag="connection_status", frozen=True, kw_only=True):
+    """Sent after the handshake, and again when the server begins to drain.
+
+    A server that is ``draining`` takes no new sessions and ends with the last one, or in ``ends_in`` seconds.
+    """
+
     status: Literal["authentication_required", "ready"]
     subprotocol: str
     version: str
     limits: Limits
+    draining: bool = False
+    ends_in: float | None = None
 
 
 class Authenticated(_Message, tag="authenticated", frozen=True, kw_only=True):
@@ -149,7 +165,8 @@ class Authenticated(_Message, tag="authenticated", frozen=True, kw_only=True):
 class Attached(_Message, tag="attached", frozen=True, kw_only=True):
     """``offset`` is the first byte this viewer will get (after a ``gap``, the gap's end), ``end`` what is logged now.
 
-    Output before ``end`` is a replay: a page must not answer terminal queries in it.
+    Output before ``end`` is a replay: a page must not answer terminal queries in it. ``input`` is the offset from which
+    the client numbers and sends its input; ``None`` where input is not acknowledged.
     """
 
     session: str
@@ -160,6 +177,7 @@ class Attached(_Message, tag="attached", frozen=True, kw_only=True):
     rows: int
     mode: Mode
     window: int
+    input: int | None = None
 
 
 class Output(_Message, tag="output", frozen=True, kw_only=True):
@@ -175,6 +193,12 @@ class Gap(_Message, tag="gap", frozen=True, kw_only=True, rename={"start": "from
 
     start: int
     end: int
+
+
+class InputAck(_Message, tag="input_ack", frozen=True, kw_only=True):
+    """The program's terminal took everything before ``offset`` of this client's input, or Ctrl-C dropped it."""
+
+    offset: int
 
 
 class ProcessStarted(_Message, tag="process_started", frozen=True, kw_only=True):
@@ -233,6 +257,7 @@ ServerMessage = (
     | Attached
     | Output
     | Gap
+    | InputAck
     | ProcessStarted
     | ProcessExited
     | Pong

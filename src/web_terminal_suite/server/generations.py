@@ -46,7 +46,7 @@ class WorkerStage(Enum):
 
 _MOVES = {
     WorkerStage.STARTING: {WorkerStage.SERVING, WorkerStage.KILLED},
-    WorkerStage.SERVING: {WorkerStage.LEAVING},
+    WorkerStage.SERVING: {WorkerStage.LEAVING, WorkerStage.KILLED},
     WorkerStage.LEAVING: {WorkerStage.KILLED},
     WorkerStage.KILLED: set[WorkerStage](),
 }
@@ -57,6 +57,12 @@ class Order(NamedTuple):
 
     pid: int
     kill: bool
+
+
+def delay_after(attempts: int, young_deaths: int) -> float:
+    """Seconds until the next start: the delay doubles with each one since a process was ready."""
+    doublings = attempts + young_deaths // _YOUNG_DEATHS_PER_DOUBLING
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
 
 
 @dataclass(eq=False)
@@ -70,9 +76,8 @@ class Place:
     young_deaths: int = 0
 
     def delay(self) -> float:
-        """Seconds until the next start: the delay doubles with each one since a worker was ready."""
-        doublings = self.attempts + self.young_deaths // _YOUNG_DEATHS_PER_DOUBLING
-        return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(doublings, 30))
+        """Seconds until the next start."""
+        return delay_after(self.attempts, self.young_deaths)
 
 
 class Generation:
@@ -101,6 +106,7 @@ class _Worker:
     place: Place | None
     since: float
     stage: WorkerStage = field(default=WorkerStage.STARTING)
+    served: bool = False
 
     def move(self, stage: WorkerStage, now: float) -> None:
         assert stage in _MOVES[self.stage], (self.stage, stage)
@@ -140,6 +146,21 @@ class Generations:
         )
 
     @property
+    def settled(self) -> bool:
+        """Whether no generation begins or leaves."""
+        return self._next is None and all(worker.place is not None for worker in self._workers.values())
+
+    @property
+    def serving(self) -> int:
+        """How many workers serve, of the generation that is not leaving."""
+        return self._current.ready
+
+    @property
+    def renewing(self) -> bool:
+        """Whether another generation begins, or is to."""
+        return self._next is not None or self._renewal_waits
+
+    @property
     def hopeless(self) -> bool:
         """Whether the server never had a ready worker, and was tried often enough: there is no shell to keep."""
         return not self._was_ready and self._first_failures >= FIRST_ATTEMPTS
@@ -162,6 +183,15 @@ class Generations:
         """A process was started for ``place``."""
         place.worker = self._workers[pid] = _Worker(pid, place, now)
 
+    def adopt(self, pid: int, now: float) -> bool:
+        """Take in a worker that serves already; whether there was a place for it."""
+        place = next(self._vacant(), None)
+        if place is None:
+            return False
+        self.started(place, pid, now)
+        self.ready(pid, now)
+        return True
+
     def start_failed(self, place: Place, reason: str, now: float) -> None:
         """No process could be started for ``place``, and so for none of those that are due."""
         if self._dropped(place.generation, f"a worker could not be started: {reason}", now):
@@ -181,6 +211,7 @@ class Generations:
         if worker.stage is not WorkerStage.STARTING or worker.place is None:
             return
         worker.move(WorkerStage.SERVING, now)
+        worker.served = True
         worker.place.attempts = 0
         self._was_ready = True
         if self._next is not None and self._next.complete:
@@ -197,7 +228,7 @@ class Generations:
             self._begin(now)
             return
         place.worker = None
-        was_ready = worker.stage is WorkerStage.SERVING
+        was_ready = worker.served
         when = "" if was_ready else " before it was ready"
         if self._dropped(place.generation, f"worker {pid} {how}{when}", now):
             return
@@ -209,6 +240,16 @@ class Generations:
         place.young_deaths += was_ready
         self._count_first_failure()
         log.warning("worker %d %s%s; %s, starting another in %.1f s", pid, how, when, self._serving(), delay)
+
+    def silent(self, pid: int, seconds: float, now: float) -> None:
+        """A worker that serves has not answered for ``seconds``: kill it; it is replaced as any other that ends."""
+        worker = self._workers.get(pid)
+        if worker is None or worker.stage is not WorkerStage.SERVING or worker.place is None:
+            return
+        what = f"worker {pid} did not answer for {seconds:.0f} s"
+        self._kill(worker, now)
+        if not self._dropped(worker.place.generation, what, now):
+            log.error("%s; killing it", what)
 
     def pass_time(self, now: float) -> None:
         """Give up on workers that took too long to start or to leave."""

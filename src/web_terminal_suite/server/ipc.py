@@ -61,6 +61,13 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int
     created: float
     idle_seconds: float
+    """How long it has had no viewer, no job in the foreground and no output."""
+    busy: bool = False
+    """Whether the foreground job of its terminal is not its shell."""
+    idle_timeout: float = 0.0
+    """``idle_seconds`` at which it ends; 0 is no limit."""
+    ends_in: float | None = None
+    """Seconds until it ends if nothing happens to it; ``None`` where it does not idle or has no limit."""
     status: int | None = None
     signal: str | None = None
 
@@ -73,13 +80,18 @@ class _Packet(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag_fi
 
 
 class CreateSession(_Packet, tag=1, frozen=True, kw_only=True):
-    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches."""
+    """Start a shell; with ``attach`` the worker becomes its pump, and ``tied`` ends it when that worker detaches.
+
+    The answer is an ``InfoReply`` without ``attach``, and where the session was there already.
+    """
 
     id: int
     caller: Caller
     spec: SessionSpec
     attach: bool
     tied: bool = False
+    only_existing: bool = False
+    """Make none: answer with the session that was made with the same key, or refuse."""
 
 
 class AttachSession(_Packet, tag=2, frozen=True, kw_only=True):
@@ -135,6 +147,14 @@ class GetStats(_Packet, tag=9, frozen=True, kw_only=True):
     id: int
 
 
+class ClaimInput(_Packet, tag=10, frozen=True, kw_only=True):
+    """Let this worker type for the client with ``key``, once no other worker does."""
+
+    id: int
+    session: str
+    key: int
+
+
 # --- worker to host: notices
 
 
@@ -163,6 +183,52 @@ class SizeSet(_Packet, tag=22, frozen=True, kw_only=True):
     rows: int
 
 
+class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One attachment. ``sized`` where the session's size is one that a viewer asked for."""
+
+    session: str
+    viewers: int
+    pumping: bool
+    sized: bool
+    offset: int
+    clients: tuple[int, ...]
+    """The places of those whose numbered input this worker types."""
+
+
+class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
+    """The answer to ``ReportAttachments``, in several parts where it is long; ``arenas`` are those that are mapped."""
+
+    attachments: tuple[AttachmentState, ...]
+    arenas: tuple[int, ...]
+    last: bool
+
+
+class LendPipe(_Packet, tag=23, frozen=True, kw_only=True):
+    """Descriptor: the receiving end of the pipe through which this worker types numbered input."""
+
+
+class HandOverInput(_Packet, tag=24, frozen=True, kw_only=True):
+    """Type this before anything else; the fields are those of ``HeldInput``."""
+
+    session: str
+    place: int
+    data: bytes
+    skip: int
+
+
+class ReleaseInput(_Packet, tag=25, frozen=True, kw_only=True):
+    """This worker types no more for the client in ``place``."""
+
+    session: str
+    place: int
+
+
+class DropInput(_Packet, tag=26, frozen=True, kw_only=True):
+    """Ctrl-C was typed: count what the host has to type as taken."""
+
+    session: str
+
+
 # --- host to worker: answers
 
 
@@ -179,6 +245,8 @@ class AttachReply(_Packet, tag=40, frozen=True, kw_only=True):
     brings_master: bool
     brings_arena: bool
     brings_channel: bool
+    held_input: int
+    """Bytes that the host types first."""
 
 
 class InfoReply(_Packet, tag=41, frozen=True, kw_only=True):
@@ -205,6 +273,16 @@ class StatsReply(_Packet, tag=44, frozen=True, kw_only=True):
     created: int
     failed: int
     expired: int
+
+
+class InputClaimed(_Packet, tag=46, frozen=True, kw_only=True):
+    """``place`` is the client's row in the log's memory, -1 where there is none for it; ``accepted`` its bytes that
+    are not to be sent again, and ``held_input`` the bytes that the host types first."""
+
+    id: int
+    place: int
+    accepted: int
+    held_input: int
 
 
 class ErrorReply(_Packet, tag=45, frozen=True, kw_only=True):
@@ -241,7 +319,8 @@ class ShellExited(_Packet, tag=63, frozen=True, kw_only=True):
 
 
 class SessionEnded(_Packet, tag=64, frozen=True, kw_only=True):
-    """No output will come after ``offset``. ``reason`` is ``exited``, ``destroyed`` or ``expired``."""
+    """No output will come after ``offset``. ``reason`` is ``exited``, ``destroyed``, ``expired``, ``shutdown`` or
+    ``lost``."""
 
     session: str
     offset: int
@@ -265,6 +344,26 @@ class SizeReleased(_Packet, tag=66, frozen=True, kw_only=True):
     session: str
 
 
+class ReportAttachments(_Packet, tag=80, frozen=True, kw_only=True):
+    """This host took over from another: say what you are attached to."""
+
+    session: str = ""
+
+
+class TakeInput(_Packet, tag=67, frozen=True, kw_only=True):
+    """Another worker has the client in ``place`` now: hand over what waits of it, and release it."""
+
+    session: str
+    place: int
+
+
+class InputHeld(_Packet, tag=68, frozen=True, kw_only=True):
+    """The host has ``bytes`` to type, before anything that comes from now on; with 0 it has typed everything."""
+
+    session: str
+    bytes: int
+
+
 Request = (
     CreateSession
     | AttachSession
@@ -275,10 +374,32 @@ Request = (
     | SignalSession
     | DestroySession
     | GetStats
+    | ClaimInput
 )
-FromWorker = Request | ViewerCount | PumpDrained | SizeSet
-Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | ErrorReply
-Notice = BecomePump | FollowerAdded | PumpChanged | ShellExited | SessionEnded | SessionUpdated | SizeReleased
+FromWorker = (
+    Request
+    | ViewerCount
+    | PumpDrained
+    | SizeSet
+    | LendPipe
+    | HandOverInput
+    | ReleaseInput
+    | DropInput
+    | AttachmentReport
+)
+Answer = AttachReply | InfoReply | ListReply | Ok | StatsReply | InputClaimed | ErrorReply
+Notice = (
+    BecomePump
+    | FollowerAdded
+    | PumpChanged
+    | ShellExited
+    | SessionEnded
+    | SessionUpdated
+    | SizeReleased
+    | TakeInput
+    | InputHeld
+    | ReportAttachments
+)
 FromHost = Answer | Notice
 
 _encoder = msgspec.msgpack.Encoder()
@@ -331,7 +452,11 @@ class Channel:
         """Whether packets wait for room in the socket."""
         return bool(self._queue)
 
-    def send(self, message: FromWorker | FromHost, lent: Sequence[int] = (), owned: Sequence[int] = ()) -> None:
+    def offer(self, message: msgspec.Struct, fds: Sequence[int] = ()) -> bool:
+        """Send at once, or not at all; whether it was sent. Not while other packets wait."""
+        return self._try(encode(message), tuple(fds))
+
+    def send(self, message: msgspec.Struct, lent: Sequence[int] = (), owned: Sequence[int] = ()) -> None:
         """Send now or as soon as there is room (``flush``). ``lent`` descriptors must live until then.
 
         Raises:
@@ -347,6 +472,15 @@ class Channel:
         else:
             for fd in owned:
                 os.close(fd)
+
+    @property
+    def unsent(self) -> tuple[tuple[bytes, tuple[int, ...]], ...]:
+        """The packets that wait, with their descriptors, which are still the channel's."""
+        return tuple((packet, fds) for packet, fds, _to_close in self._queue)
+
+    def resume(self, unsent: Sequence[tuple[bytes, tuple[int, ...]]]) -> None:
+        """Let these wait, first of all; owns their descriptors."""
+        self._queue.extend((packet, fds, fds) for packet, fds in unsent)
 
     def flush(self) -> None:
         """Send what waits, as far as the socket has room."""
@@ -385,8 +519,9 @@ class Channel:
             packet, fds = receive_descriptors(self.sock, PACKET_BYTES, _MAX_DESCRIPTORS)
         except BlockingIOError:
             return None
-        except ConnectionResetError as error:
-            raise ChannelClosed from error
+        except ConnectionResetError:
+            # It closed with something unread, which is told first; what it had sent before is still there.
+            return self.receive()
         if not packet:
             raise ChannelClosed
         return packet, fds

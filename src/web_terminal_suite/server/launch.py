@@ -7,10 +7,12 @@ import gc
 import logging
 import mmap
 import os
+import resource
 import sys
 
 import msgspec
 
+from web_terminal_suite.server import stderr
 from web_terminal_suite.server.settings import ENVIRONMENT_PREFIX, Settings
 
 # Descriptors every child finds open; 0 to 2 are the server's own.
@@ -21,12 +23,39 @@ COUNTERS_FD = 6
 FIRST_CHANNEL_FD = 7
 """A worker's to the first host; those to the others follow."""
 
-# What supervisor and worker say to each other on the control socket.
+_PR_SET_CHILD_SUBREAPER = 36
+
+# What supervisor and worker say to each other on the control socket. What begins with a brace is a ``ServerState``.
 READY = b"ready"
+ALIVE = b"alive"
+"""The answer to a ``ServerState``."""
 REPLACE = b"replace"
 """Leave; others serve on."""
 STOP = b"stop"
 """Leave; the whole server stops."""
+HOST = b"host "
+"""With a host's number and a descriptor: your new channel to it."""
+LOST = b"lost "
+"""With a host's number, to the supervisor: the channel to it is closed."""
+CONTROL_BYTES = 4096
+
+
+class ServerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor knows of the server and a worker cannot see. Workers answer with ``ALIVE``."""
+
+    workers: int
+    """How many there should be."""
+    serving: int
+    silent_hosts: tuple[int, ...] = ()
+    """Numbers of the PTY hosts that do not answer."""
+    draining: bool = False
+    """Whether no new sessions are taken."""
+    ends_at: float | None = None
+    """The monotonic second at which a draining server ends, which is the same in every process; ``None``: open."""
+
+    def ends_in(self, now: float) -> float | None:
+        """Seconds until a draining server ends."""
+        return None if self.ends_at is None else max(0.0, self.ends_at - now)
 
 
 def settings_memory(settings: Settings) -> int:
@@ -40,11 +69,23 @@ def settings_memory(settings: Settings) -> int:
 
 
 def read_settings(fd: int = SETTINGS_FD) -> Settings:
-    """The settings in a descriptor this process was started with; closes it."""
+    """The settings in a descriptor this process was started with, which stays open."""
     size = os.fstat(fd).st_size
     data = os.pread(fd, size, 0)
-    os.close(fd)
     return msgspec.json.decode(data, type=Settings)
+
+
+def with_descriptors() -> int:
+    """Raise this process's limit of open descriptors as far as it may; what it was, which is the shells' own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent ends (PR_SET_CHILD_SUBREAPER, prctl(2))."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def close_descriptors(keep: int) -> None:
@@ -64,7 +105,11 @@ def public_environment() -> dict[str, str]:
 
 
 def log_to_stderr(level: str, process: str) -> None:
-    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens."""
+    """One line an event: time, level, process, text. Ids, offsets and sizes only; never keystrokes or tokens.
+
+    What is not read is dropped in the end, see ``stderr``: logging never stops a process.
+    """
+    stderr.unblock()
     logging.basicConfig(
         force=True,  # a forked process has its parent's handler
         stream=sys.stderr,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from web_terminal_suite.server.settings import is_loopback
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -36,6 +38,29 @@ def bind(settings: Settings) -> socket.socket:
         listener.close()
         raise StartFailed(_bind_problem(settings, error)) from error
     return listener
+
+
+def adopt(settings: Settings, inherited: list[socket.socket]) -> socket.socket:
+    """The listening socket that systemd opened for the server, which is bound to what its socket unit says.
+
+    Raises:
+        StartFailed: it is not one stream socket, or one that must not be served without authentication.
+    """
+    listener = inherited[0]
+    if len(inherited) > 1 or listener.family not in (socket.AF_INET, socket.AF_INET6):
+        raise StartFailed("systemd handed over something else than one TCP socket; use one ListenStream=ADDRESS:PORT")
+    if listener.type != socket.SOCK_STREAM or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise StartFailed("systemd's socket does not listen; use ListenStream= and Accept=no")
+    host = listener.getsockname()[0]
+    if settings.insecure_no_auth and not is_loopback(host):
+        raise StartFailed(f"systemd's socket listens on {host}, and insecure_no_auth is for loopback only; set a token")
+    return listener
+
+
+def place_of(listener: socket.socket) -> dict[str, Any]:
+    """The settings that say where a socket listens."""
+    host, port = listener.getsockname()[:2]
+    return {"host": host, "port": port}
 
 
 def _bind_problem(settings: Settings, error: OSError) -> str:

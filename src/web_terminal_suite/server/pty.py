@@ -125,6 +125,14 @@ class Pty:
             group = 0
         signal_group(group if group > 1 else self.pid, number)
 
+    def has_job(self) -> bool:
+        """Whether a job of the shell is in the foreground rather than the shell itself."""
+        try:
+            group = os.tcgetpgrp(self.fd)
+        except OSError:
+            return False  # closed, or hung up
+        return group > 1 and group != self.pid
+
     def interrupt(self) -> bool:
         """Type Ctrl-C, whatever the program has not read yet; ``False`` where it would be an ordinary character.
 
@@ -161,6 +169,48 @@ def signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         pass  # it ended first, or became another user's (su, sudo): hanging up the terminal reaches it still
+
+
+def size_of(master: int) -> Size:
+    """The size of a terminal."""
+    rows, cols, _width, _height = struct.unpack("HHHH", fcntl.ioctl(master, termios.TIOCGWINSZ, bytes(8)))
+    return Size(cols, rows)
+
+
+def child_of_ours(pid: int) -> bool:
+    """Whether ``pid`` is a child of this process that was not reaped."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def runs_on(pid: int, master: int) -> bool:
+    """Whether ``pid`` has this terminal, rather than being another process with the id of one that ended."""
+    try:
+        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+        # Field 7, tty_nr: the device of the controlling terminal (proc_pid_stat(5)).
+        return int(_stat(pid)[4]) == os.stat(f"/dev/pts/{number}").st_rdev
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def kill_session(pid: int) -> None:
+    """SIGKILL to a shell and to the foreground process group of its terminal, which nobody has any more."""
+    try:
+        foreground = int(_stat(pid)[5])  # tpgid
+    except (OSError, ValueError, IndexError):
+        return  # it ended
+    for group in (foreground, pid):
+        if group > 1:
+            signal_group(group, signal.SIGKILL)
+
+
+def _stat(pid: int) -> list[bytes]:
+    """The fields of ``proc_pid_stat(5)`` from the third on."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
 
 
 class OpenedPty(NamedTuple):
@@ -364,8 +414,7 @@ def usage(pid: int) -> ResourceUse:
     while waiting:
         each = waiting.pop()
         try:
-            with open(f"/proc/{each}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
+            fields = _stat(each)
             with open(f"/proc/{each}/task/{each}/children", "rb") as file:
                 waiting += [int(child) for child in file.read().split()]
         except (OSError, ValueError):

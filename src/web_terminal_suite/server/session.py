@@ -7,19 +7,23 @@ furthest ahead lacks credit, the terminal is not read, the kernel's buffer fills
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from web_terminal_suite.protocol.window import Window
+from web_terminal_suite.server.input_queue import InputQueue
 from web_terminal_suite.server.log import Overrun
 from web_terminal_suite.server.pty import FULL_READ_BYTES
 
 if TYPE_CHECKING:
+    from web_terminal_suite.server.client_input import ClientInput, InputPipe
+    from web_terminal_suite.server.input_queue import HeldInput
     from web_terminal_suite.server.log import Log
     from web_terminal_suite.server.pty import Pty
 
+# Claimed for one read of a terminal, which gives less: so much is lost at most if the reader is killed.
+READ_BYTES = FULL_READ_BYTES + 1
 # Read at once from a session that floods while no other is active, and from one that must not keep others waiting.
 TURN_BYTES = 32 * 1024
 SHARED_TURN_BYTES = 8 * 1024
@@ -70,7 +74,7 @@ class Viewer(Protocol):
     """Follows a session's log."""
 
     def credit_end(self) -> int:
-        """One past the last offset this viewer may be sent before it acknowledges more."""
+        """One past the last offset this viewer may be sent before it acknowledges more; 0 if it does not pace."""
 
     def advance(self) -> None:
         """The log grew: send what may be sent."""
@@ -87,7 +91,8 @@ class Cursor:
 
     def ready(self, frame_bytes: int) -> int:
         """Bytes that may be sent now in one frame of at most ``frame_bytes``; 0 when caught up or out of credit."""
-        return min(self.log.end - self.window.sent, self.window.room(), frame_bytes)
+        sent = self.window.sent
+        return min(self.log.end_from(sent) - sent, self.window.room(), frame_bytes)
 
     def take(self, buffer: bytearray, count: int) -> int:
         """Append the next ``count`` bytes to ``buffer``; gives the offset they start at.
@@ -158,9 +163,10 @@ class Session:
     """A terminal, its log, its viewers, and input the terminal has not taken yet.
 
     ``budget`` is shared by all sessions that one loop pumps. ``floods`` is true while more than a turn's share is left.
+    ``held_elsewhere`` is input that another process types first; ``pipe`` is what numbered input is typed through.
     """
 
-    __slots__ = ("_input", "_input_bytes", "budget", "floods", "log", "pty", "viewers")
+    __slots__ = ("_input", "budget", "floods", "held_elsewhere", "log", "pipe", "pty", "viewers")
 
     def __init__(self, pty: Pty, log: Log, budget: ReadBudget | None = None) -> None:
         self.pty = pty
@@ -168,8 +174,9 @@ class Session:
         self.budget = budget or ReadBudget()
         self.floods = False
         self.viewers: list[Viewer] = []
-        self._input: deque[memoryview] | None = None
-        self._input_bytes = 0
+        self.held_elsewhere = 0
+        self.pipe: InputPipe | None = None
+        self._input: InputQueue | None = None
 
     def note_flood(self, floods: bool) -> None:
         """This session has more output than its share, or no longer does."""
@@ -178,16 +185,14 @@ class Session:
             self.budget.floods += 1 if floods else -1
 
     def allowance(self) -> int:
-        """Bytes that may be read from the terminal now; without viewers only the turn bounds it."""
+        """Bytes that may be read from the terminal now; without a viewer that paces only the turn bounds it."""
         share = self.budget.share(self)
-        if not self.viewers:
-            return share
         furthest = 0
         for viewer in self.viewers:
             credit_end = viewer.credit_end()
             if credit_end > furthest:
                 furthest = credit_end
-        return min(share, furthest - self.log.end)
+        return min(share, furthest - self.log.end) if furthest else share
 
     def pump(self) -> Pumped:
         """Read the terminal into the log, at most a turn's share, then let every viewer advance."""
@@ -195,7 +200,7 @@ class Session:
         result = Pumped.MORE if left > 0 else Pumped.PACED
         try:
             while left > 0:
-                count = self.log.fill(self.pty.read_into, left)
+                count = self.log.fill(self.pty.read_into, min(left, READ_BYTES))
                 if count == 0:
                     result = Pumped.END
                     break
@@ -224,7 +229,7 @@ class Session:
         left = self.log.capacity // 2
         try:
             while left > 0:
-                count = self.log.fill(self.pty.read_into, min(left, TURN_BYTES))
+                count = self.log.fill(self.pty.read_into, min(left, READ_BYTES))
                 if count == 0:
                     break
                 left -= count
@@ -233,50 +238,88 @@ class Session:
         for viewer in self.viewers:
             viewer.advance()
 
-    def write(self, data: bytes | memoryview) -> bool:
-        """Type ``data``; whether it was taken or kept. It is refused whole when too much waits already."""
+    def write(self, data: bytes | memoryview, client: ClientInput | None = None) -> bool:
+        """Type ``data``, of ``client`` where it is numbered; whether it was taken or kept.
+
+        It is refused whole when too much waits already; then it counts as taken.
+        """
         self.budget.typed, self.budget.typed_at = self.pty.pid, monotonic()
-        if self._input is not None:
-            if self._input_bytes + len(data) > INPUT_BYTES:
+        if client is not None:
+            client.accept(len(data))
+        if self.input_waits:
+            if self.waiting_bytes + len(data) > INPUT_BYTES:
+                if client is not None:
+                    self._queue().skip(client, len(data))
                 return False
-            self._keep(data)
+            self._queue().keep(client, data)
             return True
-        taken = self.pty.write(data)
+        taken = self.pty.write(data) if client is None else client.type(self.pty, data, self.pipe)
         if taken < len(data):
-            self._keep(memoryview(data)[taken:])
+            self._queue().keep(client, memoryview(data)[taken:])
         return True
 
-    def interrupt(self) -> int | None:
-        """Type Ctrl-C ahead of the input that waits, which is dropped; how many bytes that was.
+    def interrupt(self, client: ClientInput | None = None) -> int | None:
+        """Type Ctrl-C, of ``client``, ahead of the input that waits, which is dropped; how many bytes that was.
 
         ``None`` where Ctrl-C is an ordinary character: nothing was done.
         """
         if not self.pty.interrupt():
             return None
         self.budget.typed, self.budget.typed_at = self.pty.pid, monotonic()
-        dropped, self._input, self._input_bytes = self._input_bytes, None, 0
+        dropped = 0
+        if self._input is not None:
+            dropped, self._input = self._input.drop(), None
+        if client is not None:
+            client.accept(1)
+            if self.held_elsewhere:  # there may be more of this client, which is counted first
+                self._queue().skip(client, 1)
+            else:
+                client.settle(1)
         return dropped
 
-    def _keep(self, data: bytes | memoryview) -> None:
+    def _queue(self) -> InputQueue:
         if self._input is None:  # an empty one of thousands of idle sessions would take 600 bytes each
-            self._input = deque()
-        self._input.append(memoryview(data))
-        self._input_bytes += len(data)
+            self._input = InputQueue()
+        return self._input
 
     @property
     def input_waits(self) -> bool:
-        """Whether the terminal must become writable first."""
-        return self._input is not None
+        """Whether input must wait: for the terminal to become writable, or for another process."""
+        return self._input is not None or self.held_elsewhere > 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Input that the terminal has not taken."""
+        return self.held_elsewhere + (0 if self._input is None else self._input.held_bytes)
 
     def write_waiting(self) -> None:
-        """Type what waits, as far as the terminal takes it."""
-        while self._input is not None:
-            first = self._input[0]
-            taken = self.pty.write(first)
-            self._input_bytes -= taken
-            if taken < len(first):
-                self._input[0] = first[taken:]
-                return
-            self._input.popleft()
+        """Type what waits here, as far as the terminal takes it."""
+        if self._input is not None and not self.held_elsewhere:
+            self._input.write(self.pty, self.pipe)
             if not self._input:
                 self._input = None
+
+    def keep(self, client: ClientInput | None, data: bytes, skip: int) -> None:
+        """Add input that another process handed over."""
+        self._queue().keep(client, data)
+        if client is not None and skip:
+            self._queue().skip(client, skip)
+
+    def held(self) -> list[HeldInput]:
+        """What waits here; it stays."""
+        return [] if self._input is None else self._input.held()
+
+    def drop_waiting(self) -> None:
+        """Count what waits here as taken."""
+        if self._input is not None:
+            self._input.drop()
+            self._input = None
+
+    def take_waiting(self, client: ClientInput | None = None) -> list[HeldInput]:
+        """What waits here, of ``client`` or of everybody; it is removed."""
+        if self._input is None:
+            return []
+        held = self._input.take_all() if client is None else self._input.take(client)
+        if not self._input:
+            self._input = None
+        return held

@@ -104,16 +104,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_sessions: Annotated[int, Doc("Sessions of all users together.", 1, 1_000_000)] = 10_000
     max_sessions_per_user: Annotated[int, Doc("Sessions of one user.", 1, 1_000_000)] = 1_000
     idle_timeout: Annotated[
-        float, Doc("Seconds a session may have no viewer before it ends; 0 is no limit.", 0, 10 * 366 * _DAY)
-    ] = 1800.0
+        float,
+        Doc("Seconds without viewer, job and output after which a session ends; 0 is no limit.", 0, 10 * 366 * _DAY),
+    ] = 3.0 * _DAY
     linger: Annotated[float, Doc("Seconds an ended session can be read.", 0, _DAY)] = 60.0
     kill_after: Annotated[float, Doc("Seconds from a shell's SIGHUP to its SIGKILL.", 0, 3600)] = 2.0
     start_timeout: Annotated[float, Doc("Seconds that a worker may take to start before it is killed.", 0.1, 3600)] = (
         60.0
     )
+    watchdog_timeout: Annotated[
+        float, Doc("Seconds in which a worker must answer the supervisor before it is killed; 0 is no limit.", 0, 3600)
+    ] = 10.0
     drain_timeout: Annotated[
         float, Doc("Seconds that a stopping worker waits for its connections to close.", 0, 3600)
     ] = 10.0
+    drain_deadline: Annotated[
+        float, Doc("Seconds after which a drained server ends though sessions are left; 0 is no limit.", 0, 366 * _DAY)
+    ] = 3600.0
+
+    state_dir: Annotated[
+        str,
+        Doc(
+            "Directory in which another supervisor finds the processes of one that died.",
+            empty="none: they end with it",
+        ),
+    ] = ""
+    supervisor_grace: Annotated[
+        float, Doc("Seconds that they wait for it; 0 ends them at once. Needs --state-dir.", 0, 3600)
+    ] = 30.0
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Doc("Least severe event to log: debug, info, warning or error.")

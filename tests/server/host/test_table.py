@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web_terminal_suite.protocol.messages import Size
+from web_terminal_suite.protocol.messages import SessionSpec, Size
 from web_terminal_suite.server.host.table import Refusal, SessionTable, checked_name
 from web_terminal_suite.server.ipc import Caller, host_of
 from web_terminal_suite.server.session import SessionState
@@ -60,6 +60,33 @@ def test_names_cannot_carry_control_characters(name):
 def test_names_may_be_anything_that_prints():
     assert checked_name("h\u00e9llo \U0001f600") == "h\u00e9llo \U0001f600"
     assert checked_name(None) is None
+
+
+def test_a_key_finds_its_user_s_session_until_that_is_forgotten():
+    table = filled("ann")
+    (entry,) = table
+    spec = SessionSpec(shell="/bin/sh", env={"A": "1", "B": "2"}, key="k")
+    assert table.made_before(ANN, spec) is None
+    table.remember_key(entry, spec)
+    assert table.made_before(ANN, spec) is entry
+    assert table.made_before(ANN, SessionSpec(shell="/bin/sh", env={"B": "2", "A": "1"}, cols=5, key="k")) is entry
+    assert table.made_before(ANN, SessionSpec(key="other")) is None
+    assert table.made_before(ANN, SessionSpec()) is None
+    assert table.made_before(BOB, spec) is None
+    table.retire(entry)
+    assert table.made_before(ANN, spec) is entry  # it can still be read
+    table.remove(entry)
+    assert table.made_before(ANN, spec) is None
+
+
+def test_a_key_that_is_taken_or_no_key_is_refused():
+    table = filled("ann")
+    (entry,) = table
+    table.remember_key(entry, SessionSpec(key="k"))
+    message = refused("key_in_use", table.made_before, ANN, SessionSpec(key="k", shell="/bin/bash"))
+    assert message == f"key 'k' is that of session {entry.id}, which was asked for otherwise"
+    for key in ("", "x" * 101, "a\nb"):
+        refused("out_of_range", table.made_before, ANN, SessionSpec(key=key))
 
 
 def test_a_viewer_creates_nothing_and_changes_nothing_but_sees_all():

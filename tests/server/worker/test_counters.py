@@ -51,7 +51,7 @@ def test_the_exposition_is_what_prometheus_reads(memory):
     counters.row[Counters.CONNECTIONS_CLOSED] += 2
     counters.row[Counters.GAPS] += 3
     counted = StatsReply(id=1, states={"running": 4, "ended": 1}, created=6, failed=5, expired=8)
-    text = exposition(counted, counters.totals()).decode()
+    text = exposition([counted], counters.totals()).decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
     values = {
         (sample.name, tuple(sample.labels.values())): sample.value
@@ -70,4 +70,4 @@ def test_the_exposition_is_what_prometheus_reads(memory):
     assert {types["web_terminal_sessions"], types["web_terminal_connections"]} == {"gauge"}
     assert types["web_terminal_gaps"] == "counter"
     # Every counter is told, none twice.
-    assert len(values) == 2 + 5 + len(NAMES) - 2
+    assert len(values) == 2 + 5 + 1 + len(NAMES) - 2

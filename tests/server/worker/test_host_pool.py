@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -15,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import serving
 from web_terminal_suite.client.connection import connect
-from web_terminal_suite.client.errors import Closed, Refused
+from web_terminal_suite.client.errors import Refused
 from web_terminal_suite.client.rest import rest
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.worker.host_pool import merged
@@ -126,21 +123,3 @@ async def test_a_shell_has_the_limit_of_descriptors_that_the_server_was_started_
             assert server.host.rlimit(psutil.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-async def test_the_end_of_one_host_is_the_end_of_the_server():
-    with serving("--hosts", "2") as server:
-        async with connect(server.url) as connection:
-            await connection.attach()
-            os.kill(server.children("server.host")[1].pid, 9)
-            with pytest.raises(Closed):
-                await connection.wait_for(b"never", 30)
-        assert server.process.wait(30) == 1
-        assert any("a PTY host ended with status -9" in line for line in server.log)
-
-
-def test_more_sessions_than_hosts_can_keep_are_refused_at_the_start():
-    command = 'ulimit -n 512; exec "$0" -m web_terminal_suite serve --port 0 --max-sessions 100000'
-    done = subprocess.run(["/bin/sh", "-c", command, sys.executable], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert "needs 397 PTY hosts of 512 descriptors each and there may be 16; raise the limit" in done.stderr

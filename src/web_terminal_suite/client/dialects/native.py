@@ -38,6 +38,7 @@ class NativeDialect(Dialect):
 
     name = "web-terminal"
     path = "/ws"
+    numbers_input = True
 
     def __init__(self, subprotocol: Subprotocol = Subprotocol.BINARY, *, in_band: bool = False) -> None:
         super().__init__()
@@ -62,6 +63,10 @@ class NativeDialect(Dialect):
     def input(self, data: bytes) -> Frame:
         self.conversation.hear(Side.CLIENT, _INPUT)
         return encode_input(self.subprotocol, data)
+
+    def numbered_input(self, data: bytes, offset: int) -> Frame:
+        self.conversation.hear(Side.CLIENT, _INPUT)
+        return encode_input(self.subprotocol, data, offset)
 
     def resize(self, cols: int, rows: int) -> Frame:
         return self._say(m.Resize(cols=cols, rows=rows))

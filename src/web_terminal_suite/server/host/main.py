@@ -1,6 +1,7 @@
 """The host process: the requests of workers about sessions, and the loop that receives them.
 
-Forked by the supervisor with the settings and one socket over which the ends of the workers' channels arrive.
+Forked by the supervisor with the settings and a control channel; the ends of the workers' channels arrive over it. A
+host that is started for one that died is an interpreter of its own, and gets that one's sessions over the same channel.
 """
 
 from __future__ import annotations
@@ -11,50 +12,80 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import environment, ipc, launch
+from web_terminal_suite.server import control, environment, ipc, launch, meeting
+from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
-from web_terminal_suite.server.host.event_loop import READ, EventLoop
+from web_terminal_suite.server.host.event_loop import EventLoop
+from web_terminal_suite.server.host.handover import (
+    CannotHandOver,
+    channels_of,
+    hand_over,
+    inputs_of,
+    refusal,
+    take_over,
+    unblock_signals,
+)
 from web_terminal_suite.server.host.pumps import Pumps
+from web_terminal_suite.server.host.store_client import StoreClient, kept_session
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.session import ReadBudget, Session, SessionState
+from web_terminal_suite.server.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections import deque
+    from collections.abc import Callable, Iterator
 
     from web_terminal_suite.protocol.messages import SessionSpec
-    from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.host")
 
 # A shell's path and arguments together; far below a packet, far above what a user types.
 _COMMAND_BYTES = 32 * 1024
-# Kept for channels to workers, beyond one for each of another generation: two ends of a follower channel, and a margin.
+# Kept for channels to workers, beyond what each of another generation needs: two ends of a follower channel, and a
+# margin.
 _SPARE_DESCRIPTORS = 8
+# A worker's channel, and the pipe it types through.
+_WORKER_DESCRIPTORS = 2
 
 
 class Host:
     """Owns the table of sessions and answers what workers ask about it."""
 
     def __init__(
-        self, settings: Settings, control: socket.socket, loop: EventLoop, *, number: int, shells_descriptors: int
+        self,
+        settings: Settings,
+        supervisor: socket.socket,
+        loop: EventLoop,
+        *,
+        number: int,
+        shells_descriptors: int,
+        adopts: bool,
     ) -> None:
         self._settings = settings
         self._loop = loop
+        self._number = number
+        self._shells_descriptors = shells_descriptors
         self._table = SessionTable(settings.max_sessions, settings.max_sessions_per_user, number, settings.hosts)
-        self._arenas = Arenas(settings.log_size)
+        self._store = StoreClient(supervisor, loop, self._on_supervisor, self._on_orphaned)
+        self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
-        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers)
+        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
+        self._draining = False
         self._defaults = environment.shell_defaults(settings, launch.public_environment(), environment.account())
         if number == 0:  # the others would say the same
             for remark in self._defaults.remarks:
@@ -63,7 +94,12 @@ class Host:
         self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
         # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
         self._terminal = _a_terminal()
-        self._control = control
+        self._adoption: Adoption | None = None
+        if adopts:
+            self._adoption = Adoption(
+                loop, self._table, self._arenas, self._workers, self._termination, self._pumps, self._store,
+                self._budget, self._adopted,
+            )  # fmt: skip
         self._handlers: dict[type, Callable[..., None]] = {
             ipc.CreateSession: self._create,
             ipc.AttachSession: self._attach,
@@ -77,34 +113,166 @@ class Host:
             ipc.ViewerCount: self._pumps.viewers,
             ipc.PumpDrained: self._pumps.drained,
             ipc.SizeSet: self._note_size,
+            ipc.ClaimInput: self._pumps.input.claim,
+            ipc.HandOverInput: self._pumps.input.hand_over,
+            ipc.ReleaseInput: self._pumps.input.release,
+            ipc.DropInput: self._pumps.input.drop,
+            ipc.LendPipe: _nothing_more,
         }
-        control.setblocking(False)
-        loop.watch(control.fileno(), READ, self._on_control)
-        loop.on_signals({signal.SIGCHLD: self._termination.reap, signal.SIGTERM: self._termination.shut_down})
+        loop.on_signals({signal.SIGCHLD: self._reap, signal.SIGTERM: self._termination.shut_down})
 
-    def _on_control(self, _events: int) -> None:
-        """A new worker's end of its channel; the supervisor gone means that we go too."""
-        try:
-            packet, fds = ipc.receive_descriptors(self._control, 64, 1)
-        except BlockingIOError:
-            return
-        if not packet:
+    # --- the supervisor
+
+    def _on_supervisor(self, message: control.FromSupervisor, fds: list[int]) -> None:
+        adoption = self._adoption
+        match message:
+            case control.NewWorker():
+                self._meet(message, fds)
+            case control.AskAlive():
+                self._answer_supervisor()
+            case control.BeginDrain():
+                self._draining = True
+                self._answer_supervisor()
+            case control.ShellEnded() if adoption:
+                adoption.shell_ended(message)
+            case control.ShellEnded():
+                self._termination.ended(message.pid, message.wait_status)
+            case control.Stop():
+                self._termination.shut_down()
+            case control.HandOver():
+                self._hand_over()
+            case control.AdoptArena() if adoption:
+                adoption.arena(message, fds)
+            case control.AdoptSession() if adoption:
+                adoption.session(message, fds)
+            case control.AdoptionEnds() if adoption:
+                adoption.ends(message)
+
+    def _answer_supervisor(self) -> None:
+        if not self._store.waits:  # else it does not read, and asks again
+            draining = self._draining and self._adoption is None
+            self._store.say(control.HostAlive(sessions=self._table.live, draining=draining))
+
+    def _reap(self) -> None:
+        if self._adoption is None:
+            self._termination.reap()
+
+    def _on_orphaned(self) -> None:
+        """The supervisor is gone: wait for another one, where there may be one."""
+        grace = self._settings.supervisor_grace if self._settings.state_dir else 0.0
+        if self._termination.stopping or not grace:
             self._termination.shut_down()
             return
+        log.error("the supervisor is gone; waiting %g s for another one in %s", grace, self._settings.state_dir)
+        if self._adoption is None:
+            self._termination.watch_strangers()
+        deadline = self._loop.time() + grace
+        self._loop.later(meeting.RETRY_SECONDS, lambda: self._look_for_supervisor(deadline))
+
+    def _look_for_supervisor(self, deadline: float) -> None:
+        if self._termination.stopping:
+            return
+        hello = meeting.HostHello(number=self._number, hosts=self._settings.hosts)
+        sock = None if self._adoption else meeting.find(self._settings.state_dir, hello)
+        if sock is not None:
+            log.info("another supervisor is there; it gets %d sessions", len(self._table))
+            self._store.rejoin(sock, self._everything())
+        elif self._loop.time() >= deadline:
+            log.error("no other supervisor came; ending")
+            self._termination.shut_down()
+        else:
+            self._loop.later(meeting.RETRY_SECONDS, lambda: self._look_for_supervisor(deadline))
+
+    def _sessions(self) -> list[SessionEntry]:
+        """Every session whose log has not been freed, in the order of the ids."""
+        attached = {entry for worker in self._workers for entry in worker.attached.values()}
+        return sorted({*self._table, *attached}, key=lambda entry: entry.id)
+
+    def _everything(self) -> Iterator[control.Lent]:
+        """What another supervisor keeps for us."""
+        for number, fd in self._arenas.fds.items():
+            yield control.KeepArena(arena=number), (fd,)
+        entries = self._sessions()
+        for entry in entries:
+            if entry.session is not None:
+                yield kept_session(entry)
+        yield control.HostReady(sessions=len(entries)), ()
+        if self._draining:
+            yield control.HostAlive(sessions=self._table.live, draining=True), ()
+
+    def _hand_over(self) -> None:
+        """Execute the installed code in this process; without effect where that is not possible."""
+        try:
+            if self._adoption is not None or self._termination.stopping or self._store.waits:
+                raise CannotHandOver("it takes over sessions, stops, or cannot reach the supervisor")
+            entries = self._sessions()
+            expired, lost = self._table.gone
+            state = control.HandedOver(
+                version=control.HANDED_OVER_VERSION,
+                settings=msgspec.json.encode(self._settings),
+                sessions=tuple((each.record(), each.session.pty.fd) for each in entries if each.session is not None),
+                arenas=self._arenas.fds,
+                channels=channels_of(self._workers, entries),
+                inputs=inputs_of(entries),
+                serial=self._table.serial,
+                expired=expired,
+                lost=lost,
+                totals=(self._created, self._failed, self._termination.expired),
+                draining=self._draining,
+            )
+            log.info("%d sessions are handed over to the installed code", len(state.sessions))
+            hand_over(state, self._store.fileno(), [str(self._number), str(self._shells_descriptors)])
+        except CannotHandOver as error:
+            self._store.say(control.HandOverRefused(reason=str(error)))
+
+    def take_over(self, state: control.HandedOver) -> None:
+        """Go on as the code that had this process before."""
+        assert self._adoption is not None  # this host was made to adopt
+        self._created, self._failed, self._termination.expired = state.totals
+        self._draining = state.draining
+        self._table.remember(state.expired, state.lost)
+        self._adoption.take_over(state)
+
+    def _meet(self, message: control.NewWorker, fds: list[int]) -> None:
+        """A worker's end of its channel."""
         if not fds:  # the kernel drops what does not fit this process's limit (recvmsg(2), MSG_CTRUNC)
             log.error("no descriptor is left for the channel of a new worker; raise the limit with: ulimit -n")
             return
         sock = socket.socket(fileno=fds[0])
         try:
-            self._workers.arrive(sock)
+            worker = self._workers.arrive(sock, message.row)
         except OSError as error:
             log.error("no channel for a new worker: %s", error)
             sock.close()
+            return
+        if self._adoption is not None and not message.fresh:
+            self._adoption.expect(worker)
+
+    def _adopted(self, put_off: deque[tuple[WorkerChannel, ipc.FromWorker]]) -> None:
+        """The sessions are there: answer what was asked meanwhile."""
+        self._adoption = None
+        self._termination.reap()  # what was put off
+        launch.settle()
+        for worker, message in put_off:
+            if worker in self._workers:
+                self._on_message(worker, message)
+
+    # --- workers
 
     def _lose(self, worker: WorkerChannel) -> None:
         self._pumps.lose(worker)
+        if self._adoption is not None:
+            self._adoption.left(worker)
 
     def _on_message(self, worker: WorkerChannel, message: ipc.FromWorker) -> None:
+        if isinstance(message, ipc.AttachmentReport):
+            if self._adoption is not None:
+                self._adoption.report(worker, message)
+            return
+        # What the host is to type is told before who types on.
+        if self._adoption is not None and not isinstance(message, ipc.HandOverInput | ipc.DropInput):
+            self._adoption.put_off(worker, message)
+            return
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
@@ -122,7 +290,7 @@ class Host:
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
 
     def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
-        info = entry.info(self._loop.time(), time.time())
+        info = entry.info(self._loop.time(), time.time(), self._settings.idle_timeout)
         self._workers.answer(worker, ipc.InfoReply(id=request_id, info=info))
 
     # --- sessions begin
@@ -136,9 +304,18 @@ class Host:
     def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
         spec = request.spec
         now = self._loop.time()
+        if (made := self._table.made_before(request.caller, spec)) is not None:
+            self._tell(worker, request.id, made)
+            return
+        if request.only_existing:
+            raise Refusal(ErrorCode.NO_SUCH_SESSION, "no session was made with this key")
         self._keep_descriptors()
         if self._termination.stopping:
             raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
+        if self._draining:
+            raise Refusal(
+                ErrorCode.DRAINING, "the server takes no new sessions: it is being drained and ends with the last one"
+            )
         size = Size(spec.cols, spec.rows)
         argv = (spec.shell or self._defaults.program, *spec.args)
         # Every answer about the session repeats it, and must fit a packet.
@@ -176,16 +353,19 @@ class Host:
             self._table.remove(entry)
             raise
         self._lower_descriptors(pty.pid, spec)
+        expose_to_oom(pty.pid)
         if problem:
             log.warning("session %s starts in /: home directory %r: %s", entry.id, self._defaults.home, problem)
             log_.append(f"web-terminal: home directory {self._defaults.home!r}: {problem}; starting in /\r\n".encode())
         entry.arena, entry.slot, entry.command = arena, slot, argv
         entry.session = Session(pty, log_, self._budget)
         entry.move(SessionState.RUNNING)
+        self._table.remember_key(entry, spec)
         self._termination.watch(pty.pid, entry)
         self._created += 1
+        entry.tied_to = worker if request.attach and request.tied else None
+        self._store.keep(entry)  # before anybody knows it
         if request.attach:
-            entry.tied_to = worker if request.tied else None
             self._pumps.attach(worker, entry, request.id)
         else:
             self._pumps.pump_here(entry)
@@ -210,12 +390,12 @@ class Host:
         """
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         try:
-            lowest = os.dup(self._control.fileno())
+            lowest = os.dup(self._store.fileno())
         except OSError:
             lowest = limit
         else:
             os.close(lowest)
-        spare = self._settings.workers + _SPARE_DESCRIPTORS
+        spare = self._settings.workers * _WORKER_DESCRIPTORS + _SPARE_DESCRIPTORS
         if lowest + spare >= limit:
             raise Refusal(
                 ErrorCode.NO_DESCRIPTOR,
@@ -250,7 +430,7 @@ class Host:
     def _list(self, worker: WorkerChannel, request: ipc.ListSessions) -> None:
         page, total, after = self._table.page(request.caller, request.limit, request.after)
         now, wall = self._loop.time(), time.time()
-        listed = tuple(entry.info(now, wall) for entry in page)
+        listed = tuple(entry.info(now, wall, self._settings.idle_timeout) for entry in page)
         # A page must fit a packet; the rest is asked for with `after`.
         while len(listed) > 1 and len(ipc.encode(listed)) > ipc.PACKET_BYTES - 1024:
             listed = listed[: len(listed) // 2]
@@ -262,6 +442,7 @@ class Host:
         name = checked_name(request.name)
         if name is not None:
             entry.name = name
+            self._store.changed(entry)
         if request.cols is not None or request.rows is not None:
             size = Size(request.cols or entry.size.cols, request.rows or entry.size.rows)
             if entry.session is not None and entry.session.pty.fd >= 0:
@@ -315,6 +496,10 @@ class Host:
         self._workers.answer(worker, answer)
 
 
+def _nothing_more(_worker: WorkerChannel, _message: ipc.LendPipe) -> None:
+    """The channel has kept the descriptor."""
+
+
 def _a_terminal() -> OpenedPty | None:
     """One in reserve, or ``None``: the session that needs it then reports why there is none."""
     try:
@@ -323,11 +508,65 @@ def _a_terminal() -> OpenedPty | None:
         return None
 
 
-def run(settings: Settings, control: socket.socket, *, number: int, shells_descriptors: int) -> None:
-    """Serve until the supervisor stops this process or is gone."""
+def run(
+    settings: Settings,
+    supervisor: socket.socket,
+    *,
+    number: int,
+    shells_descriptors: int,
+    adopts: bool = False,
+    handed_over: control.HandedOver | None = None,
+) -> None:
+    """Serve until the supervisor stops this process or is gone. With ``adopts``, after taking over from another."""
     launch.log_to_stderr(settings.log_level, "host")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()
-    Host(settings, control, loop, number=number, shells_descriptors=shells_descriptors)
+    host = Host(settings, supervisor, loop, number=number, shells_descriptors=shells_descriptors, adopts=adopts)
+    if handed_over is not None:
+        host.take_over(handed_over)
+        unblock_signals()
     launch.settle()
     loop.run()
+
+
+def _answer(version: int) -> None:
+    """Say whether this code takes over from a host of ``version`` that has these settings: nothing means yes."""
+    text = refusal(version)
+    try:
+        launch.read_settings()
+    except msgspec.MsgspecError as error:
+        text = text or f"the installed code does not know a setting of the server: {error}"
+    os.write(launch.CONTROL_FD, text.encode()[:4096])
+
+
+def main() -> None:
+    """Take over from a host that died, or in its process; or say whether this code could (``--takes-over``).
+
+    On the command line are the number and the shells' limit of descriptors, and, in the process of the host before, the
+    descriptors of its control channel and of what it hands over.
+    """
+    if sys.argv[1] == "--takes-over":
+        _answer(int(sys.argv[2]))
+        return
+    number, shells_descriptors, *handed = map(int, sys.argv[1:])
+    launch.with_descriptors()
+    if handed:
+        supervisor, memory = handed
+        state = take_over(memory, supervisor)
+        settings = msgspec.json.decode(state.settings, type=Settings)
+    else:
+        supervisor, state, settings = launch.CONTROL_FD, None, launch.read_settings()
+        os.close(launch.SETTINGS_FD)
+        os.set_inheritable(supervisor, False)
+    run(
+        settings,
+        socket.socket(fileno=supervisor),
+        number=number,
+        shells_descriptors=shells_descriptors,
+        adopts=True,
+        handed_over=state,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.server import ipc
-from web_terminal_suite.server.host.event_loop import READ
+from web_terminal_suite.server.host.event_loop import READ, WRITE
+from web_terminal_suite.server.host.input_handover import InputHandover
 from web_terminal_suite.server.host.table import Refusal
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
 from web_terminal_suite.server.session import Pumped, SessionState
@@ -38,6 +39,7 @@ class Pumps:
         self._arenas = arenas
         self._workers = workers
         self._termination = termination
+        self.input = InputHandover(table, workers, self.watch)
 
     def attach(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
         """Attach ``worker`` to ``entry``; it pumps the session unless another worker does.
@@ -62,9 +64,9 @@ class Pumps:
         if brings_master:
             lent.append(session.pty.fd)
             if entry.pump is None:
-                self._loop.forget(session.pty.fd)
                 session.note_flood(False)
                 entry.pump = worker
+                self.watch(entry)
             elif entry.pump is not worker:
                 owned.append(channel)
                 brings_channel = True
@@ -82,6 +84,7 @@ class Pumps:
             brings_master=brings_master,
             brings_arena=brings_arena,
             brings_channel=brings_channel,
+            held_input=session.waiting_bytes,
         )
         self._workers.answer(worker, answer, tuple(lent), tuple(owned))
         if entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
@@ -109,12 +112,14 @@ class Pumps:
 
     def lose(self, worker: WorkerChannel) -> None:
         """A worker is gone, killed or drained: another process pumps its sessions, and none loses output."""
+        self.input.lose(worker)
         for entry in list(worker.attached.values()):
             self._detach(worker, entry)
 
     def _detach(self, worker: WorkerChannel, entry: SessionEntry) -> None:
         entry.attachments.pop(worker, None)
         worker.attached.pop(entry.id, None)
+        self.input.leave(worker, entry)
         if entry.state is SessionState.ENDED:
             if not entry.attachments and not self._table.knows(entry):
                 self._termination.free(entry)
@@ -143,10 +148,18 @@ class Pumps:
 
     def _promote(self, entry: SessionEntry) -> None:
         """Another attached worker becomes the pump; the rest follow it."""
-        first, *others = [worker for worker in entry.attachments if isinstance(worker, WorkerChannel)]
+        first = next(worker for worker in entry.attachments if isinstance(worker, WorkerChannel))
         entry.pump = first
         self._workers.answer(first, ipc.BecomePump(session=entry.id))
-        for other in others:
+        self._lead(entry)
+        if entry.reaped:
+            self._workers.answer(first, ipc.ShellExited(session=entry.id))
+
+    def _lead(self, entry: SessionEntry) -> None:
+        """Give every other attached worker a channel to the pump."""
+        for other in list(entry.attachments):
+            if other is entry.pump or not isinstance(other, WorkerChannel):
+                continue
             try:
                 channel = self._open_channel(entry)
             except OSError as error:
@@ -154,8 +167,24 @@ class Pumps:
                 log.error("session %s: no channel for a worker that follows it: %s", entry.id, error)
                 continue
             self._workers.answer(other, ipc.PumpChanged(session=entry.id), owned=(channel,))
-        if entry.reaped:
-            self._workers.answer(first, ipc.ShellExited(session=entry.id))
+
+    def resume(self, entry: SessionEntry) -> None:
+        """Go on with a session of the host before, once it is known who has viewers and who pumps.
+
+        All channels to followers are made anew: one may have been lost on its way.
+        """
+        if entry.state is SessionState.ENDED:
+            return
+        if isinstance(entry.pump, WorkerChannel):
+            self._lead(entry)
+            if entry.reaped:
+                self._workers.answer(entry.pump, ipc.ShellExited(session=entry.id))
+        elif entry.attachments:
+            self._promote(entry)
+        elif entry.reaped:
+            self._termination.finish(entry)
+        else:
+            self.pump_here(entry)
 
     def drained(self, worker: WorkerChannel, notice: ipc.PumpDrained) -> None:
         """The pump read the terminal of a shell that ended to its end."""
@@ -165,12 +194,35 @@ class Pumps:
 
     def pump_here(self, entry: SessionEntry) -> None:
         """Read the terminal in the host while the session has no viewer."""
-        if entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0:
-            self._loop.watch(entry.session.pty.fd, READ, partial(self._on_terminal, entry))
+        here = entry.pump is None and entry.session is not None and entry.session.pty.fd >= 0
+        if here and entry.session is not None and (lost := entry.session.log.recover()):
+            log.warning("session %s: at most %d bytes were lost with the process that read them", entry.id, lost)
+        self.watch(entry, pumps=entry.pump is None)
 
-    def _on_terminal(self, entry: SessionEntry, _events: int) -> None:
-        assert entry.session is not None
-        if entry.session.pump() is Pumped.END:
-            self._loop.forget(entry.session.pty.fd)
+    def watch(self, entry: SessionEntry, *, pumps: bool | None = None) -> None:
+        """Watch the terminal for what the host has to do: read it where it ``pumps``, type what workers left."""
+        session = entry.session
+        if session is None or session.pty.fd < 0:
+            return
+        if pumps is None:
+            pumps = entry.pump is None and not entry.hung_up
+        entry.hung_up = entry.pump is None and not pumps
+        events = READ * pumps | WRITE * session.input_waits
+        if events:
+            self._loop.watch(session.pty.fd, events, partial(self._on_terminal, entry))
+        else:
+            self._loop.forget(session.pty.fd)
+
+    def _on_terminal(self, entry: SessionEntry, events: int) -> None:
+        session = entry.session
+        assert session is not None
+        if events & ~READ and session.input_waits:
+            self.input.type(entry)
+        if entry.pump is not None or not events & ~WRITE:
+            return
+        pumped = session.pump()
+        self._table.touch(entry, self._loop.time())
+        if pumped is Pumped.END:
+            self.watch(entry, pumps=False)
             if not entry.reaped:
                 self._loop.later(_REOPEN_SECONDS, lambda: self.pump_here(entry))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.host.event_loop import READ, WRITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from web_terminal_suite.server.host.event_loop import EventLoop
     from web_terminal_suite.server.host.table import SessionEntry
@@ -23,13 +23,18 @@ log = logging.getLogger("web_terminal_suite.host")
 
 
 class WorkerChannel:
-    """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to."""
+    """A worker as the host sees it: its channel, the arenas it maps, the sessions it is attached to.
 
-    def __init__(self, channel: ipc.Channel, serial: int) -> None:
+    ``input_pipe`` is the receiving end of the pipe it types through, -1 where the host has none.
+    """
+
+    def __init__(self, channel: ipc.Channel, row: int) -> None:
         self.channel = channel
-        self.serial = serial
+        self.row = row
+        """The supervisor's number for the worker."""
         self.arenas: set[int] = set()
         self.attached: dict[str, SessionEntry] = {}
+        self.input_pipe = -1
 
 
 class WorkerChannels:
@@ -45,21 +50,31 @@ class WorkerChannels:
         self._on_message = on_message
         self._lose = lose
         self._open: set[WorkerChannel] = set()
-        self._serial = 0
+
+    def __iter__(self) -> Iterator[WorkerChannel]:
+        return iter(list(self._open))
 
     def __contains__(self, worker: object) -> bool:
         return worker in self._open
 
-    def arrive(self, sock: socket.socket) -> None:
+    def arrive(self, sock: socket.socket, row: int) -> WorkerChannel:
         """Listen to a new worker at the other end of ``sock``.
 
         Raises:
             OSError: the kernel watches no more descriptors.
         """
-        self._serial += 1
-        worker = WorkerChannel(ipc.Channel(sock), self._serial)
+        worker = WorkerChannel(ipc.Channel(sock), row)
         self._loop.watch(worker.channel.fileno(), READ, partial(self._on_worker, worker))
         self._open.add(worker)
+        return worker
+
+    def resume(self, channel: control.HandedOverChannel) -> WorkerChannel:
+        """Go on with a channel of the code before."""
+        worker = self.arrive(socket.socket(fileno=channel.fd), channel.row)
+        worker.channel.resume(channel.unsent)
+        worker.input_pipe = channel.pipe
+        self._watch(worker)
+        return worker
 
     def answer(
         self, worker: WorkerChannel, message: ipc.FromHost, lent: tuple[int, ...] = (), owned: tuple[int, ...] = ()
@@ -80,9 +95,7 @@ class WorkerChannels:
             if received is None:
                 return
             packet, fds = received
-            for fd in fds:  # workers send none
-                os.close(fd)
-            message = ipc.decode_from_worker(packet)
+            message = self._decoded(worker, packet, fds)
         except ipc.ChannelClosed:
             self._part(worker)
         except msgspec.DecodeError as error:
@@ -91,6 +104,21 @@ class WorkerChannels:
             self._part(worker)
         else:
             self._on_message(worker, message)
+
+    def _decoded(self, worker: WorkerChannel, packet: bytes, fds: list[int]) -> ipc.FromWorker:
+        """A message; the one descriptor that workers send is kept, any other closed.
+
+        Raises:
+            msgspec.DecodeError
+        """
+        try:
+            message: ipc.FromWorker = ipc.decode_from_worker(packet)
+            if isinstance(message, ipc.LendPipe) and fds:
+                worker.input_pipe = fds.pop()
+            return message
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def _part(self, worker: WorkerChannel) -> None:
         self._open.discard(worker)

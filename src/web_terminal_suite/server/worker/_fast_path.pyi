@@ -4,6 +4,7 @@ from typing import Any
 from picows import WSFrame, WSTransport
 
 from web_terminal_suite.protocol.window import Window
+from web_terminal_suite.server.client_input import ClientInput
 from web_terminal_suite.server.session import Session
 from web_terminal_suite.server.worker.outbox import SlowListener
 
@@ -14,10 +15,12 @@ class FastPath:
         window: Window,
         transport: WSTransport,
         counters: memoryview,
-        write: Callable[[bytes], bool],
+        write: Callable[..., bool],
         pump: Callable[[], None],
         flooded: Callable[[], None],
         coalesce: Callable[[], None],
+        client: ClientInput | None,
+        note: Callable[[ClientInput], None],
     ) -> None: ...
     def took(self, frame: WSFrame) -> bool: ...
     def readable(self) -> None: ...

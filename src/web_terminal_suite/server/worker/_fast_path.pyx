@@ -19,18 +19,26 @@ from picows.picows import WSProtocol
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport read, write
 
-from web_terminal_suite.protocol.codec import ACK_HEAD, OUTPUT_HEAD_BYTES, Kind
+from web_terminal_suite.protocol.codec import ACK_HEAD, NUMBERED_HEAD_BYTES, OUTPUT_HEAD_BYTES, Kind
 from web_terminal_suite.server.log import OPENING_BYTES
 from web_terminal_suite.server.pty import FULL_READ_BYTES, INTERRUPT
 from web_terminal_suite.server.session import BULK_BYTES, SHARED_TURN_BYTES, TURN_BYTES, TYPING_SECONDS
 from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.input_acks import ACK_INPUT_SECONDS
 from web_terminal_suite.server.worker.protocols import protocol
 from web_terminal_suite.server.worker.turn import BULK_READ_BYTES, FEW_FRAMES
 from web_terminal_suite.server.worker.turn import READ_BYTES as MOST_READ_BYTES
 
+cdef extern from "fcntl.h":
+    ssize_t splice(int fd_in, void* off_in, int fd_out, void* off_out, size_t size, unsigned int flags)
+    unsigned int SPLICE_F_NONBLOCK
+
 cdef enum:
     HEAD_ROOM = 14
     OUTPUT_HEAD = 9
+    NUMBERED_HEAD = 9
+    # A frame's own head, kind and offset.
+    INPUT_ACK_FRAME = 11
     FRAME_BYTES = 32768
     SHARED_BYTES = 8192
     OPENING = 448
@@ -45,7 +53,10 @@ cdef double TYPING = TYPING_SECONDS
 # A read from a pseudo-terminal gives less than this.
 cdef Py_ssize_t READ_BYTES = FULL_READ_BYTES + 1
 cdef uint8_t INPUT = Kind.INPUT
+cdef uint8_t NUMBERED_INPUT = Kind.NUMBERED_INPUT
+cdef uint8_t INPUT_ACK = Kind.INPUT_ACK
 cdef uint8_t OUTPUT = Kind.OUTPUT
+cdef double ACK_INPUT = ACK_INPUT_SECONDS
 cdef char CTRL_C = INTERRUPT[0]
 cdef Py_ssize_t MESSAGES_RECEIVED = Counters.MESSAGES_RECEIVED
 cdef Py_ssize_t MESSAGES_SENT = Counters.MESSAGES_SENT
@@ -53,8 +64,8 @@ cdef Py_ssize_t INPUT_BYTES = Counters.INPUT_BYTES
 cdef Py_ssize_t OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
 # The sizes a compiler must know are those of the modules that own them, or this one is not to be used.
-if (HEAD_ROOM, OUTPUT_HEAD, FRAME_BYTES, SHARED_BYTES, OPENING, BULK) != (
-    protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, TURN_BYTES, SHARED_TURN_BYTES, OPENING_BYTES, BULK_BYTES
+if (HEAD_ROOM, OUTPUT_HEAD, NUMBERED_HEAD, FRAME_BYTES, SHARED_BYTES, OPENING, BULK) != (
+    protocol.HEAD_ROOM, OUTPUT_HEAD_BYTES, NUMBERED_HEAD_BYTES, TURN_BYTES, SHARED_TURN_BYTES, OPENING_BYTES, BULK_BYTES
 ):
     raise ImportError("the fast path was compiled for other sizes than these modules have")
 
@@ -136,10 +147,12 @@ cdef class MessageListener(WSListener):
     """As ``outbox.SlowListener``, but ``fast`` is offered each frame first, and replies are gathered."""
 
     cdef public FastPath fast
+    cdef public bint heard
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         global frames
         frames += 1
+        self.heard = True
         if frame.rsv1 | frame.rsv2 | frame.rsv3:
             self.on_reserved_bits()
             return
@@ -206,6 +219,7 @@ cdef class FastPath:
 
     ``write`` and ``pump`` are the slow path of input and output. ``flooded`` is called when there is more to read than
     one turn's share, and ``coalesce`` when much was read and nothing is left; on the slow path ``pump`` sees to both.
+    ``client`` is whose input is numbered, if it is; ``note`` is called with it when there is something to acknowledge.
     While it lives nothing else reads the terminal, writes the log or moves the window forward.
     """
 
@@ -220,6 +234,15 @@ cdef class FastPath:
         object _pump
         object _flooded
         object _coalesce
+        object _client
+        object _note
+        int _pipe_out
+        int _pipe_in
+        uint64_t* _taken
+        uint64_t* _client_claimed
+        bint _unacked
+        double _typed_at
+        double _acked_at
         uint64_t* _words
         uint8_t* _opening
         uint8_t* _ring
@@ -228,7 +251,7 @@ cdef class FastPath:
         Py_ssize_t _claimed
         Py_ssize_t _capacity
 
-    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, coalesce):
+    def __init__(self, session, window, WSTransport transport not None, counters, write, pump, flooded, coalesce, client, note):
         cdef uint8_t* view
         places = session.log.places
         view = <uint8_t*>address_of(places.view)
@@ -249,10 +272,17 @@ cdef class FastPath:
         self._pump = pump
         self._flooded = flooded
         self._coalesce = coalesce
+        self._client = client
+        self._note = note
+        if client is not None and session.pipe is not None:
+            self._pipe_out, self._pipe_in = session.pipe.receiver, session.pipe.sender
+            self._taken = self._words + <Py_ssize_t>client.taken_at
+            self._client_claimed = self._taken + 1
         self._fd = session.pty.fd
 
     def __cinit__(self):
         self._fd = -1
+        self._taken = NULL
 
     def end(self):
         """There is another viewer, or none, or no terminal: from now on everything takes the slow path."""
@@ -260,28 +290,66 @@ cdef class FastPath:
 
     cpdef bint took(self, WSFrame frame) except -1:
         """Type what ``frame`` holds, or note what it acknowledges. ``False``: nothing was done."""
-        cdef Py_ssize_t size, taken
+        cdef Py_ssize_t size, taken, head = 1
         cdef timespec now
         if self._fd < 0 or not frame.fin:
             return False
         if frame.msg_type != WSMsgType.BINARY:
             return frame.msg_type == WSMsgType.TEXT and self._acknowledged(frame)
         size = frame.payload_size - 1
-        if size < 1 or size > KEY_BYTES or <uint8_t>frame.payload_ptr[0] != INPUT or self._session.input_waits:
+        if size < 1:
             return False
-        if size == 1 and frame.payload_ptr[1] == CTRL_C:
+        if <uint8_t>frame.payload_ptr[0] == NUMBERED_INPUT:
+            head = NUMBERED_HEAD
+            size -= NUMBERED_HEAD - 1
+        elif <uint8_t>frame.payload_ptr[0] != INPUT:
+            return False
+        if size < 1 or size > KEY_BYTES or self._session.input_waits:
+            return False
+        if size == 1 and frame.payload_ptr[head] == CTRL_C:
             return False  # it passes input that the program does not read
-        taken = write(self._fd, frame.payload_ptr + 1, size)
+        if head == NUMBERED_HEAD:
+            taken = self._type_numbered(frame.payload_ptr, size)
+        else:
+            taken = write(self._fd, frame.payload_ptr + 1, size)
         if taken < 0:
             return False  # full or gone
         clock_gettime(CLOCK_MONOTONIC, &now)
+        self._typed_at = now.tv_sec + now.tv_nsec * 1e-9
         self._budget.typed = self._pid
-        self._budget.typed_at = now.tv_sec + now.tv_nsec * 1e-9
+        self._budget.typed_at = self._typed_at
         self._counters[MESSAGES_RECEIVED] += 1
         self._counters[INPUT_BYTES] += size
-        if taken < size:
-            self._write(frame.get_payload_as_bytes()[1 + taken :])
+        if head == NUMBERED_HEAD:
+            self._unacked = True
+            if not self._client.noted:
+                self._note(self._client)
+            if taken < size:
+                self._write(frame.get_payload_as_bytes()[head + taken :], self._client)
+        elif taken < size:
+            self._write(frame.get_payload_as_bytes()[head + taken :])
         return True
+
+    cdef Py_ssize_t _type_numbered(self, char* payload, Py_ssize_t size) noexcept:
+        """As ``ClientInput.type``: how much the terminal took of the input that is due next. -1: nothing was done."""
+        cdef uint64_t offset = 0
+        cdef Py_ssize_t taken
+        cdef int i
+        cdef char rest[64]
+        if self._taken == NULL:
+            return -1
+        for i in range(8):
+            offset = offset << 8 | <uint8_t>payload[1 + i]
+        if offset != self._taken[0] or write(self._pipe_in, payload + NUMBERED_HEAD, size) != size:
+            return -1  # up to PIPE_BUF all or nothing is written (pipe(7))
+        self._client_claimed[0] = offset + size
+        taken = splice(self._pipe_out, NULL, self._fd, NULL, size, SPLICE_F_NONBLOCK)
+        if taken > 0:
+            self._taken[0] = offset + taken
+        self._client_claimed[0] = 0
+        if taken < size:
+            read(self._pipe_out, rest, sizeof(rest))
+        return taken if taken > 0 else -1
 
     cdef bint _acknowledged(self, WSFrame frame) except -1:
         """Note an acknowledgement in the form every client writes it in, if nothing else follows from it."""
@@ -320,8 +388,11 @@ cdef class FastPath:
             self._pump()
             return
         while count + READ_BYTES <= wanted:
+            # Claimed before it is read: if this process is killed in between, the next one knows that something is lost.
+            self._words[self._claimed] = sent + count + READ_BYTES
             got = read(self._fd, data + count, READ_BYTES)
             if got <= 0:
+                self._words[self._claimed] = sent + count
                 break
             self._append(data + count, got)
             count += got
@@ -343,7 +414,8 @@ cdef class FastPath:
                 head[1 + i] = (sent >> (56 - 8 * i)) & 0xFF
             self._counters[MESSAGES_SENT] += 1
             self._counters[OUTPUT_BYTES] += count
-            self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
+            if not (self._unacked and count <= BULK and self._sent_with_ack(<char*>head, OUTPUT_HEAD + count)):
+                self._transport.send_reuse_external_buffer(WSMsgType.BINARY, <char*>head, OUTPUT_HEAD + count)
         if got < 0 and number == EAGAIN:
             if count >= BULK and not flooded:
                 self._coalesce()
@@ -357,6 +429,33 @@ cdef class FastPath:
         elif count >= BULK and not flooded:
             self._coalesce()
 
+    cdef bint _sent_with_ack(self, char* message, Py_ssize_t size) except -1:
+        """Send ``message`` behind an acknowledgement of input, in one write. ``False``: nothing was done."""
+        cdef WSTransport transport = self._transport
+        cdef uint64_t taken = self._taken[0]
+        cdef Py_ssize_t head
+        cdef int i
+        if self._typed_at - self._acked_at < ACK_INPUT or gatherer is not None:
+            return False
+        self._unacked = False
+        if self._client.acked == taken or transport.is_disconnected or transport.is_close_frame_sent:
+            return False
+        self._client.acked = taken
+        self._client.acked_at = self._acked_at = self._typed_at
+        gathered[0] = <char>0x82  # whole and binary, not masked (RFC 6455 section 5.2)
+        gathered[1] = INPUT_ACK_FRAME - 2
+        gathered[2] = <char>INPUT_ACK
+        for i in range(8):
+            gathered[3 + i] = <char>((taken >> (56 - 8 * i)) & 0xFF)
+        head = INPUT_ACK_FRAME + transport._get_header_size(size)
+        transport._prepare_header(
+            <uint8_t*>gathered + INPUT_ACK_FRAME, WSMsgType.BINARY, size, True, False, False, False
+        )
+        memcpy(gathered + head, message, size)
+        self._counters[MESSAGES_SENT] += 1
+        transport._fast_write(gathered, head + size)
+        return True
+
     cdef Py_ssize_t _share(self) except -1:
         """As ``ReadBudget.share``, without a Python call in every turn of a flood."""
         cdef timespec now
@@ -369,10 +468,9 @@ cdef class FastPath:
         return FRAME_BYTES
 
     cdef inline void _append(self, uint8_t* data, Py_ssize_t count) noexcept:
-        """Claim, write, publish, as ``Log.fill`` does."""
+        """Write what was claimed, and publish it, as ``Log.fill`` does."""
         cdef uint64_t end = self._words[self._end]
         cdef Py_ssize_t at, part
-        self._words[self._claimed] = end + count
         if end < OPENING:
             part = min(count, <Py_ssize_t>(OPENING - end))
             memcpy(self._opening + end, data, part)
@@ -387,3 +485,4 @@ cdef class FastPath:
                 memcpy(self._ring, data + part, count - part)
             end += count
         self._words[self._end] = end
+        self._words[self._claimed] = end

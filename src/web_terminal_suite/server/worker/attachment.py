@@ -6,21 +6,28 @@ In one of the workers with viewers the attachment is the *pump*: it reads the te
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from web_terminal_suite.protocol.messages import Size
 from web_terminal_suite.server import ipc
+from web_terminal_suite.server.client_input import ClientInput
+from web_terminal_suite.server.input_queue import NO_PLACE
 from web_terminal_suite.server.session import LONGEST_DELAY_NS, TURN_BYTES, CoalescingDelay, Pumped, Session, Viewer
 from web_terminal_suite.server.worker.follower_channel import FollowerChannel, PumpChannel
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
+    from web_terminal_suite.server.client_input import InputPipe
+    from web_terminal_suite.server.input_queue import HeldInput
     from web_terminal_suite.server.worker.pause_watch import PauseWatch
     from web_terminal_suite.server.worker.scheduler import Scheduler
 
+# What is handed to the host in one message.
+_HANDED_BYTES = 64 * 1024
 # As in the host: a terminal that reported its end while its shell lives is read again.
 _REOPEN_SECONDS = 0.2
 
@@ -28,8 +35,17 @@ _REOPEN_SECONDS = 0.2
 class Owner(Protocol):
     """What an attachment needs of the client of its host."""
 
+    connected: bool
+    """Whether there is a host."""
+
     def tell(self, message: ipc.FromWorker) -> None:
         """Send a notice to the host."""
+
+    async def ask(self, type_: type[ipc.Request], **fields: Any) -> Any:
+        """The host's answer to a request."""
+
+    def input_pipe(self) -> InputPipe | None:
+        """What numbered input is typed through."""
 
     def release(self, attachment: Attachment) -> None:
         """This worker has no viewer of the session any more."""
@@ -51,6 +67,15 @@ class AttachedViewer(Viewer, Protocol):
     wanted_size: Size | None
     """The size it asked for last; ``None`` if it may not set one."""
 
+    client: ClientInput | None
+    """Whose numbered input it sends; ``None`` where it numbers none."""
+
+    def input_taken_over(self) -> None:
+        """Another connection goes on with its ``client``."""
+
+    def input_lost(self) -> None:
+        """Some input of its ``client`` was lost with the host, and is to be sent again."""
+
     def fast_path(self, attachment: Attachment) -> FastReader | None:
         """The fast path, if there is one for this viewer. It is the session's only viewer until ``end`` is called."""
 
@@ -60,6 +85,9 @@ class AttachedViewer(Viewer, Protocol):
     def resized(self, size: Size) -> None:
         """Another viewer, or REST, set the size, or one that had set it left."""
 
+    def lapse(self) -> None:
+        """Hold the program up no longer, until output is acknowledged again."""
+
     def paused(self, direction: str, paused: bool) -> None:
         """The program waits for the viewers (``output``), or does not read (``input``)."""
 
@@ -68,8 +96,9 @@ class Attachment:
     """One session that this worker has viewers of."""
 
     __slots__ = (
-        "_announced", "_delay", "_fast", "_followers", "_loop", "_owner", "_pauses", "_pump_channel", "_pumping",
-        "_reading", "_scheduled", "_scheduler", "_writing", "end", "info", "session", "size", "viewers",
+        "_announced", "_clients", "_delay", "_fast", "_followers", "_loop", "_owner", "_pauses", "_pump_channel",
+        "_pumping", "_reading", "_scheduled", "_scheduler", "_waits", "_writing", "arriving", "end", "info", "session",
+        "size", "viewers",
     )  # fmt: skip
 
     def __init__(
@@ -99,7 +128,10 @@ class Attachment:
         self._pumping = pumping
         self._reading = False
         self._scheduled = False  # read when the scheduler runs it, rather than when the terminal is readable
-        self._writing = False
+        self._writing = False  # called when the terminal is writable
+        self._waits = False  # whether the viewers were notified that the program does not read
+        self._clients: dict[int, ClientInput] = {}
+        self.arriving = 0  # viewers that are about to enter
         self._announced = False  # whether the viewers were notified that output is paused
         if info.state == "ended":
             self.end = ipc.SessionEnded(
@@ -116,24 +148,66 @@ class Attachment:
             self._tell_viewers()
         self._choose_path()
         self.credited()
+        if self._waits:
+            viewer.paused("input", True)
+        self._note_input()
 
     def leave(self, viewer: AttachedViewer) -> None:
         """Remove a viewer. With the last one this worker releases the session."""
         self.viewers.remove(viewer)
         self.session.viewers.remove(viewer)
         self._choose_path()
+        if viewer.client is not None and viewer.client in self._clients.values():
+            self._hand_over(viewer.client)
         if self.viewers:
             self._tell_viewers()
             if viewer.wanted_size == self.size:
                 self.restore_size()
             self.credited()
         else:
-            self._owner.release(self)
+            self.release_if_unused()
+
+    def stop_sending(self, viewer: AttachedViewer) -> None:
+        """``viewer`` takes no more output, but may still type."""
+        viewer.wanted_size = None
+        self._choose_path()
+        self.credited()
 
     def release_if_unused(self) -> None:
-        """Release the session if no viewer entered."""
-        if not self.viewers:
-            self._owner.release(self)
+        """Release the session if it has no viewer and none is about to enter."""
+        if self.viewers or self.arriving:
+            return
+        self._hand(self.session.take_waiting())
+        for client in list(self._clients.values()):
+            self._hand_over(client)
+        self._owner.release(self)
+
+    def state(self) -> ipc.AttachmentState:
+        """What a new host must know."""
+        return ipc.AttachmentState(
+            session=self.info.id,
+            viewers=len(self.viewers),
+            pumping=self._pumping,
+            sized=any(viewer.wanted_size == self.size for viewer in self.viewers),
+            offset=self.output_end(),
+            clients=tuple(client.place for client in self._clients.values()),
+        )
+
+    def host_replaced(self, kept_bytes: int) -> None:
+        """Another host is in the place of one that died. Of what that one had to type, only ``kept_bytes`` are left.
+
+        Clients send the rest again when they have connected again, and what waits here of them comes after it.
+        """
+        lost = self.session.held_elsewhere > kept_bytes
+        self.session.held_elsewhere = kept_bytes
+        for client in list(self._clients.values()) if lost else []:
+            self._clients = {key: each for key, each in self._clients.items() if each is not client}
+            self.session.take_waiting(client)
+            for viewer in list(self.viewers):
+                if viewer.client is client:
+                    viewer.client = None
+                    viewer.input_lost()
+        self._note_input()
 
     def _tell_viewers(self) -> None:
         self._owner.tell(ipc.ViewerCount(session=self.info.id, count=len(self.viewers)))
@@ -247,26 +321,110 @@ class Attachment:
             for viewer in list(self.viewers):
                 viewer.paused("output", paused)
 
+    def lapse(self) -> None:
+        """The viewers do not acknowledge: the program waits no longer for them, until they do."""
+        for viewer in self.viewers:
+            viewer.lapse()
+        for follower in self._followers:
+            follower.lapse()
+        self._read_if_allowed()
+
     # --- input
 
-    def write(self, data: bytes) -> bool:
-        """Write ``data`` to the terminal; whether it was taken."""
+    async def claim_client(self, key: int) -> ClientInput | None:
+        """The client with ``key``, whose numbered input goes through this worker from now on.
+
+        ``None`` where the session has too many others. The caller counts itself as ``arriving`` meanwhile.
+
+        Raises:
+            HostError: the session is gone.
+        """
+        client = self._clients.get(key)
+        if client is None:
+            self.session.pipe = self._owner.input_pipe()
+            claimed: ipc.InputClaimed = await self._owner.ask(
+                ipc.ClaimInput,
+                seconds=None,  # another worker may have to let go first
+                session=self.info.id,
+                key=key,
+            )
+            client = self._clients.get(key)  # another connection may have asked for it as well
+            if client is None and claimed.place != NO_PLACE:
+                client = ClientInput(self.session.log, claimed.place, claimed.accepted)
+                self._clients[key] = client
+            self.hold_input(claimed.held_input)
+        for viewer in list(self.viewers):
+            if client is not None and viewer.client is client:
+                viewer.client = None
+                viewer.input_taken_over()
+        return client
+
+    def knows(self, client: ClientInput) -> bool:
+        """Whether the input of ``client`` still goes through this worker."""
+        return client in self._clients.values()
+
+    def give_up_client(self, place: int) -> None:
+        """Another worker has the client in ``place``."""
+        clients = [each for each in self._clients.values() if each.place == place]
+        if not clients and not self.arriving:  # the connection that claimed it did not wait for the answer
+            self._owner.tell(ipc.ReleaseInput(session=self.info.id, place=place))
+        for client in clients:
+            for viewer in list(self.viewers):
+                if viewer.client is client:
+                    viewer.client = None
+                    viewer.input_taken_over()
+            if self.knows(client):
+                self._hand_over(client)
+
+    def _hand_over(self, client: ClientInput) -> None:
+        """Let the host type what waits of ``client``; from now on it is not this worker's."""
+        self._clients = {key: each for key, each in self._clients.items() if each is not client}
+        self._hand(self.session.take_waiting(client))
+        self._owner.tell(ipc.ReleaseInput(session=self.info.id, place=client.place))
+
+    def _hand(self, held: Sequence[HeldInput]) -> None:
+        if self.session.pty.fd < 0:
+            return
+        # What comes behind input that was lost with a host is not for the next one: its client sends both again.
+        follows_lost = not self._owner.connected and self.session.held_elsewhere > 0
+        for place, data, skip in held:
+            if place != NO_PLACE and follows_lost:
+                continue
+            self.session.held_elsewhere += len(data)
+            for at in range(0, len(data) or 1, _HANDED_BYTES):
+                last = at + _HANDED_BYTES >= len(data)
+                self._owner.tell(
+                    ipc.HandOverInput(
+                        session=self.info.id,
+                        place=place,
+                        data=data[at : at + _HANDED_BYTES],
+                        skip=skip if last else 0,
+                    )
+                )
+        self._note_input()
+
+    def hold_input(self, held_bytes: int) -> None:
+        """The host has to type so much before this worker may type again."""
+        self.session.held_elsewhere = held_bytes
+        self._note_input()
+
+    def write(self, data: bytes, client: ClientInput | None = None) -> bool:
+        """Write ``data`` to the terminal, of ``client`` where it is numbered; whether it was taken."""
         session = self.session
         if session.pty.fd < 0:
             return True  # ended: input that crossed the end is without effect
-        taken = session.write(data)
-        if session.input_waits and not self._writing:
-            self._writing = True
-            self._loop.add_writer(session.pty.fd, self._writable)
-            for viewer in list(self.viewers):
-                viewer.paused("input", True)
+        taken = session.write(data, client)
+        if session.input_waits:
+            self._note_input()
         return taken
 
-    def interrupt(self) -> int | None:
+    def interrupt(self, client: ClientInput | None) -> int | None:
         """As ``Session.interrupt``."""
         if self.session.pty.fd < 0:
             return None
-        dropped = self.session.interrupt()
+        dropped = self.session.interrupt(client)
+        if dropped is not None and self.session.held_elsewhere:
+            self._owner.tell(ipc.DropInput(session=self.info.id))
         self._note_input()
         return dropped
 
@@ -275,11 +433,18 @@ class Attachment:
         self._note_input()
 
     def _note_input(self) -> None:
-        """Some of the input that waited no longer does."""
-        if self._writing and not self.session.input_waits:
+        """Watch the terminal if this worker has input for it, and tell the viewers whether input waits."""
+        waits = self.session.input_waits
+        writes = waits and not self.session.held_elsewhere and self.session.pty.fd >= 0
+        if writes and not self._writing:
+            self._writing = True
+            self._loop.add_writer(self.session.pty.fd, self._writable)
+        elif not writes:
             self._stop_writing()
+        if waits != self._waits:
+            self._waits = waits
             for viewer in list(self.viewers):
-                viewer.paused("input", False)
+                viewer.paused("input", waits)
 
     def _stop_writing(self) -> None:
         if self._writing:
@@ -342,6 +507,7 @@ class Attachment:
     def become_pump(self) -> None:
         """This worker pumps from now on."""
         self._close_pump_channel()
+        self.session.log.recover()
         self._pumping = True
         self._choose_path()
         self._advance_all()

@@ -83,8 +83,15 @@ class AuthenticatedConnection(MessageConnection):
 
     def _enter(self, principal: Principal) -> None:
         self._perform(self._protocol.authenticated(principal.user, principal.role))
+        self.tell_drain()
         if principal.until is not None:  # a socket must not outlive the login that opened it
             self._deadline = self._context.loop.call_later(max(0.0, principal.until - time.time()), self._login_over)
+
+    def tell_drain(self) -> None:
+        """Tell the client if the server drains, and until when."""
+        server = self._context.server
+        if server is not None and server.draining and not self._closing:
+            self._perform(self._protocol.draining(server.ends_in(time.monotonic())))
 
     def _authentication_timeout(self) -> None:
         seconds = self._context.settings.authentication_timeout

@@ -6,10 +6,11 @@ What a message means and how output looks is decided by a ``ServerProtocol``, wh
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
-from web_terminal_suite.protocol.errors import TheirError
+from web_terminal_suite.protocol.errors import OutOfRange, TheirError
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Overrun
 from web_terminal_suite.server.pty import INTERRUPT, usage
@@ -17,6 +18,7 @@ from web_terminal_suite.server.session import Cursor
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.authenticated_connection import AuthenticatedConnection
 from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.input_acks import ACK_INPUT_SECONDS
 from web_terminal_suite.server.worker.protocols import protocol as p
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.protocol.messages import Mode, Size
     from web_terminal_suite.server.access import Principal
+    from web_terminal_suite.server.client_input import ClientInput
     from web_terminal_suite.server.worker.attachment import Attachment, FastReader
     from web_terminal_suite.server.worker.context import WorkerContext
 
@@ -39,14 +42,18 @@ _OUTPUT_BYTES = Counters.OUTPUT_BYTES
 class ServerConnection(AuthenticatedConnection):
     """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
-    __slots__ = ("_attachment", "_cursor", "_end", "_mode", "_task", "_tied", "_usage_timer", "wanted_size")
+    __slots__ = (
+        "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_task", "_tied", "_usage_timer", "client", "wanted_size",
+    )  # fmt: skip
 
     def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
         super().__init__(context, protocol, principal)
         self._attachment: Attachment | None = None
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"
+        self._lapsed = False  # it does not acknowledge
         self.wanted_size: Size | None = None
+        self.client: ClientInput | None = None
         self._tied = False  # the session ends with this connection
         self._usage_timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -64,28 +71,71 @@ class ServerConnection(AuthenticatedConnection):
         self._leave()
         self._tied = action.tied
         asking = self._context.hosts.create_attached(self._caller, action.spec, tied=action.tied)
-        self._task = self._context.loop.create_task(self._attach(asking, created=True))
+        # One with a key may be another connection's by now, and its client can ask for it again.
+        attaching = self._attach(asking, action.input_key, created=action.spec.key is None)
+        self._task = self._context.loop.create_task(attaching)
 
     def _enter_session(self, action: p.EnterSession) -> None:
         self._leave()
         asking = self._context.hosts.attach(self._caller, action.session)
-        self._task = self._context.loop.create_task(self._attach(asking, created=False))
+        self._task = self._context.loop.create_task(self._attach(asking, action.input_key, created=False))
 
     def _type_input(self, action: p.TypeInput) -> None:
         attachment = self._attachment
         if attachment is None:  # ended: the client could not know
             return
         self._must_write()
-        data = action.data
+        data, client = action.data, None
+        if action.offset is not None:
+            client = self.client
+            if client is None:
+                raise OutOfRange("numbered input, but 'attached' said that input is not acknowledged")
+            data = client.news(action.offset, data)
+            self._see_to_input(client)
+            if not data:
+                return
         self._counters[Counters.INPUT_BYTES] += len(data)
-        if data == INTERRUPT and (dropped := attachment.interrupt()) is not None:
+        if data == INTERRUPT and (dropped := attachment.interrupt(client)) is not None:
             if dropped:
                 text = f"{dropped} bytes of input dropped by Ctrl-C: the program had not read them"
                 raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
             return
-        if not attachment.write(data):
+        if not attachment.write(data, client):
             text = f"{len(data)} bytes of input refused: the program has not read 1 MiB"
             raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
+
+    def _see_to_input(self, client: ClientInput) -> None:
+        """Input came: see to it that its acknowledgement is sent, also where no output follows."""
+        if not client.noted:
+            client.noted = True
+            self._context.input_acks.add(self)
+
+    def acknowledge_input(self) -> bool:
+        """Send what is to be acknowledged; whether all input of the client is."""
+        client = self.client
+        if client is None or self._closing:
+            return True
+        taken = client.taken
+        if taken != client.acked:
+            client.acked, client.acked_at = taken, time.monotonic()
+            self._perform(self._protocol.input_ack(taken))
+        client.noted = taken != client.accepted
+        return not client.noted
+
+    def _acknowledge_with_output(self, client: ClientInput) -> None:
+        """Output is about to be sent: an acknowledgement costs little now."""
+        if client.taken != client.acked and time.monotonic() - client.acked_at >= ACK_INPUT_SECONDS:
+            client.acked, client.acked_at = client.taken, time.monotonic()
+            self._perform(self._protocol.input_ack(client.acked))
+
+    def input_taken_over(self) -> None:
+        """Another connection goes on with this client's input."""
+        self.refuse(TheirError(ErrorCode.INPUT_KEY_IN_USE, "another connection goes on with this input_key"))
+
+    def input_lost(self) -> None:
+        """Some of this client's input was lost with the PTY host: it sends it again over its next connection."""
+        text = "the PTY host died with input that it had to type; connect again to send it again"
+        self.refuse(TheirError(ErrorCode.HOST_LOST, text))
 
     def _must_write(self) -> None:
         if self._mode != "write":
@@ -105,6 +155,7 @@ class ServerConnection(AuthenticatedConnection):
     def _acknowledge(self, action: p.Acknowledge) -> None:
         if self._cursor is not None:
             self._cursor.window.ack(action.offset)
+            self._lapsed = False
             self._credited()
 
     def _set_window(self, action: p.SetWindow) -> None:
@@ -134,17 +185,18 @@ class ServerConnection(AuthenticatedConnection):
 
     # --- a session to follow
 
-    async def _attach(self, asking: Coroutine[Any, Any, Attachment], *, created: bool) -> None:
+    async def _attach(self, asking: Coroutine[Any, Any, Attachment], input_key: int | None, *, created: bool) -> None:
         attachment: Attachment | None = None
         try:
             attachment = await asking
+            client = await self._claim(attachment, input_key)
             if self._closing:
                 if created:  # no client knows its id, so none would attach to it again
                     self._destroy(attachment.info.id)
                 return
             self.gather(self._transport)
             try:
-                self._follow(attachment)
+                self._follow(attachment, client)
             finally:
                 self.flush(self._transport)
         except TheirError as error:
@@ -157,7 +209,20 @@ class ServerConnection(AuthenticatedConnection):
             if attachment is not None:
                 attachment.release_if_unused()
 
-    def _follow(self, attachment: Attachment) -> None:
+    async def _claim(self, attachment: Attachment, input_key: int | None) -> ClientInput | None:
+        """The client with this key, if it may write to a terminal that is still open."""
+        assert self._principal is not None  # as in _caller
+        if input_key is None or not self._principal.may_write or attachment.session.pty.fd < 0:
+            return None
+        attachment.arriving += 1
+        try:
+            return await attachment.claim_client(input_key)
+        finally:
+            attachment.arriving -= 1
+
+    def _follow(self, attachment: Attachment, client: ClientInput | None) -> None:
+        if client is not None and not attachment.knows(client):
+            raise TheirError(ErrorCode.INPUT_KEY_IN_USE, "another connection goes on with this input_key")
         principal = self._principal
         assert principal is not None  # as in _caller
         info, session_log = attachment.info, attachment.session.log
@@ -172,12 +237,21 @@ class ServerConnection(AuthenticatedConnection):
                 size=attachment.size,
                 resizable=attachment.session.pty.fd >= 0,
                 may_write=principal.may_write,
+                input=None if client is None else client.accepted,
             )
         )
         # The cursor is set before anything can be appended, so that nothing is missed or doubled.
         self._mode = opening.mode
+        self._lapsed = False
         self._cursor = Cursor(session_log, opening.offset, opening.window_bytes)
         self._attachment = attachment
+        self.client = client
+        if client is not None:
+            client.acked = client.taken
+            client.noted = False
+            if client.accepted:  # it is told how far the terminal is
+                client.acked = -1
+                self._see_to_input(client)
         self.wanted_size = opening.size
         if opening.size is not None:
             attachment.resize(opening.size, self)
@@ -212,8 +286,26 @@ class ServerConnection(AuthenticatedConnection):
             self._usage_timer.cancel()
         if attachment is not None:
             attachment.leave(self)
+            self.client = None
             if self._tied and attachment.end is None:
                 self._destroy(attachment.info.id)
+
+    def _linger(self) -> None:
+        self._cursor = None
+        if self._attachment is None:
+            self._leave()
+        else:
+            self._attachment.stop_sending(self)
+
+    def _receive_late(self, text: bool, payload: bytes) -> None:
+        try:
+            for action in self._protocol.receive(text, payload):
+                if isinstance(action, p.TypeInput):
+                    self._type_input(action)
+        except TheirError:
+            pass  # the client cannot be told any more
+        except Exception:
+            log.exception("late input failed")
 
     def _destroy(self, session: str) -> None:
         """End a session, then this connection."""
@@ -221,7 +313,7 @@ class ServerConnection(AuthenticatedConnection):
 
     async def _destroy_at_host(self, caller: ipc.Caller, session: str) -> None:
         try:
-            await self._context.hosts.of(session).ask(ipc.DestroySession, caller=caller, session=session)
+            await self._context.hosts.of(session).ask(ipc.DestroySession, seconds=None, caller=caller, session=session)
         except TheirError as error:
             log.info("session %s was not destroyed: %s", session, error)
         self.close(CloseCode.NORMAL, "session destroyed")
@@ -231,8 +323,7 @@ class ServerConnection(AuthenticatedConnection):
     def fast_path(self, attachment: Attachment) -> FastReader | None:
         """The compiled fast path, where this connection is as simple as that."""
         cursor = self._cursor
-        assert cursor is not None  # a viewer has one
-        if outbox.FastPath is None or not self._protocol.fast_path:
+        if cursor is None or outbox.FastPath is None or not self._protocol.fast_path:
             return None
         if self._mode != "write" or self._context.settings.messages_per_second:
             return None
@@ -245,12 +336,19 @@ class ServerConnection(AuthenticatedConnection):
             attachment.pump_once,
             attachment.flooded,
             attachment.coalesce,
+            self.client,
+            self._see_to_input,
         )
         return self.fast
 
     def credit_end(self) -> int:
         cursor = self._cursor
-        return 0 if cursor is None else cursor.window.sent + cursor.window.room()
+        if cursor is None or self._lapsed or self._mode == "read":  # who only watches never holds a program up
+            return 0
+        return cursor.window.sent + cursor.window.room()
+
+    def lapse(self) -> None:
+        self._lapsed = self._protocol.acknowledges
 
     def advance(self) -> None:
         """Send what the log has and the window allows, then the end if that was all."""
@@ -272,6 +370,8 @@ class ServerConnection(AuthenticatedConnection):
             if frame is None:
                 break
             self._counters[_OUTPUT_BYTES] += consumed
+            if self.client is not None:
+                self._acknowledge_with_output(self.client)
             self._send(frame)
             if not (protocol.acknowledges or self._unsent):
                 self._acknowledge_sent()

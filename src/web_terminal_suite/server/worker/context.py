@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import CloseCode
+from web_terminal_suite.server.worker.input_acks import InputAcks
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.protocol.messages import Limits
     from web_terminal_suite.server.access import Access
+    from web_terminal_suite.server.launch import ServerState
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.counters import Counters
     from web_terminal_suite.server.worker.host_pool import HostPool
@@ -33,9 +35,15 @@ class WorkerContext:
     """Limits of messages and sizes, as clients get them."""
     connections: OpenConnections
     strangers: Strangers
+    input_acks: InputAcks = field(init=False)
+    server: ServerState | None = None
+    """What the supervisor said last; ``None`` until it has."""
     leaving: CloseCode | None = None
     """What connections are closed with once this worker leaves; ``None`` while it serves."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.input_acks = InputAcks(self.loop)
 
     @property
     def stopping(self) -> bool:

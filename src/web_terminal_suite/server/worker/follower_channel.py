@@ -37,10 +37,15 @@ class FollowerChannel:
         self._lost = lost
         # Until it tells its credit it paces nothing; it may be behind by the whole log.
         self._credit = 0
+        self._lapsed = 0
         loop.add_reader(fd, self._readable)
 
     def credit_end(self) -> int:
-        return self._credit
+        return self._credit if self._credit > self._lapsed else 0
+
+    def lapse(self) -> None:
+        """Its viewers do not acknowledge: they pace again once their credit has grown."""
+        self._lapsed = self._credit
 
     def advance(self) -> None:
         try:

@@ -14,6 +14,7 @@ import msgspec
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
+from web_terminal_suite.server.client_input import InputPipe
 from web_terminal_suite.server.log import Arena
 from web_terminal_suite.server.pty import Pty
 from web_terminal_suite.server.session import Session
@@ -37,6 +38,16 @@ class HostError(TheirError):
 
 log = logging.getLogger("web_terminal_suite.worker")
 
+# A request waits so long for a new host, when its host has died.
+_REJOIN_SECONDS = 10.0
+# What would do something else if it were done twice.
+_ONCE = (ipc.CreateSession, ipc.SignalSession)
+# Attachments in one packet of a report.
+_REPORTED = 1000
+
+# A host computes each answer at once. One that does not answer for as long hangs, or the whole machine does.
+ANSWER_SECONDS = 10.0
+
 
 def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
     """What a client hears if this worker is short of descriptors or memory."""
@@ -46,6 +57,12 @@ def _refusal(request_id: int, error: OSError) -> ipc.ErrorReply:
     reason = f"this worker has no memory left for output logs ({(error.strerror or str(error)).lower()})"
     reason += "; raise the limit with: ulimit -v, or use more --workers"
     return ipc.ErrorReply(id=request_id, code=ErrorCode.NO_MEMORY, message=reason)
+
+
+def _host_lost(request_id: int) -> ipc.ErrorReply:
+    return ipc.ErrorReply(
+        id=request_id, code=ErrorCode.HOST_LOST, message="the PTY host ended before it answered; try again"
+    )
 
 
 class HostClient:
@@ -58,7 +75,9 @@ class HostClient:
         gone: Callable[[], None],
         scheduler: Scheduler,
         pauses: PauseWatch,
+        number: int = 0,
     ) -> None:
+        self._number = number
         self._loop = loop
         self._channel = ipc.Channel(sock)
         self._gone = gone
@@ -66,38 +85,95 @@ class HostClient:
         self._pauses = pauses
         self._attachments: dict[str, Attachment] = {}
         self._next_id = 0
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._answers: dict[int, tuple[asyncio.Future[Any], ipc.Request]] = {}
         self._attaching: dict[str, asyncio.Future[Attachment]] = {}
         self._arenas: dict[int, Arena] = {}
         self._command: tuple[str, ...] = ()
+        self._counting: asyncio.Task[ipc.StatsReply] | None = None
         self._flushing = False
+        self.connected = True
+        """Whether there is a channel to a host."""
+        self._hopeless = False
+        """Whether there has been no host for longer than a request waits."""
+        self._pipe: InputPipe | None = None
+        self._handed: list[ipc.HandOverInput] = []
+        """What the next host is to type."""
         loop.add_reader(self._channel.fileno(), self._readable)
+
+    def input_pipe(self) -> InputPipe | None:
+        """The pipe for numbered input, of which the host has the other end; ``None`` where no descriptor is left."""
+        if self._pipe is None:
+            try:
+                self._pipe = InputPipe()
+            except OSError as error:
+                log.error(
+                    "no pipe for acknowledged input (%s): if this worker is killed, its count may be wrong", error
+                )
+            else:
+                self._lend_pipe()
+        return self._pipe
+
+    def _lend_pipe(self) -> None:
+        if self.connected and self._pipe is not None:
+            self._channel.send(ipc.LendPipe(), lent=(self._pipe.receiver,))
 
     # --- requests
 
-    async def ask(self, type_: type[ipc.Request], **fields: Any) -> Any:
-        """The host's answer to a request.
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent to the host."""
+        return self.connected and self._channel.waits
+
+    async def ask(self, type_: type[ipc.Request], *, seconds: float | None = ANSWER_SECONDS, **fields: Any) -> Any:
+        """The host's answer to a request; ``seconds`` is ``None`` where the answer must wait for something else.
 
         Raises:
             HostError: with the host's code and text.
+            TheirError: the host did not answer in time, or the request is too large for it.
         """
         self._next_id += 1
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._answers[self._next_id] = answer
+        request = type_(id=self._next_id, **fields)
+        if self._hopeless:
+            raise HostError(_host_lost(request.id))
+        self._answers[request.id] = answer, request
         try:
-            self.tell(type_(id=self._next_id, **fields))
+            self.tell(request)  # without a host it is sent to the next one
         except ipc.PacketTooBig as error:
-            del self._answers[self._next_id]
+            del self._answers[request.id]
             raise TheirError(
                 ErrorCode.REQUEST_TOO_BIG, f"{error}; a shorter environment or argument list would do"
             ) from error
         except OverflowError as error:
-            del self._answers[self._next_id]
+            del self._answers[request.id]
             raise TheirError(ErrorCode.OUT_OF_RANGE, "a number does not fit in 64 bits") from error
-        return await answer
+        try:
+            async with asyncio.timeout(seconds):
+                return await answer
+        except TimeoutError as error:
+            # An answer that comes after all finds that nobody waits for it, see `_answered`.
+            text = f"PTY host {self._number} did not answer within {seconds:g} s; the server's log says more"
+            raise TheirError(ErrorCode.NO_ANSWER, text) from error
+
+    async def count(self, seconds: float) -> ipc.StatsReply | None:
+        """The host's counts, or ``None`` if it does not answer within ``seconds``, or died and was not replaced.
+
+        However many ask, one question is under way: anybody may make this worker ask, also a host that does not read.
+        """
+        if self._counting is None or self._counting.done():
+            self._counting = self._loop.create_task(self.ask(ipc.GetStats, seconds=None))
+        done, _waiting = await asyncio.wait({self._counting}, timeout=seconds)
+        return self._counting.result() if done and self._counting.exception() is None else None
 
     def tell(self, message: ipc.FromWorker) -> None:
-        """Send now, or as soon as the host has room."""
+        """Send now, or as soon as the host has room.
+
+        Without a host a notice is void, since the next one gets a report; only input to be typed waits for it.
+        """
+        if not self.connected:
+            if isinstance(message, ipc.HandOverInput):
+                self._handed.append(message)
+            return
         self._channel.send(message)
         if self._channel.waits and not self._flushing:
             self._flushing = True
@@ -131,6 +207,70 @@ class HostClient:
             attachment.close()
             self.tell(ipc.ViewerCount(session=attachment.info.id, count=0))
 
+    # --- a host that died, and the next one
+
+    def _disconnect(self) -> None:
+        """The host is gone: what it may have done already fails, other requests wait for the next one."""
+        self.connected = False
+        self._loop.remove_reader(self._channel.fileno())
+        if self._flushing:
+            self._flushing = False
+            self._loop.remove_writer(self._channel.fileno())
+        self._channel.close()
+        self._fail(lambda request: isinstance(request, _ONCE))
+        self._giving_up = self._loop.call_later(_REJOIN_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._hopeless = True
+        self._fail(lambda _request: True)
+
+    def _fail(self, concerned: Callable[[ipc.Request], bool]) -> None:
+        for id, (answer, request) in list(self._answers.items()):
+            if concerned(request):
+                del self._answers[id]
+                if not answer.done():
+                    answer.set_exception(HostError(_host_lost(id)))
+
+    def rejoin(self, sock: socket.socket) -> None:
+        """Speak to the host that is in the place of the one before, over ``sock``."""
+        while self.connected:  # what that one said before it died comes first
+            try:
+                received = self._channel.receive()
+            except ipc.ChannelClosed:
+                received = None
+            if received is None:
+                self._disconnect()
+            else:
+                self._receive(*received)
+        self._giving_up.cancel()
+        self._channel = ipc.Channel(sock)
+        self.connected, self._hopeless = True, False
+        self._loop.add_reader(self._channel.fileno(), self._readable)
+        self._lend_pipe()
+        handed, self._handed = self._handed, []
+        for notice in handed:
+            self.tell(notice)
+        for attachment in list(self._attachments.values()):
+            session = attachment.info.id
+            attachment.host_replaced(sum(len(each.data) for each in handed if each.session == session))
+        for id, (answer, request) in list(self._answers.items()):
+            if answer.done():  # the connection that asked is gone
+                del self._answers[id]
+            else:
+                self.tell(request)
+
+    def _report(self) -> None:
+        """Tell a host that took over what this worker is attached to."""
+        states = [attachment.state() for attachment in self._attachments.values()]
+        for first in range(0, max(1, len(states)), _REPORTED):
+            self.tell(
+                ipc.AttachmentReport(
+                    attachments=tuple(states[first : first + _REPORTED]),
+                    arenas=tuple(self._arenas),
+                    last=first + _REPORTED >= len(states),
+                )
+            )
+
     # --- answers and notices
 
     def _flush(self) -> None:
@@ -143,12 +283,13 @@ class HostClient:
         try:
             received = self._channel.receive()
         except ipc.ChannelClosed:
-            self._loop.remove_reader(self._channel.fileno())
+            self._disconnect()
             self._gone()
             return
-        if received is None:
-            return
-        packet, fds = received
+        if received is not None:
+            self._receive(*received)
+
+    def _receive(self, packet: bytes, fds: list[int]) -> None:
         message = ipc.decode_from_host(packet)
         if isinstance(message, ipc.Answer):
             self._answered(message, fds)
@@ -164,7 +305,7 @@ class HostClient:
                 result = refused
         elif isinstance(message, ipc.ErrorReply):
             result = HostError(message)
-        answer = self._answers.pop(message.id)
+        answer, _request = self._answers.pop(message.id)
         if answer.cancelled():  # the connection that asked is gone
             if isinstance(result, Attachment):
                 result.release_if_unused()
@@ -207,9 +348,11 @@ class HostClient:
         return attachment
 
     def _attachment(self, message: ipc.AttachReply, pty: Pty) -> Attachment:
+        session = Session(pty, self._arenas[message.arena].log(message.slot), self._scheduler)
+        session.held_elsewhere = message.held_input
         return Attachment(
             self._shared(message.info),
-            Session(pty, self._arenas[message.arena].log(message.slot), self._scheduler),
+            session,
             owner=self,
             loop=self._loop,
             scheduler=self._scheduler,
@@ -229,6 +372,9 @@ class HostClient:
         )
 
     def _noticed(self, message: ipc.Notice, fds: list[int]) -> None:
+        if isinstance(message, ipc.ReportAttachments):
+            self._report()
+            return
         attachment = self._attachments.get(message.session)
         if attachment is None:  # released meanwhile; the host learns it from our notice
             for fd in fds:
@@ -255,3 +401,7 @@ class HostClient:
                 attachment.restore_size()
             case ipc.SessionUpdated():
                 attachment.updated(message)
+            case ipc.TakeInput():
+                attachment.give_up_client(message.place)
+            case ipc.InputHeld():
+                attachment.hold_input(message.bytes)

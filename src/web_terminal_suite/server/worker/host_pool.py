@@ -8,6 +8,8 @@ has no room for is offered to the next.
 from __future__ import annotations
 
 import asyncio
+import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
@@ -27,11 +29,34 @@ if TYPE_CHECKING:
 class HostPool:
     """A worker's clients of the hosts, by the number each host has in its sessions' ids."""
 
-    def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[], None]):
+    def __init__(self, socks: Sequence[socket.socket], loop: asyncio.AbstractEventLoop, gone: Callable[[int], None]):
         # One loop reads the sessions of all hosts.
         scheduler, pauses = Scheduler(loop), PauseWatch(loop)
-        self._clients = [HostClient(sock, loop, gone, scheduler, pauses) for sock in socks]
+        self._clients = [
+            HostClient(sock, loop, partial(gone, number), scheduler, pauses, number)
+            for number, sock in enumerate(socks)
+        ]
         self._next = 0
+        self.silent: frozenset[int] = frozenset()
+        """Numbers of hosts that do not answer, as far as the supervisor said; new sessions go to others."""
+
+    def rejoin(self, number: int, sock: socket.socket) -> None:
+        """Another host is in the place of one that died."""
+        self._clients[number].rejoin(sock)
+
+    def reaches(self, number: int) -> bool:
+        """Whether there is a channel to a host."""
+        return self._clients[number].connected
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is still to be sent to a host."""
+        return any(client.waits for client in self._clients)
+
+    def lend_pipes(self) -> None:
+        """Give every host the other end of a pipe for numbered input. One that does not know it closes its channel."""
+        for client in self._clients:
+            client.input_pipe()
 
     def of(self, session: str) -> HostClient:
         """The client of the host that has, or would have, a session of this id."""
@@ -44,8 +69,8 @@ class HostPool:
         Raises:
             HostError: a limit is reached, or the shell did not start.
         """
-        attachment: Attachment = await self._create(caller, spec, attach=True, tied=tied)
-        return attachment
+        made: Attachment | ipc.InfoReply = await self._create(caller, spec, attach=True, tied=tied)
+        return await self.attach(caller, made.info.id) if isinstance(made, ipc.InfoReply) else made
 
     async def create_detached(self, caller: ipc.Caller, spec: SessionSpec) -> ipc.SessionInfo:
         """A new session without viewers.
@@ -57,17 +82,44 @@ class HostPool:
         return reply.info
 
     async def _create(self, caller: ipc.Caller, spec: SessionSpec, *, attach: bool, tied: bool) -> Any:
-        first = self._next = (self._next + 1) % len(self._clients)
-        for client in (*self._clients[first:], *self._clients[:first]):
+        clients = self._in_turn()
+        if spec.key is not None and len(self._clients) > 1:
+            made = await self._made_before(caller, spec)
+            if made is not None:
+                return made
+            # The same host for the same key, so that it makes one session of two requests at the same time.
+            first = zlib.crc32(f"{caller.user}\0{spec.key}".encode()) % len(self._clients)
+            clients = [*self._clients[first:], *self._clients[:first]]
+        for client in clients:
             try:
                 return await client.ask(ipc.CreateSession, caller=caller, spec=spec, attach=attach, tied=tied)
             except HostError as refused:
                 if refused.session is not None:  # nobody was told its id
-                    await client.ask(ipc.DestroySession, caller=caller, session=refused.session)
+                    await client.ask(ipc.DestroySession, seconds=None, caller=caller, session=refused.session)
                 if refused.code is not ErrorCode.SESSION_LIMIT:
                     raise
                 last = refused
         raise last
+
+    async def _made_before(self, caller: ipc.Caller, spec: SessionSpec) -> ipc.InfoReply | None:
+        """The session that was made with this key, in whichever host. One that is silent may have it."""
+        for client in self._clients:
+            try:
+                found: ipc.InfoReply = await client.ask(
+                    ipc.CreateSession, caller=caller, spec=spec, attach=False, only_existing=True
+                )
+            except HostError as refused:
+                if refused.code is not ErrorCode.NO_SUCH_SESSION:
+                    raise
+            else:
+                return found
+        return None
+
+    def _in_turn(self) -> Sequence[HostClient]:
+        """The hosts in the order in which a new session is tried."""
+        first = self._next = (self._next + 1) % len(self._clients)
+        numbers = [*range(first, len(self._clients)), *range(first)]
+        return [self._clients[number] for number in sorted(numbers, key=self.silent.__contains__)]
 
     async def attach(self, caller: ipc.Caller, session: str) -> Attachment:
         """A session that exists, attached to this worker.
@@ -88,17 +140,13 @@ class HostPool:
         )
         return merged(pages, limit)
 
-    async def count(self) -> ipc.StatsReply:
-        """Sessions by state now, and totals since the start, over all hosts."""
-        counts: list[ipc.StatsReply] = await asyncio.gather(*(client.ask(ipc.GetStats) for client in self._clients))
-        states = {name: sum(each.states[name] for each in counts) for name in counts[0].states}
-        return ipc.StatsReply(
-            id=0,
-            states=states,
-            created=sum(each.created for each in counts),
-            failed=sum(each.failed for each in counts),
-            expired=sum(each.expired for each in counts),
-        )
+    async def counts(self, seconds: float) -> Sequence[ipc.StatsReply | None]:
+        """The counts of each host by its number; ``None`` for one that does not answer within ``seconds``."""
+        return await asyncio.gather(*(client.count(seconds) for client in self._clients))
+
+    async def answer(self) -> None:
+        """Return once every host has answered, however long that takes."""
+        await asyncio.gather(*(client.ask(ipc.GetStats, seconds=None) for client in self._clients))
 
 
 def merged(pages: Sequence[ipc.ListReply], limit: int) -> ipc.ListReply:

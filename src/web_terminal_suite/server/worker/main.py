@@ -7,6 +7,7 @@ is the supervisor's. Its protocol classes are used as ``Server`` uses them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import resource
 import signal
@@ -15,14 +16,16 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
 from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
-from web_terminal_suite.server import launch
+from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
 from web_terminal_suite.server.worker.context import WorkerContext
@@ -32,7 +35,9 @@ from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
+from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
+from web_terminal_suite.server.worker.websocket import WebSocket
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -46,7 +51,11 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    # Keep-alive does not run while something is unacknowledged; without this, retransmission goes on for 15 minutes.
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 20_000),
 )
+# How often the supervisor is told that there is no channel to a host.
+_LOST_SECONDS = 1.0
 # Strangers leave descriptors for those who have logged in.
 _STRANGERS_SHARE = 4
 
@@ -62,7 +71,7 @@ def _strangers(settings: Settings) -> Strangers:
 class WorkerProcess:
     """The process: its listener, its HTTP server, and how it leaves."""
 
-    def __init__(self, settings: Settings, row: int, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, row: int, listener: socket.socket, control: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
@@ -80,9 +89,12 @@ class WorkerProcess:
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)
         self._listener = listener
+        self._row = row
+        self._control = control
+        self._serves = False
         self._left = asyncio.Event()
 
-    async def serve(self, control: socket.socket) -> None:
+    async def serve(self) -> None:
         """Accept connections until asked to leave; then let them go within ``drain_timeout``."""
         log.info("fast path: %s", f"none ({outbox.WHY_SLOW})" if outbox.WHY_SLOW else "compiled")
         config = uvicorn.Config(
@@ -106,13 +118,15 @@ class WorkerProcess:
             app_state={},
         )
         listening = Listening(self._loop, self._listener, partial(Arrival, self._context, http))
-        control.setblocking(False)
-        self._loop.add_reader(control.fileno(), self._on_control, control)
+        self._control.setblocking(False)
+        self._loop.add_reader(self._control.fileno(), self._on_control)
         if not await self._hosts_answer():
             return
         await listening.start()
+        SilenceWatch(self._loop, self._state.connections).start()
         launch.settle()
-        control.send(launch.READY)
+        self._serves = True
+        self._control.send(launch.READY)
         await self._left.wait()
         listening.end()
         await self._drain()
@@ -122,7 +136,8 @@ class WorkerProcess:
 
         So a lost channel, or a host of a version that does not understand this one, ends an upgrade before it is done.
         """
-        answers = asyncio.ensure_future(self._context.hosts.count())
+        self._context.hosts.lend_pipes()
+        answers = asyncio.ensure_future(self._context.hosts.answer())
         left = asyncio.ensure_future(self._left.wait())
         await asyncio.wait({answers, left}, return_when=asyncio.FIRST_COMPLETED)
         if left.done():
@@ -132,19 +147,79 @@ class WorkerProcess:
         await answers
         return True
 
-    def _on_control(self, control: socket.socket) -> None:
-        """The supervisor asks this worker to leave, or is gone."""
+    def _on_control(self) -> None:
+        """The supervisor tells its state, asks this worker to leave, has a channel to a new host, or is gone."""
         try:
-            command = control.recv(64)
+            command, fds = ipc.receive_descriptors(self._control, launch.CONTROL_BYTES, 1)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            command, fds = b"", []
+        if command.startswith(b"{"):
+            self._note_state(msgspec.json.decode(command, type=launch.ServerState))
+            with contextlib.suppress(OSError):  # it is gone, which is read next, or has enough to read
+                self._control.send(launch.ALIVE, socket.MSG_DONTWAIT)
+            return
+        if command.startswith(launch.HOST):
+            number = int(command.removeprefix(launch.HOST))
+            if fds:
+                self._context.hosts.rejoin(number, socket.socket(fileno=fds[0]))
+            else:
+                log.error("no descriptor is left for the channel to a new PTY host; leaving")
+                self._leave(CloseCode.SERVICE_RESTART)
+            return
         if not command:
-            self._loop.remove_reader(control.fileno())
+            self._loop.remove_reader(self._control.fileno())
+            settings = self._context.settings
+            if settings.state_dir and settings.supervisor_grace and self._serves and not self._left.is_set():
+                log.error("the supervisor is gone; waiting %g s for another one", settings.supervisor_grace)
+                deadline = self._loop.time() + settings.supervisor_grace
+                self._loop.call_later(meeting.RETRY_SECONDS, self._look_for_supervisor, deadline)
+                return
         self._leave(CloseCode.SERVICE_RESTART if command == launch.REPLACE else CloseCode.GOING_AWAY)
 
-    def _host_gone(self) -> None:
-        log.error("the channel to a PTY host closed: the host ended, or had no descriptor for it; leaving")
-        self._leave(CloseCode.GOING_AWAY)
+    def _note_state(self, server: launch.ServerState) -> None:
+        before, self._context.server = self._context.server, server
+        self._context.hosts.silent = frozenset(server.silent_hosts)
+        if server.draining and not (before is not None and before.draining):
+            for connection in list(self._context.connections.all):
+                if isinstance(connection, WebSocket):
+                    connection.tell_drain()
+
+    def _look_for_supervisor(self, deadline: float) -> None:
+        if self._left.is_set():
+            return
+        brought = (self._listener.fileno(), launch.SETTINGS_FD, launch.COUNTERS_FD)
+        sock = meeting.find(self._context.settings.state_dir, meeting.WorkerHello(row=self._row), brought)
+        if sock is not None:
+            self._control.close()
+            self._control = sock
+            sock.setblocking(False)
+            self._loop.add_reader(sock.fileno(), self._on_control)
+        elif self._loop.time() >= deadline:
+            log.error("no other supervisor came; leaving")
+            self._leave(CloseCode.GOING_AWAY)
+        else:
+            self._loop.call_later(meeting.RETRY_SECONDS, self._look_for_supervisor, deadline)
+
+    def _host_gone(self, number: int) -> None:
+        """The channel to a host closed: another host will come, or the supervisor replaces this worker."""
+        if not self._serves:
+            log.error("the channel to PTY host %d closed: the host ended, or had no descriptor for it; leaving", number)
+            self._leave(CloseCode.GOING_AWAY)
+            return
+        log.warning("the channel to PTY host %d closed; its sessions go on without it", number)
+        self._loop.call_later(_LOST_SECONDS, self._tell_lost, number)
+
+    def _tell_lost(self, number: int) -> None:
+        """As long as there is no channel to a host: the supervisor knows whether one will come."""
+        if self._context.hosts.reaches(number):
+            return
+        self._loop.call_later(_LOST_SECONDS, self._tell_lost, number)
+        try:
+            self._control.send(launch.LOST + b"%d" % number)
+        except OSError:
+            pass  # full: it is told again; gone: `_on_control` sees to that
 
     def _leave(self, code: CloseCode) -> None:
         self._context.leaving = code
@@ -156,7 +231,7 @@ class WorkerProcess:
             connection.shutdown()
         try:
             async with asyncio.timeout(self._context.settings.drain_timeout):
-                while connections or self._state.tasks:
+                while connections or self._state.tasks or self._context.hosts.waits:
                     # uvicorn offers no event for "the last connection closed".
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -168,12 +243,13 @@ async def _main() -> None:
     launch.log_to_stderr(settings.log_level, "worker")
     listener = socket.socket(fileno=launch.LISTENER_FD)
     listener.setblocking(False)
-    worker = WorkerProcess(settings, int(sys.argv[1]), listener)
-    await worker.serve(socket.socket(fileno=launch.CONTROL_FD))
+    worker = WorkerProcess(settings, int(sys.argv[1]), listener, socket.socket(fileno=launch.CONTROL_FD))
+    await worker.serve()
 
 
 def main() -> None:
     """Serve until the supervisor stops this process or is gone."""
+    expose_to_oom()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     uvloop.run(_main())

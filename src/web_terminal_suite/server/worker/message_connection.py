@@ -29,6 +29,9 @@ log = logging.getLogger("web_terminal_suite.worker")
 # How long a peer may take to answer our close frame.
 _CLOSE_SECONDS = 1.0
 _CLOSE_REASON_BYTES = 123
+# Looks at a silent client until it is pinged, and pings until it is let go.
+_SILENT_LOOKS = 3
+_UNANSWERED_PINGS = 3
 # Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
 _BINARY = WSMsgType.BINARY
 _TEXT = WSMsgType.TEXT
@@ -45,7 +48,7 @@ class MessageConnection(outbox.MessageListener):
 
     __slots__ = (
         "_allowance", "_allowance_at", "_closing", "_context", "_counters", "_fragments", "_fragments_text", "_ping",
-        "_protocol", "_transport", "_unsent",
+        "_protocol", "_silent_looks", "_transport", "_unsent", "takes_late_input",
     )  # fmt: skip
 
     def __init__(self, context: WorkerContext, protocol: p.ServerProtocol) -> None:
@@ -56,11 +59,15 @@ class MessageConnection(outbox.MessageListener):
         self._fragments: bytearray | None = None
         self._fragments_text = False
         self._closing = False
+        self.takes_late_input = False
+        """Whether input is taken until the client's close frame, although ours was sent."""
         self._unsent = False
         self._ping: bytes | None = None
         self._allowance = 0.0
         self._allowance_at = 0.0
         self.fast = None
+        self.heard = True
+        self._silent_looks = 0
 
     def _perform(self, actions: Iterable[p.Action]) -> None:
         """Perform actions in order, none once the connection is closing."""
@@ -70,14 +77,24 @@ class MessageConnection(outbox.MessageListener):
         """Stop following the session, if there is one."""
         raise NotImplementedError
 
+    def _linger(self) -> None:
+        """Send no more of the session, but stay in it."""
+        raise NotImplementedError
+
+    def _receive_late(self, text: bool, payload: bytes) -> None:
+        """Act on a message that the client sent before it saw our close frame, without an answer."""
+        raise NotImplementedError
+
     # --- frames in
 
     def on_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if self._closing:
-            if frame.msg_type == WSMsgType.CLOSE:
-                transport.disconnect()
-            return
         kind = frame.msg_type
+        if self._closing:
+            if kind == WSMsgType.CLOSE:
+                transport.disconnect()
+            elif self.takes_late_input and frame.fin and (kind == _BINARY or kind == _TEXT):
+                self._receive_late(kind == _TEXT, frame.get_payload_as_bytes())
+            return
         if self._context.settings.messages_per_second and kind != WSMsgType.CLOSE and not self._may_send():
             return
         if kind == _BINARY or kind == _TEXT:
@@ -174,6 +191,19 @@ class MessageConnection(outbox.MessageListener):
             buffer += payload
             self.put(self._transport, WSMsgType.PONG, buffer)
 
+    def note_silence(self) -> None:
+        """Called at regular intervals: ping a client of our own protocol that is silent, and let go a dead one."""
+        if self.heard or self._closing or not self._protocol.acknowledges or not self.may_read:
+            self.heard = False
+            self._silent_looks = 0
+            return
+        self._silent_looks += 1
+        if self._silent_looks >= _SILENT_LOOKS + _UNANSWERED_PINGS:
+            log.info("a client answers no ping; let go")
+            self._transport.disconnect(False)
+        elif self._silent_looks >= _SILENT_LOOKS:
+            self.put(self._transport, WSMsgType.PING, bytearray(p.HEAD_ROOM))
+
     # --- errors and the end
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -181,7 +211,12 @@ class MessageConnection(outbox.MessageListener):
         if self._closing:
             return
         self._closing = True
-        self._leave()
+        # The client means to go on, and what it typed is on its way.
+        self.takes_late_input = code is CloseCode.SERVICE_RESTART
+        if self.takes_late_input:
+            self._linger()
+        else:
+            self._leave()
         text = reason.encode()[:_CLOSE_REASON_BYTES].decode(errors="ignore")
         self.flush(self._transport)
         self._transport.send_close(int(code), text)  # type: ignore[arg-type]  # codes from 4000 up are ours

@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 class SlowListener(WSListener):
     """A connection's frames in, and its whole messages out. All frames go to ``on_frame``."""
 
-    __slots__ = ("fast",)
+    __slots__ = ("fast", "heard")
 
     def __init__(self) -> None:
+        self.heard = True
+        """Whether a frame came since this was last set to false."""
         self.fast: CompiledFastPath | None = None
         """Offered each frame first, where the listener is the compiled one."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         global _frames
         _frames += 1
+        self.heard = True
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self.on_reserved_bits()
         else:

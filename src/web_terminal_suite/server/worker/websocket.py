@@ -90,7 +90,7 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
 
     def read_on(self) -> None:
         """The loop has turned. After our close frame all but the client's is discarded, so there is no hurry."""
-        if self.transport.is_close_frame_sent:
+        if self.transport.is_close_frame_sent and not self.connection.takes_late_input:
             self._context.loop.call_later(_DISCARD_SECONDS, self.transport.underlying_transport.resume_reading)
         elif self.connection.may_read:
             self.transport.underlying_transport.resume_reading()
@@ -98,6 +98,10 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
     def connection_lost(self, exc: Exception | None) -> None:
         self._context.connections.leave(self)
         super().connection_lost(exc)
+
+    def tell_drain(self) -> None:
+        """The server begins to drain."""
+        self.connection.tell_drain()
 
     def shutdown(self) -> None:
         """The worker stops or is replaced."""

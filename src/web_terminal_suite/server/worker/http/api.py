@@ -1,4 +1,4 @@
-"""REST under ``/api/v1``: sessions, login, health, metrics. Each handler asks the host and formats its answer.
+"""REST under ``/api/v1``: sessions, login, metrics. Each handler asks the host and formats its answer.
 
 A new operation is a handler, a row of ``OPERATIONS``, a row of the table in ``docs/protocol.md``, and a test.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from web_terminal_suite import __version__
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
@@ -20,6 +19,8 @@ from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
 from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL
+from web_terminal_suite.server.worker.http.health import HOST_SECONDS
+from web_terminal_suite.server.worker.http.health import OPERATIONS as HEALTH_OPERATIONS
 from web_terminal_suite.server.worker.http.operation import CONTEXT, JSONResponse, Operation
 
 if TYPE_CHECKING:
@@ -68,11 +69,6 @@ class SessionPage(msgspec.Struct, frozen=True):
     sessions: tuple[SessionInfo, ...]
     total: int
     next: str | None
-
-
-class Health(msgspec.Struct, frozen=True):
-    status: str
-    version: str
 
 
 def context_of(request: Request) -> WorkerContext:
@@ -192,12 +188,7 @@ async def signal_session(request: Request, data: SignalName) -> None:
 
 
 async def delete_session(request: Request) -> None:
-    await _ask(request, ipc.DestroySession)
-
-
-async def health(request: Request) -> Response:
-    stopping = context_of(request).leaving is not None
-    return JSONResponse(Health("stopping" if stopping else "ok", __version__), 503 if stopping else 200)
+    await _ask(request, ipc.DestroySession, seconds=None)
 
 
 async def metrics(request: Request) -> Response:
@@ -205,7 +196,8 @@ async def metrics(request: Request) -> Response:
     from web_terminal_suite.server.worker.http.metrics import exposition
 
     context = context_of(request)
-    text = exposition(await context.hosts.count(), context.counters.totals())
+    counts = await context.hosts.counts(HOST_SECONDS)
+    text = exposition(counts, context.counters.totals(), context.server)
     return Response(text, media_type=_METRICS)
 
 
@@ -216,7 +208,7 @@ OPERATIONS = (
     Operation("POST", "/logout", logout, "Forget the cookie", status=204),
     Operation("GET", "/me", me, "Who these credentials are", Me),
     Operation(
-        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(503,)
+        "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(409, 503)
     ),
     Operation("GET", "/sessions", list_sessions, "List sessions", SessionPage, query=SessionQuery),
     Operation("GET", "/sessions/{id}", read_session, "Read a session", SessionInfo, errors=_NO_SESSION),
@@ -236,6 +228,6 @@ OPERATIONS = (
         "DELETE", "/sessions/{id}", delete_session, "End a session; answers when its shell is reaped",
         status=204, errors=_NO_SESSION,
     ),
-    Operation("GET", "/health", health, "Whether this server takes sessions", Health),
+    *HEALTH_OPERATIONS,
     Operation("GET", "/metrics", metrics, "Prometheus metrics", str, media_type=_METRICS),
 )  # fmt: skip

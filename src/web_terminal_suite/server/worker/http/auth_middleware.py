@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 PRINCIPAL = "web_terminal_suite.principal"
 """The scope's key under which handlers find the principal of a request."""
 
-_OPEN = {("POST", "/api/v1/login"), ("GET", "/api/v1/health")}
+_PROBES = {("GET", "/api/v1/health"), ("GET", "/api/v1/health/live")}
+_OPEN = {("POST", "/api/v1/login"), *_PROBES}
+# Asked for by address, or without a Host (HTTP/1.0), by what watches the server. Nothing else counts there than a token
+# in the request, which no page of another site has.
+_BY_ADDRESS = {*_PROBES, ("GET", "/api/v1/metrics")}
 _OPEN_PAGE = ("/assets/",)
 _OPEN_FILES = ("", "/", "/index.html", "/favicon.svg", "/favicon.ico")
 
@@ -46,6 +50,7 @@ class AuthMiddleware:
     def __init__(self, application: ASGIApp, access: Access, settings: Settings) -> None:
         self._application = application
         self._access = access
+        self._settings = settings
         self._base_path = settings.base_path
         self._compat_paths = compat_paths(settings)
 
@@ -75,26 +80,36 @@ class AuthMiddleware:
         if "\0" in path:  # no file and no route has one, and the file system raises
             return ErrorCode.BAD_REQUEST, "the path contains a NUL character"
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        authorization, cookie = headers.get(b"authorization"), headers.get(b"cookie")
+        is_probe = (scope["method"], path) in _PROBES
+        scope[PRINCIPAL] = None
         try:
             self._access.check_host(headers.get(b"host"))
             if scope["method"] not in ("GET", "HEAD"):
                 self._access.check_origin(headers.get(b"origin"), headers.get(b"host"))
         except Denied as denied:
-            return ErrorCode.FORBIDDEN, denied.reason
+            if is_probe and not self._may_ask_by_address(authorization):
+                return None
+            if (scope["method"], path) not in _BY_ADDRESS or not self._may_ask_by_address(authorization):
+                return ErrorCode.FORBIDDEN, denied.reason
+            cookie = None
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
-        scope[PRINCIPAL] = None
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[PRINCIPAL] = self._access.by_headers(
-                headers.get(b"authorization"), headers.get(b"cookie"), address, scheme
-            )
+            scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
         except TooManyFailures as denied:
+            if is_probe:
+                return None
             return ErrorCode.RATE_LIMIT, denied.reason
         except Denied as denied:
             reason = denied.reason
         if scope[PRINCIPAL] is None and not _is_open(scope["method"], path):
             return ErrorCode.AUTHENTICATION_FAILED, reason
         return None
+
+    def _may_ask_by_address(self, authorization: str | None) -> bool:
+        """Whether a token is there to be checked; where there are none, any page could ask under a name of its own."""
+        return authorization is not None and self._settings.has_authentication
 
 
 def compat_paths(settings: Settings) -> list[tuple[str, Scheme]]:

@@ -102,7 +102,11 @@ async def read_terminal(request: Request) -> JupyterTerminal:
 
 async def delete_terminal(request: Request) -> None:
     info = await _live(request)
-    await context_of(request).hosts.of(info.id).ask(ipc.DestroySession, caller=caller_of(request), session=info.id)
+    await (
+        context_of(request)
+        .hosts.of(info.id)
+        .ask(ipc.DestroySession, seconds=None, caller=caller_of(request), session=info.id)
+    )
 
 
 _ALL = "/api/terminals"

@@ -32,12 +32,15 @@ from web_terminal_suite.server.worker.protocols.protocol import (
     StartSession,
     TypeInput,
     checked_size,
+    framed,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _MIN_WINDOW_BYTES = 4096
+_KEY_DIGITS = 16
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 # Above a window of output in JSON's longest form (six bytes for one), so that an interrupt is read however slowly the
 # client reads.
 _UNSENT_BYTES = 1 << 20
@@ -93,6 +96,20 @@ class NativeProtocol:
             )
         )
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        if self._conversation.state is State.AUTHENTICATING:
+            return ()
+        return self._say(
+            m.ConnectionStatus(
+                status="ready",
+                subprotocol=self._subprotocol.value,
+                version=__version__,
+                limits=self._limits,
+                draining=True,
+                ends_in=ends_in,
+            )
+        )
+
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         return self._say(m.Authenticated(user=user, role=role))
 
@@ -122,21 +139,24 @@ class NativeProtocol:
             raise OutOfRange(f"resume_from of {message.resume_from} is below 0")
         if message.usage_interval is not None and message.usage_interval < 1:
             raise OutOfRange(f"usage_interval of {message.usage_interval:g} s is below 1 s")
+        input_key = _input_key(message)
         self._hear(message)
         self._attach = message
         if message.session is not None:
-            return (EnterSession(message.session),)
+            return (EnterSession(message.session, input_key),)
         spec = msgspec.structs.replace(message.spec or m.SessionSpec(), cols=message.cols, rows=message.rows)
-        return (StartSession(spec, tied=False),)
+        return (StartSession(spec, tied=False, input_key=input_key),)
 
     def _on_input(self, message: m.Input) -> Sequence[Action]:
         data = codec.input_bytes(message)
+        if message.offset is not None and message.offset < 0:
+            raise OutOfRange(f"input offset of {message.offset} is below 0")
         self._hear(message)
-        return (TypeInput(data),)
+        return (TypeInput(data, message.offset),)
 
     def _on_input_bytes(self, message: InputBytes) -> Sequence[Action]:
         self._hear(message)
-        return (TypeInput(message.data),)
+        return (TypeInput(message.data, message.offset),)
 
     def _on_command(self, message: m.Command) -> Sequence[Action]:
         self._hear(message)
@@ -198,6 +218,7 @@ class NativeProtocol:
                     rows=rows,
                     mode=self._mode,
                     window=window,
+                    input=session.input,
                 )
             )
         ]
@@ -222,6 +243,12 @@ class NativeProtocol:
     def gap(self, start: int, end: int) -> Sequence[OutgoingFrame]:
         return self._say(m.Gap(start=start, end=end))
 
+    def input_ack(self, offset: int) -> Sequence[OutgoingFrame]:
+        if self._conversation.state is not State.ATTACHED:
+            return ()
+        frame = codec.encode_input_ack(self._subprotocol, offset)
+        return (framed(frame.text, frame.payload),)
+
     def resized(self, size: m.Size) -> Sequence[OutgoingFrame]:
         return self._say(m.Resized(cols=size.cols, rows=size.rows))
 
@@ -237,9 +264,24 @@ class NativeProtocol:
         return (*self._say(exited), *_AFTER_END.get(end.reason, ()))
 
 
+def _input_key(message: m.Attach) -> int | None:
+    """The client's key as a number, if it has one and means to write.
+
+    Raises:
+        OutOfRange: it is no key.
+    """
+    key = message.input_key
+    if key is None:
+        return None
+    if len(key) != _KEY_DIGITS or not set(key) <= _HEXADECIMAL:
+        raise OutOfRange(f"input_key {key[:_KEY_DIGITS]!r} is not {_KEY_DIGITS} hexadecimal digits")
+    return int(key, 16) if message.mode == "write" else None
+
+
 # What follows `process_exited`, where the end was not the shell's own.
 _AFTER_END: dict[str, Sequence[Action]] = {
     "expired": (Refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the session was idle for too long")),),
+    "lost": (Refuse(TheirError(ErrorCode.SESSION_LOST, "the session was lost with its PTY host")),),
     "destroyed": (CloseWith(CloseCode.NORMAL, "session destroyed"),),
     "shutdown": (CloseWith(CloseCode.GOING_AWAY, "the server stops"),),
 }

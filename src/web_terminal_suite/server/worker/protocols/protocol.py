@@ -43,18 +43,21 @@ class StartSession(NamedTuple):
 
     spec: SessionSpec
     tied: bool
+    input_key: int | None = None
 
 
 class EnterSession(NamedTuple):
-    """Attach to a session that exists."""
+    """Attach to a session that exists. A client with an ``input_key`` has its input acknowledged, if it may write."""
 
     session: str
+    input_key: int | None = None
 
 
 class TypeInput(NamedTuple):
-    """Write to the terminal."""
+    """Write to the terminal; ``offset`` is the number of the first byte where the client numbers its input."""
 
     data: bytes
+    offset: int | None = None
 
 
 class SetSize(NamedTuple):
@@ -135,6 +138,8 @@ class AttachedSession(NamedTuple):
     resizable: bool
     """Whether the terminal is still open."""
     may_write: bool
+    input: int | None = None
+    """How much of the client's input is not to be sent again; ``None`` where its input is not acknowledged."""
 
 
 class Opening(NamedTuple):
@@ -212,11 +217,17 @@ class ServerProtocol(Protocol):
     def error(self, error: TheirError) -> Sequence[OutgoingFrame]:
         """Frames that report an error to the client."""
 
+    def input_ack(self, offset: int) -> Sequence[OutgoingFrame]:
+        """The terminal took the client's numbered input before ``offset``."""
+
     def resized(self, size: Size) -> Sequence[OutgoingFrame]:
         """Another viewer set the size."""
 
     def paused(self, direction: str, paused: bool) -> Sequence[OutgoingFrame]:
         """The program waits for the viewers (``output``), or does not read (``input``)."""
+
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        """The server takes no new sessions; it ends with the last one, or in ``ends_in`` seconds."""
 
     def used(self, cpu_seconds: float, memory_bytes: int, processes: int) -> Sequence[OutgoingFrame]:
         """What the shell and its descendants use now."""

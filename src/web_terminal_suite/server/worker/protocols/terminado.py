@@ -50,6 +50,9 @@ class TerminadoProtocol:
     def greet(self, *, authenticated: bool) -> Sequence[OutgoingFrame]:
         return ()  # `setup` reports that the terminal is there
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        return ()  # not in this protocol
+
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         self._waiting = True
         return (EnterSession(self._name),)
@@ -93,6 +96,9 @@ class TerminadoProtocol:
     def error(self, error: TheirError) -> Sequence[OutgoingFrame]:
         self._waiting = False
         return ()  # the close code is all that this protocol has for errors
+
+    def input_ack(self, offset: int) -> Sequence[OutgoingFrame]:
+        return ()
 
     def resized(self, size: Size) -> Sequence[OutgoingFrame]:
         return ()

@@ -56,6 +56,9 @@ class TtydProtocol:
     def greet(self, *, authenticated: bool) -> Sequence[OutgoingFrame]:
         return ()  # the client sends first
 
+    def draining(self, ends_in: float | None) -> Sequence[OutgoingFrame]:
+        return ()  # not in this protocol
+
     def authenticated(self, user: str, role: str) -> Sequence[Action]:
         self._authenticated = True
         return () if self._hello is None else self._start(self._hello)
@@ -120,6 +123,9 @@ class TtydProtocol:
     def error(self, error: TheirError) -> Sequence[OutgoingFrame]:
         self._waiting = False
         return ()  # the close code is all that this protocol has for errors
+
+    def input_ack(self, offset: int) -> Sequence[OutgoingFrame]:
+        return ()
 
     def resized(self, size: Size) -> Sequence[OutgoingFrame]:
         return ()

@@ -1,0 +1,157 @@
+"""An upgrade in place: the host's process executes the installed code, which finds everything in a memfd.
+
+The process stays the shells' parent, and every terminal, log and channel stays open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from web_terminal_suite.server import control, launch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from web_terminal_suite.server.host.table import SessionEntry
+    from web_terminal_suite.server.host.worker_channels import WorkerChannels
+
+# What an interpreter needs to start, and a host to watch its channels.
+_NEEDED_DESCRIPTORS = 24
+_SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
+
+
+class CannotHandOver(Exception):
+    """The host must go on as it is; the text says why."""
+
+
+def channels_of(workers: WorkerChannels, entries: Iterable[SessionEntry]) -> tuple[control.HandedOverChannel, ...]:
+    """The workers' channels as the next code finds them."""
+    waiting: defaultdict[object, list[tuple[str, int]]] = defaultdict(list)
+    clients: defaultdict[object, list[tuple[str, int]]] = defaultdict(list)
+    claims: defaultdict[object, list[tuple[str, int, int]]] = defaultdict(list)
+    for entry in entries:
+        for worker, request_id in entry.waiting:
+            waiting[worker].append((entry.id, request_id))
+        if entry.input is None or entry.session is None:
+            continue
+        for place, owner in entry.input.owners.items():
+            clients[owner].append((entry.id, place))
+        for place, claimants in entry.input.waiting.items():
+            for worker, request_id in claimants:
+                claims[worker].append((entry.id, place, request_id))
+    return tuple(
+        control.HandedOverChannel(
+            fd=worker.channel.fileno(),
+            row=worker.row,
+            unsent=worker.channel.unsent,
+            waiting=tuple(waiting[worker]),
+            pipe=worker.input_pipe,
+            clients=tuple(clients[worker]),
+            claims=tuple(claims[worker]),
+        )
+        for worker in workers
+    )
+
+
+def inputs_of(entries: Iterable[SessionEntry]) -> tuple[control.HandedOverInput, ...]:
+    """The input that the host has to type, as the next code finds it."""
+    inputs = []
+    for entry in entries:
+        if entry.session is not None and entry.session.input_waits:
+            accepted: dict[int, int] = {}
+            if entry.input is not None:
+                accepted = {place: client.accepted for place, client in entry.input.clients.items()}
+            held = tuple(entry.session.held())
+            inputs.append(control.HandedOverInput(session=entry.id, held=held, accepted=accepted))
+    return tuple(inputs)
+
+
+def hand_over(state: control.HandedOver, supervisor: int, arguments: list[str]) -> None:
+    """Execute the installed code in this process; returns only by an exception.
+
+    Raises:
+        CannotHandOver: it cannot be executed; nothing has changed.
+    """
+    _check_descriptors()
+    data = control.encode(state)
+    try:
+        memory = os.memfd_create("web-terminal-host")
+    except OSError as error:
+        raise CannotHandOver(f"no memory for the table: {(error.strerror or '').lower()}") from error
+    kept = [supervisor, *_descriptors_of(state)]
+    command = [sys.executable, "-m", "web_terminal_suite.server.host.main", *arguments, str(supervisor), str(memory)]
+    try:
+        with open(memory, "wb", closefd=False) as file:
+            file.write(data)
+        with _signals_blocked():
+            for fd in kept:
+                os.set_inheritable(fd, True)
+            os.set_inheritable(memory, True)
+            os.execve(sys.executable, command, launch.public_environment())
+    except OSError as error:
+        raise CannotHandOver(f"{sys.executable}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        for fd in kept:
+            os.set_inheritable(fd, False)
+        os.close(memory)
+
+
+def take_over(memory: int, supervisor: int) -> control.HandedOver:
+    """What the code before this left in ``memory``. From now on no descriptor reaches a shell."""
+    data = os.pread(memory, os.fstat(memory).st_size, 0)
+    os.close(memory)
+    state = control.decode_handed_over(data)
+    for fd in (supervisor, *_descriptors_of(state)):
+        os.set_inheritable(fd, False)
+    return state
+
+
+def _descriptors_of(state: control.HandedOver) -> Iterator[int]:
+    yield from (master for _record, master in state.sessions if master >= 0)
+    yield from state.arenas.values()
+    for channel in state.channels:
+        yield channel.fd
+        if channel.pipe >= 0:
+            yield channel.pipe
+        for _packet, fds in channel.unsent:
+            yield from fds
+
+
+def refusal(version: int) -> str:
+    """Why this code cannot take over from a host of ``version``; empty where it can."""
+    if version in control.ACCEPTED_VERSIONS:
+        return ""
+    accepted = ", ".join(map(str, control.ACCEPTED_VERSIONS))
+    return f"the hosts have tables of version {version}, and the installed code takes over from {accepted}"
+
+
+def unblock_signals() -> None:
+    """Receive what came while the code was exchanged."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _check_descriptors() -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            for _ in range(_NEEDED_DESCRIPTORS):
+                stack.callback(os.close, fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3))
+        except OSError as error:
+            raise CannotHandOver(
+                f"an upgrade needs {_NEEDED_DESCRIPTORS} descriptors; raise the limit with: ulimit -n"
+            ) from error
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Not lost, and not fatal, while nobody handles them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        unblock_signals()

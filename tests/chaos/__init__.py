@@ -1,0 +1,1 @@
+"""Long tests with faults, run by hand or by ``make chaos``."""

@@ -1,0 +1,60 @@
+"""Viewers that do not acknowledge, or only watch, do not hold a program up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import serving
+from web_terminal_suite.client.connection import connect
+from web_terminal_suite.protocol.messages import Gap, SessionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Serving
+
+# Far more than the log and the kernel hold.
+MEGABYTES = 4
+
+
+@pytest.fixture(scope="module", params=[{"PURE_PYTHON": "1"}, {}], ids=["slow", "fast"])
+def server(request) -> Iterator[Serving]:
+    with serving(env=request.param) as each:
+        yield each
+
+
+def flood(directory: Path) -> SessionSpec:
+    """A program that writes much and then a file."""
+    script = f"read go; head -c {MEGABYTES}000000 /dev/zero | tr '\\0' x; touch {directory}/written; sleep 60"
+    return SessionSpec(shell="/bin/sh", args=("-c", script))
+
+
+async def written(directory: Path, connection) -> None:
+    """Wait until the program has written everything."""
+    async with asyncio.timeout(30):
+        while not (directory / "written").exists():
+            await connection.ping()
+
+
+async def test_a_viewer_that_does_not_acknowledge_stops_a_program_for_seconds_only(server, tmp_path):
+    async with connect(server.url, acknowledge=False) as deaf, connect(server.url) as other:
+        await deaf.attach(spec=flood(tmp_path))
+        deaf.input(b"\r")
+        await deaf.wait_for(b"xxx")
+        await written(tmp_path, other)
+        # What it acknowledges now counts again, and what it missed is told.
+        deaf.ack(deaf.offset)
+        await deaf.message(Gap)
+
+
+async def test_a_viewer_that_only_watches_never_holds_a_program_up(server, tmp_path):
+    async with connect(server.url) as writer, connect(server.url, acknowledge=False) as watcher:
+        await writer.attach(spec=flood(tmp_path))
+        await watcher.attach(writer.session, mode="read")
+        writer.input(b"\r")
+        await writer.close()
+        await written(tmp_path, watcher)
