@@ -55,7 +55,7 @@ async def test_a_sessions_life(either):
     assert abs(made["created"] - psutil.Process(made["pid"]).create_time()) < 5
     there = f"/sessions/{made['id']}"
     read = (await call(either, "GET", there)).json()
-    moving = {"offset": 0, "idle_seconds": 0, "created": 0}
+    moving = {"offset": 0, "idle_seconds": 0, "created": 0, "ends_in": 0}
     assert {**read, **moving} == {**made, **moving}
     changed = (await call(either, "PATCH", there, {"name": "yours", "cols": 100})).json()
     assert (changed["name"], changed["cols"], changed["rows"]) == ("yours", 100, 30)

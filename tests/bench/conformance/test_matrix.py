@@ -29,8 +29,7 @@ def test_ours_and_the_null_server() -> None:
     assert matrix.is_whole
     assert len(told) == len(matrix.cells) == 2 * len(CHECKS)
     ours = answers(matrix, "web-terminal")
-    # Input has no acknowledgement, so what was on its way is lost; a paste is guarded by the page.
-    assert ours.pop("input-over-cut") is NO
+    # A paste is guarded by the page.
     assert ours.pop("hostile-paste") is NOT_APPLICABLE
     assert set(ours.values()) == {YES}
     null = answers(matrix, "null-server")

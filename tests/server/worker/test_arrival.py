@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import TOKEN
+from tests.conftest import TOKEN, serving
 from tests.server.raw import GUARD_SECONDS, TEXT, Socket, framed, http, read_answer, upgrade
+from tests.server.test_lifecycle import until
 from web_terminal_suite.server.worker.request_head import HEAD_END, parse_head
 
 if TYPE_CHECKING:
@@ -128,3 +130,24 @@ async def test_a_head_without_an_end_is_refused(server):
         writer.write(b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nCookie: " + b"a" * 200_000)
         with contextlib.suppress(ConnectionError):
             assert (await read_answer(reader)).status in (400, 431)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_worker_that_leaves_answers_what_was_on_its_way(ending):
+    with serving("--watchdog-timeout", "0") as own:
+        head = upgrade(own)
+        async with dialled(own) as (reader, writer):
+            writer.write(head[:20])
+            await taken(own, writer)
+            own.process.send_signal(ending)
+            if ending is signal.SIGHUP:
+                await until(lambda: any("generation 2: starting" in line for line in own.log))
+            (old, *_) = own.workers
+            old.suspend()
+            if ending is signal.SIGHUP:
+                await until(lambda: any("generation 1 leaves" in line for line in own.log))
+            writer.write(head[20:])
+            old.resume()
+            code, reason, _ = await Socket(reader, writer, await read_answer(reader)).closed()
+        told = {signal.SIGTERM: (1001, "the server stops"), signal.SIGHUP: (1012, "reconnect and resume")}
+        assert (code, reason) == told[ending]

@@ -62,6 +62,7 @@ _SERVER: Final[tuple[m.ServerMessage, ...]] = (
     m.Authenticated(user="owner", role="owner"),
     m.Attached(session=_SESSION, name="build", offset=0, end=4096, cols=120, rows=40, mode="write", window=131_072),
     m.Gap(start=4096, end=8192),
+    m.InputAck(offset=4097),
     m.ProcessStarted(session=_SESSION, pid=12345, command=("/bin/sh",)),
     m.ProcessExited(session=_SESSION, offset=123_456_789, status=0),
     m.Pong(id=7),

@@ -46,6 +46,8 @@ _BUFFER = memoryview(bytearray(READ_BYTES))
 # closed with unread bytes is reset, and the reason may be lost (RFC 9112 section 9.6).
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
+# How long a worker that leaves waits for the request of a connection that it has accepted.
+_LAST_REQUEST_SECONDS = 0.5
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
 # What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
@@ -115,6 +117,8 @@ class Arrival(asyncio.BufferedProtocol):
             self._refuse(refused)
         else:
             self._set_deadline()
+            if self._context.leaving is not None:
+                self.shutdown()
 
     def get_buffer(self, _size_hint: int) -> memoryview:
         return _BUFFER
@@ -160,8 +164,12 @@ class Arrival(asyncio.BufferedProtocol):
             inner.connection_lost(exc)
 
     def shutdown(self) -> None:
-        """The worker stops or is replaced."""
-        self._transport.close()
+        """The worker stops or is replaced; a request that is on its way is still answered."""
+        if self._state is _State.HEAD:
+            self._cancel_deadline()
+            self._deadline = self._context.loop.call_later(_LAST_REQUEST_SECONDS, self._transport.close)
+        else:
+            self._transport.close()
 
     # --- what was received
 
@@ -220,6 +228,8 @@ class Arrival(asyncio.BufferedProtocol):
         self._body_left = left
         # An upgrade to anything else is not taken up, and the parser would wait for it (RFC 9110 section 7.8).
         self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw)
+        if self._context.leaving is not None:
+            self._http.shutdown()
         self._receive_body(rest)
 
     def _receive_body(self, data: bytes) -> None:
@@ -284,6 +294,8 @@ class Arrival(asyncio.BufferedProtocol):
         self._websocket.connection_made(self._transport)
         self._websocket.open(admission.key)
         self._receive_frames(rest)
+        if self._context.leaving is not None:
+            self._websocket.shutdown()
 
     def _receive_frames(self, data: bytes) -> None:
         websocket = self._websocket

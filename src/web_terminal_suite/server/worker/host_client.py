@@ -162,8 +162,9 @@ class HostClient:
         """
         if self._counting is None or self._counting.done():
             self._counting = self._loop.create_task(self.ask(ipc.GetStats, seconds=None))
-        done, _waiting = await asyncio.wait({self._counting}, timeout=seconds)
-        return self._counting.result() if done and self._counting.exception() is None else None
+        counting = self._counting  # who asks once it is done begins another
+        done, _waiting = await asyncio.wait({counting}, timeout=seconds)
+        return counting.result() if done and counting.exception() is None else None
 
     def tell(self, message: ipc.FromWorker) -> None:
         """Send now, or as soon as the host has room.

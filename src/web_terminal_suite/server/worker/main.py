@@ -227,6 +227,7 @@ class WorkerProcess:
 
     async def _drain(self) -> None:
         connections = self._context.connections.all
+        await asyncio.sleep(0)  # what was accepted in this turn of the loop arrives
         for connection in list(connections):
             connection.shutdown()
         try:

@@ -16,7 +16,7 @@ from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import EchoBytes, InputBytes, OutputBytes, Subprotocol
 from web_terminal_suite.protocol.conversation import TABLE, Side, State
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
-from web_terminal_suite.protocol.errors import IllegalInState, TheirError
+from web_terminal_suite.protocol.errors import IllegalInState, OutOfRange, TheirError
 from web_terminal_suite.server.worker.protocols import protocol as p
 from web_terminal_suite.server.worker.protocols.native import HANDLERS, NativeProtocol
 
@@ -236,3 +236,62 @@ def test_output_in_any_pieces_is_the_same_bytes(data, cuts):
 def test_states_are_those_of_the_table():
     assert {state for state, _ in TABLE[Side.CLIENT]} <= set(State)
     assert all(issubclass(type_, msgspec.Struct) for type_ in HANDLERS)
+
+
+@BOTH
+def test_a_drain_is_told_to_who_has_logged_in(subprotocol):
+    protocol = native(subprotocol)
+    protocol.greet(authenticated=False)
+    assert list(protocol.draining(60.0)) == []
+    (status,) = heard(attached(subprotocol).draining(60.0))
+    assert (status["type"], status["draining"], status["ends_in"]) == ("connection_status", True, 60.0)
+    (status,) = heard(ready(subprotocol).draining(None))
+    assert (status["draining"], status.get("ends_in")) == (True, None)
+
+
+@BOTH
+def test_input_is_numbered_and_acknowledged_while_there_is_a_session(subprotocol):
+    protocol = ready(subprotocol)
+    key = "0123456789abcdef"
+    (start,) = say(protocol, type="attach", input_key=key)
+    assert start.input_key == int(key, 16)
+    assert list(protocol.input_ack(1)) == []
+    protocol.attached(SESSION)
+    assert say(protocol, type="input", data="ls", offset=3) == [p.TypeInput(b"ls", 3)]
+    (frame,) = protocol.input_ack(5)
+    assert codec.decode_server(subprotocol, frame.text, frame.payload) == m.InputAck(offset=5)
+
+
+def test_a_viewer_that_only_reads_has_no_key():
+    (enter,) = say(ready(), type="attach", session="s1", mode="read", input_key="0" * 16)
+    assert enter == p.EnterSession("s1", None)
+
+
+@pytest.mark.parametrize("key", ["", "12", "g" * 16, "0" * 17])
+def test_a_key_is_16_hexadecimal_digits(key):
+    with pytest.raises(OutOfRange, match="is not 16 hexadecimal digits"):
+        say(ready(), type="attach", input_key=key)
+
+
+@pytest.mark.parametrize(
+    ("message", "complaint"),
+    [
+        ({"type": "attach", "resume_from": -1, "session": "s1"}, "resume_from of -1 is below 0"),
+        ({"type": "attach", "usage_interval": 0.5}, "usage_interval of 0.5 s is below 1 s"),
+    ],
+)
+def test_numbers_of_attach_that_are_out_of_range(message, complaint):
+    with pytest.raises(OutOfRange, match=complaint):
+        say(ready(), **message)
+
+
+def test_an_offset_of_input_is_not_negative():
+    with pytest.raises(OutOfRange, match="input offset of -1 is below 0"):
+        say(attached(), type="input", data="x", offset=-1)
+
+
+def test_a_resume_beyond_the_output_is_refused():
+    protocol = ready()
+    say(protocol, type="attach", session="s1", resume_from=8)
+    with pytest.raises(OutOfRange, match="resume_from of 8 lies beyond the 7 bytes of output"):
+        protocol.attached(SESSION._replace(log_end=7))

@@ -129,6 +129,7 @@ def test_it_has_no_words_for_errors():
     assert list(attached().error(OutOfRange("too wide"))) == []
 
 
-def test_it_has_no_words_for_sizes_pauses_and_usage():
+def test_it_has_no_words_for_sizes_pauses_usage_drains_and_acknowledgements():
     protocol = attached()
-    assert [*protocol.resized(Size(1, 1)), *protocol.paused("output", True), *protocol.used(1.0, 2, 3)] == []
+    said = [*protocol.resized(Size(1, 1)), *protocol.paused("output", True), *protocol.used(1.0, 2, 3)]
+    assert [*said, *protocol.draining(1.0), *protocol.input_ack(1)] == []
