@@ -31,3 +31,9 @@ def test_a_given_token_goes_first_and_paths_lie_under_the_base():
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(ValueError, match=r"URL|host|[Pp]ort"):
         parse_address(url)
+
+
+@pytest.mark.parametrize("port", ["notaport", "65536", "-1"])
+def test_a_port_that_is_none_is_named_without_the_credentials(port):
+    with pytest.raises(ValueError, match=rf"^the port of 'h:{port}' is not a number from 0 to 65535$"):
+        parse_address(f"http://me:secret@h:{port}/")

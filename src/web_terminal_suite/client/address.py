@@ -38,9 +38,14 @@ def parse_address(url: str, token: str = "") -> Address:
         raise ValueError(f"{url!r} is not a URL of a terminal: it must begin with http://, https://, ws:// or wss://")
     if not parts.hostname:
         raise ValueError(f"{url!r} names no host")
+    try:
+        port = parts.port
+    except ValueError:
+        named = parts.netloc.rpartition("@")[2]
+        raise ValueError(f"the port of {named!r} is not a number from 0 to 65535") from None
     secure = parts.scheme in ("https", "wss")
     path = parts.path.removesuffix("/ws") if parts.scheme in ("ws", "wss") else parts.path
     found = parse_qs(parts.fragment).get("token", [""])[0]
     if not found and parts.username is not None:
         found = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return Address(parts.hostname, parts.port or (443 if secure else 80), secure, path.rstrip("/"), token or found)
+    return Address(parts.hostname, port or (443 if secure else 80), secure, path.rstrip("/"), token or found)
