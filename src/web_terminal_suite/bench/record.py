@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import itertools
+import operator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -286,27 +288,23 @@ def from_columns(columns: Columns) -> Trial:
         RecordError: columns of different lengths, or a note on a sample that is not there.
     """
     _check_lengths(columns)
-    phases = [phase for phase, length in columns.phases for _ in range(length)]
-    noted = {place: (outcome, reason) for place, outcome, reason in columns.noted}
-    samples, due = [], columns.origin_ns
-    for place, step in enumerate(columns.due):
-        due += step
-        outcome, reason = noted.get(place, (Outcome.OK, ""))
-        samples.append(
-            Sample(
-                due_ns=due,
-                sent_ns=due + (columns.sent[place] if columns.sent else 0),
-                seen_ns=due + columns.seen[place],
-                phase=phases[place] if phases else Phase.MEASURE,
-                outcome=outcome,
-                reason=reason,
-                marks={name: due + at for name, column in columns.marks.items() if (at := column[place]) is not None},
-            )
-        )
+    # Column by column: a run has some 300,000 operations.
+    due = list(itertools.accumulate(columns.due, initial=columns.origin_ns))[1:]
+    sent = list(map(operator.add, due, columns.sent)) if columns.sent else due
+    seen = map(operator.add, due, columns.seen)
+    phases = [phase for phase, length in columns.phases for _ in range(length)] or itertools.repeat(Phase.MEASURE)
+    outcomes, reasons = [Outcome.OK] * len(due), [""] * len(due)
+    for place, outcome, reason in columns.noted:
+        outcomes[place], reasons[place] = outcome, reason
+    marks: list[dict[str, int]] = [{} for _ in due]
+    for name, column in columns.marks.items():
+        for begun, passed, of in zip(due, column, marks, strict=True):
+            if passed is not None:
+                of[name] = begun + passed
     return Trial(
         cell=columns.cell,
         block=columns.block,
-        samples=tuple(samples),
+        samples=tuple(map(Sample, due, sent, seen, phases, outcomes, reasons, marks)),
         points=columns.points,
         usage=columns.usage,
         problem=columns.problem,

@@ -45,7 +45,7 @@ class Cell(msgspec.Struct, frozen=True):
         return f"{self.benchmark}{parameter} [{self.terminal}]"
 
 
-class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One operation. Its latency is ``seen_ns - due_ns``; in a closed loop ``due_ns == sent_ns``.
 
     ``marks`` are further moments on the way, each a metric of its own (absolute ns, same clock).
