@@ -269,6 +269,10 @@ class PtyHosts:
                 store.keep(message, fds)
             case control.RecordChanged():
                 store.change(message)
+            case control.KeepInput():
+                store.keep_input(message, fds)
+            case control.ForgetInput():
+                store.forget_input(message)
             case control.ForgetSession():
                 store.forget(message)
             case control.HostReady():

@@ -24,13 +24,21 @@ _MISSING = -2
 
 
 class _Kept:
-    __slots__ = ("master", "pid", "record", "wait_status")
+    __slots__ = ("input", "master", "pid", "record", "wait_status")
 
     def __init__(self, pid: int, master: int, record: bytes) -> None:
         self.pid = pid
         self.master = master
+        self.input = _CLOSED
         self.record = record
         self.wait_status: int | None = None
+
+    def close(self) -> None:
+        """Close what belongs to the terminal."""
+        for fd in (self.master, self.input):
+            if fd >= 0:
+                os.close(fd)
+        self.master = self.input = _CLOSED
 
 
 class DescriptorStore:
@@ -75,15 +83,31 @@ class DescriptorStore:
             return
         kept.record = message.record
         if message.closed:
-            _close(kept.master)
-            kept.master = _CLOSED
+            kept.close()
             self._forget_pid(message.key, kept)
+
+    def keep_input(self, message: control.KeepInput, fds: list[int]) -> None:
+        """Keep what the host has to type in a session."""
+        self.forget_input(message)
+        kept = self._sessions.get(message.key)
+        if kept is not None:
+            kept.input = self._with_room(fds)
+        elif fds:
+            os.close(fds[0])
+
+    def forget_input(self, message: control.KeepInput | control.ForgetInput) -> None:
+        """The host has nothing to type in a session any more."""
+        kept = self._sessions.get(message.key)
+        if kept is not None:
+            if kept.input >= 0:
+                os.close(kept.input)
+            kept.input = _CLOSED
 
     def forget(self, message: control.ForgetSession) -> None:
         """A session is over."""
         kept = self._sessions.pop(message.key, None)
         if kept is not None:
-            _close(kept.master)
+            kept.close()
             self._forget_pid(message.key, kept)
 
     def _forget_pid(self, key: int, kept: _Kept) -> None:
@@ -128,13 +152,9 @@ class DescriptorStore:
             message = control.AdoptSession(
                 record=kept.record,
                 brings_master=kept.master >= 0,
+                brings_input=kept.input >= 0,
                 lost=kept.master == _MISSING,
                 child=kept.wait_status is None and is_child(kept.pid),
                 wait_status=kept.wait_status,
             )
-            yield message, (kept.master,) if kept.master >= 0 else ()
-
-
-def _close(fd: int) -> None:
-    if fd >= 0:
-        os.close(fd)
+            yield message, tuple(fd for fd in (kept.master, kept.input) if fd >= 0)

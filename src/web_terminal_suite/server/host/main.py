@@ -34,7 +34,7 @@ from web_terminal_suite.server.host.handover import (
     unblock_signals,
 )
 from web_terminal_suite.server.host.pumps import Pumps
-from web_terminal_suite.server.host.store_client import StoreClient, kept_session
+from web_terminal_suite.server.host.store_client import StoreClient, kept_input, kept_session
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
@@ -82,7 +82,7 @@ class Host:
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
         self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
-        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
+        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination, self._store)
         self._budget = ReadBudget()
         self._created = self._failed = 0
         self._draining = False
@@ -196,6 +196,7 @@ class Host:
         for entry in entries:
             if entry.session is not None:
                 yield kept_session(entry)
+                yield from kept_input(entry)
         yield control.HostReady(sessions=len(entries)), ()
         if self._draining:
             yield control.HostAlive(sessions=self._table.live, draining=True), ()
