@@ -39,9 +39,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         "protocol.window", "server.client_input", "server.input_queue", "server.pty", "server.log",
     ),
     "server.host": (
-        "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
-        "server.environment", "server.ipc", "server.control", "server.meeting", "server.service_manager",
-        "server.client_input", "server.input_queue",
+        "protocol", "server.client_input", "server.control", "server.environment", "server.input_queue",
+        "server.ipc", "server.launch", "server.log", "server.meeting", "server.pty", "server.service_manager",
+        "server.session", "server.settings",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
@@ -60,11 +60,20 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.drain": (),
     "server.service_manager": (),
     "server.listener": ("server.settings",),
-    "server.processes": ("server.settings", "server.launch", "server.host.main", "server.pty_hosts"),
+    "server.processes": ("server.host.main", "server.launch", "server.pty_hosts", "server.settings"),
+    "server.workers": (
+        "server.control", "server.generations", "server.launch", "server.processes", "server.pty_hosts",
+        "server.settings", "server.watchdog", "server.worker.counters",
+    ),
+    "server.liveness": ("server.pty_hosts", "server.watchdog", "server.workers"),
+    "server.startup": (
+        "server.arrivals", "server.launch", "server.listener", "server.log", "server.meeting", "server.processes",
+        "server.pty_hosts", "server.settings",
+    ),
     "server.supervisor": (
-        "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.processes",
-        "server.worker.counters", "server.control", "server.pty_hosts", "server.upgrade",
-        "server.meeting", "server.arrivals", "server.watchdog", "server.drain", "server.service_manager",
+        "server.arrivals", "server.control", "server.drain", "server.launch", "server.listener", "server.liveness",
+        "server.meeting", "server.processes", "server.pty_hosts", "server.service_manager", "server.startup",
+        "server.upgrade", "server.watchdog", "server.worker.counters", "server.workers",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
