@@ -47,7 +47,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.control": ("server.ipc",),
     "server.meeting": (),
     "server.arrivals": ("server.ipc", "server.launch", "server.meeting", "server.settings"),
-    "server.store": ("server.control",),
+    "server.store": ("server.control", "server.service_store"),
     "server.pty_hosts": ("server.control", "server.generations", "server.ipc", "server.pty", "server.store"),
     "server.upgrade": ("server.pty_hosts",),
     "server.worker": (
@@ -68,12 +68,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.liveness": ("server.pty_hosts", "server.watchdog", "server.workers"),
     "server.startup": (
         "server.arrivals", "server.launch", "server.listener", "server.log", "server.meeting", "server.processes",
-        "server.pty_hosts", "server.settings",
+        "server.pty_hosts", "server.service_manager", "server.service_store", "server.settings",
     ),
+    "server.service_store": ("server.control", "server.log", "server.pty"),
     "server.supervisor": (
         "server.arrivals", "server.control", "server.drain", "server.launch", "server.listener", "server.liveness",
-        "server.meeting", "server.processes", "server.pty_hosts", "server.service_manager", "server.startup",
-        "server.upgrade", "server.watchdog", "server.worker.counters", "server.workers",
+        "server.meeting", "server.processes", "server.pty_hosts", "server.service_manager", "server.service_store",
+        "server.startup", "server.upgrade", "server.watchdog", "server.worker.counters", "server.workers",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",

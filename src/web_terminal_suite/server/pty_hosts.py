@@ -278,6 +278,7 @@ class PtyHosts:
             case control.HostReady():
                 host.attempts = 0
                 host.is_ready()
+                store.is_complete()
                 log.info("PTY host %d is ready: %d sessions adopted", host.number, message.sessions)
             case control.HandOverRefused():
                 host.stays()

@@ -17,10 +17,13 @@ from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.meeting import StateDirectory
 from web_terminal_suite.server.processes import fork_host
 from web_terminal_suite.server.pty_hosts import PtyHost
+from web_terminal_suite.server.service_store import Restored, restore
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
 
 if TYPE_CHECKING:
     import socket
+
+    from web_terminal_suite.server.service_manager import Inherited
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
@@ -40,12 +43,11 @@ class Beginnings:
     door: socket.socket | None = None
     counters: int | None = None
     arrivals: Arrivals = field(default_factory=Arrivals)
+    restored: Restored = field(default_factory=Restored)
 
 
-def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited: list[socket.socket]) -> Beginnings:
+def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited: Inherited) -> Beginnings:
     """Begin with what a supervisor left that died, if there is something, else with new hosts; closes ``settings_fd``.
-
-    ``inherited`` are the sockets that the service manager opened.
 
     Raises:
         StartFailed: the server cannot start.
@@ -56,32 +58,35 @@ def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited
         directory = StateDirectory(public.state_dir)
         door = directory.listen()
         arrivals = meet(directory, door)
-    listener = arrivals.listener or (adopt(public, inherited) if inherited else None)
-    if arrivals.hosts:
-        found = _of_arrived(arrivals, launch.read_settings(settings_fd), listener, shells_descriptors)
+    restored = restore(inherited.stored)
+    listener = arrivals.listener or (adopt(public, inherited.sockets) if inherited.sockets else None)
+    if arrivals.hosts or restored.hosts:
+        settings = _settings_of(arrivals, restored, launch.read_settings(settings_fd))
+        hosts = _hosts_of(arrivals, restored, settings)
     else:
         public = with_hosts(public)
         listener = listener or bind(public)
         launch.settle()
         hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
         settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
-        if inherited:
-            settings = msgspec.structs.replace(settings, **place_of(listener))
-        found = Beginnings(settings, listener, hosts, shells_descriptors)
     os.close(settings_fd)
-    found.directory, found.door = directory, door
-    return found
+    listener = listener or bind(settings)
+    if inherited.sockets and arrivals.settings is None:
+        settings = msgspec.structs.replace(settings, **place_of(listener))
+    return Beginnings(
+        settings, listener, hosts, shells_descriptors, directory, door, arrivals.counters, arrivals, restored
+    )
 
 
-def _of_arrived(
-    arrivals: Arrivals, own: Settings, listener: socket.socket | None, shells_descriptors: int
-) -> Beginnings:
-    """What is left of a server, with that one's settings.
-
-    Raises:
-        StartFailed: no worker brought the listening socket, and the port cannot be had.
-    """
-    settings = arrivals.settings or msgspec.structs.replace(own, hosts=arrivals.host_count)
+def _settings_of(arrivals: Arrivals, restored: Restored, own: Settings) -> Settings:
+    """The settings of the server that is left, as far as they are known."""
+    highest = max((number + 1 for number in restored.hosts), default=0)
+    log_size = next((host.log_size for host in restored.hosts.values()), own.log_size)
+    settings = arrivals.settings or msgspec.structs.replace(
+        own,
+        hosts=max(arrivals.host_count, highest, with_hosts(own).hosts if not arrivals.hosts else 0),
+        log_size=log_size,
+    )
     differing = [
         name
         for name in own.__struct_fields__
@@ -89,6 +94,15 @@ def _of_arrived(
     ]
     if differing:
         log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
+    return settings
+
+
+def _hosts_of(arrivals: Arrivals, restored: Restored, settings: Settings) -> list[PtyHost]:
+    """The hosts that arrived, and places for those that are to adopt what the service manager kept.
+
+    Raises:
+        StartFailed: two processes say that they are the same host.
+    """
     hosts = [PtyHost(number) for number in range(settings.hosts)]
     for each in arrivals.hosts:
         if not 0 <= each.number < len(hosts) or hosts[each.number].pid:
@@ -96,9 +110,13 @@ def _of_arrived(
                 f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
             )
         hosts[each.number].take(each.pid, each.control)
-    return Beginnings(
-        settings, listener or bind(settings), hosts, shells_descriptors, counters=arrivals.counters, arrivals=arrivals
-    )
+    for number, kept in restored.hosts.items():
+        if number >= len(hosts) or hosts[number].pid:
+            kept.close()
+        else:
+            hosts[number].store.restore(kept)
+            log.info("the service manager kept %d sessions of PTY host %d", len(kept.sessions), number)
+    return hosts
 
 
 def with_token(settings: Settings) -> Settings:

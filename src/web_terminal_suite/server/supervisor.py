@@ -28,7 +28,8 @@ from web_terminal_suite.server.listener import StartFailed, url
 from web_terminal_suite.server.liveness import Liveness
 from web_terminal_suite.server.processes import HOST_MODULE, how_it_ended, start
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
-from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
+from web_terminal_suite.server.service_manager import ServiceManager, inherited, protect_from_oom
+from web_terminal_suite.server.service_store import HostCopy, ServiceStore
 from web_terminal_suite.server.startup import Beginnings, begin
 from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
@@ -90,6 +91,12 @@ class Supervisor:
         """What the workers were last told."""
         self._drain: Drain | None = None
         self._manager = ServiceManager(os.environ, os.getpid())
+        self._service_store = ServiceStore(self._manager, self._manager.store_limit, beginnings.restored.names)
+        for name in beginnings.restored.refused:
+            self._manager.forget(name)
+        if self._manager.store_limit:
+            for host in hosts:
+                host.store.copy_to(HostCopy(self._service_store, host.number, settings.log_size))
         self._reloading = False
         self._stopping = False
         self._announced = False
@@ -104,7 +111,7 @@ class Supervisor:
         door = beginnings.door
         if door is not None:
             self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
-        if beginnings.arrivals.hosts:
+        if beginnings.arrivals.hosts or beginnings.restored.hosts:
             self._adopt(beginnings.arrivals)
 
     # --- processes of a supervisor that died
@@ -166,6 +173,7 @@ class Supervisor:
     def _seconds_until_due(self) -> float | None:
         times = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
         times += [self._liveness.wake_at(), self._manager.wake_at(), self._drain.wake_at() if self._drain else None]
+        times.append(self._service_store.wake_at())
         due = min(each for each in times if each is not None)
         return None if due == math.inf else max(0.0, due - time.monotonic())
 
@@ -177,10 +185,11 @@ class Supervisor:
         self._liveness.pass_time(now)
         self._look_at_drain(now)
         self._manager.pass_time(now)
+        self._service_store.flush(now)
         self._workers.pass_time(now)
         if self._directory is not None:
             self._directory.note(frozenset({*self._workers.pids, *(host.pid for host in self._hosts.all if host.pid)}))
-        if self._generations.hopeless:
+        if self._generations.hopeless and not any(len(host.store) for host in self._hosts.all):
             raise StartFailed("no worker became ready; what is logged above says why")
         self._tell_state()
 
@@ -332,6 +341,7 @@ class Supervisor:
         self._wait_for(self._workers.leave(time.monotonic()), self._settings.drain_timeout + 1)
         self._wait_for(self._hosts.stop(), self._settings.kill_after + 3)
         self._hosts.kill_rest()
+        self._service_store.clear()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
         left = self._wait_until(pids, time.monotonic() + seconds)
@@ -366,8 +376,7 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
-        inherited = inherited_sockets(os.environ, os.getpid())
-        beginnings = begin(public, settings_fd, shells_descriptors, inherited)
+        beginnings = begin(public, settings_fd, shells_descriptors, inherited(os.environ, os.getpid()))
         raise SystemExit(Supervisor(beginnings).run())
     except (StartFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
