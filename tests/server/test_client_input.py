@@ -84,14 +84,19 @@ def test_a_client_keeps_its_place_and_the_place_given_longest_ago_is_given_anew(
 
 def test_what_waits_is_handed_over_in_order_with_what_was_refused_behind_it(client):
     queue = InputQueue()
+    client.settle(100)
+    client.accept(18)
     queue.keep(client, b"one")
     queue.keep(None, b"two")
     queue.keep(client, b"three")
     queue.skip(client, 10)
-    assert queue.take(client) == [HeldInput(client.place, b"one", 0), HeldInput(client.place, b"three", 10)]
-    assert queue.held_bytes == 3
+    assert queue.waiting_of(client) == 18
+    place = client.place
+    assert queue.take(client) == [HeldInput(place, 100, b"one", 0), HeldInput(place, 103, b"three", 10)]
+    assert (queue.held_bytes, queue.waiting_of(client)) == (3, 0)
+    client.accept(4)
     queue.skip(client, 4)
-    assert queue.take_all() == [HeldInput(-1, b"two", 0), HeldInput(client.place, b"", 4)]
+    assert queue.take_all() == [HeldInput(-1, 0, b"two", 0), HeldInput(place, 118, b"", 4)]
     assert not queue
 
 

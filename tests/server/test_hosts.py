@@ -212,7 +212,7 @@ if "--takes-over" in sys.orig_argv:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (_TOO_NEW, "the hosts have tables of version 3, and the installed code takes over from 7, 8"),
+        (_TOO_NEW, "the hosts have tables of version 4, and the installed code takes over from 7, 8"),
         ("import sys\nif '--takes-over' in sys.orig_argv: sys.modules['msgspec'] = None", "ended with status 1"),
     ],
     ids=["version", "broken"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.conftest import serving
 from tests.server.test_hosts import kill_host, until_upgraded
+from tests.server.test_lifecycle import until
 from web_terminal_suite.client.connection import connect
 from web_terminal_suite.client.dialects.native import NativeDialect
 from web_terminal_suite.client.errors import ClientError, Closed, Refused
@@ -142,17 +144,82 @@ async def test_a_paste_that_its_worker_holds_outlives_the_death_of_the_host(serv
 
 
 async def test_a_paste_that_the_host_holds_outlives_its_death(server, tmp_path):
-    """The viewer is sent away, and sends again what the host had."""
+    """Its client has left for good: only the file that the supervisor has as well has it."""
+    async with connect(server.url, timeout=30) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.close()
+    await kill_host(server)
+    async with connect(server.url, timeout=30) as other:
+        await other.attach(connection.session)
+        other.input(b"behind the paste")
+        await was_read(other, program)
+
+
+async def test_a_viewer_of_input_that_the_host_holds_does_not_notice_its_death(server, tmp_path):
     async with connect(server.url, timeout=30) as connection:
         program = await paste(connection, tmp_path)
         await connection.ping()
         connection.abort()
         await connection.reconnect()
         await kill_host(server)
-        with pytest.raises(ClientError):
-            await connection.wait_for(b"done", 30)  # the program reads nothing yet
-        await again(connection)
         await was_read(connection, program)
+
+
+async def test_a_paste_is_typed_once_by_hosts_that_die_while_they_type_it(server, tmp_path):
+    """The program reads slowly; each host types a part, and is killed."""
+    slow, read, go = PASTE[:60_000], tmp_path / "read", tmp_path / "go"
+    script = (
+        f"stty raw -echo; echo ready; while [ ! -e {go} ]; do sleep 0.05; done; "
+        f"for i in $(seq 60); do head -c 1000 >> {read}; sleep 0.05; done; echo do''ne; sleep 60"
+    )
+    async with connect(server.url, timeout=30) as connection:
+        await connection.attach(spec=SessionSpec(shell="/bin/sh", args=("-c", script)))
+        await connection.wait_for(b"ready")
+        connection.input(slow)
+        await connection.close()
+    go.touch()
+    for _ in range(3):
+        await kill_host(server)
+    async with connect(server.url, timeout=60) as other:
+        await other.attach(connection.session)
+        await other.wait_for(b"done", 60)
+        assert read.read_bytes() == slow
+
+
+async def test_input_handed_to_a_host_that_does_not_run_reaches_the_next_one(server, tmp_path):
+    """The host never read the message, and its worker says it again."""
+    async with connect(server.url, timeout=30) as connection:
+        program = await paste(connection, tmp_path)
+        await connection.ping()
+        for host in server.children("server.host"):
+            host.suspend()
+        connection.abort()
+        async with connect(server.url, timeout=30) as witness:
+            await witness.ping()  # the same loop has seen the end of the other connection
+        await asyncio.sleep(0.2)
+        await kill_host(server)
+        async with connect(server.url, timeout=30) as other:
+            await other.attach(connection.session)
+            await was_read(other, program)
+
+
+async def test_input_that_the_supervisor_could_not_keep_is_sent_again(tmp_path):
+    """The viewer is sent away, and sends again what the host had."""
+    with serving("--workers", "2") as server:
+        async with connect(server.url, timeout=30) as connection:
+            program = await paste(connection, tmp_path)
+            await connection.ping()
+            # The supervisor keeps 128 descriptors for itself.
+            used = max(map(int, os.listdir(f"/proc/{server.process.pid}/fd"))) + 1
+            psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE, (used + 128, used + 128))
+            connection.abort()
+            await connection.reconnect()
+            await until(lambda: any("no descriptor is left to keep" in line for line in server.log))
+            await kill_host(server)
+            with pytest.raises(ClientError):
+                await connection.wait_for(b"done", 30)  # the program reads nothing yet
+            await again(connection)
+            await was_read(connection, program)
 
 
 async def test_a_paste_outlives_the_death_of_its_host_and_then_of_its_worker(server, tmp_path):
@@ -174,9 +241,10 @@ async def test_a_paste_that_the_host_holds_outlives_its_upgrade(server, tmp_path
     async with connect(server.url) as connection:
         program = await paste(connection, tmp_path)
         await connection.close()
-    since = len(server.log)
+    since, workers = len(server.log), server.workers
     server.process.send_signal(signal.SIGHUP)
     await until_upgraded(server, since, " leaves")
+    psutil.wait_procs(workers, 30)  # one that is about to leave would hang up
     async with connect(server.url) as other:
         await other.attach(connection.session)
         other.input(b"behind the paste")

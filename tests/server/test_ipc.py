@@ -58,16 +58,18 @@ FROM_WORKER = (
     ipc.SizeSet(session="s", cols=1, rows=2),
     ipc.AttachmentReport(
         attachments=(
-            ipc.AttachmentState(session="s", viewers=2, pumping=True, sized=False, offset=2**60, clients=(7,)),
+            ipc.AttachmentState(
+                session="s", viewers=2, pumping=True, sized=False, offset=2**60, clients=((7, 2**60),), waits=True
+            ),
         ),
         arenas=(0, 3),
         last=True,
     ),
     ipc.ClaimInput(id=1, session="s", key=2**64 - 1),
     ipc.LendPipe(),
-    ipc.HandOverInput(session="s", place=-1, data=b"\x00\xff", skip=3),
+    ipc.HandOverInput(id=2**56, session="s", place=-1, start=0, data=b"\x00\xff", skip=3),
     ipc.ReleaseInput(session="s", place=7),
-    ipc.DropInput(session="s"),
+    ipc.DropInput(id=2, session="s"),
 )
 FROM_HOST = (
     ipc.AttachReply(
@@ -90,6 +92,8 @@ FROM_HOST = (
     ipc.ReportAttachments(),
     ipc.TakeInput(session="s", place=7),
     ipc.InputHeld(session="s", bytes=5),
+    ipc.InputKept(id=2**56),
+    ipc.InputLost(session="s", place=7),
 )  # fmt: skip
 
 

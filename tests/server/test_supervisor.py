@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -49,13 +49,13 @@ class Supervised:
         self.process: subprocess.Popen[str] | None = None
         self.seen: set[psutil.Process] = set()
 
-    def start(self) -> Serving:
+    def start(self, launcher: tuple[str, ...] = ("-m", "web_terminal_suite"), **options: Any) -> Serving:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
-        environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ "}
+        environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ ", **options.pop("env", {})}
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *self.flags],
-                stdout=subprocess.PIPE, stderr=log, text=True, env=environment, stdin=subprocess.DEVNULL,
+                [sys.executable, *launcher, "serve", "--port", "0", "--shell", "/bin/sh", *self.flags],
+                stdout=subprocess.PIPE, stderr=log, text=True, env=environment, stdin=subprocess.DEVNULL, **options,
             )  # fmt: skip
         with self.process.stdout:
             line = self.process.stdout.readline()

@@ -50,7 +50,7 @@ def settings_of(config: str | None, env: tuple[str, ...], **flags: Any) -> Setti
         SettingsError: they cannot be used.
     """
     from web_terminal_suite.server.settings import load
-    from web_terminal_suite.server.supervisor import with_token
+    from web_terminal_suite.server.startup import with_token
 
     given = {name: value for name, value in flags.items() if value not in (None, ())}
     if env:

@@ -89,6 +89,11 @@ class ClientInput:
         """The next ``count`` bytes were taken or dropped."""
         self._words[self._at + _TAKEN] += count
 
+    def settle_to(self, total: int) -> None:
+        """The first ``total`` bytes were taken or dropped."""
+        at = self._at + _TAKEN
+        self._words[at] = max(total, self._words[at])
+
     def type(self, pty: Pty, data: bytes | memoryview, pipe: InputPipe | None) -> int:
         """How many bytes the terminal took."""
         if pipe is None:

@@ -123,6 +123,18 @@ class HostAlive(_Packet, tag=9, frozen=True, kw_only=True):
     """Whether it has taken the last new session, and has adopted all that there were."""
 
 
+class KeepInput(_Packet, tag=10, frozen=True, kw_only=True):
+    """Keep what a host has to type in a session; one descriptor, its ``InputFile``."""
+
+    key: int
+
+
+class ForgetInput(_Packet, tag=11, frozen=True, kw_only=True):
+    """All of it was typed."""
+
+    key: int
+
+
 # --- supervisor to host
 
 
@@ -140,7 +152,8 @@ class AdoptArena(_Packet, tag=21, frozen=True, kw_only=True):
 
 
 class AdoptSession(_Packet, tag=22, frozen=True, kw_only=True):
-    """A session of the host before. One descriptor, its master, where ``brings_master``.
+    """A session of the host before. Descriptors: its master, where ``brings_master``, then what its host had to type,
+    where ``brings_input``.
 
     ``lost`` where it had a terminal and the store has none. ``wait_status`` where the supervisor has reaped the shell.
     ``child`` where the supervisor will tell when it ends.
@@ -148,6 +161,7 @@ class AdoptSession(_Packet, tag=22, frozen=True, kw_only=True):
 
     record: bytes
     brings_master: bool
+    brings_input: bool
     lost: bool
     child: bool
     wait_status: int | None
@@ -185,9 +199,9 @@ class BeginDrain(_Packet, tag=28, frozen=True, kw_only=True):
 # --- from a host to the code that takes its process over
 
 
-HANDED_OVER_VERSION = 3
+HANDED_OVER_VERSION = 4
 """To be raised with every change of ``HandedOver``, ``SessionRecord``, or of the messages of workers and hosts."""
-ACCEPTED_VERSIONS = (3,)
+ACCEPTED_VERSIONS = (4,)
 """What this code can take over from."""
 
 
@@ -207,16 +221,6 @@ class HandedOverChannel(msgspec.Struct, array_like=True, frozen=True):
     """Sessions and places of those that it waits for, with its request's id."""
 
 
-class HandedOverInput(msgspec.Struct, array_like=True, frozen=True):
-    """What the host has to type in one session."""
-
-    session: str
-    held: tuple[tuple[int, bytes, int], ...]
-    """The fields of ``HeldInput``."""
-    accepted: dict[int, int]
-    """How far the input of these clients has come, by their place."""
-
-
 class HandedOver(msgspec.Struct, array_like=True, frozen=True):
     """All that a host has, with the numbers of the descriptors that stay open across execve(2)."""
 
@@ -226,7 +230,8 @@ class HandedOver(msgspec.Struct, array_like=True, frozen=True):
     """With their masters; -1 where the terminal is closed."""
     arenas: dict[int, int]
     channels: tuple[HandedOverChannel, ...]
-    inputs: tuple[HandedOverInput, ...]
+    inputs: dict[str, int]
+    """What the host has to type, by session."""
     serial: int
     expired: tuple[tuple[str, str], ...]
     lost: tuple[tuple[str, str], ...]
@@ -245,6 +250,8 @@ FromHost = (
     | WorkerSilent
     | HandOverRefused
     | HostAlive
+    | KeepInput
+    | ForgetInput
 )
 FromSupervisor = (
     NewWorker | AdoptArena | AdoptSession | AdoptionEnds | ShellEnded | Stop | HandOver | AskAlive | BeginDrain

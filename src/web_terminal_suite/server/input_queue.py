@@ -16,9 +16,13 @@ NO_PLACE = -1
 
 
 class HeldInput(NamedTuple):
-    """Bytes of the client in ``place``, and how many more of its bytes count as taken once these are."""
+    """Bytes of the client in ``place``, and how many more of its bytes count as taken once these are.
+
+    ``start`` is where they begin in the client's own count; 0 where its input is not numbered.
+    """
 
     place: int
+    start: int
     data: bytes
     skip: int
 
@@ -81,12 +85,9 @@ class InputQueue:
         self.held_bytes = 0
         return dropped
 
-    def held(self) -> list[HeldInput]:
-        """All that waits; it stays."""
-        fields = map(_fields, self._items)
-        return [
-            HeldInput(NO_PLACE if client is None else client.place, bytes(data), skip) for client, data, skip in fields
-        ]
+    def waiting_of(self, client: ClientInput) -> int:
+        """How much of one client's count waits."""
+        return sum(len(data) + skip for each, data, skip in map(_fields, self._items) if each is client)
 
     def take(self, client: ClientInput) -> list[HeldInput]:
         """What waits of one client; it is removed."""
@@ -101,12 +102,19 @@ class InputQueue:
         return list(self._removed(taken))
 
     def _removed(self, items: list[list[object]]) -> Iterator[HeldInput]:
-        for item in items:
-            client, data, skip = _fields(item)
-            self.held_bytes -= len(data)
+        starts: dict[int, int] = {}
+        for client, data, skip in map(_fields, reversed(items)):
             if client is not None:
-                client.last = None
-            yield HeldInput(NO_PLACE if client is None else client.place, bytes(data), skip)
+                starts[client.place] = starts.get(client.place, client.accepted) - len(data) - skip
+        for client, data, skip in map(_fields, items):
+            self.held_bytes -= len(data)
+            if client is None:
+                yield HeldInput(NO_PLACE, 0, bytes(data), skip)
+                continue
+            client.last = None
+            start = starts[client.place]
+            starts[client.place] += len(data) + skip
+            yield HeldInput(client.place, start, bytes(data), skip)
 
 
 def _fields(item: list[object]) -> tuple[ClientInput | None, memoryview, int]:

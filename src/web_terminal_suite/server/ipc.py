@@ -184,15 +184,19 @@ class SizeSet(_Packet, tag=22, frozen=True, kw_only=True):
 
 
 class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One attachment. ``sized`` where the session's size is one that a viewer asked for."""
+    """One attachment. ``sized`` where the session's size is one that a viewer asked for.
+
+    ``waits`` where the worker does not type, because the host had something to type first.
+    """
 
     session: str
     viewers: int
     pumping: bool
     sized: bool
     offset: int
-    clients: tuple[int, ...]
-    """The places of those whose numbered input this worker types."""
+    clients: tuple[tuple[int, int], ...]
+    """The places of those whose numbered input this worker types, and how much of theirs does not wait in it."""
+    waits: bool
 
 
 class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
@@ -208,10 +212,16 @@ class LendPipe(_Packet, tag=23, frozen=True, kw_only=True):
 
 
 class HandOverInput(_Packet, tag=24, frozen=True, kw_only=True):
-    """Type this before anything else; the fields are those of ``HeldInput``."""
+    """Type this before anything else; the other fields are those of ``HeldInput``.
 
+    The worker says it again to the next host unless this one has answered with ``InputKept``. ``id`` is unlike that of
+    any other message of this type, of all workers.
+    """
+
+    id: int
     session: str
     place: int
+    start: int
     data: bytes
     skip: int
 
@@ -224,8 +234,9 @@ class ReleaseInput(_Packet, tag=25, frozen=True, kw_only=True):
 
 
 class DropInput(_Packet, tag=26, frozen=True, kw_only=True):
-    """Ctrl-C was typed: count what the host has to type as taken."""
+    """Ctrl-C was typed: count what the host has to type as taken. Answered as ``HandOverInput``."""
 
+    id: int
     session: str
 
 
@@ -364,6 +375,19 @@ class InputHeld(_Packet, tag=68, frozen=True, kw_only=True):
     bytes: int
 
 
+class InputKept(_Packet, tag=69, frozen=True, kw_only=True):
+    """The ``HandOverInput`` or ``DropInput`` with this id is done, also if this host dies."""
+
+    id: int
+
+
+class InputLost(_Packet, tag=70, frozen=True, kw_only=True):
+    """The host before had input of the client in ``place``, and this one has not: its client must send it again."""
+
+    session: str
+    place: int
+
+
 Request = (
     CreateSession
     | AttachSession
@@ -398,6 +422,8 @@ Notice = (
     | SizeReleased
     | TakeInput
     | InputHeld
+    | InputKept
+    | InputLost
     | ReportAttachments
 )
 FromHost = Answer | Notice

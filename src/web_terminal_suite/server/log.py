@@ -51,6 +51,11 @@ class Overrun(Exception):
         self.start = start
 
 
+def arena_bytes(capacity: int) -> int:
+    """The size of an arena's memfd."""
+    return _HEAD_BYTES + ARENA_SLOTS * capacity
+
+
 class Arena:
     """Memory for ``ARENA_SLOTS`` logs of ``capacity`` bytes each, a multiple of the page size.
 
@@ -63,7 +68,7 @@ class Arena:
     def __init__(self, fd: int, capacity: int, *, keep_fd: bool) -> None:
         self.capacity = capacity
         try:
-            self._map = mmap.mmap(fd, _HEAD_BYTES + ARENA_SLOTS * capacity, mmap.MAP_SHARED)
+            self._map = mmap.mmap(fd, arena_bytes(capacity), mmap.MAP_SHARED)
         except BaseException:
             os.close(fd)
             raise
@@ -85,7 +90,7 @@ class Arena:
             raise ValueError(f"log capacity of {capacity} bytes is not a positive multiple of {PAGE_BYTES}")
         fd = os.memfd_create("web-terminal-logs", os.MFD_CLOEXEC)
         try:
-            os.ftruncate(fd, _HEAD_BYTES + ARENA_SLOTS * capacity)
+            os.ftruncate(fd, arena_bytes(capacity))
         except OSError:
             os.close(fd)
             raise

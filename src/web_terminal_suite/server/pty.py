@@ -177,6 +177,15 @@ def size_of(master: int) -> Size:
     return Size(cols, rows)
 
 
+def is_master(fd: int) -> bool:
+    """Whether ``fd`` is the master of a pseudo-terminal."""
+    try:
+        fcntl.ioctl(fd, _TIOCGPTN, bytes(4))
+    except OSError:
+        return False
+    return True
+
+
 def child_of_ours(pid: int) -> bool:
     """Whether ``pid`` is a child of this process that was not reaped."""
     try:

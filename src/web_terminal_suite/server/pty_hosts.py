@@ -269,11 +269,16 @@ class PtyHosts:
                 store.keep(message, fds)
             case control.RecordChanged():
                 store.change(message)
+            case control.KeepInput():
+                store.keep_input(message, fds)
+            case control.ForgetInput():
+                store.forget_input(message)
             case control.ForgetSession():
                 store.forget(message)
             case control.HostReady():
                 host.attempts = 0
                 host.is_ready()
+                store.is_complete()
                 log.info("PTY host %d is ready: %d sessions adopted", host.number, message.sessions)
             case control.HandOverRefused():
                 host.stays()

@@ -299,21 +299,9 @@ class Session:
             if not self._input:
                 self._input = None
 
-    def keep(self, client: ClientInput | None, data: bytes, skip: int) -> None:
-        """Add input that another process handed over."""
-        self._queue().keep(client, data)
-        if client is not None and skip:
-            self._queue().skip(client, skip)
-
-    def held(self) -> list[HeldInput]:
-        """What waits here; it stays."""
-        return [] if self._input is None else self._input.held()
-
-    def drop_waiting(self) -> None:
-        """Count what waits here as taken."""
-        if self._input is not None:
-            self._input.drop()
-            self._input = None
+    def offset_of(self, client: ClientInput) -> int:
+        """How much of one client's input does not wait here: the terminal took it, or another process has it."""
+        return client.accepted - (0 if self._input is None else self._input.waiting_of(client))
 
     def take_waiting(self, client: ClientInput | None = None) -> list[HeldInput]:
         """What waits here, of ``client`` or of everybody; it is removed."""

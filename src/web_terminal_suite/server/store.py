@@ -15,6 +15,8 @@ from web_terminal_suite.server import control
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from web_terminal_suite.server.service_store import HostCopy, RestoredHost
+
 log = logging.getLogger("web_terminal_suite.supervisor")
 
 # The supervisor's own: what it needs to start processes and to give them channels.
@@ -24,13 +26,23 @@ _MISSING = -2
 
 
 class _Kept:
-    __slots__ = ("master", "pid", "record", "wait_status")
+    __slots__ = ("ended", "input", "master", "pid", "record", "wait_status")
 
     def __init__(self, pid: int, master: int, record: bytes) -> None:
         self.pid = pid
         self.master = master
+        self.input = _CLOSED
         self.record = record
         self.wait_status: int | None = None
+        self.ended = False
+        """Whether it is known that the shell has ended, and not how."""
+
+    def close(self) -> None:
+        """Close what belongs to the terminal."""
+        for fd in (self.master, self.input):
+            if fd >= 0:
+                os.close(fd)
+        self.master = self.input = _CLOSED
 
 
 class DescriptorStore:
@@ -43,6 +55,28 @@ class DescriptorStore:
         self.serial = 0
         """The highest that a session had."""
         self._full = False
+        self._copy: HostCopy | None = None
+
+    def copy_to(self, copy: HostCopy) -> None:
+        """Keep a second copy of everything there."""
+        self._copy = copy
+
+    def restore(self, host: RestoredHost) -> None:
+        """Keep what a supervisor before had; owns its descriptors."""
+        self._arenas = dict(host.arenas)
+        for key, each in host.sessions.items():
+            master = each.master if each.master >= 0 else _CLOSED if each.closed else _MISSING
+            kept = self._sessions[key] = _Kept(each.pid, master, each.record)
+            kept.input = each.input
+            kept.ended = each.ended
+            if not each.closed and not each.ended:
+                self._by_pid[each.pid] = key
+            self.serial = max(self.serial, key)
+
+    def is_complete(self) -> None:
+        """The host has told everything that it has."""
+        if self._copy is not None:
+            self._copy.forget_all_but(self._arenas, self._sessions)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -59,6 +93,8 @@ class DescriptorStore:
         fd = self._with_room(fds)
         if fd >= 0:
             self._arenas[message.arena] = fd
+            if self._copy is not None:
+                self._copy.keep_arena(message.arena, fd)
 
     def keep(self, message: control.KeepSession, fds: list[int]) -> None:
         """Keep a session and its terminal's master."""
@@ -67,6 +103,8 @@ class DescriptorStore:
         if not message.closed:
             self._by_pid[message.pid] = message.key
         self.serial = max(self.serial, message.key)
+        if self._copy is not None and master != _MISSING:
+            self._copy.keep(message.key, message.pid, master, message.record)
 
     def change(self, message: control.RecordChanged) -> None:
         """Keep a session's newer record."""
@@ -74,16 +112,40 @@ class DescriptorStore:
         if kept is None:
             return
         kept.record = message.record
+        if self._copy is not None and kept.master != _MISSING:
+            self._copy.change(message.key, kept.pid, message.record, closed=message.closed)
         if message.closed:
-            _close(kept.master)
-            kept.master = _CLOSED
+            kept.close()
             self._forget_pid(message.key, kept)
+
+    def keep_input(self, message: control.KeepInput, fds: list[int]) -> None:
+        """Keep what the host has to type in a session."""
+        self.forget_input(message)
+        kept = self._sessions.get(message.key)
+        if kept is not None:
+            kept.input = self._with_room(fds)
+            if self._copy is not None and kept.input >= 0:
+                self._copy.keep_input(message.key, kept.input)
+        elif fds:
+            os.close(fds[0])
+
+    def forget_input(self, message: control.KeepInput | control.ForgetInput) -> None:
+        """The host has nothing to type in a session any more."""
+        kept = self._sessions.get(message.key)
+        if kept is not None:
+            if self._copy is not None:
+                self._copy.forget_input(message.key)
+            if kept.input >= 0:
+                os.close(kept.input)
+            kept.input = _CLOSED
 
     def forget(self, message: control.ForgetSession) -> None:
         """A session is over."""
         kept = self._sessions.pop(message.key, None)
         if kept is not None:
-            _close(kept.master)
+            if self._copy is not None:
+                self._copy.forget(message.key)
+            kept.close()
             self._forget_pid(message.key, kept)
 
     def _forget_pid(self, key: int, kept: _Kept) -> None:
@@ -128,13 +190,11 @@ class DescriptorStore:
             message = control.AdoptSession(
                 record=kept.record,
                 brings_master=kept.master >= 0,
+                brings_input=kept.input >= 0,
                 lost=kept.master == _MISSING,
                 child=kept.wait_status is None and is_child(kept.pid),
                 wait_status=kept.wait_status,
             )
-            yield message, (kept.master,) if kept.master >= 0 else ()
-
-
-def _close(fd: int) -> None:
-    if fd >= 0:
-        os.close(fd)
+            yield message, tuple(fd for fd in (kept.master, kept.input) if fd >= 0)
+            if kept.ended:
+                yield control.ShellEnded(pid=kept.pid, wait_status=None), ()

@@ -13,98 +13,71 @@ import contextlib
 import logging
 import math
 import os
-import resource
 import selectors
 import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from web_terminal_suite.server import control, launch, meeting
-from web_terminal_suite.server.arrivals import Arrivals, meet
 from web_terminal_suite.server.drain import Drain
-from web_terminal_suite.server.generations import Generations
-from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
-from web_terminal_suite.server.log import ARENA_SLOTS
-from web_terminal_suite.server.processes import (
-    HOST_MODULE,
-    WORKER_MODULE,
-    fork_host,
-    how_it_ended,
-    start,
-    start_problem,
-)
+from web_terminal_suite.server.listener import StartFailed, url
+from web_terminal_suite.server.liveness import Liveness
+from web_terminal_suite.server.processes import HOST_MODULE, how_it_ended, start
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
-from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
-from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.service_manager import ServiceManager, inherited, protect_from_oom
+from web_terminal_suite.server.service_store import HostCopy, ServiceStore
+from web_terminal_suite.server.startup import Beginnings, begin
 from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
-from web_terminal_suite.server.worker.counters import ROWS, counters_memory
+from web_terminal_suite.server.worker.counters import counters_memory
+from web_terminal_suite.server.workers import WorkerChild, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from web_terminal_suite.server.arrivals import Arrivals
 
 log = logging.getLogger("web_terminal_suite.supervisor")
 
-# How often the log says that a PTY host still does not answer.
-_REMIND_SECONDS = 60.0
-# A worker that leaves needs ``drain_timeout``, and this to notice and to end; then it is killed.
-_LEAVE_MARGIN_SECONDS = 5.0
 # A process that was killed is gone by then, unless the kernel holds it.
 _KILLED_SECONDS = 5.0
-# A worker that has no channel to a host so long after that one's start was let down by it.
-_LOST_SECONDS = 5.0
-# A host's own: streams, control, channels of workers that come and go, and a margin.
-_HOST_DESCRIPTORS = 256
-
-
-@dataclass(eq=False)
-class _Child:
-    pid: int
-    control: socket.socket
-    number: int
 
 
 class Supervisor:
     """Starts, watches and stops the server's processes."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        listener: socket.socket,
-        hosts: list[PtyHost],
-        shells_descriptors: int,
-        directory: meeting.StateDirectory | None = None,
-        door: socket.socket | None = None,
-        counters: int | None = None,
-    ) -> None:
+    def __init__(self, beginnings: Beginnings) -> None:
+        settings, hosts = beginnings.settings, beginnings.hosts
         self._settings = settings
-        self._listener = listener
-        self._shells_descriptors = shells_descriptors
-        self._directory = directory
+        self._listener = beginnings.listener
+        self._shells_descriptors = beginnings.shells_descriptors
+        self._directory = beginnings.directory
         self._selector = selectors.DefaultSelector()
         self._hosts = PtyHosts(
             hosts,
             self._selector,
             start=self._start_host,
-            introduce=self._introduce,
-            silent=self._kill_silent,
+            introduce=lambda host: self._workers.introduce(host),
+            silent=lambda row: self._workers.kill(row),
             alive=self._on_alive,
         )
-        self._settings_fd = launch.settings_memory(settings)
         self._host_settings_fd = launch.settings_memory(settings.without_secrets())
-        self._counters_fd = counters_memory() if counters is None else counters
-        self._workers: dict[int, _Child] = {}
-        self._generations = Generations(
-            settings.workers,
-            time.monotonic(),
-            start_seconds=settings.start_timeout,
-            leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
+        watchdog = Watchdog(settings.watchdog_timeout, time.monotonic())
+        self._workers = Workers(
+            settings,
+            self._selector,
+            hosts,
+            watchdog,
+            beginnings.listener,
+            settings_fd=launch.settings_memory(settings),
+            counters_fd=counters_memory() if beginnings.counters is None else beginnings.counters,
+            ready=self._on_ready,
+        )
+        self._generations = self._workers.generations
+        self._liveness = Liveness(
+            watchdog, self._hosts, self._workers, lambda: msgspec.json.encode(self._server_state())
         )
         self._upgrade = Upgrade(
             self._hosts,
@@ -114,13 +87,16 @@ class Supervisor:
             settled=lambda: self._generations.settled,
             answer_seconds=settings.start_timeout,
         )
-        self._watchdog = Watchdog(settings.watchdog_timeout, time.monotonic())
-        self._reminders: dict[int, float] = {}
-        """When to say again that a host is silent, by its process id."""
         self._state: launch.ServerState | None = None
         """What the workers were last told."""
         self._drain: Drain | None = None
         self._manager = ServiceManager(os.environ, os.getpid())
+        self._service_store = ServiceStore(self._manager, self._manager.store_limit, beginnings.restored.names)
+        for name in beginnings.restored.refused:
+            self._manager.forget(name)
+        if self._manager.store_limit:
+            for host in hosts:
+                host.store.copy_to(HostCopy(self._service_store, host.number, settings.log_size))
         self._reloading = False
         self._stopping = False
         self._announced = False
@@ -132,24 +108,22 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        door = beginnings.door
         if door is not None:
             self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
+        if beginnings.arrivals.hosts or beginnings.restored.hosts:
+            self._adopt(beginnings.arrivals)
 
     # --- processes of a supervisor that died
 
-    def adopt(self, arrivals: Arrivals) -> None:
+    def _adopt(self, arrivals: Arrivals) -> None:
         """Take over the processes that arrived. They are no children of this one: their end is all that can be seen."""
         now = time.monotonic()
         for each in arrivals.hosts:
             self._watch_stranger(each.pid)
         for each in arrivals.workers:
-            child = _Child(each.pid, each.control, each.number)
-            self._workers[each.pid] = child
-            self._selector.register(each.control, selectors.EVENT_READ, partial(self._on_worker, child))
+            self._workers.adopt(WorkerChild(each.pid, each.control, each.number), now)
             self._watch_stranger(each.pid)
-            self._watchdog.watch(each.pid, now)
-            if not self._generations.adopt(each.pid, now):
-                each.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
         log.info("%d PTY hosts and %d workers were adopted", len(arrivals.hosts), len(arrivals.workers))
         if self._generations.serves:
             self._announce()
@@ -198,107 +172,31 @@ class Supervisor:
 
     def _seconds_until_due(self) -> float | None:
         times = [self._generations.wake_at(), self._hosts.wake_at(), self._upgrade.wake_at()]
-        times += [self._watchdog.wake_at(), self._manager.wake_at(), self._drain.wake_at() if self._drain else None]
+        times += [self._liveness.wake_at(), self._manager.wake_at(), self._drain.wake_at() if self._drain else None]
+        times.append(self._service_store.wake_at())
         due = min(each for each in times if each is not None)
         return None if due == math.inf else max(0.0, due - time.monotonic())
-
-    # --- workers
 
     def _act(self) -> None:
         """Do what is due: tell workers to leave, kill and start them."""
         now = time.monotonic()
         self._hosts.pass_time(now)
         self._upgrade.pass_time(now)
-        self._watch(now)
+        self._liveness.pass_time(now)
         self._look_at_drain(now)
         self._manager.pass_time(now)
-        self._generations.pass_time(now)
-        self._follow_orders(launch.REPLACE)
-        while (place := self._generations.next_start(now)) is not None:
-            try:
-                pid = self._start_worker()
-            except (OSError, MemoryError) as error:
-                self._generations.start_failed(place, start_problem(error), now)
-                self._follow_orders(launch.REPLACE)
-            else:
-                self._generations.started(place, pid, now)
+        self._service_store.flush(now)
+        self._workers.pass_time(now)
         if self._directory is not None:
-            self._directory.note(frozenset({*self._workers, *(host.pid for host in self._hosts.all if host.pid)}))
-        if self._generations.hopeless:
+            self._directory.note(frozenset({*self._workers.pids, *(host.pid for host in self._hosts.all if host.pid)}))
+        if self._generations.hopeless and not any(len(host.store) for host in self._hosts.all):
             raise StartFailed("no worker became ready; what is logged above says why")
         self._tell_state()
 
-    def _follow_orders(self, word: bytes) -> None:
-        for order in self._generations.orders():
-            if order.kill:
-                os.kill(order.pid, signal.SIGKILL)  # not reaped yet, so the id is its own
-                continue
-            self._watchdog.forget(order.pid)  # generations gives it a time limit of its own
-            self._tell(self._workers[order.pid], word)
-
-    @staticmethod
-    def _tell(child: _Child, packet: bytes) -> None:
-        try:
-            child.control.send(packet, socket.MSG_DONTWAIT)
-        except OSError:
-            pass  # it is gone, or does not read, which the watchdog notices
-
-    def _start_worker(self) -> int:
-        """A new worker's process id.
-
-        Raises:
-            OSError: a socket, a descriptor's way to a host, or the process could not be had; nothing is left of it.
-        """
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            ours.enter_context(near)
-            theirs.enter_context(far)
-            channels = []
-            rows = {child.number for child in self._workers.values()}
-            row = next(row for row in range(ROWS) if row not in rows)
-            for host in self._hosts.all:
-                to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                channels.append(theirs.enter_context(to_worker))
-                with to_host:
-                    # A host that does not read must not stop this process.
-                    host.say_or_fail(control.NewWorker(row=row, fresh=True), to_host.fileno())
-            places = {
-                launch.SETTINGS_FD: self._settings_fd,
-                launch.CONTROL_FD: far.fileno(),
-                launch.LISTENER_FD: self._listener.fileno(),
-                launch.COUNTERS_FD: self._counters_fd,
-                **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
-            }
-            child = _Child(0, near, row)
-            # Before there is a process that would be lost if this failed.
-            self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
-            ours.callback(self._selector.unregister, near)
-            child.pid = start(WORKER_MODULE, [str(row)], places)
-            ours.pop_all()
-        self._workers[child.pid] = child
-        return child.pid
-
-    def _on_worker(self, child: _Child) -> None:
-        if child.pid not in self._workers:
-            return  # buried earlier in this round
-        try:
-            word = child.control.recv(64)
-        except ConnectionResetError:
-            word = b""  # it ended before it read what we told it
-        if not word:  # it ended; SIGCHLD says how
-            self._selector.unregister(child.control)
-            return
-        now = time.monotonic()
-        if word == launch.ALIVE:
-            self._watchdog.answered(child.pid, now)
-        elif word == launch.READY:
-            self._state = None  # this worker was told nothing yet
-            self._watchdog.watch(child.pid, now)
-            self._generations.ready(child.pid, now)
-            if self._generations.serves and not self._announced:
-                self._announce()
-        elif word.startswith(launch.LOST):
-            self._on_lost(child, self._hosts.all[int(word.removeprefix(launch.LOST))])
+    def _on_ready(self) -> None:
+        self._state = None  # this worker was told nothing yet
+        if self._generations.serves and not self._announced:
+            self._announce()
 
     # --- hosts
 
@@ -323,61 +221,7 @@ class Supervisor:
         finally:
             os.close(theirs)
 
-    def _introduce(self, host: PtyHost) -> Iterator[control.Lent]:
-        """Give each worker a new channel to a host."""
-        for child in list(self._workers.values()):
-            to_host, to_worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with to_host, to_worker:
-                try:
-                    word = launch.HOST + b"%d" % host.number
-                    socket.send_fds(child.control, [word], [to_worker.fileno()], socket.MSG_DONTWAIT)
-                except OSError as error:
-                    log.warning("worker %d cannot be given a channel: %s; killing it", child.pid, error.strerror)
-                    self._kill_silent(child.number)
-                    continue
-                yield control.NewWorker(row=child.number, fresh=False), (to_host.fileno(),)
-
-    def _kill_silent(self, row: int) -> None:
-        """A worker that does not run keeps others' sessions from being adopted; another one takes its place."""
-        for child in self._workers.values():
-            if child.number == row:
-                os.kill(child.pid, signal.SIGKILL)
-
-    def _on_lost(self, child: _Child, host: PtyHost) -> None:
-        """A worker has no channel to a host, and says so as long as it has none."""
-        if host.pid and time.monotonic() - host.started_at > _LOST_SECONDS:
-            log.error("worker %d has no channel to PTY host %d any more; replacing it", child.pid, host.number)
-            with contextlib.suppress(OSError):  # it is gone already
-                child.control.send(launch.REPLACE, socket.MSG_DONTWAIT)
-
-    # --- whether they answer
-
-    def _watch(self, now: float) -> None:
-        """Ask who is due; kill workers that do not answer, and say which hosts do not."""
-        hosts = {host.pid: host for host in self._hosts.all if host.answers(now)}
-        self._watchdog.watch_hosts(set(hosts), now)
-        self._reminders = {pid: due for pid, due in self._reminders.items() if pid in hosts}
-        self._watchdog.pass_time(now)
-        for pid in self._watchdog.silent(now):
-            if pid in hosts:
-                self._reminders[pid] = now
-            else:
-                self._generations.silent(pid, self._watchdog.silence(pid, now), now)
-                self._watchdog.forget(pid)
-        for pid, due in self._reminders.items():
-            if due <= now:
-                self._reminders[pid] = now + _REMIND_SECONDS
-                log.error(
-                    "PTY host %d (pid %d) has not answered for %.0f s: its sessions cannot be created, attached, "
-                    "listed or ended; see: cat /proc/%d/stack; if it hangs for good: kill -9 %d, and another one "
-                    "adopts its sessions",
-                    hosts[pid].number, pid, self._watchdog.silence(pid, now), pid, pid,
-                )  # fmt: skip
-        for pid in self._watchdog.to_ask(now):
-            if pid in hosts:
-                self._hosts.ask(hosts[pid])
-            elif pid in self._workers:
-                self._tell(self._workers[pid], msgspec.json.encode(self._server_state()))
+    # --- what is known
 
     def _on_alive(self, host: PtyHost, alive: control.HostAlive) -> None:
         """A host answers."""
@@ -386,17 +230,14 @@ class Supervisor:
                 self._begin_drain()
             assert self._drain is not None  # it began
             self._drain.heard(host.number, alive.sessions)
-        if self._watchdog.answered(host.pid, time.monotonic()):
-            del self._reminders[host.pid]
-            log.warning("PTY host %d (pid %d) answers again", host.number, host.pid)
+        self._liveness.answered(host)
 
     def _server_state(self) -> launch.ServerState:
-        silent = tuple(host.number for host in self._hosts.all if host.ready_at is None or host.pid in self._reminders)
         drain = self._drain
         return launch.ServerState(
             workers=self._settings.workers,
             serving=self._generations.serving,
-            silent_hosts=silent,
+            silent_hosts=self._liveness.silent_hosts,
             draining=drain is not None,
             ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
         )
@@ -414,8 +255,7 @@ class Supervisor:
         if state != self._state:
             self._state = state
             self._manager.show(self._status())
-            for worker in self._workers.values():
-                self._tell(worker, msgspec.json.encode(state))
+            self._workers.tell_all(msgspec.json.encode(state))
 
     # --- draining
 
@@ -489,15 +329,7 @@ class Supervisor:
         if host is not None:
             self._hosts.ended(host, how, time.monotonic())
             return True
-        child = self._workers.pop(pid, None)
-        if child is None:
-            return False
-        if child.control in self._selector.get_map():
-            self._selector.unregister(child.control)
-        child.control.close()
-        self._watchdog.forget(pid)
-        self._generations.ended(pid, how, time.monotonic())
-        return True
+        return self._workers.ended(pid, how, time.monotonic())
 
     # --- stopping
 
@@ -506,11 +338,10 @@ class Supervisor:
         self._stopping = True
         self._upgrade.stop()
         self._manager.stopping()
-        workers = self._generations.leave(time.monotonic())
-        self._follow_orders(launch.STOP)
-        self._wait_for(set(workers), self._settings.drain_timeout + 1)
+        self._wait_for(self._workers.leave(time.monotonic()), self._settings.drain_timeout + 1)
         self._wait_for(self._hosts.stop(), self._settings.kill_after + 3)
         self._hosts.kill_rest()
+        self._service_store.clear()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
         left = self._wait_until(pids, time.monotonic() + seconds)
@@ -535,35 +366,6 @@ class Supervisor:
                     key.data()
 
 
-def with_token(settings: Settings) -> Settings:
-    """The settings, with a random token if there would be no way to log in otherwise."""
-    if settings.token or settings.users or settings.insecure_no_auth:
-        return settings
-    import secrets
-
-    return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
-
-
-def with_hosts(settings: Settings) -> Settings:
-    """The settings with the number of hosts that ``max_sessions`` needs, where none was asked for.
-
-    Raises:
-        StartFailed: more than there may be.
-    """
-    if settings.hosts:
-        return settings
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    # A session takes its PTY's descriptor, and logs share one for each arena.
-    each = max(1, (descriptors - _HOST_DESCRIPTORS) * ARENA_SLOTS // (ARENA_SLOTS + 1))
-    hosts = -(-settings.max_sessions // each)
-    if hosts > MAX_HOSTS:
-        raise StartFailed(
-            f"max_sessions = {settings.max_sessions} needs {hosts} PTY hosts of {descriptors} descriptors each and "
-            f"there may be {MAX_HOSTS}; raise the limit with: ulimit -Hn, or lower max_sessions"
-        )
-    return msgspec.structs.replace(settings, hosts=hosts)
-
-
 def main() -> None:
     """Run a server with the settings in two descriptors named on the command line: without secrets, and with them."""
     public_fd, settings_fd = map(int, sys.argv[1:])
@@ -574,65 +376,11 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
-        inherited = inherited_sockets(os.environ, os.getpid())
-        directory, door, arrivals = None, None, Arrivals()
-        if public.state_dir:
-            directory = meeting.StateDirectory(public.state_dir)
-            door = directory.listen()
-            arrivals = meet(directory, door)
-        listener = arrivals.listener or (adopt(public, inherited) if inherited else None)
-        if arrivals.hosts:
-            own = launch.read_settings(settings_fd)
-            supervisor = _of_arrived(arrivals, own, listener, shells_descriptors, directory, door)
-        else:
-            public = with_hosts(public)
-            listener = listener or bind(public)
-            launch.settle()
-            hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
-            settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
-            if inherited:
-                settings = msgspec.structs.replace(settings, **place_of(listener))
-            supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
-        os.close(settings_fd)
-        raise SystemExit(supervisor.run())
+        beginnings = begin(public, settings_fd, shells_descriptors, inherited(os.environ, os.getpid()))
+        raise SystemExit(Supervisor(beginnings).run())
     except (StartFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
-
-
-def _of_arrived(
-    arrivals: Arrivals,
-    own: Settings,
-    listener: socket.socket | None,
-    shells_descriptors: int,
-    directory: meeting.StateDirectory | None,
-    door: socket.socket | None,
-) -> Supervisor:
-    """A supervisor of what is left of a server, with that one's settings.
-
-    Raises:
-        StartFailed: no worker brought the listening socket, and the port cannot be had.
-    """
-    settings = arrivals.settings or msgspec.structs.replace(own, hosts=arrivals.host_count)
-    differing = [
-        name
-        for name in own.__struct_fields__
-        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
-    ]
-    if differing:
-        log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
-    hosts = [PtyHost(number) for number in range(settings.hosts)]
-    for each in arrivals.hosts:
-        if not 0 <= each.number < len(hosts) or hosts[each.number].pid:
-            raise StartFailed(
-                f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
-            )
-        hosts[each.number].take(each.pid, each.control)
-    supervisor = Supervisor(
-        settings, listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
-    )
-    supervisor.adopt(arrivals)
-    return supervisor
 
 
 if __name__ == "__main__":

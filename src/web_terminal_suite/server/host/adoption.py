@@ -92,20 +92,23 @@ class Adoption:
     def session(self, message: control.AdoptSession, fds: list[int]) -> None:
         """A session of the host before."""
         record = control.decode_record(message.record)
-        if message.lost or record.arena not in self._arenas or len(fds) < message.brings_master:
+        if message.lost or record.arena not in self._arenas or len(fds) < message.brings_master + message.brings_input:
             for fd in fds:
                 os.close(fd)
             self._lose(record)
             return
-        self._take(record, fds[0] if message.brings_master else -1, message.child, message.wait_status)
+        entry = self._take(record, fds[0] if message.brings_master else -1, message.child, message.wait_status)
+        if message.brings_input:
+            self._pumps.input.adopt(entry, fds[-1])
 
-    def _take(self, record: control.SessionRecord, master: int, child: bool, wait_status: int | None) -> None:
+    def _take(self, record: control.SessionRecord, master: int, child: bool, wait_status: int | None) -> SessionEntry:
         entry = SessionEntry.adopted(record, self._loop.time())
         entry.session = Session(Pty(master, record.pid), self._arenas.log(record.arena, record.slot), self._budget)
         if master >= 0:
             entry.size = size_of(master)
         self._table.adopt(entry)
         self._adopted[entry.id] = _Adopted(entry, record.pid, record.tied, child, wait_status)
+        return entry
 
     def take_over(self, state: control.HandedOver) -> None:
         """Everything of the code that had this process before."""
@@ -113,8 +116,8 @@ class Adoption:
             self._arenas.adopt(number, fd)
         for record, master in state.sessions:
             self._take(record, master, child_of_ours(record.pid), None)
-        for each in state.inputs:
-            self._pumps.input.restore(self._adopted[each.session].entry, each)
+        for session, file in state.inputs.items():
+            self._pumps.input.adopt(self._adopted[session].entry, file)
         for channel in state.channels:
             worker = self._workers.resume(channel)
             for session, place in channel.clients:
@@ -191,8 +194,8 @@ class Adoption:
             entry.pump = worker
         if attached.sized:
             entry.sized_by = worker
-        if attached.clients:
-            self._pumps.input.of(entry).owners.update(dict.fromkeys(attached.clients, worker))
+        if attached.clients or attached.waits:
+            self._pumps.input.report(worker, entry, attached)
         if adopted.tied:
             adopted.tied, entry.tied_to = False, worker
 

@@ -59,17 +59,9 @@ def channels_of(workers: WorkerChannels, entries: Iterable[SessionEntry]) -> tup
     )
 
 
-def inputs_of(entries: Iterable[SessionEntry]) -> tuple[control.HandedOverInput, ...]:
-    """The input that the host has to type, as the next code finds it."""
-    inputs = []
-    for entry in entries:
-        if entry.session is not None and entry.session.input_waits:
-            accepted: dict[int, int] = {}
-            if entry.input is not None:
-                accepted = {place: client.accepted for place, client in entry.input.clients.items()}
-            held = tuple(entry.session.held())
-            inputs.append(control.HandedOverInput(session=entry.id, held=held, accepted=accepted))
-    return tuple(inputs)
+def inputs_of(entries: Iterable[SessionEntry]) -> dict[str, int]:
+    """The files of input that the host has to type."""
+    return {each.id: each.input.file.fd for each in entries if each.input is not None and each.input.file is not None}
 
 
 def hand_over(state: control.HandedOver, supervisor: int, arguments: list[str]) -> None:
@@ -115,6 +107,7 @@ def take_over(memory: int, supervisor: int) -> control.HandedOver:
 def _descriptors_of(state: control.HandedOver) -> Iterator[int]:
     yield from (master for _record, master in state.sessions if master >= 0)
     yield from state.arenas.values()
+    yield from state.inputs.values()
     for channel in state.channels:
         yield channel.fd
         if channel.pipe >= 0:

@@ -6,10 +6,8 @@ host that is started for one that died is an interpreter of its own, and gets th
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -19,10 +17,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
-from web_terminal_suite.protocol.messages import Size
-from web_terminal_suite.server import control, environment, ipc, launch, meeting
+from web_terminal_suite.server import control, ipc, launch, meeting
 from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
+from web_terminal_suite.server.host.changes import SessionChanges
+from web_terminal_suite.server.host.creation import Creation
 from web_terminal_suite.server.host.event_loop import EventLoop
 from web_terminal_suite.server.host.handover import (
     CannotHandOver,
@@ -34,30 +33,19 @@ from web_terminal_suite.server.host.handover import (
     unblock_signals,
 )
 from web_terminal_suite.server.host.pumps import Pumps
-from web_terminal_suite.server.host.store_client import StoreClient, kept_session
-from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable, checked_name
+from web_terminal_suite.server.host.store_client import StoreClient, kept_input, kept_session
+from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
-from web_terminal_suite.server.pty import OpenedPty, SpawnFailed, SpawnRequest, open_terminal, spawn
-from web_terminal_suite.server.service_manager import expose_to_oom
-from web_terminal_suite.server.session import ReadBudget, Session, SessionState
+from web_terminal_suite.server.pty import SpawnFailed
+from web_terminal_suite.server.session import ReadBudget, SessionState
 from web_terminal_suite.server.settings import Settings
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterator
 
-    from web_terminal_suite.protocol.messages import SessionSpec
-
 log = logging.getLogger("web_terminal_suite.host")
-
-# A shell's path and arguments together; far below a packet, far above what a user types.
-_COMMAND_BYTES = 32 * 1024
-# Kept for channels to workers, beyond what each of another generation needs: two ends of a follower channel, and a
-# margin.
-_SPARE_DESCRIPTORS = 8
-# A worker's channel, and the pipe it types through.
-_WORKER_DESCRIPTORS = 2
 
 
 class Host:
@@ -82,37 +70,35 @@ class Host:
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
         self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
-        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
+        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination, self._store)
         self._budget = ReadBudget()
-        self._created = self._failed = 0
-        self._draining = False
-        self._defaults = environment.shell_defaults(settings, launch.public_environment(), environment.account())
+        self._creation = Creation(
+            settings, loop, self._table, self._arenas, self._termination, self._pumps, self._store, self._budget,
+            self._tell, shells_descriptors,
+        )  # fmt: skip
         if number == 0:  # the others would say the same
-            for remark in self._defaults.remarks:
+            for remark in self._creation.remarks:
                 log.info("%s", remark)
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._descriptors = None if shells_descriptors == soft else (shells_descriptors, hard)
-        # Opened in advance, so that a client that waits for a shell does not wait for its terminal too.
-        self._terminal = _a_terminal()
         self._adoption: Adoption | None = None
         if adopts:
             self._adoption = Adoption(
                 loop, self._table, self._arenas, self._workers, self._termination, self._pumps, self._store,
                 self._budget, self._adopted,
             )  # fmt: skip
+        changes = SessionChanges(self._table, self._workers, self._store, self._tell)
         self._handlers: dict[type, Callable[..., None]] = {
-            ipc.CreateSession: self._create,
+            ipc.CreateSession: self._creation.create,
             ipc.AttachSession: self._attach,
             ipc.GetSession: self._read,
             ipc.ListSessions: self._list,
-            ipc.UpdateSession: self._change,
+            ipc.UpdateSession: changes.change,
             ipc.TouchSession: self._touch,
             ipc.SignalSession: self._signal,
             ipc.DestroySession: self._destroy,
             ipc.GetStats: self._count,
             ipc.ViewerCount: self._pumps.viewers,
             ipc.PumpDrained: self._pumps.drained,
-            ipc.SizeSet: self._note_size,
+            ipc.SizeSet: changes.note_size,
             ipc.ClaimInput: self._pumps.input.claim,
             ipc.HandOverInput: self._pumps.input.hand_over,
             ipc.ReleaseInput: self._pumps.input.release,
@@ -131,7 +117,7 @@ class Host:
             case control.AskAlive():
                 self._answer_supervisor()
             case control.BeginDrain():
-                self._draining = True
+                self._creation.draining = True
                 self._answer_supervisor()
             case control.ShellEnded() if adoption:
                 adoption.shell_ended(message)
@@ -150,7 +136,7 @@ class Host:
 
     def _answer_supervisor(self) -> None:
         if not self._store.waits:  # else it does not read, and asks again
-            draining = self._draining and self._adoption is None
+            draining = self._creation.draining and self._adoption is None
             self._store.say(control.HostAlive(sessions=self._table.live, draining=draining))
 
     def _reap(self) -> None:
@@ -196,8 +182,9 @@ class Host:
         for entry in entries:
             if entry.session is not None:
                 yield kept_session(entry)
+                yield from kept_input(entry)
         yield control.HostReady(sessions=len(entries)), ()
-        if self._draining:
+        if self._creation.draining:
             yield control.HostAlive(sessions=self._table.live, draining=True), ()
 
     def _hand_over(self) -> None:
@@ -217,8 +204,8 @@ class Host:
                 serial=self._table.serial,
                 expired=expired,
                 lost=lost,
-                totals=(self._created, self._failed, self._termination.expired),
-                draining=self._draining,
+                totals=(self._creation.created, self._creation.failed, self._termination.expired),
+                draining=self._creation.draining,
             )
             log.info("%d sessions are handed over to the installed code", len(state.sessions))
             hand_over(state, self._store.fileno(), [str(self._number), str(self._shells_descriptors)])
@@ -228,8 +215,8 @@ class Host:
     def take_over(self, state: control.HandedOver) -> None:
         """Go on as the code that had this process before."""
         assert self._adoption is not None  # this host was made to adopt
-        self._created, self._failed, self._termination.expired = state.totals
-        self._draining = state.draining
+        self._creation.created, self._creation.failed, self._termination.expired = state.totals
+        self._creation.draining = state.draining
         self._table.remember(state.expired, state.lost)
         self._adoption.take_over(state)
 
@@ -278,7 +265,6 @@ class Host:
         except Refusal as refusal:
             self._refuse(worker, message, refusal.code, refusal.message)
         except SpawnFailed as failure:
-            self._failed += 1
             self._refuse(worker, message, failure.code, failure.message)
         except Exception:
             # A fault of the server. Every shell ends with this process, so one request must not end it.
@@ -293,136 +279,10 @@ class Host:
         info = entry.info(self._loop.time(), time.time(), self._settings.idle_timeout)
         self._workers.answer(worker, ipc.InfoReply(id=request_id, info=info))
 
-    # --- sessions begin
-
-    def _create(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
-        try:
-            self._start(worker, request)
-        finally:
-            self._terminal = self._terminal or _a_terminal()
-
-    def _start(self, worker: WorkerChannel, request: ipc.CreateSession) -> None:
-        spec = request.spec
-        now = self._loop.time()
-        if (made := self._table.made_before(request.caller, spec)) is not None:
-            self._tell(worker, request.id, made)
-            return
-        if request.only_existing:
-            raise Refusal(ErrorCode.NO_SUCH_SESSION, "no session was made with this key")
-        self._keep_descriptors()
-        if self._termination.stopping:
-            raise Refusal(ErrorCode.GOING_AWAY, "the server is stopping")
-        if self._draining:
-            raise Refusal(
-                ErrorCode.DRAINING, "the server takes no new sessions: it is being drained and ends with the last one"
-            )
-        size = Size(spec.cols, spec.rows)
-        argv = (spec.shell or self._defaults.program, *spec.args)
-        # Every answer about the session repeats it, and must fit a packet.
-        length = len(ipc.encode(argv))
-        if length > _COMMAND_BYTES:
-            raise Refusal(ErrorCode.OUT_OF_RANGE, f"a command line of {length} bytes; {_COMMAND_BYTES} are allowed")
-        entry = self._table.reserve(request.caller, spec.name, size, now)
-        try:
-            try:
-                arena, slot, log_ = self._arenas.take()
-            except OSError as error:
-                out_of_descriptors = error.errno in (errno.EMFILE, errno.ENFILE)
-                raise SpawnFailed(
-                    ErrorCode.NO_DESCRIPTOR if out_of_descriptors else ErrorCode.NO_MEMORY,
-                    f"no memory for output logs: {(error.strerror or '').lower()}",
-                ) from error
-            directory, problem = self._directory_of(spec)
-            try:
-                pty = spawn(
-                    SpawnRequest(
-                        argv=argv,
-                        env=self._environment_of(spec),
-                        size=size,
-                        cwd=directory,
-                        limits=spec.limits,
-                        login=self._settings.login and not spec.args and environment.is_shell(argv[0]),
-                    ),
-                    self._take_terminal(),
-                )
-            except BaseException:
-                self._arenas.give_back(arena, slot)
-                raise
-        except BaseException:
-            self._table.retire(entry)
-            self._table.remove(entry)
-            raise
-        self._lower_descriptors(pty.pid, spec)
-        expose_to_oom(pty.pid)
-        if problem:
-            log.warning("session %s starts in /: home directory %r: %s", entry.id, self._defaults.home, problem)
-            log_.append(f"web-terminal: home directory {self._defaults.home!r}: {problem}; starting in /\r\n".encode())
-        entry.arena, entry.slot, entry.command = arena, slot, argv
-        entry.session = Session(pty, log_, self._budget)
-        entry.move(SessionState.RUNNING)
-        self._table.remember_key(entry, spec)
-        self._termination.watch(pty.pid, entry)
-        self._created += 1
-        entry.tied_to = worker if request.attach and request.tied else None
-        self._store.keep(entry)  # before anybody knows it
-        if request.attach:
-            self._pumps.attach(worker, entry, request.id)
-        else:
-            self._pumps.pump_here(entry)
-            self._tell(worker, request.id, entry)
-        log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
-
-    def _environment_of(self, spec: SessionSpec) -> dict[str, str]:
-        env = {**self._defaults.env, **spec.env}
-        says_its_shell = "SHELL" in spec.env or "SHELL" in self._settings.env
-        return environment.with_shell(env, spec.shell) if spec.shell and not says_its_shell else env
-
-    def _directory_of(self, spec: SessionSpec) -> tuple[str, str]:
-        """Where the shell starts, and why not at home where it should: only what was asked for must be there."""
-        asked = spec.cwd or self._settings.cwd
-        return (asked, "") if asked else environment.start_directory(self._defaults.home)
-
-    def _keep_descriptors(self) -> None:
-        """Keep shells from the descriptors that new workers' channels need: without them no shell can be reached.
-
-        Raises:
-            Refusal: no others are left.
-        """
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        try:
-            lowest = os.dup(self._store.fileno())
-        except OSError:
-            lowest = limit
-        else:
-            os.close(lowest)
-        spare = self._settings.workers * _WORKER_DESCRIPTORS + _SPARE_DESCRIPTORS
-        if lowest + spare >= limit:
-            raise Refusal(
-                ErrorCode.NO_DESCRIPTOR,
-                f"no descriptor is left for another shell: the host may have {limit} and keeps {spare} for workers; "
-                "raise the limit with: ulimit -n",
-            )
-
-    def _take_terminal(self) -> OpenedPty | None:
-        terminal, self._terminal = self._terminal, None
-        return terminal
-
-    def _lower_descriptors(self, pid: int, spec: SessionSpec) -> None:
-        """Give a shell the limit that the server was started with, not the one it raised for itself.
-
-        Programs that close every descriptor there may be, or keep them in a set of 1,024, suffer from a high one.
-        """
-        if self._descriptors is None or (spec.limits is not None and spec.limits.open_files is not None):
-            return
-        try:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._descriptors)
-        except (ProcessLookupError, PermissionError):
-            pass  # it ended already, or became another user's: a limit of its own is not what it lacks
+    # --- sessions
 
     def _attach(self, worker: WorkerChannel, request: ipc.AttachSession) -> None:
         self._pumps.attach(worker, self._table.find(request.caller, request.session), request.id)
-
-    # --- what is asked about one session
 
     def _read(self, worker: WorkerChannel, request: ipc.GetSession) -> None:
         self._tell(worker, request.id, self._table.find(request.caller, request.session))
@@ -436,34 +296,6 @@ class Host:
             listed = listed[: len(listed) // 2]
             after = listed[-1].id
         self._workers.answer(worker, ipc.ListReply(id=request.id, sessions=listed, total=total, next=after))
-
-    def _change(self, worker: WorkerChannel, request: ipc.UpdateSession) -> None:
-        entry = self._table.find(request.caller, request.session, to_change=True)
-        name = checked_name(request.name)
-        if name is not None:
-            entry.name = name
-            self._store.changed(entry)
-        if request.cols is not None or request.rows is not None:
-            size = Size(request.cols or entry.size.cols, request.rows or entry.size.rows)
-            if entry.session is not None and entry.session.pty.fd >= 0:
-                entry.session.pty.resize(size)
-            entry.size = size
-            entry.sized_by = None
-        self._notify_attached(entry, None)
-        self._tell(worker, request.id, entry)
-
-    def _note_size(self, worker: WorkerChannel, notice: ipc.SizeSet) -> None:
-        entry = worker.attached.get(notice.session)
-        if entry is not None:
-            entry.size = Size(notice.cols, notice.rows)
-            entry.sized_by = worker
-            self._notify_attached(entry, worker)
-
-    def _notify_attached(self, entry: SessionEntry, source: WorkerChannel | None) -> None:
-        notice = ipc.SessionUpdated(session=entry.id, name=entry.name, cols=entry.size.cols, rows=entry.size.rows)
-        for worker in entry.attachments:
-            if worker is not source and isinstance(worker, WorkerChannel):
-                self._workers.answer(worker, notice)
 
     def _touch(self, worker: WorkerChannel, request: ipc.TouchSession) -> None:
         entry = self._table.find(request.caller, request.session, to_change=True)
@@ -489,8 +321,8 @@ class Host:
         answer = ipc.StatsReply(
             id=request.id,
             states=self._table.states(),
-            created=self._created,
-            failed=self._failed,
+            created=self._creation.created,
+            failed=self._creation.failed,
             expired=self._termination.expired,
         )
         self._workers.answer(worker, answer)
@@ -498,14 +330,6 @@ class Host:
 
 def _nothing_more(_worker: WorkerChannel, _message: ipc.LendPipe) -> None:
     """The channel has kept the descriptor."""
-
-
-def _a_terminal() -> OpenedPty | None:
-    """One in reserve, or ``None``: the session that needs it then reports why there is none."""
-    try:
-        return open_terminal()
-    except SpawnFailed:
-        return None
 
 
 def run(

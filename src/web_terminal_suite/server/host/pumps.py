@@ -19,6 +19,7 @@ from web_terminal_suite.server.session import Pumped, SessionState
 if TYPE_CHECKING:
     from web_terminal_suite.server.host.arenas import Arenas
     from web_terminal_suite.server.host.event_loop import EventLoop
+    from web_terminal_suite.server.host.store_client import StoreClient
     from web_terminal_suite.server.host.table import SessionEntry, SessionTable
     from web_terminal_suite.server.host.termination import Termination
 
@@ -32,14 +33,20 @@ class Pumps:
     """Hands sessions to workers and takes them back, so that exactly one process reads each terminal."""
 
     def __init__(
-        self, loop: EventLoop, table: SessionTable, arenas: Arenas, workers: WorkerChannels, termination: Termination
+        self,
+        loop: EventLoop,
+        table: SessionTable,
+        arenas: Arenas,
+        workers: WorkerChannels,
+        termination: Termination,
+        store: StoreClient,
     ) -> None:
         self._loop = loop
         self._table = table
         self._arenas = arenas
         self._workers = workers
         self._termination = termination
-        self.input = InputHandover(table, workers, self.watch)
+        self.input = InputHandover(table, workers, store, self.watch)
 
     def attach(self, worker: WorkerChannel, entry: SessionEntry, request_id: int) -> None:
         """Attach ``worker`` to ``entry``; it pumps the session unless another worker does.
@@ -84,7 +91,7 @@ class Pumps:
             brings_master=brings_master,
             brings_arena=brings_arena,
             brings_channel=brings_channel,
-            held_input=session.waiting_bytes,
+            held_input=entry.held_input,
         )
         self._workers.answer(worker, answer, tuple(lent), tuple(owned))
         if entry.reaped and entry.state is not SessionState.ENDED and entry.pump is worker:
@@ -207,7 +214,7 @@ class Pumps:
         if pumps is None:
             pumps = entry.pump is None and not entry.hung_up
         entry.hung_up = entry.pump is None and not pumps
-        events = READ * pumps | WRITE * session.input_waits
+        events = READ * pumps | WRITE * entry.input_waits
         if events:
             self._loop.watch(session.pty.fd, events, partial(self._on_terminal, entry))
         else:
@@ -216,7 +223,7 @@ class Pumps:
     def _on_terminal(self, entry: SessionEntry, events: int) -> None:
         session = entry.session
         assert session is not None
-        if events & ~READ and session.input_waits:
+        if events & ~READ and entry.input_waits:
             self.input.type(entry)
         if entry.pump is not None or not events & ~WRITE:
             return

@@ -77,6 +77,15 @@ class StoreClient:
             closed = entry.session.pty.fd < 0
             self.say(control.RecordChanged(key=entry.key, record=_encoded(entry), closed=closed))
 
+    def keep_input(self, entry: SessionEntry) -> None:
+        """The host has something to type in a session."""
+        for message, fds in kept_input(entry):
+            self.say(message, *fds)
+
+    def forget_input(self, entry: SessionEntry) -> None:
+        """The host has nothing to type in a session any more."""
+        self.say(control.ForgetInput(key=entry.key))
+
     def forget(self, entry: SessionEntry) -> None:
         """Nothing of a session is left."""
         self.say(control.ForgetSession(key=entry.key))
@@ -145,6 +154,12 @@ def kept_session(entry: SessionEntry) -> tuple[control.KeepSession, tuple[int, .
     assert session is not None
     message = control.KeepSession(key=entry.key, pid=session.pty.pid, record=_encoded(entry), closed=session.pty.fd < 0)
     return message, (session.pty.fd,) if session.pty.fd >= 0 else ()
+
+
+def kept_input(entry: SessionEntry) -> list[tuple[control.KeepInput, tuple[int, ...]]]:
+    """What the supervisor keeps of the input that waits in a session."""
+    file = None if entry.input is None else entry.input.file
+    return [] if file is None else [(control.KeepInput(key=entry.key), (file.fd,))]
 
 
 def _encoded(entry: SessionEntry) -> bytes:

@@ -157,6 +157,16 @@ class SessionEntry:
         """Whether its shell runs a job in the foreground."""
         return self.state is SessionState.RUNNING and self.session is not None and self.session.pty.has_job()
 
+    @property
+    def input_waits(self) -> bool:
+        """Whether the host has something to type."""
+        return self.input is not None and self.input.file is not None
+
+    @property
+    def held_input(self) -> int:
+        """How many bytes the host has to type."""
+        return 0 if self.input is None or self.input.file is None else self.input.file.held_bytes
+
     def info(self, now: float, wall: float, idle_timeout: float = 0.0) -> SessionInfo:
         """What others may know; ``wall`` is seconds since the epoch at ``now``."""
         session = self.session

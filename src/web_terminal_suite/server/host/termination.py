@@ -168,6 +168,8 @@ class Termination:
         self._loop.forget(session.pty.fd)
         session.note_flood(False)
         session.pty.close()
+        if entry.input is not None:
+            entry.input.close()
         self._table.retire(entry)
         entry.move(SessionState.ENDED)
         entry.pump = None

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.worker.pause_watch import PauseWatch
     from web_terminal_suite.server.worker.scheduler import Scheduler
 
-# What is handed to the host in one message.
-_HANDED_BYTES = 64 * 1024
 # As in the host: a terminal that reported its end while its shell lives is read again.
 _REOPEN_SECONDS = 0.2
 
@@ -35,14 +33,17 @@ _REOPEN_SECONDS = 0.2
 class Owner(Protocol):
     """What an attachment needs of the client of its host."""
 
-    connected: bool
-    """Whether there is a host."""
-
     def tell(self, message: ipc.FromWorker) -> None:
         """Send a notice to the host."""
 
     async def ask(self, type_: type[ipc.Request], **fields: Any) -> Any:
         """The host's answer to a request."""
+
+    def hand_over(self, session: str, held: HeldInput) -> None:
+        """Let the host type what this worker had to type, or the next host."""
+
+    def drop_input(self, session: str) -> None:
+        """Let the host type nothing of what it has to."""
 
     def input_pipe(self) -> InputPipe | None:
         """What numbered input is typed through."""
@@ -190,17 +191,13 @@ class Attachment:
             pumping=self._pumping,
             sized=any(viewer.wanted_size == self.size for viewer in self.viewers),
             offset=self.output_end(),
-            clients=tuple(client.place for client in self._clients.values()),
+            clients=tuple((each.place, self.session.offset_of(each)) for each in self._clients.values()),
+            waits=self.session.held_elsewhere > 0,
         )
 
-    def host_replaced(self, kept_bytes: int) -> None:
-        """Another host is in the place of one that died. Of what that one had to type, only ``kept_bytes`` are left.
-
-        Clients send the rest again when they have connected again, and what waits here of them comes after it.
-        """
-        lost = self.session.held_elsewhere > kept_bytes
-        self.session.held_elsewhere = kept_bytes
-        for client in list(self._clients.values()) if lost else []:
+    def lose_input(self, place: int) -> None:
+        """Input of the client in ``place`` was lost with a host. It sends that again, and what waits here behind it."""
+        for client in [each for each in self._clients.values() if each.place == place]:
             self._clients = {key: each for key, each in self._clients.items() if each is not client}
             self.session.take_waiting(client)
             for viewer in list(self.viewers):
@@ -385,22 +382,9 @@ class Attachment:
     def _hand(self, held: Sequence[HeldInput]) -> None:
         if self.session.pty.fd < 0:
             return
-        # What comes behind input that was lost with a host is not for the next one: its client sends both again.
-        follows_lost = not self._owner.connected and self.session.held_elsewhere > 0
-        for place, data, skip in held:
-            if place != NO_PLACE and follows_lost:
-                continue
-            self.session.held_elsewhere += len(data)
-            for at in range(0, len(data) or 1, _HANDED_BYTES):
-                last = at + _HANDED_BYTES >= len(data)
-                self._owner.tell(
-                    ipc.HandOverInput(
-                        session=self.info.id,
-                        place=place,
-                        data=data[at : at + _HANDED_BYTES],
-                        skip=skip if last else 0,
-                    )
-                )
+        for each in held:
+            self.session.held_elsewhere += len(each.data)
+            self._owner.hand_over(self.info.id, each)
         self._note_input()
 
     def hold_input(self, held_bytes: int) -> None:
@@ -424,7 +408,7 @@ class Attachment:
             return None
         dropped = self.session.interrupt(client)
         if dropped is not None and self.session.held_elsewhere:
-            self._owner.tell(ipc.DropInput(session=self.info.id))
+            self._owner.drop_input(self.info.id)
         self._note_input()
         return dropped
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from web_terminal_suite.server.input_queue import HeldInput
     from web_terminal_suite.server.worker.pause_watch import PauseWatch
     from web_terminal_suite.server.worker.scheduler import Scheduler
 
@@ -42,6 +43,8 @@ log = logging.getLogger("web_terminal_suite.worker")
 _REJOIN_SECONDS = 10.0
 # What would do something else if it were done twice.
 _ONCE = (ipc.CreateSession, ipc.SignalSession)
+# What is handed over in one message.
+_HANDED_BYTES = 64 * 1024
 # Attachments in one packet of a report.
 _REPORTED = 1000
 
@@ -96,8 +99,9 @@ class HostClient:
         self._hopeless = False
         """Whether there has been no host for longer than a request waits."""
         self._pipe: InputPipe | None = None
-        self._handed: list[ipc.HandOverInput] = []
-        """What the next host is to type."""
+        self._handed: dict[int, ipc.HandOverInput | ipc.DropInput] = {}
+        """What a host is to type and no host has kept, by its id."""
+        self._next_handed = int.from_bytes(os.urandom(3), "big") << 32
         loop.add_reader(self._channel.fileno(), self._readable)
 
     def input_pipe(self) -> InputPipe | None:
@@ -121,8 +125,8 @@ class HostClient:
 
     @property
     def waits(self) -> bool:
-        """Whether something is still to be sent to the host."""
-        return self.connected and self._channel.waits
+        """Whether something is still to be sent to the host, or kept by it."""
+        return bool(self._handed) or (self.connected and self._channel.waits)
 
     async def ask(self, type_: type[ipc.Request], *, seconds: float | None = ANSWER_SECONDS, **fields: Any) -> Any:
         """The host's answer to a request; ``seconds`` is ``None`` where the answer must wait for something else.
@@ -169,16 +173,41 @@ class HostClient:
     def tell(self, message: ipc.FromWorker) -> None:
         """Send now, or as soon as the host has room.
 
-        Without a host a notice is void, since the next one gets a report; only input to be typed waits for it.
+        Without a host a notice is void: the next one gets a report.
         """
         if not self.connected:
-            if isinstance(message, ipc.HandOverInput):
-                self._handed.append(message)
             return
         self._channel.send(message)
         if self._channel.waits and not self._flushing:
             self._flushing = True
             self._loop.add_writer(self._channel.fileno(), self._flush)
+
+    def hand_over(self, session: str, held: HeldInput) -> None:
+        """Let the host type what this worker had to type, or the next host."""
+        for at in range(0, len(held.data) or 1, _HANDED_BYTES):
+            last = at + _HANDED_BYTES >= len(held.data)
+            self._hand(
+                ipc.HandOverInput(
+                    id=self._new_id(),
+                    session=session,
+                    place=held.place,
+                    start=held.start + at,
+                    data=held.data[at : at + _HANDED_BYTES],
+                    skip=held.skip if last else 0,
+                )
+            )
+
+    def drop_input(self, session: str) -> None:
+        """Let the host type nothing of what it has to."""
+        self._hand(ipc.DropInput(id=self._new_id(), session=session))
+
+    def _new_id(self) -> int:
+        self._next_handed += 1
+        return self._next_handed
+
+    def _hand(self, notice: ipc.HandOverInput | ipc.DropInput) -> None:
+        self._handed[notice.id] = notice
+        self.tell(notice)
 
     async def attach(self, caller: ipc.Caller, session: str) -> Attachment:
         """A session that exists, attached to this worker.
@@ -248,12 +277,8 @@ class HostClient:
         self.connected, self._hopeless = True, False
         self._loop.add_reader(self._channel.fileno(), self._readable)
         self._lend_pipe()
-        handed, self._handed = self._handed, []
-        for notice in handed:
+        for notice in self._handed.values():
             self.tell(notice)
-        for attachment in list(self._attachments.values()):
-            session = attachment.info.id
-            attachment.host_replaced(sum(len(each.data) for each in handed if each.session == session))
         for id, (answer, request) in list(self._answers.items()):
             if answer.done():  # the connection that asked is gone
                 del self._answers[id]
@@ -376,6 +401,9 @@ class HostClient:
         if isinstance(message, ipc.ReportAttachments):
             self._report()
             return
+        if isinstance(message, ipc.InputKept):
+            self._handed.pop(message.id, None)
+            return
         attachment = self._attachments.get(message.session)
         if attachment is None:  # released meanwhile; the host learns it from our notice
             for fd in fds:
@@ -406,3 +434,5 @@ class HostClient:
                 attachment.give_up_client(message.place)
             case ipc.InputHeld():
                 attachment.hold_input(message.bytes)
+            case ipc.InputLost():
+                attachment.lose_input(message.place)

@@ -1,0 +1,148 @@
+"""What a supervisor begins with: new processes, or those of a supervisor that died."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from web_terminal_suite.server import launch
+from web_terminal_suite.server.arrivals import Arrivals, meet
+from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of
+from web_terminal_suite.server.log import ARENA_SLOTS
+from web_terminal_suite.server.meeting import StateDirectory
+from web_terminal_suite.server.processes import fork_host
+from web_terminal_suite.server.pty_hosts import PtyHost
+from web_terminal_suite.server.service_store import Restored, restore
+from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from web_terminal_suite.server.service_manager import Inherited
+
+log = logging.getLogger("web_terminal_suite.supervisor")
+
+# A host's own: streams, control, channels of workers that come and go, and a margin.
+_HOST_DESCRIPTORS = 256
+
+
+@dataclass
+class Beginnings:
+    """What there is before the first round. ``counters`` is ``None`` where none were brought."""
+
+    settings: Settings
+    listener: socket.socket
+    hosts: list[PtyHost]
+    shells_descriptors: int
+    directory: StateDirectory | None = None
+    door: socket.socket | None = None
+    counters: int | None = None
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    restored: Restored = field(default_factory=Restored)
+
+
+def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited: Inherited) -> Beginnings:
+    """Begin with what a supervisor left that died, if there is something, else with new hosts; closes ``settings_fd``.
+
+    Raises:
+        StartFailed: the server cannot start.
+        CannotMeet: the state directory cannot be used.
+    """
+    directory, door, arrivals = None, None, Arrivals()
+    if public.state_dir:
+        directory = StateDirectory(public.state_dir)
+        door = directory.listen()
+        arrivals = meet(directory, door)
+    restored = restore(inherited.stored)
+    listener = arrivals.listener or (adopt(public, inherited.sockets) if inherited.sockets else None)
+    if arrivals.hosts or restored.hosts:
+        settings = _settings_of(arrivals, restored, launch.read_settings(settings_fd))
+        hosts = _hosts_of(arrivals, restored, settings)
+    else:
+        public = with_hosts(public)
+        listener = listener or bind(public)
+        launch.settle()
+        hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
+        settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+    os.close(settings_fd)
+    listener = listener or bind(settings)
+    if inherited.sockets and arrivals.settings is None:
+        settings = msgspec.structs.replace(settings, **place_of(listener))
+    return Beginnings(
+        settings, listener, hosts, shells_descriptors, directory, door, arrivals.counters, arrivals, restored
+    )
+
+
+def _settings_of(arrivals: Arrivals, restored: Restored, own: Settings) -> Settings:
+    """The settings of the server that is left, as far as they are known."""
+    highest = max((number + 1 for number in restored.hosts), default=0)
+    log_size = next((host.log_size for host in restored.hosts.values()), own.log_size)
+    settings = arrivals.settings or msgspec.structs.replace(
+        own,
+        hosts=max(arrivals.host_count, highest, with_hosts(own).hosts if not arrivals.hosts else 0),
+        log_size=log_size,
+    )
+    differing = [
+        name
+        for name in own.__struct_fields__
+        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
+    ]
+    if differing:
+        log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
+    return settings
+
+
+def _hosts_of(arrivals: Arrivals, restored: Restored, settings: Settings) -> list[PtyHost]:
+    """The hosts that arrived, and places for those that are to adopt what the service manager kept.
+
+    Raises:
+        StartFailed: two processes say that they are the same host.
+    """
+    hosts = [PtyHost(number) for number in range(settings.hosts)]
+    for each in arrivals.hosts:
+        if not 0 <= each.number < len(hosts) or hosts[each.number].pid:
+            raise StartFailed(
+                f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
+            )
+        hosts[each.number].take(each.pid, each.control)
+    for number, kept in restored.hosts.items():
+        if number >= len(hosts) or hosts[number].pid:
+            kept.close()
+        else:
+            hosts[number].store.restore(kept)
+            log.info("the service manager kept %d sessions of PTY host %d", len(kept.sessions), number)
+    return hosts
+
+
+def with_token(settings: Settings) -> Settings:
+    """The settings, with a random token if there would be no way to log in otherwise."""
+    if settings.token or settings.users or settings.insecure_no_auth:
+        return settings
+    import secrets
+
+    return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
+
+
+def with_hosts(settings: Settings) -> Settings:
+    """The settings with the number of hosts that ``max_sessions`` needs, where none was asked for.
+
+    Raises:
+        StartFailed: more than there may be.
+    """
+    if settings.hosts:
+        return settings
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # A session takes its PTY's descriptor, and logs share one for each arena.
+    each = max(1, (descriptors - _HOST_DESCRIPTORS) * ARENA_SLOTS // (ARENA_SLOTS + 1))
+    hosts = -(-settings.max_sessions // each)
+    if hosts > MAX_HOSTS:
+        raise StartFailed(
+            f"max_sessions = {settings.max_sessions} needs {hosts} PTY hosts of {descriptors} descriptors each and "
+            f"there may be {MAX_HOSTS}; raise the limit with: ulimit -Hn, or lower max_sessions"
+        )
+    return msgspec.structs.replace(settings, hosts=hosts)
