@@ -22,6 +22,9 @@ WAIT_SECONDS: Final = 20.0
 VIEWPORT: Final = (1000, 600)
 """Pixels; a terminal has some 100 columns and 30 rows in it."""
 
+DEVICE_SCALE: Final = 1
+"""Pixels of the screen for one of the page."""
+
 _MARK: Final = "web-terminal-bench"
 
 
@@ -118,7 +121,9 @@ async def opened(browser: Browser, *, init_scripts: Sequence[str] = ()) -> Async
     """
     width, height = VIEWPORT
     with explained("tab opened", WAIT_SECONDS):
-        context = await browser.new_context(viewport={"width": width, "height": height}, locale="en-US")
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=DEVICE_SCALE, locale="en-US"
+        )
     try:
         with explained("tab opened", WAIT_SECONDS):
             tab = await _tab(context, init_scripts)

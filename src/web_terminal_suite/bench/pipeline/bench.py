@@ -16,7 +16,8 @@ from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
 from web_terminal_suite.bench.browser import calibration as page_calibration
 from web_terminal_suite.bench.browser import catalogue as browser_suite
 from web_terminal_suite.bench.browser.calibration import PagesNotProven
-from web_terminal_suite.bench.browser.chromium import find_chromium
+from web_terminal_suite.bench.browser.chromium import find_chromium, kept
+from web_terminal_suite.bench.browser.facts import BrowserFacts
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
@@ -147,7 +148,13 @@ def record_run(
 
     async def whole(recording: Recording) -> None:
         await recover_network(plan.network, plan.options.seed, recording, progress.say)
-        await carry_out(recording)
+        if not browser_suite.is_of(plan):
+            await carry_out(recording)
+            return
+        browser = BrowserFacts()
+        recording.in_browser(browser)
+        async with kept(browser):
+            await carry_out(recording)
 
     with Recording(_header(plan, facts, options), before, record) as recording:
         try:

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
+from web_terminal_suite.bench.browser import chromium
 from web_terminal_suite.bench.browser.errors import explained
+from web_terminal_suite.bench.browser.facts import renderer_of
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class PageDriver(ABC):
         await self.until_text(tab, "$" if self.has_shell else "")
         with explained("focus", WAIT_SECONDS):
             await self.focus(tab.page)
+            chromium.note_page(running.terminal.name, await renderer_of(tab.page))
 
     async def until_text(self, tab: Tab, text: str) -> None:
         """Return once the screen has ``text``.
