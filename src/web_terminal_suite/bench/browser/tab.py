@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Page
 
+    from web_terminal_suite.bench.browser.received_text import ReceivedText
+
 WAIT_SECONDS: Final = 20.0
 """A guard of every wait in a page."""
 
@@ -35,6 +37,8 @@ class Tab:
         self.page = page
         self.session = ""
         """Of the terminal, where it must be named to be ended."""
+        self.received: ReceivedText | None = None
+        """What the page's WebSockets received, where its driver reads that."""
         self._cdp = session
         self._frame_id = frame_id
         self._problems: list[str] = []
@@ -49,6 +53,8 @@ class Tab:
 
     async def type_line(self, line: str) -> None:
         """Type a line and Enter; not timed."""
+        if self.received is not None:
+            self.received.listen()
         with explained("line taken by the page", WAIT_SECONDS):
             await self.page.keyboard.type(line)
             await self.page.keyboard.press("Enter")

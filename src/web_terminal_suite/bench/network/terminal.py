@@ -30,6 +30,7 @@ class Distant(Terminal):
         self.name = terminal.name
         self.role = terminal.role
         self.page = terminal.page
+        self.page_url = terminal.page_url
         self.capabilities = terminal.capabilities
         self._terminal = terminal
         self._conditions = conditions

@@ -93,12 +93,12 @@ def fingerprint(machine: dict[str, Any]) -> str:
 
 
 def _browser_differences(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
-    """How two browsers differ: their series, what they draw with, and how each page draws that both have measured."""
-    if not old and not new:
-        return ()
+    """How two browsers differ: their series, what they draw with, and how each page draws that both have measured.
+
+    A run that measured no page has no browser, and no figure that one would matter for.
+    """
     if not old or not new:
-        named = [_browser_series(each) if each else "not recorded" for each in (old, new)]
-        return (f"the browser was {named[0]}, is {named[1]}",)
+        return ()
     pairs: list[tuple[str, Any, Any]] = [("the browser", _browser_series(old), _browser_series(new))]
     pairs += [(words, old.get(name), new.get(name)) for name, words in _BROWSER.items()]
     pairs += [
