@@ -20,6 +20,7 @@ from web_terminal_suite.bench.pipeline.options import BenchOptions, LoadOptions
 from web_terminal_suite.bench.report.common import environment, run_facts
 from web_terminal_suite.bench.terminals.null import NullServer
 from web_terminal_suite.bench.terminals.raw_pty import RawPty
+from web_terminal_suite.bench.terminals.web_terminal import WebTerminal
 
 
 async def test_a_terminal_behind_a_network_is_reached_through_it_alone() -> None:
@@ -34,6 +35,10 @@ async def test_a_terminal_behind_a_network_is_reached_through_it_alone() -> None
             assert reply.seen_ns - sent_ns >= 40 * MS
         async with running.without_network.connect() as connection:
             await connection.echo(b"x")
+
+
+def test_a_terminal_behind_a_network_has_the_page_that_it_has() -> None:
+    assert Distant(WebTerminal(), parse("rtt=40ms").conditions, 1).page == "web-terminal"
 
 
 async def test_a_terminal_that_nobody_dials_stays_as_it_is() -> None:

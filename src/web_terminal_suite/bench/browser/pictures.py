@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from web_terminal_suite.bench.browser import chromium
+from web_terminal_suite.bench.browser.errors import explained
+from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,13 +52,15 @@ _FIND: Final = """async ([jpegs, questions]) => {
 async def first_with_glyph(
     browser: Browser, pictures: Sequence[Picture], questions: Sequence[Question]
 ) -> list[tuple[Question, int | None]]:
-    """For each question the place of the first picture that has the key's glyph."""
+    """For each question the place of the first picture that has the key's glyph.
+
+    Raises:
+        TimedOut, PageFailed
+    """
     if not questions:
         return []
-    page = await browser.new_page()
-    try:
-        asked = [{"before": each.before, "during": list(each.during), "after": each.after} for each in questions]
-        found = await page.evaluate(_FIND, [[each.jpeg for each in pictures], asked])
-    finally:
-        await page.close()
+    asked = [{"before": each.before, "during": list(each.during), "after": each.after} for each in questions]
+    with explained("pictures read", WAIT_SECONDS):
+        async with chromium.scratch_page(browser) as page:
+            found = await page.evaluate(_FIND, [[each.jpeg for each in pictures], asked])
     return list(zip(questions, found, strict=True))

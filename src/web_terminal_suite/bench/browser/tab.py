@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Page
 
+    from web_terminal_suite.bench.browser.received_text import ReceivedText
+
 WAIT_SECONDS: Final = 20.0
 """A guard of every wait in a page."""
 
 VIEWPORT: Final = (1000, 600)
 """Pixels; a terminal has some 100 columns and 30 rows in it."""
+
+DEVICE_SCALE: Final = 1
+"""Pixels of the screen for one of the page."""
 
 _MARK: Final = "web-terminal-bench"
 
@@ -32,6 +37,8 @@ class Tab:
         self.page = page
         self.session = ""
         """Of the terminal, where it must be named to be ended."""
+        self.received: ReceivedText | None = None
+        """What the page's WebSockets received, where its driver reads that."""
         self._cdp = session
         self._frame_id = frame_id
         self._problems: list[str] = []
@@ -46,6 +53,8 @@ class Tab:
 
     async def type_line(self, line: str) -> None:
         """Type a line and Enter; not timed."""
+        if self.received is not None:
+            self.received.listen()
         with explained("line taken by the page", WAIT_SECONDS):
             await self.page.keyboard.type(line)
             await self.page.keyboard.press("Enter")
@@ -118,7 +127,9 @@ async def opened(browser: Browser, *, init_scripts: Sequence[str] = ()) -> Async
     """
     width, height = VIEWPORT
     with explained("tab opened", WAIT_SECONDS):
-        context = await browser.new_context(viewport={"width": width, "height": height}, locale="en-US")
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=DEVICE_SCALE, locale="en-US"
+        )
     try:
         with explained("tab opened", WAIT_SECONDS):
             tab = await _tab(context, init_scripts)

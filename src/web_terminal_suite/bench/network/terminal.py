@@ -29,6 +29,8 @@ class Distant(Terminal):
     def __init__(self, terminal: Terminal, conditions: NetworkConditions, seed: int) -> None:
         self.name = terminal.name
         self.role = terminal.role
+        self.page = terminal.page
+        self.page_url = terminal.page_url
         self.capabilities = terminal.capabilities
         self._terminal = terminal
         self._conditions = conditions

@@ -16,13 +16,15 @@ from web_terminal_suite.bench.analysis.sufficiency import Interim, Sufficiency
 from web_terminal_suite.bench.browser import calibration as page_calibration
 from web_terminal_suite.bench.browser import catalogue as browser_suite
 from web_terminal_suite.bench.browser.calibration import PagesNotProven
-from web_terminal_suite.bench.browser.chromium import find_chromium
+from web_terminal_suite.bench.browser.chromium import find_chromium, kept
+from web_terminal_suite.bench.browser.facts import BrowserFacts
 from web_terminal_suite.bench.errors import OptionsError, RunFailed
 from web_terminal_suite.bench.extensions import all_benchmarks, load_extensions
 from web_terminal_suite.bench.machine.descriptors import raise_descriptors
 from web_terminal_suite.bench.network.recovery import NotRecovered
 from web_terminal_suite.bench.pipeline.event_loop import run_until_signal
 from web_terminal_suite.bench.pipeline.networks import network_of, recover_network, with_network
+from web_terminal_suite.bench.pipeline.pages import chosen_terminals
 from web_terminal_suite.bench.pipeline.recording import Recording, now
 from web_terminal_suite.bench.plan import Plan, make_plan
 from web_terminal_suite.bench.profile import ProfileError
@@ -32,7 +34,8 @@ from web_terminal_suite.bench.runner import NotProven, carry_out
 from web_terminal_suite.bench.samples import SCHEMA, Run
 from web_terminal_suite.bench.terminals.peer import RemotePeer
 from web_terminal_suite.bench.terminals.processes import LaunchFailed
-from web_terminal_suite.bench.terminals.registry import UnknownTerminal, choose
+from web_terminal_suite.bench.terminals.registry import UnknownTerminal
+from web_terminal_suite.bench.terminals.remote_page import RemotePage
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
 from web_terminal_suite.bench.workload.capacity import shortage
 
@@ -68,14 +71,14 @@ def plan(options: BenchOptions, *, benchmarks: Sequence[Benchmark] = (), termina
     raise_descriptors()  # before the limits are read
     try:
         extensions = load_extensions(options.extensions)
-        chosen = choose(options.terminals, options.urls, options.token, seed, extensions.terminals)
+        chosen = chosen_terminals(options, seed, extensions.terminals)
         if terminals:
             chosen = (*terminals, *(each for each in chosen if each.role != "subject"))
         if options.self_check:
             chosen = doubled(chosen)
         catalogue = all_benchmarks(extensions, benchmarks)
         if browser_suite.is_asked_for(options.filters):
-            catalogue, chosen = browser_suite.BENCHMARKS, (*chosen, *browser_suite.FLOORS)
+            catalogue = browser_suite.BENCHMARKS
         planned = make_plan(catalogue, chosen, options.filters, options.resolved(seed), _shortage())
         return replace(planned, extensions=extensions.names, network=network_of(options.network, planned.terminals))
     except (UnknownTerminal, ValueError) as error:
@@ -147,7 +150,13 @@ def record_run(
 
     async def whole(recording: Recording) -> None:
         await recover_network(plan.network, plan.options.seed, recording, progress.say)
-        await carry_out(recording)
+        if not browser_suite.is_of(plan):
+            await carry_out(recording)
+            return
+        browser = BrowserFacts()
+        recording.in_browser(browser)
+        async with kept(browser):
+            await carry_out(recording)
 
     with Recording(_header(plan, facts, options), before, record) as recording:
         try:
@@ -173,13 +182,13 @@ def record_run(
 
 
 async def check_running(terminals: Sequence[Terminal]) -> None:
-    """Run a line in a shell of each terminal that is to run already, before anything is measured.
+    """Run a line in a shell of each terminal that is to run already, or load its page, before anything is measured.
 
     Raises:
         OptionsError: one does not answer, or not in the protocol that it was named with.
     """
     for terminal in terminals:
-        if isinstance(terminal, RemoteWebTerminal | RemotePeer):
+        if isinstance(terminal, RemoteWebTerminal | RemotePeer | RemotePage):
             try:
                 async with terminal.launch():
                     pass

@@ -8,6 +8,7 @@ from web_terminal_suite.bench.errors import OptionsError
 from web_terminal_suite.bench.network.conditions import Network, parse
 from web_terminal_suite.bench.network.recovery import network_facts, recover
 from web_terminal_suite.bench.terminals.peer import RemotePeer
+from web_terminal_suite.bench.terminals.remote_page import RemotePage
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def network_of(text: str, terminals: Sequence[Terminal]) -> Network | None:
     except OptionsError as error:
         raise OptionsError(f"--network: {error}") from error
     for each in terminals:
-        if isinstance(each, RemotePeer | RemoteWebTerminal) and each.address.secure:
+        if isinstance(each, RemotePeer | RemoteWebTerminal | RemotePage) and each.address.secure:
             raise OptionsError(
                 f"--network: https://{each.address.authority}/ cannot be reached through a network of the suite, since "
                 "its certificate is for that name; name an http:// URL, such as that of the server behind its proxy"

@@ -14,6 +14,7 @@ from web_terminal_suite.bench.history import revision
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from web_terminal_suite.bench.browser.facts import BrowserFacts
     from web_terminal_suite.bench.calibration import Proof
     from web_terminal_suite.bench.network.recovery import Recovery
     from web_terminal_suite.bench.samples import Run, Trial
@@ -47,6 +48,7 @@ class Recording:
         self.is_interrupted = False
         self._calibration: Proof | None = None
         self._recovery: Recovery | None = None
+        self._browser: BrowserFacts | None = None
 
     def calibrated(self, calibration: Proof) -> None:
         """Keep how the suite's client was proven; what disturbed that becomes a warning of the machine."""
@@ -55,6 +57,10 @@ class Recording:
     def network_recovered(self, recovery: Recovery) -> None:
         """Keep what was measured of the network; where the machine disturbed that, it becomes a warning of it."""
         self._recovery = recovery
+
+    def in_browser(self, facts: BrowserFacts) -> None:
+        """Keep what ``facts`` have of the browser once the run is over."""
+        self._browser = facts
 
     def append(self, *trials: Trial) -> None:
         """Keep trials.
@@ -87,6 +93,8 @@ class Recording:
         if self._recovery is not None:
             facts["network"] = self._recovery.facts()
             facts["warnings"] += self._recovery.warnings()
+        if self._browser is not None and (browser := self._browser.plain()):
+            facts["browser"] = browser
         problem = ""
         if self._recorder is not None and not self.is_interrupted:
             try:

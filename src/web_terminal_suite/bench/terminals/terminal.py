@@ -196,6 +196,8 @@ class Terminal(ABC):
     capabilities: frozenset[Capability]
     page: str = ""
     """The driver of its own page (``bench.browser.drivers``); empty where it has none."""
+    page_url: str = ""
+    """Of the page, where nothing but that is known."""
 
     def can(self, needs: Sequence[str] | frozenset[Capability]) -> bool:
         return self.capabilities.issuperset(needs)

@@ -8,14 +8,15 @@ terminals = parameters.group(
     parameters.several(
         "--terminal",
         "What to measure, several times for several at once: web-terminal, ttyd, gotty, terminado, jupyter-server, "
-        "wetty, node-pty; or all. (default: web-terminal)",
+        "wetty, node-pty; in the suite browser jupyterlab too; or all. (default: web-terminal)",
         metavar="NAME",
         shell_complete=completion.terminals,
     ),
     parameters.several(
         "--url",
         "Measure a server that runs already: URL of one of ours, NAME=URL of another. NAME is its protocol: ttyd, "
-        "gotty, terminado, jupyter-server, wetty, node-pty, plain.",
+        "gotty, terminado, jupyter-server, wetty, node-pty, plain; in the suite browser also jupyterlab, and page "
+        "for any page with a terminal.",
         metavar="[NAME=]URL",
     ),
     parameters.token(),

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
+from web_terminal_suite.bench.browser import chromium
 from web_terminal_suite.bench.browser.errors import explained
+from web_terminal_suite.bench.browser.facts import renderer_of
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 DRAWN_TEXT: Final = "() => document.querySelector('.xterm-rows').innerText"
 """What xterm.js draws with elements, for a page that keeps its terminal to itself."""
+
+
+PROMPT_ENDS: Final = ("$", "#", "%", ">", "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT}")
+"""Of shells: POSIX's, root's, zsh's, fish's, and that of common themes."""
 
 
 def xterm_text(terminal: str) -> str:
@@ -77,9 +83,22 @@ class PageDriver(ABC):
             await tab.page.goto(self.url(running), wait_until="load")
         with explained("login", WAIT_SECONDS):
             await self.log_in(tab.page, running)
-        await self.until_text(tab, "$" if self.has_shell else "")
+        await self.until_prompt(tab)
         with explained("focus", WAIT_SECONDS):
             await self.focus(tab.page)
+            chromium.note_page(running.terminal.name, await renderer_of(tab.page))
+
+    async def until_prompt(self, tab: Tab) -> None:
+        """Return once what is on the screen ends as a shell's prompt does, or once the page is there without a shell.
+
+        Raises:
+            TimedOut, PageFailed
+        """
+        is_ready = "ends.some((end) => text.trimEnd().endsWith(end))" if self.has_shell else "true"
+        seen = f"(ends) => {{ try {{ const text = ({self.text})(); return {is_ready}; }} catch {{ return false; }} }}"
+        with explained("prompt on the page" if self.has_shell else "page ready", WAIT_SECONDS):
+            await tab.page.wait_for_function(seen, arg=list(PROMPT_ENDS), polling=20)
+        tab.check()
 
     async def until_text(self, tab: Tab, text: str) -> None:
         """Return once the screen has ``text``.
@@ -89,6 +108,6 @@ class PageDriver(ABC):
         """
         # Not polled at each frame, which would have the page draw for it.
         seen = f"(text) => {{ try {{ return ({self.text})().includes(text); }} catch {{ return false; }} }}"
-        with explained(f"{text!r} on the page" if text else "page ready", WAIT_SECONDS):
+        with explained(f"{text!r} on the page", WAIT_SECONDS):
             await tab.page.wait_for_function(seen, arg=text, polling=20)
         tab.check()

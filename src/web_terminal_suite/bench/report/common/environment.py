@@ -90,6 +90,28 @@ def network(machine: dict[str, Any]) -> str:
     return f"{words}; measured: {', '.join(measured)}; the proxy itself adds {cost / 1e6:.2f} ms"
 
 
+def browser(machine: dict[str, Any]) -> str:
+    """The browser that pages were measured in, and what drew them; empty where none were."""
+    found = machine.get("browser") or {}
+    if not found:
+        return ""
+    width, height = found.get("viewport") or ("?", "?")
+    rates = found.get("frames_per_second") or {}
+    limits = [
+        f"frame limit {limit} ({rates[limit]:.0f} measured)" if limit in rates else f"frame limit {limit}"
+        for limit in found.get("frame_limits") or ()
+    ]
+    drawn = [f"{name} {how}" for name, how in (found.get("features") or {}).items()]
+    pages = [f"{how} on {name}" for name, how in (found.get("renderers") or {}).items()]
+    parts = [
+        f"{str(found.get('name', 'browser')).capitalize()} {found.get('version', '')}".strip(),
+        f"{width} \N{MULTIPLICATION SIGN} {height} at scale {found.get('device_scale', '?')}",
+        *limits,
+        f"graphics: {found.get('gpu') or 'unknown'}" + (f" ({', '.join(drawn)})" if drawn else ""),
+    ]
+    return "; ".join(parts + ([f"pages draw with {', '.join(pages)}"] if pages else []))
+
+
 def plain(value: Any) -> str:
     """A value of a record as text: ``yes`` and ``no``, lists with commas."""
     if isinstance(value, bool):

@@ -65,6 +65,8 @@ def facts(run: Run, analysis: Analysis) -> list[tuple[str, str]]:
         found.append(("Machine", f"{machine.get('cpu_count', '?')} \N{MULTIPLICATION SIGN} {model}"))
     if words := environment.network(run.machine):
         found.append(("Network", words))
+    if words := environment.browser(run.machine):
+        found.append(("Browser", words))
     found += [("Measuring client", words) for words in client_overhead.overheads(analysis)]
     found += [("Confidence level", units.level(analysis.level)), ("Seed", str(run.seed))]
     return found

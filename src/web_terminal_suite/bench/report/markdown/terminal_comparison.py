@@ -83,6 +83,7 @@ def render(run: Run, analysis: Analysis, found: TerminalComparison, version: str
         "## Threats to validity",
         _listed((_network(run), *THREATS)),
         "## The machine",
+        _browser(run),
         table(("", "before", "after, where it differs"), machine) if machine else "Not recorded.",
         f"Made by web-terminal {version} from a record with seed {run.seed}.",
     ]
@@ -95,6 +96,11 @@ def _network(run: Run) -> str:
     if not words:
         return "Loopback: there is no network delay or loss. How a terminal copes with them is not measured."
     return f"A network made by the suite, with delay and loss after a model: {words}."
+
+
+def _browser(run: Run) -> str:
+    words = environment.browser(run.machine)
+    return f"Pages were measured in a browser: {words}." if words else ""
 
 
 def _command(command: tuple[str, ...]) -> str:

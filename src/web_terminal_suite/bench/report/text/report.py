@@ -54,7 +54,7 @@ def print_report(
 
     Args:
         ends: the command ends with this run's exit code, so the summary states it.
-        machine: ``Run.machine``; its network and its ``warnings`` are shown.
+        machine: ``Run.machine``; its network, its browser and its ``warnings`` are shown.
     """
     level = units.level(analysis.level)
     figures = rows.figures(analysis)
@@ -68,6 +68,8 @@ def print_report(
         _print_notes(to, "Client", overheads)
     if words := environment.network(machine):
         _print_notes(to, "Network", [("network", words, "default")])
+    if words := environment.browser(machine):
+        _print_notes(to, "Browser", [("browser", words, "default")])
     notes = _notes(analysis)
     if notes:
         _print_notes(to, "Notes", notes)
