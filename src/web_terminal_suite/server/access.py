@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-from web_terminal_suite.server.settings import OWNER, is_loopback
+from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -76,8 +76,10 @@ class Access:
         secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
         self._serializer = URLSafeTimedSerializer(secret, salt="login")
         # Cookies ignore ports, and several servers may run on one machine.
-        self.cookie_name = f"web_terminal_{port}"
+        self.cookie_name = f"{_cookie_prefix(settings)}web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
+        public = PUBLIC_URL.fullmatch(settings.public_url)
+        self._origins = frozenset({*settings.allow_origins, *([public["origin"].lower()] if public else [])})
         self._foreign_at = 0.0
         """When a refused Origin is logged again."""
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -101,7 +103,7 @@ class Access:
         Raises:
             Denied: with the header's value and the remedy.
         """
-        if origin is None or origin in self._settings.allow_origins:
+        if origin is None or origin in self._origins:
             return
         # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
         if host and _authority(origin) == host.lower():
@@ -237,9 +239,19 @@ def _host_name(host: str) -> str:
 
 def _allowed_hosts(settings: Settings) -> frozenset[str]:
     names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) or name for name in settings.allow_hosts)}
+    public = PUBLIC_URL.fullmatch(settings.public_url)
+    if public is not None:
+        names.add(_host_name(public["authority"]))
     if not is_loopback(settings.host) and settings.host not in ("0.0.0.0", "::"):
         names.add(settings.host.strip("[]").lower())
     return frozenset(names)
+
+
+def _cookie_prefix(settings: Settings) -> str:
+    """What keeps the cookie from being set by a page without TLS, or of another host (RFC 6265bis section 4.1.3)."""
+    if not settings.is_https:
+        return ""
+    return "__Secure-" if settings.base_path else "__Host-"
 
 
 def _cookie(header: str | None, name: str) -> str | None:

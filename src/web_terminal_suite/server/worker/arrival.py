@@ -48,6 +48,8 @@ _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 64 * 1024
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
+# Of a connection with TLS this is kept undecrypted, and one more read of 64 KiB.
+_TLS_HELD_BYTES = 16 * 1024
 # What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
 _REQUEST_BYTES = 40 * 1024
 
@@ -108,6 +110,8 @@ class Arrival(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self._network = network_of(str(peer[0]) if peer else "")
         self._context.connections.all.add(self)
+        if not transport.can_write_eof():  # type: ignore[attr-defined]  # of TLS, which reads on while we do not
+            transport.set_read_buffer_limits(_TLS_HELD_BYTES)  # type: ignore[attr-defined]  # uvloop's
         self._stranger = True
         try:
             self._context.strangers.enter(self._network, self._context.loop.time())
@@ -379,5 +383,9 @@ class Arrival(asyncio.BufferedProtocol):
             return
         Arrival.lingering += 1
         self._lingers = True
-        self._transport.write_eof()
-        self._deadline = self._context.loop.call_later(_LINGER_SECONDS, self._transport.abort)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            end = self._transport.abort
+        else:  # TLS has no end of one direction; the answer says that it is the last one
+            end = self._transport.close
+        self._deadline = self._context.loop.call_later(_LINGER_SECONDS, end)

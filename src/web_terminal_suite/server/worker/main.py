@@ -26,6 +26,7 @@ from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.service_manager import expose_to_oom
+from web_terminal_suite.server.tls import TlsProblem
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
 from web_terminal_suite.server.worker.context import WorkerContext
@@ -37,9 +38,12 @@ from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
+from web_terminal_suite.server.worker.tls_handshake import Certificate, TlsHandshake
 from web_terminal_suite.server.worker.websocket import WebSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -117,7 +121,7 @@ class WorkerProcess:
             server_state=self._state,
             app_state={},
         )
-        listening = Listening(self._loop, self._listener, partial(Arrival, self._context, http))
+        listening = Listening(self._loop, self._listener, self._behind_tls(partial(Arrival, self._context, http)))
         self._control.setblocking(False)
         self._loop.add_reader(self._control.fileno(), self._on_control)
         if not await self._hosts_answer():
@@ -130,6 +134,18 @@ class WorkerProcess:
         await self._left.wait()
         listening.end()
         await self._drain()
+
+    def _behind_tls(self, make: Callable[[], Arrival]) -> Callable[[], asyncio.BaseProtocol]:
+        """What makes the protocol of a connection; where the port speaks TLS, the one before ``make``'s."""
+        if not self._context.settings.serves_tls:
+            return make
+        try:
+            certificate = Certificate(self._context.settings)
+        except TlsProblem as error:
+            log.error("%s", error)
+            raise SystemExit(1) from error
+        certificate.watch(self._loop)
+        return partial(TlsHandshake, self._context, certificate, make)
 
     async def _hosts_answer(self) -> bool:
         """Wait until every host has answered, or until this worker must leave; whether they answered.

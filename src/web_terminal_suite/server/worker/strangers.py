@@ -46,8 +46,8 @@ class Strangers:
         self._counts: dict[str, int] = {}
         # Since when an address has its full number.
         self._full_since: dict[str, float] = {}
-        # When refusals with a status were last logged, and how many have not been since.
-        self._noted: dict[HTTPStatus, tuple[float, int]] = {}
+        # When refusals of a kind were last logged, and how many have not been since.
+        self._noted: dict[HTTPStatus | None, tuple[float, int]] = {}
 
     def enter(self, network: str, now: float) -> None:
         """Count one more; ``leave`` must follow, whether it is refused or not.
@@ -91,10 +91,16 @@ class Strangers:
 
     def note(self, refused: HttpRefusal, network: str, now: float) -> None:
         """Log a refusal, those of one status at most once a minute."""
-        last, unsaid = self._noted.get(refused.status, (now - _NOTE_SECONDS, 0))
+        self._log(refused.status, f"refused a connection of {network} with {refused.status:d}: {refused.reason}", now)
+
+    def note_handshake(self, reason: str, network: str, now: float) -> None:
+        """Log a TLS handshake that failed, at most once a minute."""
+        self._log(None, f"a TLS handshake with {network} failed: {reason}", now)
+
+    def _log(self, kind: HTTPStatus | None, text: str, now: float) -> None:
+        last, unsaid = self._noted.get(kind, (now - _NOTE_SECONDS, 0))
         if now - last < _NOTE_SECONDS:
-            self._noted[refused.status] = last, unsaid + 1
+            self._noted[kind] = last, unsaid + 1
             return
-        self._noted[refused.status] = now, 0
-        more = f" ({unsaid} more since the last such line)" if unsaid else ""
-        log.warning("refused a connection of %s with %d: %s%s", network, refused.status, refused.reason, more)
+        self._noted[kind] = now, 0
+        log.warning("%s%s", text, f" ({unsaid} more since the last such line)" if unsaid else "")

@@ -53,6 +53,7 @@ class AuthMiddleware:
         self._settings = settings
         self._base_path = settings.base_path
         self._compat_paths = compat_paths(settings)
+        self._strict_transport = _strict_transport(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an authenticated request on, with its principal in the scope; refuse any other."""
@@ -65,6 +66,8 @@ class AuthMiddleware:
         async def send_with_headers(event: Message) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [*event.get("headers", ()), *_HEADERS]
+                if self._strict_transport is not None and not _is_localhost(scope):
+                    event["headers"].append(self._strict_transport)
                 if path.startswith("/api/") or scheme != "bearer":
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
@@ -110,6 +113,19 @@ class AuthMiddleware:
     def _may_ask_by_address(self, authorization: str | None) -> bool:
         """Whether a token is there to be checked; where there are none, any page could ask under a name of its own."""
         return authorization is not None and self._settings.has_authentication
+
+
+def _strict_transport(settings: Settings) -> tuple[bytes, bytes] | None:
+    """What tells browsers to use nothing but https for this host (RFC 6797), if anything."""
+    if not (settings.is_https and settings.hsts_seconds):
+        return None
+    return b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds
+
+
+def _is_localhost(scope: Scope) -> bool:
+    """Whether a browser takes this host for its own machine, on whose other ports plain HTTP is served."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return host.lower().partition(b":")[0] == b"localhost"
 
 
 def compat_paths(settings: Settings) -> list[tuple[str, Scheme]]:
