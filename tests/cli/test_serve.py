@@ -18,9 +18,13 @@ VALUES = {
     "base_path": "/term", "ttyd_path": "/tty", "terminado_path": "/jupyter", "token": "0123456789abcdef",
     "host": "::1", "public_url": "https://a.example",
     "allow_origins": ("https://a.example", "https://b.example"), "log_size": 512 * 1024, "window": 4096,
+    "trusted_proxies": ("10.0.0.0/8", "::1"),
 }  # fmt: skip
 # Settings that are of use with others only, and these.
-NEEDED = {"tls_key": ("--tls-cert", "cert.pem"), "tls_client_ca": ("--tls-cert", "cert.pem")}
+NEEDED = {
+    "tls_key": ("--tls-cert", "cert.pem"), "tls_client_ca": ("--tls-cert", "cert.pem"),
+    "user_header": ("--trusted-proxy", "::1"),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

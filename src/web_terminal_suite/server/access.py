@@ -34,6 +34,7 @@ _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _ATTEMPT_SECONDS = 60.0
 _FOREIGN_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
+_USER_CHARACTERS = 64
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -151,6 +152,19 @@ class Access:
             return self.try_token(_token_in(authorization, scheme), address)
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
+
+    def by_proxy(self, user: str) -> Principal:
+        """The principal of a user that a trusted proxy names; the role is that of the file, if it is there.
+
+        Raises:
+            Denied: it is no name, or that of the server's own token.
+        """
+        known = self._by_user.get(user)
+        if known is not None and user != OWNER:
+            return known
+        if user == OWNER or not 0 < len(user) <= _USER_CHARACTERS or not user.isprintable():
+            raise Denied(f"the proxy names a user {user[:100]!r}, which nobody may be called")
+        return Principal(user, self._settings.user_header_role)
 
     def cookie(self, principal: Principal) -> str:
         """The cookie's value that stands for ``principal`` from now on."""

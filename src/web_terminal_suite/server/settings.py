@@ -104,6 +104,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     allow_origins: Annotated[
         tuple[str, ...], Doc("A further page origin to accept; may be repeated.", flag="allow-origin")
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Doc("Address or network of a proxy that says whose requests it sends; may be repeated.", flag="trusted-proxy"),
+    ] = ()
+    forwarded_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        Doc("Header with the client's address that they set: x-forwarded-for or forwarded (RFC 7239)."),
+    ] = "x-forwarded-for"
+    user_header: Annotated[
+        str, Doc("Header with the user who has logged in to a trusted proxy, as X-Forwarded-User.", empty="none")
+    ] = ""
+    user_header_role: Annotated[Role, Doc("Role of its users that have none in the file: owner, user or viewer.")] = (
+        "user"
+    )
     login_seconds: Annotated[int, Doc("Seconds that a login lasts.", 1, 366 * _DAY)] = 7 * _DAY
     login_attempts_per_minute: Annotated[int, Doc("Failed logins per address and worker.", 1, 1_000_000)] = 10
     authentication_timeout: Annotated[float, Doc("Seconds a connection may take to authenticate.", 0.1, 3600)] = 10.0
@@ -285,6 +299,7 @@ def check(settings: Settings) -> Settings:
         raise SettingsError("insecure_no_auth and a token or users exclude each other; drop one of them")
     _check_tokens(settings)
     _check_transport(settings)
+    _check_proxies(settings)
     for origin in settings.allow_origins:
         if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
             raise SettingsError(
@@ -342,6 +357,26 @@ def _check_transport(settings: Settings) -> None:
         )
     if encrypted and found["scheme"] != "https":
         raise SettingsError(f"public_url = {settings.public_url!r} is not https, and this server speaks TLS")
+
+
+def _check_proxies(settings: Settings) -> None:
+    import ipaddress
+
+    for each in settings.trusted_proxies:
+        try:
+            network = ipaddress.ip_network(each, strict=False)
+        except ValueError as error:
+            raise SettingsError(f"trusted_proxies: {each!r} is no address or network, as 10.0.0.0/8") from error
+        if network.prefixlen == 0:
+            raise SettingsError(f"trusted_proxies: {each!r} is everybody, who could then claim any address")
+    if not settings.user_header:
+        return
+    if not re.fullmatch(r"[A-Za-z0-9-]+", settings.user_header):
+        raise SettingsError(f"user_header = {settings.user_header!r} is no name of a header")
+    if not settings.trusted_proxies:
+        raise SettingsError(f"user_header = {settings.user_header!r} needs trusted_proxies: nobody else may set it")
+    if settings.insecure_no_auth:
+        raise SettingsError("insecure_no_auth and user_header exclude each other; drop one of them")
 
 
 def plain_http_problem(where: str) -> str:

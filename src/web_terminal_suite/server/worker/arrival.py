@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.http.http_connection import HttpConnection
+    from web_terminal_suite.server.worker.proxies import RequestSource
 
 # A login is a message of some hundred bytes; a client may send what follows it in the same packet.
 STRANGER_BYTES = 8 * 1024
@@ -76,7 +77,7 @@ class Arrival(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_body_left", "_body_waits", "_context", "_deadline", "_held", "_http", "_lingers", "_make_http", "_network",
-        "_state", "_stranger", "_stranger_bytes", "_transport", "_websocket", "_write_deadline",
+        "_peer", "_state", "_stranger", "_stranger_bytes", "_transport", "_websocket", "_write_deadline",
     )  # fmt: skip
 
     lingering = 0
@@ -90,7 +91,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._context = context
         self._make_http = http
         self._transport: Any = None
-        self._network = ""
+        self._network = self._peer = ""
         self._stranger = False
         self._state = _State.HEAD
         self._held = b""
@@ -108,13 +109,15 @@ class Arrival(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self._network = network_of(str(peer[0]) if peer else "")
+        self._peer = str(peer[0]) if peer else ""
+        self._network = network_of(self._peer)
         self._context.connections.all.add(self)
         if not transport.can_write_eof():  # type: ignore[attr-defined]  # of TLS, which reads on while we do not
             transport.set_read_buffer_limits(_TLS_HELD_BYTES)  # type: ignore[attr-defined]  # uvloop's
         self._stranger = True
         try:
-            self._context.strangers.enter(self._network, self._context.loop.time())
+            shared = self._context.proxies.trusts(self._peer)
+            self._context.strangers.enter(self._network, self._context.loop.time(), shared=shared)
         except HttpRefusal as refused:
             self._refuse(refused)
         else:
@@ -207,12 +210,14 @@ class Arrival(asyncio.BufferedProtocol):
         self._hold(b"")
         begin = end + len(HEAD_END)
         head = parse_head(held[: end + 2])
+        source = self._context.proxies.source(self._peer, head)
+        self._count_as(network_of(source.address))
         if head.wants_websocket:
-            self._open_websocket(head, held[begin:])
+            self._open_websocket(head, source, held[begin:])
         else:
-            self._begin_request(head, held[:begin], held[begin:])
+            self._begin_request(head, source, held[:begin], held[begin:])
 
-    def _begin_request(self, head: RequestHead, raw: bytes, rest: bytes) -> None:
+    def _begin_request(self, head: RequestHead, source: RequestSource, raw: bytes, rest: bytes) -> None:
         left = head.body_bytes
         if left is None or left > len(rest):
             self._wait_for_body(self._stranger)  # before anything is made for it
@@ -223,7 +228,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._state = _State.BODY
         self._body_left = left
         # An upgrade to anything else is not taken up, and the parser would wait for it (RFC 9110 section 7.8).
-        self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw)
+        self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw, source)
         self._receive_body(rest)
 
     def _receive_body(self, data: bytes) -> None:
@@ -275,9 +280,8 @@ class Arrival(asyncio.BufferedProtocol):
             self._receive(held)
             self._read_on()
 
-    def _open_websocket(self, head: RequestHead, rest: bytes) -> None:
-        peer = self._transport.get_extra_info("peername")
-        admission = admit(self._context, head, str(peer[0]) if peer else "")
+    def _open_websocket(self, head: RequestHead, source: RequestSource, rest: bytes) -> None:
+        admission = admit(self._context, head, source)
         self._cancel_deadline()
         self._context.connections.all.discard(self)
         if self._http is not None:
@@ -333,6 +337,15 @@ class Arrival(asyncio.BufferedProtocol):
         if waits != self._body_waits:
             self._body_waits = waits
             self._context.strangers.hold(_REQUEST_BYTES if waits else -_REQUEST_BYTES)
+
+    def _count_as(self, network: str) -> None:
+        """It is of this network: a proxy sends requests of several clients."""
+        if network != self._network:
+            if self._stranger:
+                self._context.strangers.leave(self._network)
+            self._network = network
+            if self._stranger:
+                self._context.strangers.enter(network, self._context.loop.time())
 
     def _is_known(self) -> None:
         """It counts as a stranger no longer."""

@@ -36,6 +36,7 @@ from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
+from web_terminal_suite.server.worker.proxies import Proxies
 from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
 from web_terminal_suite.server.worker.tls_handshake import Certificate, TlsHandshake
@@ -89,6 +90,7 @@ class WorkerProcess:
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
             strangers=_strangers(settings),
+            proxies=Proxies(settings),
         )
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)

@@ -49,8 +49,10 @@ class Strangers:
         # When refusals of a kind were last logged, and how many have not been since.
         self._noted: dict[HTTPStatus | None, tuple[float, int]] = {}
 
-    def enter(self, network: str, now: float) -> None:
+    def enter(self, network: str, now: float, *, shared: bool = False) -> None:
         """Count one more; ``leave`` must follow, whether it is refused or not.
+
+        With ``shared`` it is the address of a proxy, which is that of all its clients.
 
         Raises:
             HttpRefusal: there are too many already.
@@ -60,7 +62,7 @@ class Strangers:
         if self.count > self.most:
             reason = f"{self.most} connections have not logged in; try again later"
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
-        if count <= self.most_each:
+        if shared or count <= self.most_each:
             return
         full_seconds = now - self._full_since.setdefault(network, now)
         if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):

@@ -102,10 +102,12 @@ class TlsHandshake(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self._network = network_of(str(peer[0]) if peer else "")
+        address = str(peer[0]) if peer else ""
+        self._network = network_of(address)
         self._context.connections.all.add(self)
         try:
-            self._context.strangers.enter(self._network, self._context.loop.time())
+            shared = self._context.proxies.trusts(address)
+            self._context.strangers.enter(self._network, self._context.loop.time(), shared=shared)
         except HttpRefusal as refused:
             self._note(refused)
             self._transport.abort()  # there is no answer that a client of TLS would read

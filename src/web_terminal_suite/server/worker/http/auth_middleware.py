@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "web_terminal_suite.principal"
 """The scope's key under which handlers find the principal of a request."""
+PROXY_USER = "web_terminal_suite.proxy_user"
+"""And the one under which is the user that a trusted proxy names, ``None`` where there is none."""
 
 _PROBES = {("GET", "/api/v1/health"), ("GET", "/api/v1/health/live")}
 _OPEN = {("POST", "/api/v1/login"), *_PROBES}
@@ -99,7 +101,11 @@ class AuthMiddleware:
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
+            user = scope.get(PROXY_USER)
+            if user is not None:
+                scope[PRINCIPAL] = self._access.by_proxy(user)
+            else:
+                scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
         except TooManyFailures as denied:
             if is_probe:
                 return None
