@@ -10,14 +10,15 @@ import binascii
 import hashlib
 import hmac
 import logging
+import math
 import re
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
+from web_terminal_suite.server.login_limits import UNGUESSABLE_CHARACTERS, LoginLimits
 from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ Scheme = Literal["bearer", "basic", "token"]
 _NAME = r"\[([0-9a-f:.]+)\]|([a-z0-9._~-]+)"
 _HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
 _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
-_ATTEMPT_SECONDS = 60.0
 _FOREIGN_SECONDS = 60.0
-_ADDRESSES_REMEMBERED = 10_000
 _USER_CHARACTERS = 64
 
 
@@ -65,7 +64,7 @@ class TooManyFailures(Denied):
 class Access:
     """The rules of one server. Holds digests of tokens, not the tokens."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
+    def __init__(self, settings: Settings, port: int, limits: LoginLimits | None = None) -> None:
         self._settings = settings
         self._principals: dict[bytes, Principal] = {}
         if settings.token:
@@ -83,7 +82,7 @@ class Access:
         self._origins = frozenset({*settings.allow_origins, *([public["origin"].lower()] if public else [])})
         self._foreign_at = 0.0
         """When a refused Origin is logged again."""
-        self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._limits = limits or LoginLimits(settings.login_attempts_per_minute)
 
     # --- Host and Origin
 
@@ -191,34 +190,38 @@ class Access:
     def try_token(self, token: str, address: str) -> Principal:
         """The principal of a token that a client at ``address`` sends; a wrong one counts.
 
+        A right one that cannot be guessed is let in however many wrong ones came before.
+
         Raises:
             TooManyFailures: ``address`` sent too many wrong tokens lately.
             Denied: no user has this token.
         """
-        if not self.may_try(address):
-            limit = self._settings.login_attempts_per_minute
-            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+        now = time.monotonic()
         try:
-            return self.by_token(token)
+            principal = self.by_token(token)
         except Denied:
-            self.note_failure(address)
-            raise
+            principal = None
+        if principal is None or len(token) < UNGUESSABLE_CHARACTERS:
+            self._check_limits(address, now)
+        if principal is None:
+            self._limits.note_failure(address, now)
+            raise Denied("wrong token")
+        self._limits.note_success(address, now)
+        return principal
+
+    def _check_limits(self, address: str, now: float) -> None:
+        seconds = math.ceil(self._limits.wait(address, now))
+        if seconds:
+            limit = self._settings.login_attempts_per_minute
+            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}; try again in {seconds} s")
 
     def may_try(self, address: str, now: float | None = None) -> bool:
         """Whether ``address`` may still guess; only failures count (``note_failure``)."""
-        start, count = self._attempts.get(address, (0.0, 0))
-        now = time.monotonic() if now is None else now
-        return count < self._settings.login_attempts_per_minute or now - start >= _ATTEMPT_SECONDS
+        return not self._limits.wait(address, time.monotonic() if now is None else now)
 
     def note_failure(self, address: str, now: float | None = None) -> None:
         """Count a wrong token against ``address``."""
-        now = time.monotonic() if now is None else now
-        start, count = self._attempts.pop(address, (now, 0))
-        if now - start >= _ATTEMPT_SECONDS:
-            start, count = now, 0
-        self._attempts[address] = (start, count + 1)
-        while len(self._attempts) > _ADDRESSES_REMEMBERED:
-            self._attempts.popitem(last=False)
+        self._limits.note_failure(address, time.monotonic() if now is None else now)
 
 
 def _token_in(authorization: str, scheme: Scheme) -> str:

@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "user"
     )
     login_seconds: Annotated[int, Doc("Seconds that a login lasts.", 1, 366 * _DAY)] = 7 * _DAY
-    login_attempts_per_minute: Annotated[int, Doc("Failed logins per address and worker.", 1, 1_000_000)] = 10
+    login_attempts_per_minute: Annotated[int, Doc("Failed logins per address, over all workers.", 1, 1_000_000)] = 10
     authentication_timeout: Annotated[float, Doc("Seconds a connection may take to authenticate.", 0.1, 3600)] = 10.0
     request_timeout: Annotated[float, Doc("Seconds a request may take to arrive, its body too.", 0.1, 3600)] = 10.0
     head_limit: Annotated[int, Doc("Bytes of a request's line and headers.", 4 * _KIB, _MIB)] = 32 * _KIB
@@ -127,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_strangers_per_address: Annotated[
         int, Doc("Those of one address; the /64 of an IPv6 address is one.", 1, 1_000_000)
     ] = 256
+    max_strangers_per_second: Annotated[
+        int,
+        Doc("New connections of one address a second that do not log in, over all workers; 0 is no limit.", 0, 100_000),
+    ] = 100
     messages_per_second: Annotated[int, Doc("Frames of one connection; 0 is no limit.", 0, 10_000_000)] = 0
 
     log_size: Annotated[int, Doc("Bytes of output kept per session.", 64 * _KIB, 64 * _MIB)] = 256 * _KIB

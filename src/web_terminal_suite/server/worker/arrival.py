@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
+from web_terminal_suite.server.network_address import network_of
 from web_terminal_suite.server.worker.handshake import admit
 from web_terminal_suite.server.worker.request_head import (
     HEAD_END,
@@ -28,7 +29,7 @@ from web_terminal_suite.server.worker.request_head import (
     check_beginning,
     parse_head,
 )
-from web_terminal_suite.server.worker.strangers import network_of
+from web_terminal_suite.server.worker.strangers import TOO_OFTEN
 from web_terminal_suite.server.worker.turn import READ_BYTES
 from web_terminal_suite.server.worker.websocket import WebSocket
 
@@ -53,6 +54,7 @@ _MAX_LINGERING = 256
 _TLS_HELD_BYTES = 16 * 1024
 # What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
 _REQUEST_BYTES = 40 * 1024
+_TOO_OFTEN_ANSWER = TOO_OFTEN.answer()
 
 
 class _State(Enum):
@@ -114,9 +116,12 @@ class Arrival(asyncio.BufferedProtocol):
         self._context.connections.all.add(self)
         if not transport.can_write_eof():  # type: ignore[attr-defined]  # of TLS, which reads on while we do not
             transport.set_read_buffer_limits(_TLS_HELD_BYTES)  # type: ignore[attr-defined]  # uvloop's
+        shared = self._context.proxies.trusts(self._peer)
+        # Of a connection with TLS it was asked before its handshake.
+        if transport.can_write_eof() and not shared and self._dials_too_often():  # type: ignore[attr-defined]  # as above
+            return
         self._stranger = True
         try:
-            shared = self._context.proxies.trusts(self._peer)
             self._context.strangers.enter(self._network, self._context.loop.time(), shared=shared)
         except HttpRefusal as refused:
             self._refuse(refused)
@@ -258,7 +263,7 @@ class Arrival(asyncio.BufferedProtocol):
         """The end of an answer. A little that is left of the request's body is still received, and discarded."""
         http = self._http
         if http is not None and http.logged_in:
-            self._is_known()
+            self._has_logged_in()
         if self._state is _State.ANSWER:
             self._next_request()
         elif self._state is _State.BODY and (self._body_left is None or self._body_left > _LINGER_BYTES):
@@ -311,7 +316,7 @@ class Arrival(asyncio.BufferedProtocol):
 
     def _log_in(self, websocket: WebSocket) -> None:
         if self._stranger:
-            self._is_known()
+            self._has_logged_in()
             self._transport.set_protocol(websocket)
 
     # --- bounds
@@ -346,6 +351,22 @@ class Arrival(asyncio.BufferedProtocol):
             self._network = network
             if self._stranger:
                 self._context.strangers.enter(network, self._context.loop.time())
+
+    def _dials_too_often(self) -> bool:
+        """Whether the connection is closed again for it. That must cost little, so there is no time to read why."""
+        now = self._context.loop.time()
+        if not self._context.strangers.dials_too_often(self._network, now):
+            return False
+        self._state = _State.LEAVING
+        self._context.strangers.note(TOO_OFTEN, self._network, now)
+        self._transport.write(_TOO_OFTEN_ANSWER)
+        self._transport.close()
+        return True
+
+    def _has_logged_in(self) -> None:
+        if self._stranger:
+            self._context.strangers.has_logged_in(self._network, self._context.loop.time())
+        self._is_known()
 
     def _is_known(self) -> None:
         """It counts as a stranger no longer."""

@@ -25,12 +25,14 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.tls import TlsProblem
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
+from web_terminal_suite.server.worker.connection_rates import ConnectionRates
 from web_terminal_suite.server.worker.context import WorkerContext
-from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.counters import Counters, shared_tables
 from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from web_terminal_suite.server.settings import Settings
+    from web_terminal_suite.server.shared_table import SharedTable
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -65,12 +68,14 @@ _LOST_SECONDS = 1.0
 _STRANGERS_SHARE = 4
 
 
-def _strangers(settings: Settings) -> Strangers:
+def _strangers(settings: Settings, table: SharedTable) -> Strangers:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(settings.max_strangers, max(1, descriptors // _STRANGERS_SHARE))
     if most < settings.max_strangers:
         log.info("max_strangers is %d here, a quarter of %d descriptors", most, descriptors)
-    return Strangers(most, settings.max_strangers_per_address)
+    return Strangers(
+        most, settings.max_strangers_per_address, ConnectionRates(settings.max_strangers_per_second, table)
+    )
 
 
 class WorkerProcess:
@@ -81,15 +86,16 @@ class WorkerProcess:
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
         self._state = ServerState()
+        logins, connections = shared_tables(launch.COUNTERS_FD)
         self._context = WorkerContext(
             settings=settings,
             loop=loop,
-            access=Access(settings, listener.getsockname()[1]),
+            access=Access(settings, listener.getsockname()[1], LoginLimits(settings.login_attempts_per_minute, logins)),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
-            strangers=_strangers(settings),
+            strangers=_strangers(settings, connections),
             proxies=Proxies(settings),
         )
         for level, option, value in _KEEP_ALIVE:

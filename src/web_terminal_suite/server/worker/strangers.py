@@ -6,11 +6,14 @@ are bounded here, in each worker.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from web_terminal_suite.server.worker.request_head import HttpRefusal
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.worker.connection_rates import ConnectionRates
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -20,25 +23,21 @@ _BURST_SECONDS = 1.0
 # What unfinished requests of all strangers may take together. A request that comes in one piece takes nothing.
 HELD_BYTES = 8 * 1024 * 1024
 _NOTE_SECONDS = 60.0
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address, of which one client has all."""
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return f"{ipaddress.IPv6Address(int(found) >> 64 << 64)}/64"
+TOO_OFTEN = HttpRefusal(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "too many new connections in a second without a login; try again later",
+    "Retry-After: 1",
+)
 
 
 class Strangers:
-    """Those of one worker. ``most`` may be connected at once, ``most_each`` of them from one address."""
+    """Those of one worker. ``most`` may be connected at once, ``most_each`` of them from one address.
 
-    def __init__(self, most: int, most_each: int) -> None:
+    ``rates`` is how many an address may open in a second, over all workers.
+    """
+
+    def __init__(self, most: int, most_each: int, rates: ConnectionRates | None = None) -> None:
+        self._rates = rates
         self.most = most
         self.most_each = most_each
         self.count = 0
@@ -68,6 +67,15 @@ class Strangers:
         if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):
             reason = f"{self.most_each} connections of {network} have not logged in; try again later"
             raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
+
+    def dials_too_often(self, network: str, now: float) -> bool:
+        """Whether a new connection is one too many in this second; it is counted if it is not."""
+        return self._rates is not None and not self._rates.take(network, now)
+
+    def has_logged_in(self, network: str, now: float) -> None:
+        """A connection that was counted as new is none of a stranger."""
+        if self._rates is not None:
+            self._rates.give_back(network, now)
 
     def leave(self, network: str) -> None:
         """One has logged in or is gone."""

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
 from web_terminal_suite.server import tls
+from web_terminal_suite.server.network_address import network_of
 from web_terminal_suite.server.worker.request_head import HttpRefusal
-from web_terminal_suite.server.worker.strangers import network_of
+from web_terminal_suite.server.worker.strangers import TOO_OFTEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +107,10 @@ class TlsHandshake(asyncio.BufferedProtocol):
         self._network = network_of(address)
         self._context.connections.all.add(self)
         try:
-            shared = self._context.proxies.trusts(address)
-            self._context.strangers.enter(self._network, self._context.loop.time(), shared=shared)
+            shared, now = self._context.proxies.trusts(address), self._context.loop.time()
+            self._context.strangers.enter(self._network, now, shared=shared)
+            if not shared and self._context.strangers.dials_too_often(self._network, now):
+                raise TOO_OFTEN
         except HttpRefusal as refused:
             self._note(refused)
             self._transport.abort()  # there is no answer that a client of TLS would read
