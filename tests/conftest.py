@@ -95,7 +95,7 @@ def serving(
     try:
         line = process.stdout.readline()
         guard.cancel()
-        assert "http://" in line, f"no URL but {line!r}; stderr: {''.join(log)}"
+        assert "://" in line, f"no URL but {line!r}; stderr: {''.join(log)}"
         yield Serving(process, line.split()[-1], log)
     finally:
         guard.cancel()

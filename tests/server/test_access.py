@@ -260,11 +260,3 @@ def test_the_count_starts_anew_after_a_minute_and_success_is_not_counted():
     assert rules.may_try(HERE, 160.0)
     rules.note_failure(HERE, 161.0)
     assert rules.may_try(HERE, 162.0)
-
-
-def test_the_addresses_remembered_are_bounded():
-    rules = access()
-    for n in range(10_050):
-        rules.note_failure(f"address {n}", float(n) / 1000)
-    assert len(rules._attempts) == 10_000
-    assert "address 0" not in rules._attempts

@@ -487,7 +487,8 @@ def test_bad_flags_files_and_ports_end_with_one_line_that_says_why(tmp_path):
         port = str(taken.getsockname()[1])
         for flags, env, status, words in (
             (("--port", port), {}, 1, f"port {port} on 127.0.0.1 is in use"),
-            (("--host", "192.0.2.1", "--port", "0"), {}, 1, "192.0.2.1"),
+            (("--host", "192.0.2.1", "--port", "0", "--insecure-plain-http"), {}, 1, "192.0.2.1"),
+            (("--host", "192.0.2.1", "--port", "0"), {}, 2, "host = '192.0.2.1' is reachable from other machines"),
             (("--config", str(config)), {}, 2, "did you mean 'idle_timeout'"),
             (("--config", str(tmp_path / "none")), {}, 2, "no such file"),
             (("--workers", "0"), {}, 2, "workers = 0 is out of range: 1 to 64"),

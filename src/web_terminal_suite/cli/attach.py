@@ -12,7 +12,7 @@ _FAILED = 1
 
 
 @click.command(cls=Subcommand)
-@click.argument("url", help="As serve prints it, http://HOST:PORT/#token=..., or ws://HOST:PORT/ws.")
+@click.argument("url", help="As serve prints it, http[s]://HOST:PORT/#token=..., or ws[s]://HOST:PORT/ws.")
 @click.option("--session", metavar="ID", help="Join this session. (default: a new one)")
 @click.option("--token", envvar="WEB_TERMINAL_TOKEN", show_envvar=True, default="", help="Where the URL has none.")
 @click.option("--read-only", is_flag=True, help="Look, but do not type.")

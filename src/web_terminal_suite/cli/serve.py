@@ -61,10 +61,11 @@ def settings_of(config: str | None, env: tuple[str, ...], **flags: Any) -> Setti
 def _serve(**options: Any) -> None:
     from web_terminal_suite.server import launch
     from web_terminal_suite.server.settings import SettingsError
+    from web_terminal_suite.server.tls import TlsProblem
 
     try:
-        settings = settings_of(**options)
-    except SettingsError as error:
+        settings = _with_tls(settings_of(**options))
+    except (SettingsError, TlsProblem) as error:
         fail(str(error))
     # The supervisor lives as long as the server: it takes over in an interpreter without the command line's modules.
     memory = [launch.settings_memory(each) for each in (settings.without_secrets(), settings)]
@@ -72,6 +73,24 @@ def _serve(**options: Any) -> None:
         os.set_inheritable(fd, True)
     command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", *map(str, memory)]
     os.execve(sys.executable, command, launch.public_environment())
+
+
+def _with_tls(settings: Settings) -> Settings:
+    """The settings, with a certificate that can be used now where TLS is asked for.
+
+    Raises:
+        TlsProblem: there is none.
+    """
+    from web_terminal_suite.server import tls
+
+    if settings.tls_self_signed:
+        from web_terminal_suite.server.self_signed import with_certificate
+
+        settings, told = with_certificate(settings)
+        click.echo(told, err=True)
+    if settings.serves_tls:
+        tls.check(settings)
+    return settings
 
 
 def _variables(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from web_terminal_suite.client.errors import Closed, Refused, TimedOut, Unreacha
 from web_terminal_suite.client.marker import Markers, wrapped
 from web_terminal_suite.client.receiver import ACKNOWLEDGE_EVERY_BYTES, Receiver, Reply
 from web_terminal_suite.client.rest import rest
+from web_terminal_suite.client.tls import client_context, connect_problem
 from web_terminal_suite.protocol import messages as m
 from web_terminal_suite.protocol.codec import Frame
 from web_terminal_suite.protocol.errors import TheirError
@@ -161,6 +162,7 @@ class ClientConnection(Receiver):
             await picows.ws_connect(
                 lambda: arrivals,
                 self.address.websocket(self.dialect.path),
+                ssl_context=client_context() if self.address.secure else None,
                 extra_headers=headers,
                 websocket_handshake_timeout=self.timeout,
                 max_frame_size=_FRAME_LIMIT_BYTES,
@@ -175,7 +177,7 @@ class ClientConnection(Receiver):
         except TimeoutError as error:
             raise TimedOut("answer to the WebSocket handshake", self.timeout) from error
         except OSError as error:
-            raise Unreachable(f"{self.address.authority}: {error.strerror or error}") from error
+            raise Unreachable(f"{self.address.authority}: {connect_problem(error)}") from error
         if not arrivals.connected:
             raise Unreachable(f"{self.address.authority} hung up during the WebSocket handshake")
         for frame in self.dialect.greeting(self.address.token):

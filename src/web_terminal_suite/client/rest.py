@@ -17,6 +17,7 @@ import msgspec
 from web_terminal_suite.client.address import Address, parse_address
 from web_terminal_suite.client.dialect import HttpRequest
 from web_terminal_suite.client.errors import ClientError, Closed, Refused, TimedOut, Unreachable, Violated
+from web_terminal_suite.client.tls import client_context, connect_problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -223,12 +224,12 @@ class Rest:
                     lambda: _HttpProtocol(self._clock),
                     self.address.host,
                     self.address.port,
-                    ssl=True if self.address.secure else None,
+                    ssl=client_context() if self.address.secure else None,
                 )
         except TimeoutError as error:
             raise TimedOut(f"connection to {self.address.authority}", self._timeout) from error
         except OSError as error:
-            raise Unreachable(f"{self.address.authority}: {error.strerror or error}") from error
+            raise Unreachable(f"{self.address.authority}: {connect_problem(error)}") from error
         return self._protocol, self._transport
 
 

@@ -10,15 +10,16 @@ import binascii
 import hashlib
 import hmac
 import logging
+import math
 import re
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-from web_terminal_suite.server.settings import OWNER, is_loopback
+from web_terminal_suite.server.login_limits import UNGUESSABLE_CHARACTERS, LoginLimits
+from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -31,9 +32,8 @@ Scheme = Literal["bearer", "basic", "token"]
 _NAME = r"\[([0-9a-f:.]+)\]|([a-z0-9._~-]+)"
 _HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
 _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
-_ATTEMPT_SECONDS = 60.0
 _FOREIGN_SECONDS = 60.0
-_ADDRESSES_REMEMBERED = 10_000
+_USER_CHARACTERS = 64
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class TooManyFailures(Denied):
 class Access:
     """The rules of one server. Holds digests of tokens, not the tokens."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
+    def __init__(self, settings: Settings, port: int, limits: LoginLimits | None = None) -> None:
         self._settings = settings
         self._principals: dict[bytes, Principal] = {}
         if settings.token:
@@ -76,11 +76,13 @@ class Access:
         secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
         self._serializer = URLSafeTimedSerializer(secret, salt="login")
         # Cookies ignore ports, and several servers may run on one machine.
-        self.cookie_name = f"web_terminal_{port}"
+        self.cookie_name = f"{_cookie_prefix(settings)}web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
+        public = PUBLIC_URL.fullmatch(settings.public_url)
+        self._origins = frozenset({*settings.allow_origins, *([public["origin"].lower()] if public else [])})
         self._foreign_at = 0.0
         """When a refused Origin is logged again."""
-        self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._limits = limits or LoginLimits(settings.login_attempts_per_minute)
 
     # --- Host and Origin
 
@@ -101,7 +103,7 @@ class Access:
         Raises:
             Denied: with the header's value and the remedy.
         """
-        if origin is None or origin in self._settings.allow_origins:
+        if origin is None or origin in self._origins:
             return
         # The scheme is not compared: behind a proxy that ends TLS the page's is https and ours is http.
         if host and _authority(origin) == host.lower():
@@ -150,6 +152,19 @@ class Access:
         value = _cookie(cookie, self.cookie_name)
         return self._by_cookie(value) if value is not None else None
 
+    def by_proxy(self, user: str) -> Principal:
+        """The principal of a user that a trusted proxy names; the role is that of the file, if it is there.
+
+        Raises:
+            Denied: it is no name, or that of the server's own token.
+        """
+        known = self._by_user.get(user)
+        if known is not None and user != OWNER:
+            return known
+        if user == OWNER or not 0 < len(user) <= _USER_CHARACTERS or not user.isprintable():
+            raise Denied(f"the proxy names a user {user[:100]!r}, which nobody may be called")
+        return Principal(user, self._settings.user_header_role)
+
     def cookie(self, principal: Principal) -> str:
         """The cookie's value that stands for ``principal`` from now on."""
         return str(self._serializer.dumps(principal.user))
@@ -175,34 +190,38 @@ class Access:
     def try_token(self, token: str, address: str) -> Principal:
         """The principal of a token that a client at ``address`` sends; a wrong one counts.
 
+        A right one that cannot be guessed is let in however many wrong ones came before.
+
         Raises:
             TooManyFailures: ``address`` sent too many wrong tokens lately.
             Denied: no user has this token.
         """
-        if not self.may_try(address):
-            limit = self._settings.login_attempts_per_minute
-            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+        now = time.monotonic()
         try:
-            return self.by_token(token)
+            principal = self.by_token(token)
         except Denied:
-            self.note_failure(address)
-            raise
+            principal = None
+        if principal is None or len(token) < UNGUESSABLE_CHARACTERS:
+            self._check_limits(address, now)
+        if principal is None:
+            self._limits.note_failure(address, now)
+            raise Denied("wrong token")
+        self._limits.note_success(address, now)
+        return principal
+
+    def _check_limits(self, address: str, now: float) -> None:
+        seconds = math.ceil(self._limits.wait(address, now))
+        if seconds:
+            limit = self._settings.login_attempts_per_minute
+            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}; try again in {seconds} s")
 
     def may_try(self, address: str, now: float | None = None) -> bool:
         """Whether ``address`` may still guess; only failures count (``note_failure``)."""
-        start, count = self._attempts.get(address, (0.0, 0))
-        now = time.monotonic() if now is None else now
-        return count < self._settings.login_attempts_per_minute or now - start >= _ATTEMPT_SECONDS
+        return not self._limits.wait(address, time.monotonic() if now is None else now)
 
     def note_failure(self, address: str, now: float | None = None) -> None:
         """Count a wrong token against ``address``."""
-        now = time.monotonic() if now is None else now
-        start, count = self._attempts.pop(address, (now, 0))
-        if now - start >= _ATTEMPT_SECONDS:
-            start, count = now, 0
-        self._attempts[address] = (start, count + 1)
-        while len(self._attempts) > _ADDRESSES_REMEMBERED:
-            self._attempts.popitem(last=False)
+        self._limits.note_failure(address, time.monotonic() if now is None else now)
 
 
 def _token_in(authorization: str, scheme: Scheme) -> str:
@@ -237,9 +256,19 @@ def _host_name(host: str) -> str:
 
 def _allowed_hosts(settings: Settings) -> frozenset[str]:
     names = {"127.0.0.1", "localhost", "::1", *(_host_name(name) or name for name in settings.allow_hosts)}
+    public = PUBLIC_URL.fullmatch(settings.public_url)
+    if public is not None:
+        names.add(_host_name(public["authority"]))
     if not is_loopback(settings.host) and settings.host not in ("0.0.0.0", "::"):
         names.add(settings.host.strip("[]").lower())
     return frozenset(names)
+
+
+def _cookie_prefix(settings: Settings) -> str:
+    """What keeps the cookie from being set by a page without TLS, or of another host (RFC 6265bis section 4.1.3)."""
+    if not settings.is_https:
+        return ""
+    return "__Secure-" if settings.base_path else "__Host-"
 
 
 def _cookie(header: str | None, name: str) -> str | None:

@@ -6,7 +6,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
-from web_terminal_suite.server.settings import is_loopback
+from web_terminal_suite.server.settings import is_loopback, plain_http_problem
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -54,6 +54,8 @@ def adopt(settings: Settings, inherited: list[socket.socket]) -> socket.socket:
     host = listener.getsockname()[0]
     if settings.insecure_no_auth and not is_loopback(host):
         raise StartFailed(f"systemd's socket listens on {host}, and insecure_no_auth is for loopback only; set a token")
+    if not (settings.serves_tls or settings.insecure_plain_http or is_loopback(host)):
+        raise StartFailed(plain_http_problem(f"systemd's socket listens on {host}, which"))
     return listener
 
 
@@ -77,4 +79,5 @@ def url(settings: Settings, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     token = settings.token or next((user.token for user in settings.users.values()), "")
-    return f"http://{shown}:{port}{settings.base_path}/" + (f"#token={token}" if token else "")
+    origin = f"{'https' if settings.serves_tls else 'http'}://{shown}:{port}{settings.base_path}"
+    return (settings.public_url.rstrip("/") or origin) + "/" + (f"#token={token}" if token else "")

@@ -23,6 +23,13 @@ Role = Literal["owner", "user", "viewer"]
 # First parts of paths, below the base path, that the page, the API and our own WebSocket have.
 OUR_PLACES = ("api", "assets", "ws", "index.html", "favicon.svg", "favicon.ico")
 
+# Its origin, and the path it is served under.
+PUBLIC_URL = re.compile(
+    r"(?P<origin>(?P<scheme>https?)://"
+    r"(?P<authority>(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?))"
+    r"(?P<path>(?:/[^/?#\s]+)*)/?"
+)
+
 _DAY = 24 * 3600
 _KIB = 1024
 _MIB = 1024 * 1024
@@ -60,6 +67,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: Annotated[str, Doc("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Doc("Port; 0 takes any free one.", 0, 65535)] = 7681
     base_path: Annotated[str, Doc("Path under which a reverse proxy serves it, as /term.")] = ""
+    public_url: Annotated[
+        str, Doc("Address at which browsers reach it, as https://terminal.example.org.", empty="host and port")
+    ] = ""
+    tls_cert: Annotated[str, Doc("PEM file of the certificate and its chain; serves https.", empty="plain HTTP")] = ""
+    tls_key: Annotated[str, Doc("PEM file of its private key.", empty="in the file of --tls-cert")] = ""
+    tls_client_ca: Annotated[
+        str, Doc("PEM file of the CAs of which each client must have a certificate.", empty="no client needs one")
+    ] = ""
+    tls_self_signed: Annotated[bool, Doc("Make a certificate for a first try, and serve https with it.")] = False
+    hsts_seconds: Annotated[
+        int, Doc("Seconds that browsers use https only for this host, on every port; 0 is off.", 0, 10 * 366 * _DAY)
+    ] = 366 * _DAY
+    insecure_plain_http: Annotated[bool, Doc("Serve plain HTTP on an address that is not loopback.")] = False
     ttyd_path: Annotated[str, Doc("Serve ttyd's clients there, as /ttyd.", empty="off")] = ""
     terminado_path: Annotated[str, Doc("Serve JupyterLab's terminals there, as /jupyter.", empty="off")] = ""
     workers: Annotated[int, Doc("Worker processes.", 1, 64)] = 1
@@ -84,8 +104,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     allow_origins: Annotated[
         tuple[str, ...], Doc("A further page origin to accept; may be repeated.", flag="allow-origin")
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Doc("Address or network of a proxy that says whose requests it sends; may be repeated.", flag="trusted-proxy"),
+    ] = ()
+    forwarded_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        Doc("Header with the client's address that they set: x-forwarded-for or forwarded (RFC 7239)."),
+    ] = "x-forwarded-for"
+    user_header: Annotated[
+        str, Doc("Header with the user who has logged in to a trusted proxy, as X-Forwarded-User.", empty="none")
+    ] = ""
+    user_header_role: Annotated[Role, Doc("Role of its users that have none in the file: owner, user or viewer.")] = (
+        "user"
+    )
     login_seconds: Annotated[int, Doc("Seconds that a login lasts.", 1, 366 * _DAY)] = 7 * _DAY
-    login_attempts_per_minute: Annotated[int, Doc("Failed logins per address and worker.", 1, 1_000_000)] = 10
+    login_attempts_per_minute: Annotated[int, Doc("Failed logins per address, over all workers.", 1, 1_000_000)] = 10
     authentication_timeout: Annotated[float, Doc("Seconds a connection may take to authenticate.", 0.1, 3600)] = 10.0
     request_timeout: Annotated[float, Doc("Seconds a request may take to arrive, its body too.", 0.1, 3600)] = 10.0
     head_limit: Annotated[int, Doc("Bytes of a request's line and headers.", 4 * _KIB, _MIB)] = 32 * _KIB
@@ -93,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_strangers_per_address: Annotated[
         int, Doc("Those of one address; the /64 of an IPv6 address is one.", 1, 1_000_000)
     ] = 256
+    max_strangers_per_second: Annotated[
+        int,
+        Doc("New connections of one address a second that do not log in, over all workers; 0 is no limit.", 0, 100_000),
+    ] = 100
     messages_per_second: Annotated[int, Doc("Frames of one connection; 0 is no limit.", 0, 10_000_000)] = 0
 
     log_size: Annotated[int, Doc("Bytes of output kept per session.", 64 * _KIB, 64 * _MIB)] = 256 * _KIB
@@ -145,6 +183,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _items(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the port itself speaks TLS."""
+        return bool(self.tls_cert)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers come over TLS: to the port itself, or to a proxy in front of it."""
+        return self.serves_tls or self.public_url.startswith("https://")
 
     @property
     def has_authentication(self) -> bool:
@@ -254,6 +302,8 @@ def check(settings: Settings) -> Settings:
     if settings.insecure_no_auth and (settings.token or settings.users):
         raise SettingsError("insecure_no_auth and a token or users exclude each other; drop one of them")
     _check_tokens(settings)
+    _check_transport(settings)
+    _check_proxies(settings)
     for origin in settings.allow_origins:
         if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
             raise SettingsError(
@@ -286,6 +336,59 @@ def _check_paths(settings: Settings) -> None:
     ttyd, terminado = settings.ttyd_path, settings.terminado_path
     if ttyd and terminado and (f"{ttyd}/".startswith(f"{terminado}/") or f"{terminado}/".startswith(f"{ttyd}/")):
         raise SettingsError(f"ttyd_path = {ttyd!r} and terminado_path = {terminado!r} overlap; give each its own")
+
+
+def _check_transport(settings: Settings) -> None:
+    for name in ("tls_key", "tls_client_ca"):
+        if getattr(settings, name) and not settings.tls_cert:
+            raise SettingsError(f"{name} = {getattr(settings, name)!r} has no use without tls_cert")
+    if settings.tls_self_signed and settings.tls_cert:
+        raise SettingsError("tls_self_signed and tls_cert exclude each other; drop one of them")
+    encrypted = settings.serves_tls or settings.tls_self_signed
+    if not (encrypted or settings.insecure_plain_http or is_loopback(settings.host)):
+        raise SettingsError(plain_http_problem(f"host = {settings.host!r}"))
+    if not settings.public_url:
+        return
+    found = PUBLIC_URL.fullmatch(settings.public_url)
+    if found is None:
+        raise SettingsError(
+            f"public_url = {settings.public_url!r} is no address of a page, such as https://terminal.example.org"
+        )
+    if found["path"] != settings.base_path:
+        raise SettingsError(
+            f"public_url = {settings.public_url!r} has the path {found['path']!r} and base_path is "
+            f"{settings.base_path!r}; make them equal"
+        )
+    if encrypted and found["scheme"] != "https":
+        raise SettingsError(f"public_url = {settings.public_url!r} is not https, and this server speaks TLS")
+
+
+def _check_proxies(settings: Settings) -> None:
+    import ipaddress
+
+    for each in settings.trusted_proxies:
+        try:
+            network = ipaddress.ip_network(each, strict=False)
+        except ValueError as error:
+            raise SettingsError(f"trusted_proxies: {each!r} is no address or network, as 10.0.0.0/8") from error
+        if network.prefixlen == 0:
+            raise SettingsError(f"trusted_proxies: {each!r} is everybody, who could then claim any address")
+    if not settings.user_header:
+        return
+    if not re.fullmatch(r"[A-Za-z0-9-]+", settings.user_header):
+        raise SettingsError(f"user_header = {settings.user_header!r} is no name of a header")
+    if not settings.trusted_proxies:
+        raise SettingsError(f"user_header = {settings.user_header!r} needs trusted_proxies: nobody else may set it")
+    if settings.insecure_no_auth:
+        raise SettingsError("insecure_no_auth and user_header exclude each other; drop one of them")
+
+
+def plain_http_problem(where: str) -> str:
+    """Why an address is not served without TLS, and what to do."""
+    return (
+        f"{where} is reachable from other machines, and plain HTTP shows them every token and keystroke; serve TLS "
+        "with tls_cert and tls_key, try it with tls_self_signed, or set insecure_plain_http behind a proxy with TLS"
+    )
 
 
 def _check_tokens(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What we use of picows 2.3 and uvicorn 0.54 below their public surface. A new minor version is tried here first."""
+"""What we use of picows 2.3, uvicorn 0.54 and uvloop below their public surface. New versions are tried here first."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import importlib.metadata
 import inspect
 import logging
 import re
+import ssl
 
 import picows
 import uvicorn
+import uvloop
 from picows import WSListener, WSMsgType, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSAutoPingStrategy, WSProtocol
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
+from uvloop.loop import SSLProtocol
+
+from tests.server.certificates import written
+from web_terminal_suite.server import tls
+from web_terminal_suite.server.settings import Settings
 
 _log = logging.LoggerAdapter(logging.getLogger("tests.picows"), {})
 
@@ -220,3 +227,47 @@ def test_picows_methods_of_reading_can_be_called_on_a_subclass():
 def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:
     """A client's frame (RFC 6455 section 5.2) with the mask of zeros."""
     return bytes([opcode | (0x80 if fin else 0), 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def test_tls_begins_on_a_connection_that_was_read_from(tmp_path):
+    """``tls_handshake.TlsHandshake`` hands uvloop's own protocol the first bytes, and its arguments by position."""
+    files = written(tmp_path)
+    context = tls.load(Settings(tls_cert=files.cert, tls_key=files.key)).context
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+            assert not transport.can_write_eof()
+            transport.set_read_buffer_limits(1024)
+            assert transport.get_extra_info("ssl_object") is not None
+
+        def data_received(self, data):
+            self.transport.write(data)
+
+    class First(asyncio.BufferedProtocol):
+        def connection_made(self, transport):
+            self.transport, self.room = transport, bytearray(64)
+
+        def get_buffer(self, size_hint):
+            return self.room
+
+        def buffer_updated(self, count):
+            done = asyncio.get_running_loop().create_future()
+            inner = SSLProtocol(asyncio.get_running_loop(), Echo(), context, done, True, None, True, 5.0, 1.0)
+            self.transport.set_protocol(inner)
+            inner.connection_made(self.transport)
+            room = inner.get_buffer(count)
+            room[:count] = self.room[:count]
+            inner.buffer_updated(count)
+
+    async def exchange():
+        server = await asyncio.get_running_loop().create_server(First, "127.0.0.1", 0)
+        async with asyncio.timeout(20), server:
+            trusting = ssl.create_default_context(cafile=files.ca)
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            writer.transport.abort()
+
+    uvloop.run(exchange())

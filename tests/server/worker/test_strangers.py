@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
+from web_terminal_suite.server.network_address import network_of
 from web_terminal_suite.server.worker.request_head import HttpRefusal
-from web_terminal_suite.server.worker.strangers import HELD_BYTES, Strangers, network_of
+from web_terminal_suite.server.worker.strangers import HELD_BYTES, Strangers
 
 
 @pytest.mark.parametrize(

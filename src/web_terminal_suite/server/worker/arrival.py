@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
+from web_terminal_suite.server.network_address import network_of
 from web_terminal_suite.server.worker.handshake import admit
 from web_terminal_suite.server.worker.request_head import (
     HEAD_END,
@@ -28,7 +29,7 @@ from web_terminal_suite.server.worker.request_head import (
     check_beginning,
     parse_head,
 )
-from web_terminal_suite.server.worker.strangers import network_of
+from web_terminal_suite.server.worker.strangers import TOO_OFTEN
 from web_terminal_suite.server.worker.turn import READ_BYTES
 from web_terminal_suite.server.worker.websocket import WebSocket
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.http.http_connection import HttpConnection
+    from web_terminal_suite.server.worker.proxies import RequestSource
 
 # A login is a message of some hundred bytes; a client may send what follows it in the same packet.
 STRANGER_BYTES = 8 * 1024
@@ -50,8 +52,11 @@ _LINGER_BYTES = 64 * 1024
 _LAST_REQUEST_SECONDS = 0.5
 # As many may linger; others are closed at once.
 _MAX_LINGERING = 256
+# Of a connection with TLS this is kept undecrypted, and one more read of 64 KiB.
+_TLS_HELD_BYTES = 16 * 1024
 # What a request takes whose body is not whole: the parser, the application's task, a body of a login (measured).
 _REQUEST_BYTES = 40 * 1024
+_TOO_OFTEN_ANSWER = TOO_OFTEN.answer()
 
 
 class _State(Enum):
@@ -76,7 +81,7 @@ class Arrival(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_body_left", "_body_waits", "_context", "_deadline", "_held", "_http", "_lingers", "_make_http", "_network",
-        "_state", "_stranger", "_stranger_bytes", "_transport", "_websocket", "_write_deadline",
+        "_peer", "_state", "_stranger", "_stranger_bytes", "_transport", "_websocket", "_write_deadline",
     )  # fmt: skip
 
     lingering = 0
@@ -90,7 +95,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._context = context
         self._make_http = http
         self._transport: Any = None
-        self._network = ""
+        self._network = self._peer = ""
         self._stranger = False
         self._state = _State.HEAD
         self._held = b""
@@ -108,11 +113,18 @@ class Arrival(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self._network = network_of(str(peer[0]) if peer else "")
+        self._peer = str(peer[0]) if peer else ""
+        self._network = network_of(self._peer)
         self._context.connections.all.add(self)
+        if not transport.can_write_eof():  # type: ignore[attr-defined]  # of TLS, which reads on while we do not
+            transport.set_read_buffer_limits(_TLS_HELD_BYTES)  # type: ignore[attr-defined]  # uvloop's
+        shared = self._context.proxies.trusts(self._peer)
+        # Of a connection with TLS it was asked before its handshake.
+        if transport.can_write_eof() and not shared and self._dials_too_often():  # type: ignore[attr-defined]  # as above
+            return
         self._stranger = True
         try:
-            self._context.strangers.enter(self._network, self._context.loop.time())
+            self._context.strangers.enter(self._network, self._context.loop.time(), shared=shared)
         except HttpRefusal as refused:
             self._refuse(refused)
         else:
@@ -211,12 +223,14 @@ class Arrival(asyncio.BufferedProtocol):
         self._hold(b"")
         begin = end + len(HEAD_END)
         head = parse_head(held[: end + 2])
+        source = self._context.proxies.source(self._peer, head)
+        self._count_as(network_of(source.address))
         if head.wants_websocket:
-            self._open_websocket(head, held[begin:])
+            self._open_websocket(head, source, held[begin:])
         else:
-            self._begin_request(head, held[:begin], held[begin:])
+            self._begin_request(head, source, held[:begin], held[begin:])
 
-    def _begin_request(self, head: RequestHead, raw: bytes, rest: bytes) -> None:
+    def _begin_request(self, head: RequestHead, source: RequestSource, raw: bytes, rest: bytes) -> None:
         left = head.body_bytes
         if left is None or left > len(rest):
             self._wait_for_body(self._stranger)  # before anything is made for it
@@ -227,7 +241,7 @@ class Arrival(asyncio.BufferedProtocol):
         self._state = _State.BODY
         self._body_left = left
         # An upgrade to anything else is not taken up, and the parser would wait for it (RFC 9110 section 7.8).
-        self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw)
+        self._http.begin(head.without("upgrade") if head.one("upgrade") is not None else raw, source)
         if self._context.leaving is not None:
             self._http.shutdown()
         self._receive_body(rest)
@@ -259,7 +273,7 @@ class Arrival(asyncio.BufferedProtocol):
         """The end of an answer. A little that is left of the request's body is still received, and discarded."""
         http = self._http
         if http is not None and http.logged_in:
-            self._is_known()
+            self._has_logged_in()
         if self._state is _State.ANSWER:
             self._next_request()
         elif self._state is _State.BODY and (self._body_left is None or self._body_left > _LINGER_BYTES):
@@ -281,9 +295,8 @@ class Arrival(asyncio.BufferedProtocol):
             self._receive(held)
             self._read_on()
 
-    def _open_websocket(self, head: RequestHead, rest: bytes) -> None:
-        peer = self._transport.get_extra_info("peername")
-        admission = admit(self._context, head, str(peer[0]) if peer else "")
+    def _open_websocket(self, head: RequestHead, source: RequestSource, rest: bytes) -> None:
+        admission = admit(self._context, head, source)
         self._cancel_deadline()
         self._context.connections.all.discard(self)
         if self._http is not None:
@@ -315,7 +328,7 @@ class Arrival(asyncio.BufferedProtocol):
 
     def _log_in(self, websocket: WebSocket) -> None:
         if self._stranger:
-            self._is_known()
+            self._has_logged_in()
             self._transport.set_protocol(websocket)
 
     # --- bounds
@@ -341,6 +354,31 @@ class Arrival(asyncio.BufferedProtocol):
         if waits != self._body_waits:
             self._body_waits = waits
             self._context.strangers.hold(_REQUEST_BYTES if waits else -_REQUEST_BYTES)
+
+    def _count_as(self, network: str) -> None:
+        """It is of this network: a proxy sends requests of several clients."""
+        if network != self._network:
+            if self._stranger:
+                self._context.strangers.leave(self._network)
+            self._network = network
+            if self._stranger:
+                self._context.strangers.enter(network, self._context.loop.time())
+
+    def _dials_too_often(self) -> bool:
+        """Whether the connection is closed again for it. That must cost little, so there is no time to read why."""
+        now = self._context.loop.time()
+        if not self._context.strangers.dials_too_often(self._network, now):
+            return False
+        self._state = _State.LEAVING
+        self._context.strangers.note(TOO_OFTEN, self._network, now)
+        self._transport.write(_TOO_OFTEN_ANSWER)
+        self._transport.close()
+        return True
+
+    def _has_logged_in(self) -> None:
+        if self._stranger:
+            self._context.strangers.has_logged_in(self._network, self._context.loop.time())
+        self._is_known()
 
     def _is_known(self) -> None:
         """It counts as a stranger no longer."""
@@ -391,5 +429,9 @@ class Arrival(asyncio.BufferedProtocol):
             return
         Arrival.lingering += 1
         self._lingers = True
-        self._transport.write_eof()
-        self._deadline = self._context.loop.call_later(_LINGER_SECONDS, self._transport.abort)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            end = self._transport.abort
+        else:  # TLS has no end of one direction; the answer says that it is the last one
+            end = self._transport.close
+        self._deadline = self._context.loop.call_later(_LINGER_SECONDS, end)

@@ -22,20 +22,17 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.worker.protocols import protocol as p
 
 
-def address(transport: asyncio.BaseTransport) -> str:
-    """Where a connection comes from."""
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if peer else ""
-
-
 class AuthenticatedConnection(MessageConnection):
     """A connection whose principal is known, or still has to log in."""
 
-    __slots__ = ("_deadline", "_principal")
+    __slots__ = ("_address", "_deadline", "_principal")
 
-    def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
+    def __init__(
+        self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None, address: str
+    ) -> None:
         super().__init__(context, protocol)
         self._principal = principal
+        self._address = address
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -69,7 +66,7 @@ class AuthenticatedConnection(MessageConnection):
 
     def _log_in(self, action: p.LogIn) -> None:
         try:
-            principal = self._context.access.try_token(action.token, address(self._transport.underlying_transport))
+            principal = self._context.access.try_token(action.token, self._address)
         except TooManyFailures as denied:
             raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
         except Denied as denied:

@@ -46,8 +46,10 @@ class ServerConnection(AuthenticatedConnection):
         "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_task", "_tied", "_usage_timer", "client", "wanted_size",
     )  # fmt: skip
 
-    def __init__(self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None) -> None:
-        super().__init__(context, protocol, principal)
+    def __init__(
+        self, context: WorkerContext, protocol: p.ServerProtocol, principal: Principal | None, address: str
+    ) -> None:
+        super().__init__(context, protocol, principal, address)
         self._attachment: Attachment | None = None
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.worker.counters import Counters
     from web_terminal_suite.server.worker.host_pool import HostPool
     from web_terminal_suite.server.worker.open_connections import OpenConnections
+    from web_terminal_suite.server.worker.proxies import Proxies
     from web_terminal_suite.server.worker.strangers import Strangers
 
 
@@ -35,6 +36,7 @@ class WorkerContext:
     """Limits of messages and sizes, as clients get them."""
     connections: OpenConnections
     strangers: Strangers
+    proxies: Proxies
     input_acks: InputAcks = field(init=False)
     server: ServerState | None = None
     """What the supervisor said last; ``None`` until it has."""

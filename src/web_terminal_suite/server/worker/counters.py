@@ -1,12 +1,15 @@
 """Counters of all workers, in memory they share, so that any of them can answer for the whole server.
 
-Each worker has a row and only writes there; totals of a worker that is gone stay. Made by the supervisor.
+Each worker has a row and only writes there; totals of a worker that is gone stay. Made by the supervisor. Behind the
+rows are the tables in which the workers count addresses together.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+
+from web_terminal_suite.server.shared_table import TABLE_BYTES, SharedTable
 
 # Two generations of the most workers there may be. A row is one living worker's; the next one goes on counting in it.
 ROWS = 128
@@ -23,11 +26,24 @@ NAMES = (
 )
 
 
+_TABLES = 2
+_TABLES_AT = -(-ROWS * len(NAMES) * 8 // mmap.PAGESIZE) * mmap.PAGESIZE
+_BYTES = _TABLES_AT + _TABLES * TABLE_BYTES
+
+
 def counters_memory() -> int:
-    """A memfd with room for every row."""
+    """A memfd with room for every row and the tables."""
     fd = os.memfd_create("web-terminal-counters", os.MFD_CLOEXEC)
-    os.ftruncate(fd, ROWS * len(NAMES) * 8)
+    os.ftruncate(fd, _BYTES)
     return fd
+
+
+def shared_tables(fd: int) -> tuple[SharedTable, ...]:
+    """The tables of all workers: of logins, and of connections."""
+    if os.fstat(fd).st_size < _BYTES:  # made by a supervisor of a version that had none
+        os.ftruncate(fd, _BYTES)
+    places = (_TABLES_AT + number * TABLE_BYTES for number in range(_TABLES))
+    return tuple(SharedTable(memoryview(mmap.mmap(fd, TABLE_BYTES, offset=at))) for at in places)
 
 
 class Counters:

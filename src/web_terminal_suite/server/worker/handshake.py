@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.context import WorkerContext
     from web_terminal_suite.server.worker.protocols.protocol import ServerProtocol
+    from web_terminal_suite.server.worker.proxies import RequestSource
 _KEY_BYTES = 16
 
 
@@ -81,8 +82,8 @@ class Admission(NamedTuple):
     key: str
 
 
-def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
-    """Accept the handshake in ``head`` of a client at ``address``.
+def admit(context: WorkerContext, head: RequestHead, source: RequestSource) -> Admission:
+    """Accept the handshake in ``head``, which is of ``source``.
 
     Raises:
         HttpRefusal: with a status and the reason.
@@ -94,13 +95,14 @@ def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
             HTTPStatus.NOT_FOUND, f"no WebSocket at {path[:100]!r}; it is at {context.settings.base_path}/ws"
         )
     key = _key(head)
-    principal = _principal(context, head, query, endpoint, address)
+    principal = _principal(context, head, query, endpoint, source)
     offered = [name.strip() for name in ",".join(head.all("sec-websocket-protocol")).split(",")]
     chosen = next((name for name in endpoint.protocols if not name or name in offered), None)
     if chosen is None:
         known = " or ".join(endpoint.protocols)
         raise bad_request(f"no subprotocol of {', '.join(offered)[:100]!r} is supported; offer {known}")
-    return Admission(ServerConnection(context, endpoint.protocols[chosen](context), principal), chosen, key)
+    connection = ServerConnection(context, endpoint.protocols[chosen](context), principal, source.address)
+    return Admission(connection, chosen, key)
 
 
 def _key(head: RequestHead) -> str:
@@ -125,7 +127,7 @@ def _key(head: RequestHead) -> str:
 
 
 def _principal(
-    context: WorkerContext, head: RequestHead, query: str, endpoint: _Endpoint, address: str
+    context: WorkerContext, head: RequestHead, query: str, endpoint: _Endpoint, source: RequestSource
 ) -> Principal | None:
     """Whose handshake it is; ``None`` where that is still to be said in a message."""
     authorization = head.one("authorization")
@@ -136,13 +138,17 @@ def _principal(
     try:
         context.access.check_host(host)
         context.access.check_origin(head.one("origin"), host)
-        principal = context.access.by_headers(authorization, "; ".join(cookies) or None, address, endpoint.scheme)
+        if source.user is not None:
+            return context.access.by_proxy(source.user)
+        principal = context.access.by_headers(
+            authorization, "; ".join(cookies) or None, source.address, endpoint.scheme
+        )
     except TooManyFailures as denied:
         raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
         # A cookie of an earlier start is not an attack: the page logs in again over this connection.
-        if authorization is not None or denied.reason.startswith(("host", "origin")):
+        if authorization is not None or source.user or denied.reason.startswith(("host", "origin")):
             raise HttpRefusal(HTTPStatus.FORBIDDEN, denied.reason) from denied
         principal = None
     if principal is None and not endpoint.unauthenticated:

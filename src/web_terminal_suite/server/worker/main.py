@@ -25,22 +25,30 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.service_manager import expose_to_oom
+from web_terminal_suite.server.tls import TlsProblem
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
+from web_terminal_suite.server.worker.connection_rates import ConnectionRates
 from web_terminal_suite.server.worker.context import WorkerContext
-from web_terminal_suite.server.worker.counters import Counters
+from web_terminal_suite.server.worker.counters import Counters, shared_tables
 from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
 from web_terminal_suite.server.worker.open_connections import OpenConnections
+from web_terminal_suite.server.worker.proxies import Proxies
 from web_terminal_suite.server.worker.silence_watch import SilenceWatch
 from web_terminal_suite.server.worker.strangers import Strangers
+from web_terminal_suite.server.worker.tls_handshake import Certificate, TlsHandshake
 from web_terminal_suite.server.worker.websocket import WebSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from web_terminal_suite.server.settings import Settings
+    from web_terminal_suite.server.shared_table import SharedTable
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -60,12 +68,14 @@ _LOST_SECONDS = 1.0
 _STRANGERS_SHARE = 4
 
 
-def _strangers(settings: Settings) -> Strangers:
+def _strangers(settings: Settings, table: SharedTable) -> Strangers:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = min(settings.max_strangers, max(1, descriptors // _STRANGERS_SHARE))
     if most < settings.max_strangers:
         log.info("max_strangers is %d here, a quarter of %d descriptors", most, descriptors)
-    return Strangers(most, settings.max_strangers_per_address)
+    return Strangers(
+        most, settings.max_strangers_per_address, ConnectionRates(settings.max_strangers_per_second, table)
+    )
 
 
 class WorkerProcess:
@@ -76,15 +86,17 @@ class WorkerProcess:
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
         self._state = ServerState()
+        logins, connections = shared_tables(launch.COUNTERS_FD)
         self._context = WorkerContext(
             settings=settings,
             loop=loop,
-            access=Access(settings, listener.getsockname()[1]),
+            access=Access(settings, listener.getsockname()[1], LoginLimits(settings.login_attempts_per_minute, logins)),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
-            strangers=_strangers(settings),
+            strangers=_strangers(settings, connections),
+            proxies=Proxies(settings),
         )
         for level, option, value in _KEEP_ALIVE:
             listener.setsockopt(level, option, value)
@@ -117,7 +129,7 @@ class WorkerProcess:
             server_state=self._state,
             app_state={},
         )
-        listening = Listening(self._loop, self._listener, partial(Arrival, self._context, http))
+        listening = Listening(self._loop, self._listener, self._behind_tls(partial(Arrival, self._context, http)))
         self._control.setblocking(False)
         self._loop.add_reader(self._control.fileno(), self._on_control)
         if not await self._hosts_answer():
@@ -130,6 +142,18 @@ class WorkerProcess:
         await self._left.wait()
         listening.end()
         await self._drain()
+
+    def _behind_tls(self, make: Callable[[], Arrival]) -> Callable[[], asyncio.BaseProtocol]:
+        """What makes the protocol of a connection; where the port speaks TLS, the one before ``make``'s."""
+        if not self._context.settings.serves_tls:
+            return make
+        try:
+            certificate = Certificate(self._context.settings)
+        except TlsProblem as error:
+            log.error("%s", error)
+            raise SystemExit(1) from error
+        certificate.watch(self._loop)
+        return partial(TlsHandshake, self._context, certificate, make)
 
     async def _hosts_answer(self) -> bool:
         """Wait until every host has answered, or until this worker must leave; whether they answered.

@@ -6,11 +6,14 @@ are bounded here, in each worker.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from web_terminal_suite.server.worker.request_head import HttpRefusal
+
+if TYPE_CHECKING:
+    from web_terminal_suite.server.worker.connection_rates import ConnectionRates
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -20,25 +23,21 @@ _BURST_SECONDS = 1.0
 # What unfinished requests of all strangers may take together. A request that comes in one piece takes nothing.
 HELD_BYTES = 8 * 1024 * 1024
 _NOTE_SECONDS = 60.0
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address, of which one client has all."""
-    if ":" not in address:
-        return address
-    try:
-        found = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return f"{ipaddress.IPv6Address(int(found) >> 64 << 64)}/64"
+TOO_OFTEN = HttpRefusal(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "too many new connections in a second without a login; try again later",
+    "Retry-After: 1",
+)
 
 
 class Strangers:
-    """Those of one worker. ``most`` may be connected at once, ``most_each`` of them from one address."""
+    """Those of one worker. ``most`` may be connected at once, ``most_each`` of them from one address.
 
-    def __init__(self, most: int, most_each: int) -> None:
+    ``rates`` is how many an address may open in a second, over all workers.
+    """
+
+    def __init__(self, most: int, most_each: int, rates: ConnectionRates | None = None) -> None:
+        self._rates = rates
         self.most = most
         self.most_each = most_each
         self.count = 0
@@ -46,11 +45,13 @@ class Strangers:
         self._counts: dict[str, int] = {}
         # Since when an address has its full number.
         self._full_since: dict[str, float] = {}
-        # When refusals with a status were last logged, and how many have not been since.
-        self._noted: dict[HTTPStatus, tuple[float, int]] = {}
+        # When refusals of a kind were last logged, and how many have not been since.
+        self._noted: dict[HTTPStatus | None, tuple[float, int]] = {}
 
-    def enter(self, network: str, now: float) -> None:
+    def enter(self, network: str, now: float, *, shared: bool = False) -> None:
         """Count one more; ``leave`` must follow, whether it is refused or not.
+
+        With ``shared`` it is the address of a proxy, which is that of all its clients.
 
         Raises:
             HttpRefusal: there are too many already.
@@ -60,12 +61,21 @@ class Strangers:
         if self.count > self.most:
             reason = f"{self.most} connections have not logged in; try again later"
             raise HttpRefusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, "Retry-After: 1")
-        if count <= self.most_each:
+        if shared or count <= self.most_each:
             return
         full_seconds = now - self._full_since.setdefault(network, now)
         if full_seconds >= _BURST_SECONDS or count > max(self.most_each, self.most // 2):
             reason = f"{self.most_each} connections of {network} have not logged in; try again later"
             raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, reason, "Retry-After: 1")
+
+    def dials_too_often(self, network: str, now: float) -> bool:
+        """Whether a new connection is one too many in this second; it is counted if it is not."""
+        return self._rates is not None and not self._rates.take(network, now)
+
+    def has_logged_in(self, network: str, now: float) -> None:
+        """A connection that was counted as new is none of a stranger."""
+        if self._rates is not None:
+            self._rates.give_back(network, now)
 
     def leave(self, network: str) -> None:
         """One has logged in or is gone."""
@@ -91,10 +101,16 @@ class Strangers:
 
     def note(self, refused: HttpRefusal, network: str, now: float) -> None:
         """Log a refusal, those of one status at most once a minute."""
-        last, unsaid = self._noted.get(refused.status, (now - _NOTE_SECONDS, 0))
+        self._log(refused.status, f"refused a connection of {network} with {refused.status:d}: {refused.reason}", now)
+
+    def note_handshake(self, reason: str, network: str, now: float) -> None:
+        """Log a TLS handshake that failed, at most once a minute."""
+        self._log(None, f"a TLS handshake with {network} failed: {reason}", now)
+
+    def _log(self, kind: HTTPStatus | None, text: str, now: float) -> None:
+        last, unsaid = self._noted.get(kind, (now - _NOTE_SECONDS, 0))
         if now - last < _NOTE_SECONDS:
-            self._noted[refused.status] = last, unsaid + 1
+            self._noted[kind] = last, unsaid + 1
             return
-        self._noted[refused.status] = now, 0
-        more = f" ({unsaid} more since the last such line)" if unsaid else ""
-        log.warning("refused a connection of %s with %d: %s%s", network, refused.status, refused.reason, more)
+        self._noted[kind] = now, 0
+        log.warning("%s%s", text, f" ({unsaid} more since the last such line)" if unsaid else "")

@@ -122,7 +122,7 @@ def set_login_cookie(request: Request, response: Response, principal: Principal)
         max_age=context.settings.login_seconds,
         httponly=True,
         samesite="strict",
-        secure=_is_https(request),
+        secure=context.settings.is_https or _is_https(request),
     )
 
 
@@ -138,7 +138,9 @@ def _is_https(request: Request) -> bool:
 async def logout(request: Request) -> Response:
     context = context_of(request)
     response = Response(status_code=204)
-    response.delete_cookie(context.access.cookie_name, path=_cookie_path(context.settings))
+    # A browser ignores a cookie with a prefix of its own that is not Secure, also where it is to be deleted.
+    secure = context.settings.is_https
+    response.delete_cookie(context.access.cookie_name, path=_cookie_path(context.settings), secure=secure)
     return response
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "web_terminal_suite.principal"
 """The scope's key under which handlers find the principal of a request."""
+PROXY_USER = "web_terminal_suite.proxy_user"
+"""And the one under which is the user that a trusted proxy names, ``None`` where there is none."""
 
 _PROBES = {("GET", "/api/v1/health"), ("GET", "/api/v1/health/live")}
 _OPEN = {("POST", "/api/v1/login"), *_PROBES}
@@ -53,6 +55,7 @@ class AuthMiddleware:
         self._settings = settings
         self._base_path = settings.base_path
         self._compat_paths = compat_paths(settings)
+        self._strict_transport = _strict_transport(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an authenticated request on, with its principal in the scope; refuse any other."""
@@ -65,6 +68,8 @@ class AuthMiddleware:
         async def send_with_headers(event: Message) -> None:
             if event["type"] == "http.response.start":
                 event["headers"] = [*event.get("headers", ()), *_HEADERS]
+                if self._strict_transport is not None and not _is_localhost(scope):
+                    event["headers"].append(self._strict_transport)
                 if path.startswith("/api/") or scheme != "bearer":
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
@@ -96,7 +101,11 @@ class AuthMiddleware:
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
             address = scope["client"][0] if scope["client"] else ""
-            scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
+            user = scope.get(PROXY_USER)
+            if user is not None:
+                scope[PRINCIPAL] = self._access.by_proxy(user)
+            else:
+                scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
         except TooManyFailures as denied:
             if is_probe:
                 return None
@@ -110,6 +119,19 @@ class AuthMiddleware:
     def _may_ask_by_address(self, authorization: str | None) -> bool:
         """Whether a token is there to be checked; where there are none, any page could ask under a name of its own."""
         return authorization is not None and self._settings.has_authentication
+
+
+def _strict_transport(settings: Settings) -> tuple[bytes, bytes] | None:
+    """What tells browsers to use nothing but https for this host (RFC 6797), if anything."""
+    if not (settings.is_https and settings.hsts_seconds):
+        return None
+    return b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds
+
+
+def _is_localhost(scope: Scope) -> bool:
+    """Whether a browser takes this host for its own machine, on whose other ports plain HTTP is served."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    return host.lower().partition(b":")[0] == b"localhost"
 
 
 def compat_paths(settings: Settings) -> list[tuple[str, Scheme]]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL
+from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL, PROXY_USER
 from web_terminal_suite.server.worker.request_head import HttpRefusal, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from web_terminal_suite.server.worker.proxies import RequestSource
 
 # 1,600 chunks of one byte; a chunk of 4 KiB has 8 bytes of framing.
 _FRAMING_BYTES = 8 * 1024
@@ -36,14 +38,17 @@ class HttpConnection(HttpToolsProtocol):
         self._framing_bytes = 0
         self._in_head = True
         self.whole = False
+        self._source: RequestSource | None = None
 
-    def begin(self, head: bytes) -> None:
-        """The head of the next request.
+    def begin(self, head: bytes, source: RequestSource) -> None:
+        """The head of the next request, which is of ``source``.
 
         Raises:
             HttpRefusal: it is not understood.
         """
         self.whole = False
+        self.client = (source.address, 0)
+        self._source = source
         self._in_head = True
         self._framing_bytes = -len(head)
         self.feed(head)
@@ -106,6 +111,11 @@ class HttpConnection(HttpToolsProtocol):
         if not self._in_head:
             raise _Pipelined
         super().on_message_begin()
+        source = self._source
+        assert source is not None  # a request begins in `begin`
+        self.scope[PROXY_USER] = source.user  # type: ignore[literal-required]  # ours, as PRINCIPAL
+        if source.is_https:
+            self.scope["scheme"] = "https"
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # trailers are read and not kept: no operation has a use for them
