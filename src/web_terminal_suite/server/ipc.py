@@ -167,6 +167,8 @@ class ViewerCount(_Packet, tag=20, frozen=True, kw_only=True):
     session: str
     count: int
     lost_arena: int | None = None
+    stalled: bool = False
+    """Whether none of them takes output any more; then they do not stop the idle clock."""
 
 
 class PumpDrained(_Packet, tag=21, frozen=True, kw_only=True):
@@ -193,6 +195,8 @@ class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     offset: int
     clients: tuple[int, ...]
     """The places of those whose numbered input this worker types."""
+    stalled: bool = False
+    """As in ``ViewerCount``."""
 
 
 class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):
