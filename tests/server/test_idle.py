@@ -48,7 +48,7 @@ async def left_with(server, command: str, said: bytes = b"begins") -> str:
 
 
 async def test_a_job_in_the_foreground_keeps_a_silent_session_until_it_is_over(server):
-    session = await left_with(server, "printf be''gins; sleep 4")
+    session = await left_with(server, "sh -c 'printf be\"\"gins; exec sleep 4'")
     began = time.monotonic()
     status, found = await read(server, session)
     assert (status, found["busy"], found["idle_seconds"], found["ends_in"]) == (200, True, 0, None)
@@ -87,6 +87,24 @@ async def test_a_session_with_a_viewer_does_not_say_that_it_ends(server):
         session = (await connection.attach()).session
         assert (await read(server, session))[1]["ends_in"] is None
         await connection.close(destroy=True)
+
+
+async def test_a_viewer_that_takes_no_output_does_not_stop_the_clock_until_it_does_again():
+    with serving("--idle-timeout", "600") as server:
+        async with connect(server.url, acknowledge=False) as deaf:
+            session = (await deaf.attach()).session
+            # More than its window: the shell is at its prompt when it is waited for no longer.
+            deaf.command("head -c 600000 /dev/zero | tr '\\0' x")
+            await deaf.wait_for(b"xxx")
+            await until(server, session, lambda found: found["ends_in"] is not None)
+            deaf.ack(deaf.offset)
+            await until(server, session, lambda found: found["ends_in"] is None)
+
+
+async def until(server, session: str, condition) -> None:
+    async with asyncio.timeout(40):
+        while not condition((await read(server, session))[1]):
+            await asyncio.sleep(0.05)  # it offers no event
 
 
 def test_the_default_is_three_days():

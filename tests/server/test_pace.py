@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import serving
+from tests.conftest import TOKEN, serving
 from web_terminal_suite.client.connection import connect
+from web_terminal_suite.client.dialects.terminado import JupyterDialect
+from web_terminal_suite.client.dialects.ttyd import TtydDialect
 from web_terminal_suite.protocol.messages import Gap, SessionSpec
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ MEGABYTES = 4
 
 @pytest.fixture(scope="module", params=[{"PURE_PYTHON": "1"}, {}], ids=["slow", "fast"])
 def server(request) -> Iterator[Serving]:
-    with serving(env=request.param) as each:
+    with serving("--ttyd-path", "/ttyd", "--terminado-path", "/jupyter", env=request.param) as each:
         yield each
 
 
@@ -49,6 +51,25 @@ async def test_a_viewer_that_does_not_acknowledge_stops_a_program_for_seconds_on
         # What it acknowledges now counts again, and what it missed is told.
         deaf.ack(deaf.offset)
         await deaf.message(Gap)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "token"),
+    [(TtydDialect, "/ttyd", f"user:{TOKEN}"), (JupyterDialect, "/jupyter", TOKEN)],
+    ids=["ttyd", "jupyter"],
+)
+async def test_a_viewer_of_another_protocol_that_reads_no_more_stops_a_program_for_seconds_only(
+    server, tmp_path, dialect, path, token
+):
+    """Its protocol has no acknowledgements: what has left the send buffer counts as one."""
+    async with connect(server.origin + path, token=token, dialect=dialect) as stalled, connect(server.url) as other:
+        await stalled.attach()
+        stalled.pause_reading()
+        # More than all the buffers on the way to it.
+        stalled.command(f"head -c 24000000 /dev/zero | tr '\\0' x; touch {tmp_path}/written")
+        await written(tmp_path, other)
+        stalled.resume_reading()
+        await stalled.wait_for(b"bytes of output were lost]", 30)
 
 
 async def test_a_viewer_that_only_watches_never_holds_a_program_up(server, tmp_path):

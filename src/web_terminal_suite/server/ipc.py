@@ -167,6 +167,8 @@ class ViewerCount(_Packet, tag=20, frozen=True, kw_only=True):
     session: str
     count: int
     lost_arena: int | None = None
+    stalled: bool = False
+    """Whether none of them takes output any more; then they do not stop the idle clock."""
 
 
 class PumpDrained(_Packet, tag=21, frozen=True, kw_only=True):
@@ -197,6 +199,8 @@ class AttachmentState(msgspec.Struct, frozen=True, kw_only=True, array_like=True
     clients: tuple[tuple[int, int], ...]
     """The places of those whose numbered input this worker types, and how much of theirs does not wait in it."""
     waits: bool
+    stalled: bool = False
+    """As in ``ViewerCount``."""
 
 
 class AttachmentReport(_Packet, tag=30, frozen=True, kw_only=True):

@@ -104,6 +104,7 @@ class Adoption:
     def _take(self, record: control.SessionRecord, master: int, child: bool, wait_status: int | None) -> SessionEntry:
         entry = SessionEntry.adopted(record, self._loop.time())
         entry.session = Session(Pty(master, record.pid), self._arenas.log(record.arena, record.slot), self._budget)
+        entry.idle_offset = entry.session.log.end
         if master >= 0:
             entry.size = size_of(master)
         self._table.adopt(entry)
@@ -189,6 +190,8 @@ class Adoption:
             return
         entry = adopted.entry
         entry.attachments[worker] = attached.viewers
+        if attached.stalled:
+            entry.stalled.add(worker)
         worker.attached[entry.id] = entry
         if attached.pumping:
             entry.pump = worker

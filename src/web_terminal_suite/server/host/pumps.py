@@ -114,6 +114,8 @@ class Pumps:
             return
         if notice.count:
             entry.attachments[worker] = notice.count
+            (entry.stalled.add if notice.stalled else entry.stalled.discard)(worker)
+            self._table.viewed(entry, self._loop.time())
         else:
             self._detach(worker, entry)
 
@@ -125,6 +127,7 @@ class Pumps:
 
     def _detach(self, worker: WorkerChannel, entry: SessionEntry) -> None:
         entry.attachments.pop(worker, None)
+        entry.stalled.discard(worker)
         worker.attached.pop(entry.id, None)
         self.input.leave(worker, entry)
         if entry.state is SessionState.ENDED:

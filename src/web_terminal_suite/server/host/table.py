@@ -48,6 +48,7 @@ class SessionEntry:
         "ended_at",
         "hung_up",
         "id",
+        "idle_offset",
         "idle_since",
         "input",
         "made_with",
@@ -61,6 +62,7 @@ class SessionEntry:
         "size",
         "sized_by",
         "slot",
+        "stalled",
         "state",
         "status",
         "tied_to",
@@ -75,12 +77,16 @@ class SessionEntry:
         self.size = size
         self.created = now
         self.idle_since: float | None = now
+        self.idle_offset = 0
+        """The end of the output when the idle clock was started last."""
         self.state = SessionState.STARTING
         self.command: tuple[str, ...] = ()
         self.session: Session | None = None
         self.arena = self.slot = -1
         self.attachments: dict[object, int] = {}
         """Number of viewers by the worker that serves them."""
+        self.stalled: set[object] = set()
+        """Workers none of whose viewers takes output."""
         self.pump: object | None = None
         self.hung_up = False
         """Whether no process has the terminal open now, and the host does not read it."""
@@ -151,6 +157,16 @@ class SessionEntry:
         if state not in MOVES[self.state]:
             raise ValueError(f"session {self.id} cannot move from {self.state.value} to {state.value}")
         self.state = state
+
+    @property
+    def watched(self) -> bool:
+        """Whether there is a viewer that takes output."""
+        return any(worker not in self.stalled for worker in self.attachments)
+
+    @property
+    def printed(self) -> bool:
+        """Whether there was output since the idle clock was started."""
+        return self.session is not None and self.session.log.end != self.idle_offset
 
     @property
     def busy(self) -> bool:
@@ -360,8 +376,8 @@ class SessionTable:
         return page, len(entries), page[-1].id if more and page else None
 
     def viewed(self, entry: SessionEntry, now: float) -> None:
-        """Start or stop the idle clock after viewers came or went."""
-        if entry.attachments:
+        """Start or stop the idle clock after viewers came, went, stalled or recovered."""
+        if entry.watched:
             entry.idle_since = None
             self._idle.pop(entry.id, None)
         elif entry.idle_since is None:
@@ -369,9 +385,10 @@ class SessionTable:
 
     def touch(self, entry: SessionEntry, now: float) -> None:
         """Restart the idle clock: it printed, or was asked to. No effect while the session has viewers."""
-        if entry.attachments or entry.state is SessionState.ENDED:
+        if entry.watched or entry.state is SessionState.ENDED:
             return
         entry.idle_since = now
+        entry.idle_offset = 0 if entry.session is None else entry.session.log.end
         self._idle[entry.id] = entry
         self._idle.move_to_end(entry.id)
 

@@ -230,7 +230,7 @@ class Termination:
         while (entry := self._table.longest_idle()) is not None:
             if entry.idle_since is None or now - entry.idle_since < timeout:
                 return
-            if entry.busy:
+            if entry.busy or entry.printed:  # the host does not see what a worker with stalled viewers reads
                 self._table.touch(entry, now)
                 continue
             if entry.state is SessionState.RUNNING:

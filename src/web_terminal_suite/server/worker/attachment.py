@@ -68,6 +68,9 @@ class AttachedViewer(Viewer, Protocol):
     wanted_size: Size | None
     """The size it asked for last; ``None`` if it may not set one."""
 
+    stalled: bool
+    """Whether it takes no more output, though there is more: it does not stop the idle clock."""
+
     client: ClientInput | None
     """Whose numbered input it sends; ``None`` where it numbers none."""
 
@@ -98,8 +101,8 @@ class Attachment:
 
     __slots__ = (
         "_announced", "_clients", "_delay", "_fast", "_followers", "_loop", "_owner", "_pauses", "_pump_channel",
-        "_pumping", "_reading", "_scheduled", "_scheduler", "_waits", "_writing", "arriving", "end", "info", "session",
-        "size", "viewers",
+        "_pumping", "_reading", "_scheduled", "_scheduler", "_stalled", "_waits", "_writing", "arriving", "end", "info",
+        "session", "size", "viewers",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +136,7 @@ class Attachment:
         self._waits = False  # whether the viewers were notified that the program does not read
         self._clients: dict[int, ClientInput] = {}
         self.arriving = 0  # viewers that are about to enter
+        self._stalled = False  # whether the host was told that no viewer takes output
         self._announced = False  # whether the viewers were notified that output is paused
         if info.state == "ended":
             self.end = ipc.SessionEnded(
@@ -193,6 +197,7 @@ class Attachment:
             offset=self.output_end(),
             clients=tuple((each.place, self.session.offset_of(each)) for each in self._clients.values()),
             waits=self.session.held_elsewhere > 0,
+            stalled=self._stalled,
         )
 
     def lose_input(self, place: int) -> None:
@@ -207,7 +212,16 @@ class Attachment:
         self._note_input()
 
     def _tell_viewers(self) -> None:
-        self._owner.tell(ipc.ViewerCount(session=self.info.id, count=len(self.viewers)))
+        self._stalled = self._all_stall()
+        self._owner.tell(ipc.ViewerCount(session=self.info.id, count=len(self.viewers), stalled=self._stalled))
+
+    def _all_stall(self) -> bool:
+        return bool(self.viewers) and all(viewer.stalled for viewer in self.viewers)
+
+    def note_stall(self) -> None:
+        """A viewer takes no more output, or does again: tell the host if it was the only one that did."""
+        if self._all_stall() != self._stalled:
+            self._tell_viewers()
 
     def credited(self) -> None:
         """Credit changed or a viewer came or left: read on if that is allowed now."""

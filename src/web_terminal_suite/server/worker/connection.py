@@ -35,6 +35,8 @@ log = logging.getLogger("web_terminal_suite.worker")
 
 # What one frame carries at most; smaller ones keep a typist's frame from waiting behind a large one.
 _FRAME_BYTES = 64 * 1024
+# Less is kept free where a character is not whole yet.
+_LEAST_ROOM_BYTES = 4
 # Looked up once: a member of an enumeration costs a keystroke more than a name of the module.
 _OUTPUT_BYTES = Counters.OUTPUT_BYTES
 
@@ -43,7 +45,8 @@ class ServerConnection(AuthenticatedConnection):
     """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
     __slots__ = (
-        "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_task", "_tied", "_usage_timer", "client", "wanted_size",
+        "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_sent_before", "_task", "_tied", "_usage_timer",
+        "client", "stalled", "wanted_size",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +57,8 @@ class ServerConnection(AuthenticatedConnection):
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"
         self._lapsed = False  # it does not acknowledge
+        self._sent_before = -1  # how far its output was at the last look, if it had no room for more
+        self.stalled = False
         self.wanted_size: Size | None = None
         self.client: ClientInput | None = None
         self._tied = False  # the session ends with this connection
@@ -157,13 +162,34 @@ class ServerConnection(AuthenticatedConnection):
     def _acknowledge(self, action: p.Acknowledge) -> None:
         if self._cursor is not None:
             self._cursor.window.ack(action.offset)
-            self._lapsed = False
+            self._recovered()
             self._credited()
 
     def _set_window(self, action: p.SetWindow) -> None:
         if self._cursor is not None:
             self._cursor.window.limit = action.limit_bytes
+            self._recovered()
             self._credited()
+
+    def _recovered(self) -> None:
+        """It takes output: it may hold the program up, and stop the idle clock."""
+        self._lapsed = False
+        self._sent_before = -1
+        if self.stalled:
+            self.stalled = False
+            if self._attachment is not None:
+                self._attachment.note_stall()
+
+    def note_stall(self) -> None:
+        """Called at regular intervals: a viewer that had no room for output all the time stalls."""
+        cursor = self._cursor
+        if cursor is None or self.stalled:
+            return
+        sent, full = cursor.window.sent, cursor.window.room() < _LEAST_ROOM_BYTES
+        if full and sent == self._sent_before and self._attachment is not None:
+            self.stalled = True
+            self._attachment.note_stall()
+        self._sent_before = sent if full else -1
 
     def _credited(self) -> None:
         self.advance()
@@ -244,7 +270,8 @@ class ServerConnection(AuthenticatedConnection):
         )
         # The cursor is set before anything can be appended, so that nothing is missed or doubled.
         self._mode = opening.mode
-        self._lapsed = False
+        self._lapsed = self.stalled = False
+        self._sent_before = -1
         self._cursor = Cursor(session_log, opening.offset, opening.window_bytes)
         self._attachment = attachment
         self.client = client
@@ -350,7 +377,7 @@ class ServerConnection(AuthenticatedConnection):
         return cursor.window.sent + cursor.window.room()
 
     def lapse(self) -> None:
-        self._lapsed = self._protocol.acknowledges
+        self._lapsed = True
 
     def advance(self) -> None:
         """Send what the log has and the window allows, then the end if that was all."""
@@ -419,6 +446,7 @@ class ServerConnection(AuthenticatedConnection):
         if self._end is not None:
             self._tell_end(self._end)
         self._acknowledge_sent()
+        self._recovered()
         self.advance()
         if self._attachment is not None:
             self._attachment.credited()

@@ -1,4 +1,4 @@
-"""Clients from which nothing is heard: they are pinged, and let go if they do not answer.
+"""Clients from which nothing is heard: they are pinged, and let go if they do not answer; and viewers that stall.
 
 Our own page pings every five seconds, so only other clients, and pages in tabs that the browser has put to sleep, are
 ever pinged. Every WebSocket client answers (RFC 6455 section 5.5.2), a sleeping tab as well.
@@ -35,5 +35,6 @@ class SilenceWatch:
             viewer = getattr(each, "connection", None)  # an HTTP connection has none
             if viewer is not None:
                 viewer.note_silence()
+                viewer.note_stall()
         left = left[_TURN:]
         self._loop.call_later(0.0 if left else _LOOK_SECONDS, self._look, left)
