@@ -18,7 +18,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ("tests.plugins.clean_signals", "tests.plugins.coverage_floors", "tests.plugins.not_run")
+pytest_plugins = (
+    "tests.plugins.clean_signals",
+    "tests.plugins.coverage_floors",
+    "tests.plugins.not_run",
+    "tests.plugins.second_runs",
+)
 
 # Timing is judged in benchmarks: on a busy machine any example may take long.
 hypothesis.settings.register_profile("shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -1,8 +1,9 @@
-"""What this project adds to pytest: the line about tests that were not run, floors of coverage, clean signals."""
+"""What this project adds to pytest: what was not run or run again, floors of coverage, clean signals."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 
 from tests.plugins.coverage_floors import PACKAGE, rooms, table
 from tests.plugins.not_run import not_run
+from tests.plugins.second_runs import MOST
 from tests.test_lock import pins
 
 ROOT = Path(__file__).parents[1]
@@ -165,3 +167,35 @@ def test_a_room_below_its_floor_fails_the_run(tmp_path: Path, floor: int, status
     done = run_pytest(tmp_path, COVERED, *plugin, "--cov", "--cov-report=json", "--coverage-floors")
     assert done.returncode == status, done.stdout + done.stderr
     assert f"room                      75.00 %  floor {floor:5.1f} %{'  BELOW' if status else ''}\n" in done.stdout
+
+
+# Tests that are run again
+
+AGAIN = """
+import pathlib
+import pytest
+@pytest.mark.parametrize("n", range({tests}))
+def test_one(n):
+    seen = pathlib.Path(f"seen{{n}}")
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n", "1")], ids=["alone", "workers"])
+@pytest.mark.parametrize("tests", [MOST, MOST + 1])
+def test_few_tests_may_pass_the_second_time_and_are_named(tmp_path: Path, words: tuple[str, ...], tests: int) -> None:
+    plugins = ("-p", "pytest_rerunfailures", "-p", "tests.plugins.second_runs", "--reruns", "1")
+    done = run_pytest(tmp_path, AGAIN.format(tests=tests), *plugins, *words)
+    assert done.returncode == (0 if tests == MOST else 1), done.stdout
+    assert all(f"test_it.py::test_one[{n}]" in done.stdout.splitlines() for n in range(tests))
+    assert ("more than 3 fail the run" in done.stdout) == (tests > MOST)
+    assert re.search(rf"^{tests} passed, .*{tests} rerun in ", done.stdout, re.MULTILINE)
+
+
+def test_a_test_that_fails_twice_fails_the_run(tmp_path: Path) -> None:
+    plugins = ("-p", "pytest_rerunfailures", "-p", "tests.plugins.second_runs", "--reruns", "1")
+    done = run_pytest(tmp_path, "def test_it():\n    assert 0\n", *plugins)
+    assert done.returncode == 1
+    assert "1 failed, 1 rerun in " in done.stdout
