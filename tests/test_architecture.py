@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.settings": (),
     "server.environment": ("server.settings",),
     "server.access": ("server.settings",),
+    "server.audit": (),
     "server.log": (),
     "server.pty": ("protocol",),
     "server.screen": (),
@@ -41,7 +42,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.host": (
         "protocol", "server.session", "server.settings", "server.pty", "server.log", "server.launch",
         "server.environment", "server.ipc", "server.control", "server.meeting", "server.service_manager",
-        "server.client_input", "server.input_queue",
+        "server.client_input", "server.input_queue", "server.audit",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
@@ -53,7 +54,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager",
-        "server.client_input", "server.input_queue",
+        "server.client_input", "server.input_queue", "server.audit",
     ),
     "server.generations": (),
     "server.watchdog": (),
@@ -65,6 +66,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "server.settings", "server.launch", "server.generations", "server.listener", "server.log", "server.processes",
         "server.worker.counters", "server.control", "server.pty_hosts", "server.upgrade",
         "server.meeting", "server.arrivals", "server.watchdog", "server.drain", "server.service_manager",
+        "server.audit",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",

@@ -17,6 +17,7 @@ SETTINGS = declarations()
 VALUES = {
     "base_path": "/term", "ttyd_path": "/tty", "terminado_path": "/jupyter", "token": "0123456789abcdef",
     "allow_origins": ("https://a.example", "https://b.example"), "log_size": 512 * 1024, "window": 4096,
+    "audit_log": "/var/log/audit.log",
 }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ import msgspec
 
 from web_terminal_suite.server import control, launch, meeting
 from web_terminal_suite.server.arrivals import Arrivals, meet
+from web_terminal_suite.server.audit import AuditFailed, AuditLog
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
@@ -574,6 +575,7 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
+        AuditLog(public.audit_log).close()  # every process opens its own; only here a failure ends the start
         inherited = inherited_sockets(os.environ, os.getpid())
         directory, door, arrivals = None, None, Arrivals()
         if public.state_dir:
@@ -595,7 +597,7 @@ def main() -> None:
             supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
         os.close(settings_fd)
         raise SystemExit(supervisor.run())
-    except (StartFailed, meeting.CannotMeet) as error:
+    except (StartFailed, AuditFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 

@@ -20,7 +20,9 @@ import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.messages import Size
+from web_terminal_suite.protocol.signals import signal_name
 from web_terminal_suite.server import control, environment, ipc, launch, meeting
+from web_terminal_suite.server.audit import AuditLog, Event
 from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
 from web_terminal_suite.server.host.event_loop import EventLoop
@@ -58,6 +60,9 @@ _COMMAND_BYTES = 32 * 1024
 _SPARE_DESCRIPTORS = 8
 # A worker's channel, and the pipe it types through.
 _WORKER_DESCRIPTORS = 2
+_AboutSession = (
+    ipc.AttachSession | ipc.GetSession | ipc.UpdateSession | ipc.TouchSession | ipc.SignalSession | ipc.DestroySession
+)
 
 
 class Host:
@@ -81,7 +86,10 @@ class Host:
         self._store = StoreClient(supervisor, loop, self._on_supervisor, self._on_orphaned)
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
-        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
+        self._audit = AuditLog(settings.audit_log)
+        self._termination = Termination(
+            settings, loop, self._table, self._arenas, self._workers, self._store, self._audit
+        )
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
         self._budget = ReadBudget()
         self._created = self._failed = 0
@@ -276,6 +284,7 @@ class Host:
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
+            self._note_refusal(message, refusal)
             self._refuse(worker, message, refusal.code, refusal.message)
         except SpawnFailed as failure:
             self._failed += 1
@@ -288,6 +297,24 @@ class Host:
     def _refuse(self, worker: WorkerChannel, message: ipc.FromWorker, code: ErrorCode, text: str) -> None:
         if isinstance(message, ipc.Request):
             self._workers.answer(worker, ipc.ErrorReply(id=message.id, code=code, message=text))
+
+    def _note(self, event: Event, caller: ipc.Caller, entry: SessionEntry, **details: object) -> None:
+        """Write what a client does to a session into the audit log."""
+        self._audit.note(
+            event, address=caller.address, user=caller.user, role=caller.role, session=entry.id, owner=entry.user,
+            **details,
+        )  # fmt: skip
+
+    def _note_refusal(self, message: ipc.FromWorker, refusal: Refusal) -> None:
+        """Note who asked for what is another's. A client is not told that it is there."""
+        if isinstance(message, ipc.CreateSession):
+            if refusal.code is ErrorCode.FORBIDDEN:
+                caller = message.caller
+                self._audit.note(
+                    "refused", address=caller.address, user=caller.user, role=caller.role, reason=refusal.message
+                )
+        elif isinstance(message, _AboutSession) and (entry := self._table.get(message.session)) is not None:
+            self._note("refused", message.caller, entry, reason=f"{type(message).__name__}: {refusal.code}")
 
     def _tell(self, worker: WorkerChannel, request_id: int, entry: SessionEntry) -> None:
         info = entry.info(self._loop.time(), time.time(), self._settings.idle_timeout)
@@ -371,6 +398,8 @@ class Host:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+        # Not the arguments: a password may be among them.
+        self._note("create", request.caller, entry, name=entry.name, program=argv[0], pid=pty.pid)
 
     def _environment_of(self, spec: SessionSpec) -> dict[str, str]:
         env = {**self._defaults.env, **spec.env}
@@ -441,6 +470,7 @@ class Host:
         entry = self._table.find(request.caller, request.session, to_change=True)
         name = checked_name(request.name)
         if name is not None:
+            self._note("rename", request.caller, entry, name=name, before=entry.name)
             entry.name = name
             self._store.changed(entry)
         if request.cols is not None or request.rows is not None:
@@ -449,6 +479,8 @@ class Host:
                 entry.session.pty.resize(size)
             entry.size = size
             entry.sized_by = None
+            if entry.user != request.caller.user:
+                self._note("resize", request.caller, entry, cols=size.cols, rows=size.rows)
         self._notify_attached(entry, None)
         self._tell(worker, request.id, entry)
 
@@ -474,6 +506,7 @@ class Host:
         entry = self._table.find(request.caller, request.session, to_change=True)
         if entry.session is not None and entry.session.pty.fd >= 0:
             entry.session.pty.signal(request.number)
+            self._note("signal", request.caller, entry, signal=signal_name(request.number))
         self._workers.answer(worker, ipc.Ok(id=request.id))
 
     def _destroy(self, worker: WorkerChannel, request: ipc.DestroySession) -> None:
@@ -483,6 +516,8 @@ class Host:
             self._workers.answer(worker, ipc.Ok(id=request.id))
             return
         entry.waiting.append((worker, request.id))
+        if entry.state is SessionState.RUNNING:
+            entry.ended_by = request.caller
         self._termination.end(entry, "destroyed")
 
     def _count(self, worker: WorkerChannel, request: ipc.GetStats) -> None:

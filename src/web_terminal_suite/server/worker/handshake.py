@@ -100,7 +100,8 @@ def admit(context: WorkerContext, head: RequestHead, address: str) -> Admission:
     if chosen is None:
         known = " or ".join(endpoint.protocols)
         raise bad_request(f"no subprotocol of {', '.join(offered)[:100]!r} is supported; offer {known}")
-    return Admission(ServerConnection(context, endpoint.protocols[chosen](context), principal), chosen, key)
+    connection = ServerConnection(context, endpoint.protocols[chosen](context), principal, address)
+    return Admission(connection, chosen, key)
 
 
 def _key(head: RequestHead) -> str:
@@ -138,13 +139,17 @@ def _principal(
         context.access.check_origin(head.one("origin"), host)
         principal = context.access.by_headers(authorization, "; ".join(cookies) or None, address, endpoint.scheme)
     except TooManyFailures as denied:
+        context.audit.note("refused", address=address, how="handshake", reason=denied.reason)
         raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.audit.note("refused", address=address, how="handshake", reason=denied.reason)
         # A cookie of an earlier start is not an attack: the page logs in again over this connection.
         if authorization is not None or denied.reason.startswith(("host", "origin")):
             raise HttpRefusal(HTTPStatus.FORBIDDEN, denied.reason) from denied
         principal = None
     if principal is None and not endpoint.unauthenticated:
         raise HttpRefusal(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
+    if principal is not None and authorization is not None:
+        context.audit.note("login", address=address, user=principal.user, role=principal.role, how="handshake")
     return principal
