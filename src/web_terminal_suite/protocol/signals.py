@@ -18,3 +18,11 @@ def signal_number(name: str) -> int:
     if not isinstance(number, signal.Signals):
         raise TheirError(ErrorCode.UNKNOWN_SIGNAL, f"signal {name[:40]!r} is unknown; names are as in SIGINT")
     return int(number)
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal; one without a name, which is a real-time signal, has its number in it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

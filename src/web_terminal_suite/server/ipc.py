@@ -44,6 +44,8 @@ class Caller(msgspec.Struct, frozen=True, array_like=True):
 
     user: str
     role: str
+    address: str = ""
+    """Where the request came from, for the audit log."""
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):

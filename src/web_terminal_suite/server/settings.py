@@ -171,6 +171,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Doc("Seconds that they wait for it; 0 ends them at once. Needs --state-dir.", 0, 3600)
     ] = 30.0
 
+    audit_log: Annotated[
+        str,
+        Doc("Where it is written who came and did what: stderr, journal, none, or a file's path (with a slash)."),
+    ] = "stderr"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Doc("Least severe event to log: debug, info, warning or error.")
     ] = "info"
@@ -294,6 +298,10 @@ def check(settings: Settings) -> Settings:
             f"window = {settings.window} exceeds half of log_size, {settings.log_size // 2} bytes; raise log_size"
         )
     _check_paths(settings)
+    if settings.audit_log not in ("stderr", "journal", "none") and "/" not in settings.audit_log:
+        raise SettingsError(
+            f"audit_log = {settings.audit_log!r} is neither stderr, journal nor none, and no path: that has a slash"
+        )
     if settings.insecure_no_auth and not is_loopback(settings.host):
         raise SettingsError(
             f"host = {settings.host!r} is reachable from other machines and insecure_no_auth is set: "

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal_suite.server import control, launch, meeting
+from web_terminal_suite.server.audit import AuditFailed, AuditLog
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.listener import StartFailed, url
 from web_terminal_suite.server.liveness import Liveness
@@ -376,9 +377,10 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
+        AuditLog(public.audit_log).close()  # every process opens its own; only here a failure ends the start
         beginnings = begin(public, settings_fd, shells_descriptors, inherited(os.environ, os.getpid()))
         raise SystemExit(Supervisor(beginnings).run())
-    except (StartFailed, meeting.CannotMeet) as error:
+    except (StartFailed, AuditFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 

@@ -138,6 +138,7 @@ class Adoption:
     def _lose(self, record: control.SessionRecord) -> None:
         self._lost += 1
         self._table.lose(record)
+        self._termination.note_lost(record.id, record.user)
         if not record.reaped:
             kill_session(record.pid)
         self._store.say(control.ForgetSession(key=control.key_of(record.id)))

@@ -12,6 +12,7 @@ from web_terminal_suite.server.host.worker_channels import WorkerChannel, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from web_terminal_suite.server.host.session_audit import SessionAudit
     from web_terminal_suite.server.host.store_client import StoreClient
     from web_terminal_suite.server.host.table import SessionEntry, SessionTable
 
@@ -25,11 +26,13 @@ class SessionChanges:
         workers: WorkerChannels,
         store: StoreClient,
         tell: Callable[[WorkerChannel, int, SessionEntry], None],
+        audit: SessionAudit,
     ) -> None:
         self._table = table
         self._workers = workers
         self._store = store
         self._tell = tell
+        self._audit = audit
 
     def change(self, worker: WorkerChannel, request: ipc.UpdateSession) -> None:
         """Rename or resize a session.
@@ -40,6 +43,7 @@ class SessionChanges:
         entry = self._table.find(request.caller, request.session, to_change=True)
         name = checked_name(request.name)
         if name is not None:
+            self._audit.note("rename", request.caller, entry, name=name, before=entry.name)
             entry.name = name
             self._store.changed(entry)
         if request.cols is not None or request.rows is not None:
@@ -48,6 +52,8 @@ class SessionChanges:
                 entry.session.pty.resize(size)
             entry.size = size
             entry.sized_by = None
+            if entry.user != request.caller.user:
+                self._audit.note("resize", request.caller, entry, cols=size.cols, rows=size.rows)
         self._notify_attached(entry, None)
         self._tell(worker, request.id, entry)
 

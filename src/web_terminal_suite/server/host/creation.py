@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.host.arenas import Arenas
     from web_terminal_suite.server.host.event_loop import EventLoop
     from web_terminal_suite.server.host.pumps import Pumps
+    from web_terminal_suite.server.host.session_audit import SessionAudit
     from web_terminal_suite.server.host.store_client import StoreClient
     from web_terminal_suite.server.host.table import SessionEntry, SessionTable
     from web_terminal_suite.server.host.termination import Termination
@@ -54,6 +55,7 @@ class Creation:
         store: StoreClient,
         budget: ReadBudget,
         tell: Callable[[WorkerChannel, int, SessionEntry], None],
+        audit: SessionAudit,
         shells_descriptors: int,
     ) -> None:
         self._settings = settings
@@ -65,6 +67,7 @@ class Creation:
         self._store = store
         self._budget = budget
         self._tell = tell
+        self._audit = audit
         self.created = self.failed = 0
         self.draining = False
         """Whether no new sessions are made."""
@@ -160,6 +163,8 @@ class Creation:
             self._pumps.pump_here(entry)
             self._tell(worker, request.id, entry)
         log.info("session %s of %s started: pid %d", entry.id, entry.user, pty.pid)
+        # Not the arguments: a password may be among them.
+        self._audit.note("create", request.caller, entry, name=entry.name, program=argv[0], pid=pty.pid)
 
     def _environment_of(self, spec: SessionSpec) -> dict[str, str]:
         env = {**self._defaults.env, **spec.env}

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
+from web_terminal_suite.protocol.signals import signal_name
 from web_terminal_suite.server import control, ipc, launch, meeting
+from web_terminal_suite.server.audit import AuditLog
 from web_terminal_suite.server.host.adoption import Adoption
 from web_terminal_suite.server.host.arenas import Arenas
 from web_terminal_suite.server.host.changes import SessionChanges
@@ -33,6 +35,7 @@ from web_terminal_suite.server.host.handover import (
     unblock_signals,
 )
 from web_terminal_suite.server.host.pumps import Pumps
+from web_terminal_suite.server.host.session_audit import SessionAudit
 from web_terminal_suite.server.host.store_client import StoreClient, kept_input, kept_session
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable
 from web_terminal_suite.server.host.termination import Termination
@@ -69,12 +72,14 @@ class Host:
         self._store = StoreClient(supervisor, loop, self._on_supervisor, self._on_orphaned)
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
-        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
+        audit = AuditLog(settings.audit_log)
+        self._audit = SessionAudit(audit, self._table)
+        self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store, audit)
         self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination, self._store)
         self._budget = ReadBudget()
         self._creation = Creation(
             settings, loop, self._table, self._arenas, self._termination, self._pumps, self._store, self._budget,
-            self._tell, shells_descriptors,
+            self._tell, self._audit, shells_descriptors,
         )  # fmt: skip
         if number == 0:  # the others would say the same
             for remark in self._creation.remarks:
@@ -85,7 +90,7 @@ class Host:
                 loop, self._table, self._arenas, self._workers, self._termination, self._pumps, self._store,
                 self._budget, self._adopted,
             )  # fmt: skip
-        changes = SessionChanges(self._table, self._workers, self._store, self._tell)
+        changes = SessionChanges(self._table, self._workers, self._store, self._tell, self._audit)
         self._handlers: dict[type, Callable[..., None]] = {
             ipc.CreateSession: self._creation.create,
             ipc.AttachSession: self._attach,
@@ -263,6 +268,7 @@ class Host:
         try:
             self._handlers[type(message)](worker, message)
         except Refusal as refusal:
+            self._audit.note_refusal(message, refusal)
             self._refuse(worker, message, refusal.code, refusal.message)
         except SpawnFailed as failure:
             self._refuse(worker, message, failure.code, failure.message)
@@ -306,6 +312,7 @@ class Host:
         entry = self._table.find(request.caller, request.session, to_change=True)
         if entry.session is not None and entry.session.pty.fd >= 0:
             entry.session.pty.signal(request.number)
+            self._audit.note("signal", request.caller, entry, signal=signal_name(request.number))
         self._workers.answer(worker, ipc.Ok(id=request.id))
 
     def _destroy(self, worker: WorkerChannel, request: ipc.DestroySession) -> None:
@@ -315,6 +322,8 @@ class Host:
             self._workers.answer(worker, ipc.Ok(id=request.id))
             return
         entry.waiting.append((worker, request.id))
+        if entry.state is SessionState.RUNNING:
+            entry.ended_by = request.caller
         self._termination.end(entry, "destroyed")
 
     def _count(self, worker: WorkerChannel, request: ipc.GetStats) -> None:

@@ -46,6 +46,7 @@ class SessionEntry:
         "command",
         "created",
         "ended_at",
+        "ended_by",
         "hung_up",
         "id",
         "idle_offset",
@@ -101,6 +102,8 @@ class SessionEntry:
         self.made_with: tuple[str, bytes] | None = None
         """The key that its client chose, and a digest of what was asked for with it."""
         self.reason = "exited"
+        self.ended_by: Caller | None = None
+        """Who asked for the end first."""
         self.status: int | None = None
         self.signal: str | None = None
         self.reaped = False

@@ -8,6 +8,7 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from web_terminal_suite.protocol.signals import signal_name
 from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.host.event_loop import READ
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
@@ -15,6 +16,7 @@ from web_terminal_suite.server.pty import child_of_ours, runs_on, signal_group
 from web_terminal_suite.server.session import SessionState
 
 if TYPE_CHECKING:
+    from web_terminal_suite.server.audit import AuditLog
     from web_terminal_suite.server.host.arenas import Arenas
     from web_terminal_suite.server.host.event_loop import EventLoop
     from web_terminal_suite.server.host.store_client import StoreClient
@@ -25,6 +27,8 @@ log = logging.getLogger("web_terminal_suite.host")
 
 # How often idle sessions are looked at; expiry is late by at most this.
 _SWEEP_SECONDS = 1.0
+# Who ends a session whose shell ends by itself.
+NOBODY = ipc.Caller("", "")
 
 
 class Termination:
@@ -38,6 +42,7 @@ class Termination:
         arenas: Arenas,
         workers: WorkerChannels,
         store: StoreClient,
+        audit: AuditLog,
     ) -> None:
         self._settings = settings
         self._loop = loop
@@ -45,6 +50,7 @@ class Termination:
         self._arenas = arenas
         self._workers = workers
         self._store = store
+        self._audit = audit
         self._by_pid: dict[int, SessionEntry] = {}
         self.expired = 0
         self.stopping = False
@@ -149,7 +155,7 @@ class Termination:
         if code is None:
             log.warning("session %s: its shell ended; how cannot be known any more", entry.id)
         elif code < 0:
-            entry.signal = _signal_name(-code)
+            entry.signal = signal_name(-code)
         else:
             entry.status = code
         entry.reaped = True
@@ -175,6 +181,11 @@ class Termination:
         entry.pump = None
         entry.ended_at = self._loop.time()
         log.info("session %s ended (%s): status %s signal %s", entry.id, entry.reason, entry.status, entry.signal)
+        by = entry.ended_by or NOBODY
+        self._audit.note(
+            "end", address=by.address, user=by.user, role=by.role, session=entry.id, owner=entry.user,
+            reason=entry.reason, status=entry.status, signal=entry.signal,
+        )  # fmt: skip
         self._tell_end(entry)
         for worker, request_id in entry.waiting:
             if isinstance(worker, WorkerChannel) and worker in self._workers:
@@ -201,6 +212,10 @@ class Termination:
         for worker in entry.attachments:
             if isinstance(worker, WorkerChannel):
                 self._workers.answer(worker, notice)
+
+    def note_lost(self, session: str, owner: str) -> None:
+        """A session was lost with the host before."""
+        self._audit.note("end", session=session, owner=owner, reason="lost")
 
     def remove(self, entry: SessionEntry) -> None:
         """Forget the session; its log's memory goes once the last viewer has left."""
@@ -247,10 +262,3 @@ class Termination:
             self.end(entry, "shutdown")
         if not self._by_pid:
             self._loop.stop()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"

@@ -65,17 +65,21 @@ class AuthenticatedConnection(MessageConnection):
         self._leave()
 
     def _log_in(self, action: p.LogIn) -> None:
+        audit = self._context.audit
         try:
             principal = self._context.access.try_token(action.token, self._address)
         except TooManyFailures as denied:
+            audit.note("refused", address=self._address, how="message", reason=denied.reason)
             raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
         except Denied as denied:
             self._counters[Counters.AUTHENTICATIONS_FAILED] += 1
+            audit.note("refused", address=self._address, how="message", reason=denied.reason)
             raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         self._principal = principal
+        audit.note("login", address=self._address, user=principal.user, role=principal.role, how="message")
         self._enter(principal)
 
     def _enter(self, principal: Principal) -> None:
@@ -101,4 +105,4 @@ class AuthenticatedConnection(MessageConnection):
     def _caller(self) -> ipc.Caller:
         principal = self._principal
         assert principal is not None  # every protocol asks for a session only after `authenticated`
-        return ipc.Caller(principal.user, principal.role)
+        return ipc.Caller(principal.user, principal.role, self._address)

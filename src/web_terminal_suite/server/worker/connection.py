@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
 from web_terminal_suite.protocol.errors import OutOfRange, TheirError
+from web_terminal_suite.protocol.signals import signal_name
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.log import Overrun
 from web_terminal_suite.server.pty import INTERRUPT, usage
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.protocol.messages import Mode, Size
     from web_terminal_suite.server.access import Principal
+    from web_terminal_suite.server.audit import Event
     from web_terminal_suite.server.client_input import ClientInput
     from web_terminal_suite.server.worker.attachment import Attachment, FastReader
     from web_terminal_suite.server.worker.context import WorkerContext
@@ -45,8 +47,8 @@ class ServerConnection(AuthenticatedConnection):
     """One WebSocket: at most one session at a time. An ``AttachedViewer`` of its attachment."""
 
     __slots__ = (
-        "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_sent_before", "_task", "_tied", "_usage_timer",
-        "client", "stalled", "wanted_size",
+        "_attached_at", "_attachment", "_cursor", "_end", "_lapsed", "_mode", "_sent_before", "_sized_other", "_task",
+        "_tied", "_usage_timer", "client", "stalled", "wanted_size",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,8 @@ class ServerConnection(AuthenticatedConnection):
     ) -> None:
         super().__init__(context, protocol, principal, address)
         self._attachment: Attachment | None = None
+        self._attached_at = 0.0
+        self._sized_other = False  # the size of another user's session was set
         self._cursor: Cursor | None = None
         self._mode: Mode = "write"
         self._lapsed = False  # it does not acknowledge
@@ -153,11 +157,27 @@ class ServerConnection(AuthenticatedConnection):
             self._must_write()
             self.wanted_size = action.size
             self._attachment.resize(action.size, self)
+            self._note_size(self._attachment, action.size)
 
     def _send_signal(self, action: p.SendSignal) -> None:
         if self._attachment is not None and self._attachment.session.pty.fd >= 0:
             self._must_write()
             self._attachment.session.pty.signal(action.number)
+            self._note("signal", self._attachment, signal=signal_name(action.number))
+
+    def _note(self, event: Event, attachment: Attachment, **details: object) -> None:
+        """Write what this client does to a session into the audit log."""
+        caller, info = self._caller, attachment.info
+        self._context.audit.note(
+            event, address=caller.address, user=caller.user, role=caller.role, session=info.id, owner=info.user,
+            **details,
+        )  # fmt: skip
+
+    def _note_size(self, attachment: Attachment, size: Size) -> None:
+        """Note the first size that this client gives to another user's session: a window that is dragged sends many."""
+        if not self._sized_other and attachment.info.user != self._caller.user:
+            self._sized_other = True
+            self._note("resize", attachment, cols=size.cols, rows=size.rows)
 
     def _acknowledge(self, action: p.Acknowledge) -> None:
         if self._cursor is not None:
@@ -281,9 +301,12 @@ class ServerConnection(AuthenticatedConnection):
             if client.accepted:  # it is told how far the terminal is
                 client.acked = -1
                 self._see_to_input(client)
+        self._attached_at, self._sized_other = time.monotonic(), False
+        self._note("attach", attachment, mode=opening.mode)
         self.wanted_size = opening.size
         if opening.size is not None:
             attachment.resize(opening.size, self)
+            self._note_size(attachment, opening.size)
         self._perform(opening.frames)
         if opening.gap is not None:
             self._note_gap(*opening.gap)
@@ -314,6 +337,7 @@ class ServerConnection(AuthenticatedConnection):
         if self._usage_timer is not None:
             self._usage_timer.cancel()
         if attachment is not None:
+            self._note("detach", attachment, seconds=round(time.monotonic() - self._attached_at, 3))
             attachment.leave(self)
             self.client = None
             if self._tied and attachment.end is None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from web_terminal_suite.protocol.messages import Limits
     from web_terminal_suite.server.access import Access
+    from web_terminal_suite.server.audit import AuditLog
     from web_terminal_suite.server.launch import ServerState
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.counters import Counters
@@ -30,6 +31,7 @@ class WorkerContext:
     settings: Settings
     loop: asyncio.AbstractEventLoop
     access: Access
+    audit: AuditLog
     counters: Counters
     hosts: HostPool
     limits: Limits

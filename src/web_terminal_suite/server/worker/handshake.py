@@ -139,18 +139,23 @@ def _principal(
         context.access.check_host(host)
         context.access.check_origin(head.one("origin"), host)
         if source.user is not None:
-            return context.access.by_proxy(source.user)
-        principal = context.access.by_headers(
-            authorization, "; ".join(cookies) or None, source.address, endpoint.scheme
-        )
+            principal: Principal | None = context.access.by_proxy(source.user)
+        else:
+            principal = context.access.by_headers(
+                authorization, "; ".join(cookies) or None, source.address, endpoint.scheme
+            )
     except TooManyFailures as denied:
+        context.audit.note("refused", address=source.address, how="handshake", reason=denied.reason)
         raise HttpRefusal(HTTPStatus.TOO_MANY_REQUESTS, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.audit.note("refused", address=source.address, how="handshake", reason=denied.reason)
         # A cookie of an earlier start is not an attack: the page logs in again over this connection.
         if authorization is not None or source.user or denied.reason.startswith(("host", "origin")):
             raise HttpRefusal(HTTPStatus.FORBIDDEN, denied.reason) from denied
         principal = None
     if principal is None and not endpoint.unauthenticated:
         raise HttpRefusal(HTTPStatus.FORBIDDEN, "credentials are needed: Authorization, ?token= or the login cookie")
+    if principal is not None and (authorization is not None or source.user is not None):
+        context.audit.note("login", address=source.address, user=principal.user, role=principal.role, how="handshake")
     return principal

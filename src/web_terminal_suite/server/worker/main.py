@@ -25,6 +25,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.audit import AuditLog
 from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.tls import TlsProblem
@@ -91,6 +92,7 @@ class WorkerProcess:
             settings=settings,
             loop=loop,
             access=Access(settings, listener.getsockname()[1], LoginLimits(settings.login_attempts_per_minute, logins)),
+            audit=AuditLog(settings.audit_log),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),

@@ -86,7 +86,12 @@ def principal_of(request: Request) -> Principal:
 def caller_of(request: Request) -> ipc.Caller:
     """The caller of a request to the host."""
     principal = principal_of(request)
-    return ipc.Caller(principal.user, principal.role)
+    return ipc.Caller(principal.user, principal.role, address_of(request))
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from."""
+    return request.client.host if request.client else ""
 
 
 def _check_size(context: WorkerContext, cols: int | None, rows: int | None) -> None:
@@ -99,14 +104,17 @@ def _check_size(context: WorkerContext, cols: int | None, rows: int | None) -> N
 async def login(request: Request, data: Login) -> Response:
     context = context_of(request)
     access = context.access
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     try:
         principal = access.try_token(data.token, address)
     except TooManyFailures as denied:
+        context.audit.note("refused", address=address, how="login", reason=denied.reason)
         raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
     except Denied as denied:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.audit.note("refused", address=address, how="login", reason=denied.reason)
         raise TheirError(ErrorCode.AUTHENTICATION_FAILED, denied.reason) from denied
+    context.audit.note("login", address=address, user=principal.user, role=principal.role, how="login")
     response = JSONResponse(Me(principal.user, principal.role))
     set_login_cookie(request, response, principal)
     return response
@@ -136,7 +144,8 @@ def _is_https(request: Request) -> bool:
 
 
 async def logout(request: Request) -> Response:
-    context = context_of(request)
+    context, caller = context_of(request), caller_of(request)
+    context.audit.note("logout", address=caller.address, user=caller.user, role=caller.role)
     response = Response(status_code=204)
     # A browser ignores a cookie with a prefix of its own that is not Secure, also where it is to be deleted.
     secure = context.settings.is_https

@@ -43,7 +43,8 @@ def application(context: WorkerContext) -> ASGIApp:
     closed = [Mount(path, _not_found) for path in sorted({f"{base}/api", *(path for path, _ in tables)})]
     routes = [*_routes(context, operations), *closed, *page_routes(base)]
     router = Router(routes, redirect_slashes=False, default=_not_found)
-    return AuthMiddleware(ExceptionMiddleware(router, problem.HANDLERS), context.access, context.settings)
+    handled = ExceptionMiddleware(router, problem.HANDLERS)
+    return AuthMiddleware(handled, context.access, context.audit, context.settings)
 
 
 def _tables(settings: Settings) -> list[tuple[str, Operation]]:

@@ -16,6 +16,7 @@ from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFail
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from web_terminal_suite.server.audit import AuditLog
     from web_terminal_suite.server.settings import Settings
 
 PRINCIPAL = "web_terminal_suite.principal"
@@ -49,9 +50,10 @@ _HEADERS = [
 class AuthMiddleware:
     """An ASGI application behind the checks of ``access``."""
 
-    def __init__(self, application: ASGIApp, access: Access, settings: Settings) -> None:
+    def __init__(self, application: ASGIApp, access: Access, audit: AuditLog, settings: Settings) -> None:
         self._application = application
         self._access = access
+        self._audit = audit
         self._settings = settings
         self._base_path = settings.base_path
         self._compat_paths = compat_paths(settings)
@@ -86,6 +88,7 @@ class AuthMiddleware:
             return ErrorCode.BAD_REQUEST, "the path contains a NUL character"
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         authorization, cookie = headers.get(b"authorization"), headers.get(b"cookie")
+        address = scope["client"][0] if scope["client"] else ""
         is_probe = (scope["method"], path) in _PROBES
         scope[PRINCIPAL] = None
         try:
@@ -96,22 +99,24 @@ class AuthMiddleware:
             if is_probe and not self._may_ask_by_address(authorization):
                 return None
             if (scope["method"], path) not in _BY_ADDRESS or not self._may_ask_by_address(authorization):
+                self._audit.note("refused", address=address, how="request", reason=denied.reason)
                 return ErrorCode.FORBIDDEN, denied.reason
             cookie = None
         reason = "credentials are needed: Authorization: Bearer TOKEN, or the login cookie"
         try:
-            address = scope["client"][0] if scope["client"] else ""
             user = scope.get(PROXY_USER)
             if user is not None:
                 scope[PRINCIPAL] = self._access.by_proxy(user)
             else:
                 scope[PRINCIPAL] = self._access.by_headers(authorization, cookie, address, scheme)
         except TooManyFailures as denied:
+            self._audit.note("refused", address=address, how="request", reason=denied.reason)
             if is_probe:
                 return None
             return ErrorCode.RATE_LIMIT, denied.reason
         except Denied as denied:
             reason = denied.reason
+            self._audit.note("refused", address=address, how="request", reason=reason)
         if scope[PRINCIPAL] is None and not _is_open(scope["method"], path):
             return ErrorCode.AUTHENTICATION_FAILED, reason
         return None
