@@ -40,17 +40,20 @@ TABLE: dict[str, tuple[str, ...]] = {
         "protocol.window", "server.client_input", "server.input_queue", "server.pty", "server.log",
     ),
     "server.host": (
-        "protocol", "server.audit", "server.client_input", "server.control", "server.environment", "server.input_queue",
-        "server.ipc", "server.launch", "server.log", "server.meeting", "server.pty", "server.service_manager",
-        "server.session", "server.settings",
+        "protocol", "server.audit", "server.client_input", "server.control", "server.environment",
+        "server.in_place", "server.input_queue", "server.ipc", "server.launch", "server.log", "server.meeting",
+        "server.pty", "server.service_manager", "server.session", "server.settings",
     ),
     "server.ipc": ("protocol",),
     "server.control": ("server.ipc",),
     "server.meeting": (),
     "server.arrivals": ("server.ipc", "server.launch", "server.meeting", "server.settings"),
-    "server.store": ("server.control", "server.service_store"),
-    "server.pty_hosts": ("server.control", "server.generations", "server.ipc", "server.pty", "server.store"),
-    "server.upgrade": ("server.pty_hosts",),
+    "server.store": ("server.control", "server.service_store", "server.supervisor_handover"),
+    "server.pty_hosts": (
+        "server.control", "server.generations", "server.ipc", "server.pty", "server.store",
+        "server.supervisor_handover",
+    ),
+    "server.upgrade": ("server.in_place", "server.pty_hosts"),
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager", "server.tls",
@@ -67,22 +70,29 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.self_signed": ("server.settings", "server.tls"),
     "server.service_manager": (),
     "server.listener": ("server.settings",),
-    "server.processes": ("server.host.main", "server.launch", "server.pty_hosts", "server.settings"),
+    "server.processes": (
+        "server.host.main", "server.launch", "server.pty_hosts", "server.settings", "server.upgrade",
+    ),
     "server.workers": (
         "server.control", "server.generations", "server.launch", "server.processes", "server.pty_hosts",
-        "server.settings", "server.watchdog", "server.worker.counters",
+        "server.settings", "server.supervisor_handover", "server.watchdog", "server.worker.counters",
     ),
     "server.liveness": ("server.pty_hosts", "server.watchdog", "server.workers"),
     "server.startup": (
         "server.arrivals", "server.launch", "server.listener", "server.log", "server.meeting", "server.processes",
         "server.pty_hosts", "server.service_manager", "server.service_store", "server.settings",
+        "server.supervisor_handover",
     ),
     "server.service_store": ("server.control", "server.log", "server.pty"),
+    "server.in_place": ("server.launch",),
+    "server.supervisor_handover": ("server.in_place",),
+    "server.adopted_processes": ("server.launch", "server.meeting"),
     "server.supervisor": (
-        "server.arrivals", "server.audit", "server.control", "server.drain", "server.launch", "server.listener",
-        "server.liveness",
-        "server.meeting", "server.processes", "server.pty_hosts", "server.service_manager", "server.service_store",
-        "server.startup", "server.upgrade", "server.watchdog", "server.worker.counters", "server.workers",
+        "server.adopted_processes", "server.arrivals", "server.audit", "server.control", "server.drain",
+        "server.in_place", "server.launch", "server.listener", "server.liveness", "server.meeting",
+        "server.processes", "server.pty", "server.pty_hosts", "server.service_manager", "server.service_store",
+        "server.startup", "server.supervisor_handover", "server.upgrade", "server.watchdog",
+        "server.worker.counters", "server.workers",
     ),
     "bench": (
         "bench.benchmark", "bench.clock", "bench.load.behaviour", "bench.load.virtual_user", "bench.samples",
@@ -181,8 +191,8 @@ NEVER_AWAIT = (
 
 # The only ones in the server that start a process: shells, and the server's own.
 STARTERS = {"server.pty", "server.processes"}
-# A host that is upgraded executes the installed code in its own process; it starts none.
-REPLACED = {"server.host.handover": {"execve"}}
+# A host or supervisor that is upgraded executes the installed code in its own process; it starts none.
+REPLACED = {"server.in_place": {"execve"}}
 STARTING = {
     "posix_spawn", "posix_spawnp", "fork", "forkpty", "system", "popen", "execv", "execve", "execl", "execle", "execlp",
     "execlpe", "execvp", "execvpe", "spawnl", "spawnle", "spawnlp", "spawnv", "spawnve", "spawnvp", "Popen",

@@ -13,6 +13,8 @@ from web_terminal_suite.cli.exit_status import Subcommand, fail
 
 _FAILED = 1
 _SUPERVISOR = b"web_terminal_suite.server.supervisor"
+# In a process that answers a question during an upgrade.
+_ASKED = b"--takes-over"
 
 
 @click.command(cls=Subcommand)
@@ -59,7 +61,8 @@ def _only_server() -> int:
 def _is_server(pid: int | str) -> bool:
     try:
         process = Path(f"/proc/{pid}")
-        return process.stat().st_uid == os.geteuid() and _SUPERVISOR in (process / "cmdline").read_bytes().split(b"\0")
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        return process.stat().st_uid == os.geteuid() and _SUPERVISOR in words and _ASKED not in words
     except OSError:
         return False  # it has ended
 

@@ -120,17 +120,18 @@ class Generations:
         size: the number of workers that serve.
         start_seconds: a worker that is not ready by then is killed.
         leave_seconds: a worker that was told to leave is killed after these.
+        number: the first generation's.
     """
 
-    def __init__(self, size: int, now: float, *, start_seconds: float, leave_seconds: float) -> None:
+    def __init__(self, size: int, now: float, *, start_seconds: float, leave_seconds: float, number: int = 1) -> None:
         self._size = size
         self._start_seconds = start_seconds
         self._leave_seconds = leave_seconds
         self._workers: dict[int, _Worker] = {}
         self._orders: list[Order] = []
-        self._current = Generation(1, size, now)
+        self._current = Generation(number, size, now)
         self._next: Generation | None = None
-        self._newest = 1
+        self._newest = number
         self._renewal_waits = False
         self._was_ready = False
         self._first_failures = 0
@@ -149,6 +150,11 @@ class Generations:
     def settled(self) -> bool:
         """Whether no generation begins or leaves."""
         return self._next is None and all(worker.place is not None for worker in self._workers.values())
+
+    @property
+    def number(self) -> int:
+        """The number of the generation that serves."""
+        return self._current.number
 
     @property
     def serving(self) -> int:

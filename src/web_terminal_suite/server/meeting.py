@@ -88,6 +88,18 @@ class StateDirectory:
         os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
         self._noted: frozenset[int] = frozenset()
 
+    @classmethod
+    def take_over(cls, path: str, lock: int) -> StateDirectory:
+        """The hold of the code that had this process before; owns ``lock``."""
+        directory = cls.__new__(cls)
+        directory._path, directory._lock = os.path.abspath(path), lock
+        directory._noted = frozenset()
+        return directory
+
+    def fileno(self) -> int:
+        """The descriptor of the lock."""
+        return self._lock
+
     def listen(self) -> socket.socket:
         """The socket at which processes arrive, non-blocking.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.host.main import run as run_host
 from web_terminal_suite.server.pty_hosts import PtyHost
+from web_terminal_suite.server.upgrade import Asked
 
 if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
@@ -68,6 +70,37 @@ def start(module: str, arguments: list[str], places: dict[int, int]) -> int:
     finally:
         for fd in high.values():
             os.close(fd)
+
+
+def start_host(host: PtyHost, settings_fd: int, shells_descriptors: int) -> None:
+    """Start a process in a host's place that adopts what is there. It has no secret, as one that was forked.
+
+    Raises:
+        OSError: a socket or the process could not be had.
+    """
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.ExitStack() as ours, far:
+        ours.enter_context(near)
+        places = {launch.SETTINGS_FD: settings_fd, launch.CONTROL_FD: far.fileno()}
+        host.take(start(HOST_MODULE, [str(host.number), str(shells_descriptors)], places), near)
+        ours.pop_all()
+
+
+def ask(module: str, version: int, settings_fd: int) -> Asked:
+    """Start installed code, to ask whether it takes over from that of this version.
+
+    Raises:
+        OSError: a pipe or the process could not be had.
+    """
+    answer, theirs = os.pipe2(os.O_CLOEXEC)
+    try:
+        places = {launch.SETTINGS_FD: settings_fd, launch.CONTROL_FD: theirs}
+        return Asked(start(module, ["--takes-over", str(version)], places), answer)
+    except BaseException:
+        os.close(answer)
+        raise
+    finally:
+        os.close(theirs)
 
 
 def fork_host(settings: Settings, number: int, shells_descriptors: int) -> PtyHost:

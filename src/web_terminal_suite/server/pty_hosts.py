@@ -18,6 +18,7 @@ from web_terminal_suite.server import control, ipc
 from web_terminal_suite.server.generations import STEADY_SECONDS, delay_after
 from web_terminal_suite.server.pty import child_of_ours
 from web_terminal_suite.server.store import DescriptorStore
+from web_terminal_suite.server.supervisor_handover import HandedOverProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,8 @@ class PtyHost:
         self.ready_at: float | None = None
         self.hands_over = False
         """Whether it was told to execute the installed code, and has neither done so nor refused."""
+        self.refused = False
+        """Whether it refused to."""
         self._quiet_until = 0.0
         self.attempts = 0
         self.young_deaths = 0
@@ -66,6 +69,7 @@ class PtyHost:
     def hand_over(self) -> None:
         """Let it execute the installed code."""
         self.hands_over, self._quiet_until = True, time.monotonic() + _START_SECONDS
+        self.refused = False
         self.say([(control.HandOver(), ())])
 
     def answers(self, now: float) -> bool:
@@ -96,6 +100,12 @@ class PtyHost:
         """Send what waits, as far as there is room."""
         if self._sender is not None:
             self._sender.flush()
+
+    @property
+    def handed_over(self) -> HandedOverProcess:
+        """It, for the code that has the supervisor's process next."""
+        assert self.channel is not None  # there is a process
+        return HandedOverProcess(self.pid, self.channel.fileno(), self.number)
 
     def leave(self) -> None:
         """The process is gone."""
@@ -282,6 +292,7 @@ class PtyHosts:
                 log.info("PTY host %d is ready: %d sessions adopted", host.number, message.sessions)
             case control.HandOverRefused():
                 host.stays()
+                host.refused = True
                 log.error("PTY host %d stays as it is: %s", host.number, message.reason)
             case control.AskStatus():
                 if not child_of_ours(message.pid):

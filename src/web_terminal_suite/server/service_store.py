@@ -76,6 +76,16 @@ class ServiceStore:
         self._retry_at = math.inf
         self._full = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that is kept."""
+        return tuple(self._held)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something could not be told yet."""
+        return bool(self._waiting)
+
     def names_of(self, host: int) -> list[str]:
         """The names of what is kept of a host."""
         return [name for name in self._held if name.startswith(f"wt.{host}.")]

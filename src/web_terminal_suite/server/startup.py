@@ -1,17 +1,18 @@
-"""What a supervisor begins with: new processes, or those of a supervisor that died."""
+"""What a supervisor begins with: new processes, those of a supervisor that died, or those of the code before it."""
 
 from __future__ import annotations
 
 import logging
 import os
 import resource
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from web_terminal_suite.server import launch
-from web_terminal_suite.server.arrivals import Arrivals, meet
+from web_terminal_suite.server.arrivals import Arrivals, Arrived, meet
 from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.meeting import StateDirectory
@@ -19,10 +20,9 @@ from web_terminal_suite.server.processes import fork_host
 from web_terminal_suite.server.pty_hosts import PtyHost
 from web_terminal_suite.server.service_store import Restored, restore
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.supervisor_handover import HandedOverServer, take_over
 
 if TYPE_CHECKING:
-    import socket
-
     from web_terminal_suite.server.service_manager import Inherited
 
 log = logging.getLogger("web_terminal_suite.supervisor")
@@ -44,6 +44,8 @@ class Beginnings:
     counters: int | None = None
     arrivals: Arrivals = field(default_factory=Arrivals)
     restored: Restored = field(default_factory=Restored)
+    handed_over: HandedOverServer | None = None
+    """What the code before this left in this process."""
 
 
 def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited: Inherited) -> Beginnings:
@@ -75,6 +77,31 @@ def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited
         settings = msgspec.structs.replace(settings, **place_of(listener))
     return Beginnings(
         settings, listener, hosts, shells_descriptors, directory, door, arrivals.counters, arrivals, restored
+    )
+
+
+def resume(memory: int) -> Beginnings:
+    """Begin with everything that the code before this left in this process."""
+    state = take_over(memory)
+    settings = launch.read_settings(state.settings)
+    os.close(state.settings)
+    hosts = [PtyHost(number) for number in range(settings.hosts)]
+    for each, store in zip(state.hosts, state.stores, strict=True):
+        host = hosts[each.number]
+        host.take(each.pid, socket.socket(fileno=each.fd))
+        host.is_ready()
+        host.store.take_over(store)
+    return Beginnings(
+        settings,
+        socket.socket(fileno=state.listener),
+        hosts,
+        state.shells_descriptors,
+        None if state.directory < 0 else StateDirectory.take_over(settings.state_dir, state.directory),
+        None if state.door < 0 else socket.socket(fileno=state.door),
+        state.counters,
+        Arrivals(workers=[Arrived(each.pid, socket.socket(fileno=each.fd), each.number) for each in state.workers]),
+        Restored(names=list(state.kept)),
+        state,
     )
 
 

@@ -11,6 +11,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from web_terminal_suite.server import control
+from web_terminal_suite.server.supervisor_handover import HandedOverSession, HandedOverStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +73,24 @@ class DescriptorStore:
             if not each.closed and not each.ended:
                 self._by_pid[each.pid] = key
             self.serial = max(self.serial, key)
+
+    @property
+    def handed_over(self) -> HandedOverStore:
+        """Everything, for the code that has this process next."""
+        sessions = tuple(
+            HandedOverSession(key, each.pid, each.master, each.input, each.record, each.wait_status, each.ended)
+            for key, each in self._sessions.items()
+        )
+        return HandedOverStore(self._arenas, sessions, self.serial)
+
+    def take_over(self, store: HandedOverStore) -> None:
+        """Keep what the code before this had."""
+        self._arenas, self.serial = store.arenas, store.serial
+        for each in store.sessions:
+            kept = self._sessions[each.key] = _Kept(each.pid, each.master, each.record)
+            kept.input, kept.wait_status, kept.ended = each.input, each.wait_status, each.ended
+            if kept.master != _CLOSED and kept.wait_status is None and not kept.ended:
+                self._by_pid[each.pid] = each.key
 
     def is_complete(self) -> None:
         """The host has told everything that it has."""

@@ -9,30 +9,30 @@ stops.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
 import selectors
 import signal
-import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from web_terminal_suite.server import control, launch, meeting
+from web_terminal_suite.server import control, in_place, launch, meeting, supervisor_handover
+from web_terminal_suite.server.adopted_processes import AdoptedProcesses
 from web_terminal_suite.server.audit import AuditFailed, AuditLog
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.listener import StartFailed, url
 from web_terminal_suite.server.liveness import Liveness
-from web_terminal_suite.server.processes import HOST_MODULE, how_it_ended, start
+from web_terminal_suite.server.processes import HOST_MODULE, ask, how_it_ended, start_host
+from web_terminal_suite.server.pty import child_of_ours
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.service_manager import ServiceManager, inherited, protect_from_oom
 from web_terminal_suite.server.service_store import HostCopy, ServiceStore
-from web_terminal_suite.server.startup import Beginnings, begin
-from web_terminal_suite.server.upgrade import Asked, Upgrade
+from web_terminal_suite.server.startup import Beginnings, begin, resume
+from web_terminal_suite.server.upgrade import Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import counters_memory
 from web_terminal_suite.server.workers import WorkerChild, Workers
@@ -59,11 +59,13 @@ class Supervisor:
         self._hosts = PtyHosts(
             hosts,
             self._selector,
-            start=self._start_host,
+            start=lambda host: start_host(host, self._host_settings_fd, self._shells_descriptors),
             introduce=lambda host: self._workers.introduce(host),
             silent=lambda row: self._workers.kill(row),
             alive=self._on_alive,
         )
+        self._settings_fd = launch.settings_memory(settings)
+        self._counters_fd = counters_memory() if beginnings.counters is None else beginnings.counters
         self._host_settings_fd = launch.settings_memory(settings.without_secrets())
         watchdog = Watchdog(settings.watchdog_timeout, time.monotonic())
         self._workers = Workers(
@@ -72,8 +74,9 @@ class Supervisor:
             hosts,
             watchdog,
             beginnings.listener,
-            settings_fd=launch.settings_memory(settings),
-            counters_fd=counters_memory() if beginnings.counters is None else beginnings.counters,
+            settings_fd=self._settings_fd,
+            counters_fd=self._counters_fd,
+            generation=1 if beginnings.handed_over is None else beginnings.handed_over.generation,
             ready=self._on_ready,
         )
         self._generations = self._workers.generations
@@ -82,10 +85,13 @@ class Supervisor:
         )
         self._upgrade = Upgrade(
             self._hosts,
-            ask=self._ask_installed,
+            ask=lambda: ask(HOST_MODULE, control.HANDED_OVER_VERSION, self._host_settings_fd),
+            ask_supervisor=lambda: ask(supervisor_handover.MODULE, supervisor_handover.VERSION, self._host_settings_fd),
             kill=lambda pid: os.kill(pid, signal.SIGKILL),
             renew=lambda: self._generations.renew(time.monotonic()),
             settled=lambda: self._generations.settled,
+            generation=lambda: self._generations.number,
+            replace=self._hand_over,
             answer_seconds=settings.start_timeout,
         )
         self._state: launch.ServerState | None = None
@@ -109,49 +115,86 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
-        door = beginnings.door
-        if door is not None:
-            self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
-        if beginnings.arrivals.hosts or beginnings.restored.hosts:
+        self._strangers = AdoptedProcesses(self._selector, self._mourn, beginnings.door)
+        if beginnings.handed_over is not None:
+            self._take_over(beginnings, beginnings.handed_over)
+        elif beginnings.arrivals.hosts or beginnings.restored.hosts:
             self._adopt(beginnings.arrivals)
+            log.info(
+                "%d PTY hosts and %d workers were adopted", len(beginnings.arrivals.hosts),
+                len(beginnings.arrivals.workers),
+            )  # fmt: skip
+            if self._generations.serves:
+                self._announce()
 
     # --- processes of a supervisor that died
 
     def _adopt(self, arrivals: Arrivals) -> None:
-        """Take over the processes that arrived. They are no children of this one: their end is all that can be seen."""
+        """Take over the processes that arrived. Of those that are no children of this one only their end is seen."""
         now = time.monotonic()
-        for each in arrivals.hosts:
-            self._watch_stranger(each.pid)
         for each in arrivals.workers:
             self._workers.adopt(WorkerChild(each.pid, each.control, each.number), now)
-            self._watch_stranger(each.pid)
-        log.info("%d PTY hosts and %d workers were adopted", len(arrivals.hosts), len(arrivals.workers))
-        if self._generations.serves:
-            self._announce()
+        hosts = [host.pid for host in self._hosts.all if host.pid]
+        for pid in (*hosts, *(each.pid for each in arrivals.workers)):
+            if not child_of_ours(pid):
+                self._strangers.watch(pid)
 
-    def _watch_stranger(self, pid: int) -> None:
+    # --- an upgrade of this process
+
+    def _hand_over(self) -> None:
+        """Execute the installed code in this process; returns only by an exception.
+
+        Raises:
+            CannotHandOver: it goes on as it is.
+        """
+        busy = [each for each in self._hosts.all if each.channel is None or each.ready_at is None or each.waits]
+        if busy:
+            raise in_place.CannotHandOver(f"PTY host {busy[0].number} is being replaced, or does not read")
+        if self._service_store.waits:
+            raise in_place.CannotHandOver("the service manager does not read")
+        drain = self._drain
+        state = supervisor_handover.HandedOverServer(
+            version=supervisor_handover.VERSION,
+            settings=self._settings_fd,
+            listener=self._listener.fileno(),
+            counters=self._counters_fd,
+            shells_descriptors=self._shells_descriptors,
+            directory=-1 if self._directory is None else self._directory.fileno(),
+            door=self._strangers.fileno(),
+            hosts=tuple(each.handed_over for each in self._hosts.all),
+            stores=tuple(each.store.handed_over for each in self._hosts.all),
+            workers=self._workers.handed_over,
+            generation=self._generations.number,
+            draining=drain is not None,
+            drain_ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
+            kept=self._service_store.names,
+            signals=(),
+        )
+        log.info("the supervisor hands %d PTY hosts and %d workers over to the installed code", len(state.hosts),
+                 len(state.workers))  # fmt: skip
+        unseen: list[int] = []
+
+        def signals() -> tuple[int, ...]:
+            unseen.extend(self._signals_that_came())
+            return (*unseen, signal.SIGHUP) if self._upgrade.wanted else tuple(unseen)
+
         try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            self._mourn(pid)
-            return
-        self._selector.register(fd, selectors.EVENT_READ, lambda: self._on_stranger(fd, pid))
+            supervisor_handover.hand_over(state, signals)
+        except in_place.CannotHandOver:
+            self._obey(set(unseen))
+            raise
 
-    def _on_stranger(self, fd: int, pid: int) -> None:
-        self._selector.unregister(fd)
-        os.close(fd)
-        self._mourn(pid)
-
-    def _turn_away(self, door: socket.socket) -> None:
-        """A process that came too late: its place is taken."""
-        try:
-            sock, _address = door.accept()
-        except OSError:
-            return
-        with sock:
-            log.warning("process %d came too late, and is not adopted", meeting.peer_of(sock).pid)
-            with contextlib.suppress(OSError):
-                sock.send(launch.REPLACE, socket.MSG_DONTWAIT)
+    def _take_over(self, beginnings: Beginnings, state: supervisor_handover.HandedOverServer) -> None:
+        """Go on as the code that had this process before."""
+        self._announced = self._reloading = True
+        if state.draining:
+            self._drain = Drain(0.0, len(self._hosts.all), time.monotonic())
+            self._drain.ends_at = math.inf if state.drain_ends_at is None else state.drain_ends_at
+        self._adopt(beginnings.arrivals)
+        log.info("the supervisor runs the installed code, with %d PTY hosts and %d workers", len(state.hosts),
+                 len(state.workers))  # fmt: skip
+        in_place.unblock(supervisor_handover.SIGNALS)
+        self._obey(set(state.signals))
 
     def run(self) -> int:
         """Serve until stopped; the exit status."""
@@ -197,30 +240,8 @@ class Supervisor:
     def _on_ready(self) -> None:
         self._state = None  # this worker was told nothing yet
         if self._generations.serves and not self._announced:
+            self._tell_state()  # before anybody asks a worker for it
             self._announce()
-
-    # --- hosts
-
-    def _start_host(self, host: PtyHost) -> None:
-        """A new process in a host's place: it has no secret, as the one before."""
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with contextlib.ExitStack() as ours, far:
-            ours.enter_context(near)
-            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
-            host.take(start(HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
-            ours.pop_all()
-
-    def _ask_installed(self) -> Asked:
-        """Start the installed code of a host, to ask whether it takes over from the one that runs."""
-        answer, theirs = os.pipe2(os.O_CLOEXEC)
-        try:
-            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: theirs}
-            return Asked(start(HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
-        except BaseException:
-            os.close(answer)
-            raise
-        finally:
-            os.close(theirs)
 
     # --- what is known
 
@@ -293,7 +314,15 @@ class Supervisor:
     # --- signals
 
     def _on_signals(self) -> None:
-        numbers = set(os.read(self._wake_receiver, 4096))
+        self._obey(self._signals_that_came())
+
+    def _signals_that_came(self) -> set[int]:
+        try:
+            return set(os.read(self._wake_receiver, 4096))
+        except BlockingIOError:
+            return set()
+
+    def _obey(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
             self._reap()
         if {signal.SIGTERM, signal.SIGINT} & numbers:
@@ -368,7 +397,15 @@ class Supervisor:
 
 
 def main() -> None:
-    """Run a server with the settings in two descriptors named on the command line: without secrets, and with them."""
+    """Run a server with the settings in two descriptors named on the command line: without secrets, and with them.
+
+    Or go on in the process of the code before (``--hand-over``), or say whether this code could (``--takes-over``).
+    """
+    if sys.argv[1] == "--takes-over":
+        _answer(int(sys.argv[2]))
+        return
+    if sys.argv[1] == "--hand-over":
+        _resume(int(sys.argv[2]))
     public_fd, settings_fd = map(int, sys.argv[1:])
     try:
         public = launch.read_settings(public_fd)
@@ -383,6 +420,25 @@ def main() -> None:
     except (StartFailed, AuditFailed, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def _resume(memory: int) -> NoReturn:
+    """Go on with what the code before this left in this process."""
+    beginnings = resume(memory)
+    launch.log_to_stderr(beginnings.settings.log_level, "supervisor")
+    supervisor = Supervisor(beginnings)
+    launch.settle()
+    raise SystemExit(supervisor.run())
+
+
+def _answer(version: int) -> None:
+    """Say whether this code takes over from a supervisor of ``version`` with these settings: nothing means yes."""
+    text = supervisor_handover.refusal(version)
+    try:
+        launch.read_settings()
+    except msgspec.MsgspecError as error:
+        text = text or f"the installed code does not know a setting of the server: {error}"
+    os.write(launch.CONTROL_FD, text.encode()[:4096])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from web_terminal_suite.server import control, launch
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.processes import WORKER_MODULE, start, start_problem
+from web_terminal_suite.server.supervisor_handover import HandedOverProcess
 from web_terminal_suite.server.worker.counters import ROWS
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Workers:
         *,
         settings_fd: int,
         counters_fd: int,
+        generation: int,
         ready: Callable[[], None],
     ) -> None:
         self._selector = selector
@@ -78,6 +80,7 @@ class Workers:
             time.monotonic(),
             start_seconds=settings.start_timeout,
             leave_seconds=settings.drain_timeout + _LEAVE_MARGIN_SECONDS,
+            number=generation,
         )
 
     def __contains__(self, pid: int) -> bool:
@@ -87,6 +90,12 @@ class Workers:
     def pids(self) -> set[int]:
         """Every worker that was not reaped yet."""
         return set(self._children)
+
+    @property
+    def handed_over(self) -> tuple[HandedOverProcess, ...]:
+        """All of them, for the code that has this process next."""
+        children = self._children.values()
+        return tuple(HandedOverProcess(each.pid, each.control.fileno(), each.row) for each in children)
 
     # --- starts and ends
 

@@ -1,19 +1,13 @@
-"""An upgrade in place: the host's process executes the installed code, which finds everything in a memfd.
-
-The process stays the shells' parent, and every terminal, log and channel stays open.
-"""
+"""What a host's process hands over to the installed code when it executes that in place."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import signal
-import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.server import control, launch
+from web_terminal_suite.server import control, in_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,13 +15,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.host.table import SessionEntry
     from web_terminal_suite.server.host.worker_channels import WorkerChannels
 
-# What an interpreter needs to start, and a host to watch its channels.
-_NEEDED_DESCRIPTORS = 24
 _SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
-
-
-class CannotHandOver(Exception):
-    """The host must go on as it is; the text says why."""
 
 
 def channels_of(workers: WorkerChannels, entries: Iterable[SessionEntry]) -> tuple[control.HandedOverChannel, ...]:
@@ -70,35 +58,18 @@ def hand_over(state: control.HandedOver, supervisor: int, arguments: list[str]) 
     Raises:
         CannotHandOver: it cannot be executed; nothing has changed.
     """
-    _check_descriptors()
-    data = control.encode(state)
-    try:
-        memory = os.memfd_create("web-terminal-host")
-    except OSError as error:
-        raise CannotHandOver(f"no memory for the table: {(error.strerror or '').lower()}") from error
-    kept = [supervisor, *_descriptors_of(state)]
-    command = [sys.executable, "-m", "web_terminal_suite.server.host.main", *arguments, str(supervisor), str(memory)]
-    try:
-        with open(memory, "wb", closefd=False) as file:
-            file.write(data)
-        with _signals_blocked():
-            for fd in kept:
-                os.set_inheritable(fd, True)
-            os.set_inheritable(memory, True)
-            os.execve(sys.executable, command, launch.public_environment())
-    except OSError as error:
-        raise CannotHandOver(f"{sys.executable}: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        for fd in kept:
-            os.set_inheritable(fd, False)
-        os.close(memory)
+    in_place.execute(
+        "web_terminal_suite.server.host.main",
+        [*arguments, str(supervisor)],
+        lambda: control.encode(state),
+        [supervisor, *_descriptors_of(state)],
+        _SIGNALS,
+    )
 
 
 def take_over(memory: int, supervisor: int) -> control.HandedOver:
     """What the code before this left in ``memory``. From now on no descriptor reaches a shell."""
-    data = os.pread(memory, os.fstat(memory).st_size, 0)
-    os.close(memory)
-    state = control.decode_handed_over(data)
+    state = control.decode_handed_over(in_place.read_state(memory))
     for fd in (supervisor, *_descriptors_of(state)):
         os.set_inheritable(fd, False)
     return state
@@ -126,25 +97,4 @@ def refusal(version: int) -> str:
 
 def unblock_signals() -> None:
     """Receive what came while the code was exchanged."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-
-
-def _check_descriptors() -> None:
-    with contextlib.ExitStack() as stack:
-        try:
-            for _ in range(_NEEDED_DESCRIPTORS):
-                stack.callback(os.close, fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3))
-        except OSError as error:
-            raise CannotHandOver(
-                f"an upgrade needs {_NEEDED_DESCRIPTORS} descriptors; raise the limit with: ulimit -n"
-            ) from error
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Not lost, and not fatal, while nobody handles them."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        unblock_signals()
+    in_place.unblock(_SIGNALS)

@@ -26,7 +26,6 @@ from web_terminal_suite.server.host.changes import SessionChanges
 from web_terminal_suite.server.host.creation import Creation
 from web_terminal_suite.server.host.event_loop import EventLoop
 from web_terminal_suite.server.host.handover import (
-    CannotHandOver,
     channels_of,
     hand_over,
     inputs_of,
@@ -40,6 +39,7 @@ from web_terminal_suite.server.host.store_client import StoreClient, kept_input,
 from web_terminal_suite.server.host.table import Refusal, SessionEntry, SessionTable
 from web_terminal_suite.server.host.termination import Termination
 from web_terminal_suite.server.host.worker_channels import WorkerChannel, WorkerChannels
+from web_terminal_suite.server.in_place import CannotHandOver
 from web_terminal_suite.server.pty import SpawnFailed
 from web_terminal_suite.server.session import ReadBudget, SessionState
 from web_terminal_suite.server.settings import Settings
