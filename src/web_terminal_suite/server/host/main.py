@@ -82,7 +82,7 @@ class Host:
         self._arenas = Arenas(settings.log_size, self._store.keep_arena)
         self._workers = WorkerChannels(loop, self._on_message, self._lose)
         self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store)
-        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination)
+        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination, settings.viewer_grace)
         self._budget = ReadBudget()
         self._created = self._failed = 0
         self._draining = False
