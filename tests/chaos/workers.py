@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -69,6 +70,7 @@ async def measure(options: argparse.Namespace, rows: Rows) -> None:
             rows.add(await _at_the_process_limit(own, "a worker's death at the process limit"))
             rows.add(await _stopped(own))
         rows.add(await _unread(options, Path(folder) / "b"))
+        rows.add(await _full_disk(options, Path(folder) / "c"))
 
 
 async def _each(own: _Fixture) -> Row:
@@ -151,6 +153,34 @@ async def _unread(options: argparse.Namespace, folder: Path) -> Row:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+async def _full_disk(options: argparse.Namespace, folder: Path) -> Row:
+    """Its log and its state directory are there."""
+    fault = "a full disk, workers and hosts killed 3 times, SIGHUP"
+    await asyncio.to_thread(folder.mkdir)
+    mounted = await asyncio.create_subprocess_exec("mount", "-t", "tmpfs", "-o", "size=256k", "none", folder)
+    if await mounted.wait():
+        return Row(fault, _BAR, "a disk of its own needs root", None)
+    try:
+        with chaos_server(folder, "--workers", "2", "--hosts", "2") as server:
+            own = _Fixture(server, await make(server, options.shells), 2, random.Random(options.seed))
+            with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+                while True:
+                    filler.write(bytes(4096))
+            seconds = []
+            for _ in range(3):
+                for victim in [*server.workers, server.hosts[0]]:
+                    victim.kill()
+                seconds.append(await own.back())
+                await until(lambda: len(server.workers) == 2 and len(server.hosts) == 2)
+            before = {each.pid for each in server.workers}
+            server.hang_up()
+            await until(lambda: not before & {each.pid for each in server.workers})
+            return await own.row(fault, seconds)
+    finally:
+        umounted = await asyncio.create_subprocess_exec("umount", "-l", folder)
+        await umounted.wait()
 
 
 if __name__ == "__main__":
