@@ -19,7 +19,7 @@ HAS_NODE := $(BIN)/python -c 'import hatch_build; hatch_build.find_node()' 2>/de
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help bench test comparison selfcheck serve docs check types widths lock hooks clean
+.PHONY: help bench test chaos comparison selfcheck serve docs check types widths lock hooks clean
 
 help: ## every target, and what it does
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1: /p' $(MAKEFILE_LIST) | while IFS= read -r line; do \
@@ -30,6 +30,9 @@ bench: $(VENV)/.bench ## the suite against our own server: targets and verdicts,
 
 test: check ## style and types, then every test with coverage, the page's in its own language too
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=json --coverage-floors $(TEST_FLAGS)
+
+chaos: $(VENV)/.dev ## what no failure may cost, with real processes that are killed, stopped and cut off: 45 minutes
+	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 
 comparison: $(VENV)/.dev ## our terminal beside every other that is installed here, as docs/comparison.md and its page
 	$(BIN)/web-terminal bench --terminal all --sample-size 3000 --measurement-time 3 $(COMPARED) --json .web-terminal-bench/comparison.json; test $$? -ne 2 -a $$? -ne 4

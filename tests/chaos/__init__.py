@@ -1,1 +1,1 @@
-"""Long tests with faults, run by hand or by ``make chaos``."""
+"""Long tests with faults, of real servers: ``make chaos`` runs all rooms, ``python -m tests.chaos.NAME`` one."""

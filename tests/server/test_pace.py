@@ -72,6 +72,34 @@ async def test_a_viewer_of_another_protocol_that_reads_no_more_stops_a_program_f
         await stalled.wait_for(b"bytes of output were lost]", 30)
 
 
+async def test_a_short_absence_costs_no_output(server, tmp_path):
+    async with connect(server.url) as viewer, connect(server.url) as other:
+        await viewer.attach(spec=flood(tmp_path))
+        viewer.input(b"\r")
+        await viewer.wait_for(b"xxx")
+        for _ in range(2):
+            viewer.abort()
+            await asyncio.sleep(0.5)  # far longer than the program needs for the rest
+            assert not (tmp_path / "written").exists()
+            await viewer.reconnect()
+        while viewer.offset < MEGABYTES * 1_000_000:
+            await viewer.read()
+        assert not viewer.gaps
+        await written(tmp_path, other)
+
+
+async def test_a_program_waits_for_its_last_viewer_no_longer_than_it_is_told_to(tmp_path):
+    with serving("--viewer-grace", "0.5") as server:
+        async with connect(server.url) as viewer, connect(server.url) as other:
+            await viewer.attach(spec=flood(tmp_path))
+            viewer.input(b"\r")
+            await viewer.wait_for(b"xxx")
+            viewer.abort()
+            await written(tmp_path, other)
+            await viewer.reconnect()
+            await viewer.message(Gap)
+
+
 async def test_a_viewer_that_only_watches_never_holds_a_program_up(server, tmp_path):
     async with connect(server.url) as writer, connect(server.url, acknowledge=False) as watcher:
         await writer.attach(spec=flood(tmp_path))

@@ -169,6 +169,20 @@ def test_a_state_directory_that_others_may_use_is_refused(tmp_path):
     assert server.process.wait(20) == 1
 
 
+def test_a_list_of_processes_that_cannot_be_written_is_told_once_and_written_later(tmp_path, caplog):
+    """As on a full disk, which must not end the supervisor."""
+    directory = meeting.StateDirectory(str(tmp_path / "state"))
+    in_the_way = tmp_path / "state" / "processes.new"
+    in_the_way.mkdir()
+    for _ in range(2):
+        directory.note(frozenset({os.getpid()}))
+    assert directory.living() == set()
+    assert caplog.text.count("is out of date") == 1
+    in_the_way.rmdir()
+    directory.note(frozenset({os.getpid()}))
+    assert directory.living() == {os.getpid()}
+
+
 async def test_a_stranger_at_the_door_changes_nothing(tmp_path):
     with supervised(tmp_path) as server:
         async with connect(server.serving.url, timeout=30) as viewer:

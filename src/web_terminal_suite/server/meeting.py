@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import socket
 import stat
@@ -17,6 +18,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger("web_terminal_suite.supervisor")
 
 RETRY_SECONDS = 0.1
 """How often a process that waits for a supervisor looks for it."""
@@ -85,8 +88,10 @@ class StateDirectory:
                 f"a supervisor (process {holder}) serves with state directory {path}; stop it, or choose another one"
             ) from error
         os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
+        with contextlib.suppress(OSError):  # a full disk: who holds the lock is unknown then
+            os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
         self._noted: frozenset[int] = frozenset()
+        self._out_of_date = False
 
     @classmethod
     def take_over(cls, path: str, lock: int) -> StateDirectory:
@@ -120,14 +125,23 @@ class StateDirectory:
         return sock
 
     def note(self, pids: frozenset[int]) -> None:
-        """Write down which processes the server has."""
+        """Write down which processes the server has. On a full disk each call is another attempt."""
         if pids == self._noted:
             return
-        self._noted = pids
         listed = [ListedProcess(pid, started) for pid in pids if (started := _started(pid)) is not None]
-        with open(f"{self._path}/processes.new", "wb") as file:
-            file.write(msgspec.json.encode(listed))
-        os.replace(f"{self._path}/processes.new", f"{self._path}/processes")
+        try:
+            with open(f"{self._path}/processes.new", "wb") as file:
+                file.write(msgspec.json.encode(listed))
+            os.replace(f"{self._path}/processes.new", f"{self._path}/processes")
+        except OSError as error:
+            if not self._out_of_date:
+                self._out_of_date = True
+                log.error(
+                    "the list of processes in %s is out of date: %s; another supervisor would not wait for all of them",
+                    self._path, (error.strerror or str(error)).lower(),
+                )  # fmt: skip
+        else:
+            self._noted, self._out_of_date = pids, False
 
     def living(self) -> set[int]:
         """The processes of the supervisor before that are still there."""

@@ -145,6 +145,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Doc("Seconds without viewer, job and output after which a session ends; 0 is no limit.", 0, 10 * 366 * _DAY),
     ] = 3.0 * _DAY
+    viewer_grace: Annotated[
+        float,
+        Doc("Seconds that a program which prints much waits for its last viewer to come back; 0 is not at all.", 0, 60),
+    ] = 5.0
     linger: Annotated[float, Doc("Seconds an ended session can be read.", 0, _DAY)] = 60.0
     kill_after: Annotated[float, Doc("Seconds from a shell's SIGHUP to its SIGKILL.", 0, 3600)] = 2.0
     start_timeout: Annotated[float, Doc("Seconds that a worker may take to start before it is killed.", 0.1, 3600)] = (

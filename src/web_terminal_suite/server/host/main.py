@@ -75,7 +75,9 @@ class Host:
         audit = AuditLog(settings.audit_log)
         self._audit = SessionAudit(audit, self._table)
         self._termination = Termination(settings, loop, self._table, self._arenas, self._workers, self._store, audit)
-        self._pumps = Pumps(loop, self._table, self._arenas, self._workers, self._termination, self._store)
+        self._pumps = Pumps(
+            loop, self._table, self._arenas, self._workers, self._termination, self._store, settings.viewer_grace
+        )
         self._budget = ReadBudget()
         self._creation = Creation(
             settings, loop, self._table, self._arenas, self._termination, self._pumps, self._store, self._budget,

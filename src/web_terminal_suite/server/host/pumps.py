@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.host.store_client import StoreClient
     from web_terminal_suite.server.host.table import SessionEntry, SessionTable
     from web_terminal_suite.server.host.termination import Termination
+    from web_terminal_suite.server.log import Log
 
 log = logging.getLogger("web_terminal_suite.host")
 
@@ -29,8 +30,25 @@ log = logging.getLogger("web_terminal_suite.host")
 _REOPEN_SECONDS = 0.2
 
 
+class AbsentViewer:
+    """The last viewer of a session, which may come back: what it has not had stays in the log."""
+
+    def __init__(self, log: Log) -> None:
+        # The viewer is behind by half the log at most. A quarter is left for what the kernel has when the shell ends.
+        self._credit_end = log.end + log.capacity // 4
+
+    def credit_end(self) -> int:
+        return self._credit_end
+
+    def advance(self) -> None:
+        """It reads when it is back."""
+
+
 class Pumps:
-    """Hands sessions to workers and takes them back, so that exactly one process reads each terminal."""
+    """Hands sessions to workers and takes them back, so that exactly one process reads each terminal.
+
+    A program waits ``grace_seconds`` for its last viewer to come back before output leaves the log that it has not had.
+    """
 
     def __init__(
         self,
@@ -40,7 +58,9 @@ class Pumps:
         workers: WorkerChannels,
         termination: Termination,
         store: StoreClient,
+        grace_seconds: float,
     ) -> None:
+        self._grace_seconds = grace_seconds
         self._loop = loop
         self._table = table
         self._arenas = arenas
@@ -62,6 +82,7 @@ class Pumps:
             except OSError as error:
                 raise Refusal(ErrorCode.NO_DESCRIPTOR, f"{(error.strerror or '').lower()}; raise ulimit -n") from error
         entry.attachments[worker] = 1
+        session.viewers.clear()
         worker.attached[entry.id] = entry
         self._table.viewed(entry, self._loop.time())
         brings_master = session.pty.fd >= 0
@@ -127,6 +148,7 @@ class Pumps:
 
     def _detach(self, worker: WorkerChannel, entry: SessionEntry) -> None:
         entry.attachments.pop(worker, None)
+        stalled = worker in entry.stalled
         entry.stalled.discard(worker)
         worker.attached.pop(entry.id, None)
         self.input.leave(worker, entry)
@@ -148,6 +170,24 @@ class Pumps:
             self._termination.finish(entry)
         else:
             self.pump_here(entry)
+            if not stalled and self._grace_seconds and entry.state is SessionState.RUNNING:
+                self._await_viewer(entry)
+
+    def _await_viewer(self, entry: SessionEntry) -> None:
+        """The last viewer left, or its worker died: it may come back."""
+        session = entry.session
+        assert session is not None  # its shell lives
+        absent = AbsentViewer(session.log)
+        session.viewers.append(absent)
+        self._loop.later(self._grace_seconds, lambda: self._give_up(entry, absent))
+
+    def _give_up(self, entry: SessionEntry, absent: AbsentViewer) -> None:
+        """It did not come back: the program goes on."""
+        session = entry.session
+        if session is not None and absent in session.viewers:
+            session.viewers.remove(absent)
+            if entry.state is not SessionState.ENDED:
+                self.pump_here(entry)
 
     def _release_size(self, entry: SessionEntry) -> None:
         """Ask the worker that attached last to set the size of its viewer."""
@@ -236,3 +276,5 @@ class Pumps:
             self.watch(entry, pumps=False)
             if not entry.reaped:
                 self._loop.later(_REOPEN_SECONDS, lambda: self.pump_here(entry))
+        elif session.allowance() <= 0:  # until the viewer is back, or is waited for no longer
+            self.watch(entry, pumps=False)

@@ -90,7 +90,7 @@ class SessionEntry:
         """Workers none of whose viewers takes output."""
         self.pump: object | None = None
         self.hung_up = False
-        """Whether no process has the terminal open now, and the host does not read it."""
+        """Whether the host does not read the terminal now: no process has it open, or the program waits."""
         self.input: SessionInput | None = None
         """Whose input is numbered; ``None`` where nobody's ever was."""
         self.sized_by: object | None = None
