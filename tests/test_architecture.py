@@ -54,9 +54,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "server.upgrade": ("server.in_place", "server.pty_hosts"),
     "server.worker": (
-        "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
-        "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager",
-        "server.client_input", "server.input_queue",
+        "package", "protocol", "server.access", "server.client_input", "server.environment", "server.input_queue",
+        "server.ipc", "server.launch", "server.listener", "server.log", "server.meeting", "server.pty",
+        "server.service_manager", "server.session", "server.settings",
     ),
     "server.generations": (),
     "server.watchdog": (),

@@ -23,7 +23,7 @@ import msgspec
 from web_terminal_suite.server import control, in_place, launch, meeting, supervisor_handover
 from web_terminal_suite.server.adopted_processes import AdoptedProcesses
 from web_terminal_suite.server.drain import Drain
-from web_terminal_suite.server.listener import StartFailed, url
+from web_terminal_suite.server.listener import SocketFile, StartFailed, url
 from web_terminal_suite.server.liveness import Liveness
 from web_terminal_suite.server.processes import HOST_MODULE, ask, how_it_ended, start_host
 from web_terminal_suite.server.pty import child_of_ours
@@ -52,6 +52,7 @@ class Supervisor:
         settings, hosts = beginnings.settings, beginnings.hosts
         self._settings = settings
         self._listener = beginnings.listener
+        self._socket_file = SocketFile(self._listener)
         self._shells_descriptors = beginnings.shells_descriptors
         self._directory = beginnings.directory
         self._selector = selectors.DefaultSelector()
@@ -371,6 +372,7 @@ class Supervisor:
         self._wait_for(self._hosts.stop(), self._settings.kill_after + 3)
         self._hosts.kill_rest()
         self._service_store.clear()
+        self._socket_file.remove()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
         left = self._wait_until(pids, time.monotonic() + seconds)

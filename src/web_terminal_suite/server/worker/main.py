@@ -25,6 +25,7 @@ from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
+from web_terminal_suite.server.listener import number_of
 from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.arrival import Arrival
@@ -65,7 +66,8 @@ def _strangers(settings: Settings) -> Strangers:
     most = min(settings.max_strangers, max(1, descriptors // _STRANGERS_SHARE))
     if most < settings.max_strangers:
         log.info("max_strangers is %d here, a quarter of %d descriptors", most, descriptors)
-    return Strangers(most, settings.max_strangers_per_address)
+    # The clients of a Unix socket have no addresses.
+    return Strangers(most, most if settings.unix else settings.max_strangers_per_address)
 
 
 class WorkerProcess:
@@ -79,15 +81,16 @@ class WorkerProcess:
         self._context = WorkerContext(
             settings=settings,
             loop=loop,
-            access=Access(settings, listener.getsockname()[1]),
+            access=Access(settings, number_of(listener)),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
             limits=Limits(message_bytes=settings.message_limit, cols=settings.max_cols, rows=settings.max_rows),
             connections=OpenConnections(self._state.connections),
             strangers=_strangers(settings),
         )
-        for level, option, value in _KEEP_ALIVE:
-            listener.setsockopt(level, option, value)
+        if listener.family != socket.AF_UNIX:
+            for level, option, value in _KEEP_ALIVE:
+                listener.setsockopt(level, option, value)
         self._listener = listener
         self._row = row
         self._control = control
