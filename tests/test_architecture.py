@@ -80,10 +80,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.in_place": ("server.launch",),
     "server.supervisor_handover": ("server.in_place",),
     "server.adopted_processes": ("server.launch", "server.meeting"),
+    "server.signal_pipe": (),
     "server.supervisor": (
         "server.adopted_processes", "server.arrivals", "server.control", "server.drain", "server.in_place",
         "server.launch", "server.listener", "server.liveness", "server.meeting", "server.processes", "server.pty",
-        "server.pty_hosts", "server.service_manager", "server.service_store", "server.startup",
+        "server.pty_hosts", "server.service_manager", "server.service_store", "server.signal_pipe", "server.startup",
         "server.supervisor_handover", "server.upgrade", "server.watchdog", "server.worker.counters",
         "server.workers",
     ),
