@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import socket
+import stat
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.server.settings import is_loopback, plain_http_problem
@@ -22,8 +26,10 @@ def bind(settings: Settings) -> socket.socket:
     """The listening socket all workers share.
 
     Raises:
-        StartFailed: the port is in use, may not be bound, or the address is not this machine's.
+        StartFailed: the port or path is in use, may not be bound, or the address is not this machine's.
     """
+    if settings.unix:
+        return _bind_unix(settings.unix, int(settings.unix_mode, 8))
     try:
         found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -38,6 +44,70 @@ def bind(settings: Settings) -> socket.socket:
         listener.close()
         raise StartFailed(_bind_problem(settings, error)) from error
     return listener
+
+
+def _bind_unix(path: str, mode: int) -> socket.socket:
+    """A listening socket at ``path``, in the place of one that was left behind by a server that was killed."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)  # so that it never has other permissions
+    try:
+        _remove_stale(path)
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartFailed(f"cannot listen on {path}: {(error.strerror or str(error)).lower()}") from error
+    except StartFailed:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise StartFailed(f"{path} is there and is no socket; choose another path with --unix")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its backlog is full, so somebody listens
+    raise StartFailed(f"a server listens on {path} already; choose another path with --unix")
+
+
+class SocketFile:
+    """The file of a Unix socket, to be removed when the server ends; none where the listener has no file."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._path = listener.getsockname() if listener.family == socket.AF_UNIX else ""
+        self._identity = self._found()
+
+    def _found(self) -> tuple[int, int] | None:
+        with contextlib.suppress(OSError):  # it was removed, or there is none
+            found = os.lstat(self._path)
+            return found.st_dev, found.st_ino
+        return None
+
+    def remove(self) -> None:
+        """Remove it, unless another has taken its place."""
+        if self._identity is not None and self._found() == self._identity:
+            os.unlink(self._path)
+
+
+def number_of(listener: socket.socket) -> int:
+    """What tells this server's cookies from those of others on this machine: its port, or a digest of its path."""
+    if listener.family == socket.AF_UNIX:
+        return zlib.crc32(os.fsencode(listener.getsockname()))
+    return int(listener.getsockname()[1])
 
 
 def adopt(settings: Settings, inherited: list[socket.socket]) -> socket.socket:
@@ -76,8 +146,12 @@ def _bind_problem(settings: Settings, error: OSError) -> str:
 
 def url(settings: Settings, listener: socket.socket) -> str:
     """Where to point a browser; the token is behind ``#``, which browsers never send."""
+    token = settings.token or next((user.token for user in settings.users.values()), "")
+    end = f"{settings.base_path}/" + (f"#token={token}" if token else "")
+    if listener.family == socket.AF_UNIX:
+        return f"http://unix:{listener.getsockname()}:{end}"  # as NGINX writes it
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    token = settings.token or next((user.token for user in settings.users.values()), "")
-    origin = f"{'https' if settings.serves_tls else 'http'}://{shown}:{port}{settings.base_path}"
-    return (settings.public_url.rstrip("/") or origin) + "/" + (f"#token={token}" if token else "")
+    origin = f"{'https' if settings.serves_tls else 'http'}://{shown}:{port}"
+    public = settings.public_url.rstrip("/")
+    return public + end.removeprefix(settings.base_path) if public else origin + end

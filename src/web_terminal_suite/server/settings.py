@@ -7,6 +7,7 @@ row in ``docs/operations.md`` are derived from that field. Secrets do not appear
 from __future__ import annotations
 
 import functools
+import os
 import re
 import typing
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ PUBLIC_URL = re.compile(
     r"(?P<authority>(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?))"
     r"(?P<path>(?:/[^/?#\s]+)*)/?"
 )
+# unix(7): the address has 108 bytes, the last of which is zero.
+_UNIX_BYTES = 107
 
 _DAY = 24 * 3600
 _KIB = 1024
@@ -66,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: Annotated[str, Doc("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Doc("Port; 0 takes any free one.", 0, 65535)] = 7681
+    unix: Annotated[str, Doc("Listen on this Unix socket instead of host and port.", empty="off")] = ""
+    unix_mode: Annotated[str, Doc("Permissions of the Unix socket, in octal.")] = "600"
     base_path: Annotated[str, Doc("Path under which a reverse proxy serves it, as /term.")] = ""
     public_url: Annotated[
         str, Doc("Address at which browsers reach it, as https://terminal.example.org.", empty="host and port")
@@ -306,6 +311,12 @@ def check(settings: Settings) -> Settings:
         raise SettingsError(
             f"audit_log = {settings.audit_log!r} is neither stderr, journal nor none, and no path: that has a slash"
         )
+    if len(os.fsencode(settings.unix)) > _UNIX_BYTES:
+        raise SettingsError(
+            f"unix = {settings.unix!r} is longer than the {_UNIX_BYTES} bytes that a socket's path may be"
+        )
+    if not re.fullmatch("0?[0-7]{3}", settings.unix_mode):
+        raise SettingsError(f"unix_mode = {settings.unix_mode!r} is not octal permissions such as 600 or 660")
     if settings.insecure_no_auth and not is_loopback(settings.host):
         raise SettingsError(
             f"host = {settings.host!r} is reachable from other machines and insecure_no_auth is set: "

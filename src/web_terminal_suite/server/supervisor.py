@@ -24,13 +24,14 @@ from web_terminal_suite.server import control, in_place, launch, meeting, superv
 from web_terminal_suite.server.adopted_processes import AdoptedProcesses
 from web_terminal_suite.server.audit import AuditFailed, AuditLog
 from web_terminal_suite.server.drain import Drain
-from web_terminal_suite.server.listener import StartFailed, url
+from web_terminal_suite.server.listener import SocketFile, StartFailed, url
 from web_terminal_suite.server.liveness import Liveness
 from web_terminal_suite.server.processes import HOST_MODULE, ask, how_it_ended, start_host
 from web_terminal_suite.server.pty import child_of_ours
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.service_manager import ServiceManager, inherited, protect_from_oom
 from web_terminal_suite.server.service_store import HostCopy, ServiceStore
+from web_terminal_suite.server.signal_pipe import SignalPipe
 from web_terminal_suite.server.startup import Beginnings, begin, resume
 from web_terminal_suite.server.upgrade import Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
@@ -53,6 +54,7 @@ class Supervisor:
         settings, hosts = beginnings.settings, beginnings.hosts
         self._settings = settings
         self._listener = beginnings.listener
+        self._socket_file = SocketFile(self._listener)
         self._shells_descriptors = beginnings.shells_descriptors
         self._directory = beginnings.directory
         self._selector = selectors.DefaultSelector()
@@ -108,13 +110,8 @@ class Supervisor:
         self._stopping = False
         self._announced = False
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
-        self._wake_receiver, wake_sender = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
-            # nohup's wish to outlive the terminal is kept.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda _number, _frame: None)
-        signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
-        self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        self._signals = SignalPipe(supervisor_handover.SIGNALS)
+        self._selector.register(self._signals, selectors.EVENT_READ, lambda: self._obey(self._signals.read()))
         self._strangers = AdoptedProcesses(self._selector, self._mourn, beginnings.door)
         if beginnings.handed_over is not None:
             self._take_over(beginnings, beginnings.handed_over)
@@ -152,7 +149,6 @@ class Supervisor:
             raise in_place.CannotHandOver(f"PTY host {busy[0].number} is being replaced, or does not read")
         if self._service_store.waits:
             raise in_place.CannotHandOver("the service manager does not read")
-        drain = self._drain
         state = supervisor_handover.HandedOverServer(
             version=supervisor_handover.VERSION,
             settings=self._settings_fd,
@@ -165,17 +161,15 @@ class Supervisor:
             stores=tuple(each.store.handed_over for each in self._hosts.all),
             workers=self._workers.handed_over,
             generation=self._generations.number,
-            draining=drain is not None,
-            drain_ends_at=None if drain is None or drain.ends_at == math.inf else drain.ends_at,
+            drain_ends_at=None if self._drain is None else self._drain.ends_at,
             kept=self._service_store.names,
             signals=(),
         )
-        log.info("the supervisor hands %d PTY hosts and %d workers over to the installed code", len(state.hosts),
-                 len(state.workers))  # fmt: skip
+        log.info("the supervisor hands %s over to the installed code", state.processes)
         unseen: list[int] = []
 
         def signals() -> tuple[int, ...]:
-            unseen.extend(self._signals_that_came())
+            unseen.extend(self._signals.read())
             return (*unseen, signal.SIGHUP) if self._upgrade.wanted else tuple(unseen)
 
         try:
@@ -187,12 +181,11 @@ class Supervisor:
     def _take_over(self, beginnings: Beginnings, state: supervisor_handover.HandedOverServer) -> None:
         """Go on as the code that had this process before."""
         self._announced = self._reloading = True
-        if state.draining:
+        if state.drain_ends_at is not None:
             self._drain = Drain(0.0, len(self._hosts.all), time.monotonic())
-            self._drain.ends_at = math.inf if state.drain_ends_at is None else state.drain_ends_at
+            self._drain.ends_at = state.drain_ends_at
         self._adopt(beginnings.arrivals)
-        log.info("the supervisor runs the installed code, with %d PTY hosts and %d workers", len(state.hosts),
-                 len(state.workers))  # fmt: skip
+        log.info("the supervisor runs the installed code, with %s", state.processes)
         in_place.unblock(supervisor_handover.SIGNALS)
         self._obey(set(state.signals))
 
@@ -313,15 +306,6 @@ class Supervisor:
 
     # --- signals
 
-    def _on_signals(self) -> None:
-        self._obey(self._signals_that_came())
-
-    def _signals_that_came(self) -> set[int]:
-        try:
-            return set(os.read(self._wake_receiver, 4096))
-        except BlockingIOError:
-            return set()
-
     def _obey(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
             self._reap()
@@ -372,6 +356,7 @@ class Supervisor:
         self._wait_for(self._hosts.stop(), self._settings.kill_after + 3)
         self._hosts.kill_rest()
         self._service_store.clear()
+        self._socket_file.remove()
 
     def _wait_for(self, pids: set[int], seconds: float) -> None:
         left = self._wait_until(pids, time.monotonic() + seconds)
@@ -390,8 +375,8 @@ class Supervisor:
             if not pids or left <= 0:
                 return pids
             for key, _events in self._selector.select(left):
-                if key.fd == self._wake_receiver:
-                    os.read(self._wake_receiver, 4096)  # what SIGCHLD says is waitpid's to tell
+                if key.fileobj is self._signals:
+                    self._signals.read()  # what SIGCHLD says is waitpid's to tell
                 else:
                     key.data()
 

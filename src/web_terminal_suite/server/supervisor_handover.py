@@ -69,12 +69,17 @@ class HandedOverServer(msgspec.Struct, array_like=True, frozen=True):
     stores: tuple[HandedOverStore, ...]
     workers: tuple[HandedOverProcess, ...]
     generation: int
-    draining: bool
     drain_ends_at: float | None
+    """When the drain ends that is under way; infinity where it has no deadline."""
     kept: tuple[str, ...]
     """Names of what the service manager keeps."""
     signals: tuple[int, ...]
     """Signals that came and were not acted on."""
+
+    @property
+    def processes(self) -> str:
+        """What is handed over, in words."""
+        return f"{len(self.hosts)} PTY hosts and {len(self.workers)} workers"
 
     def descriptors(self) -> list[int]:
         """All that stay open."""

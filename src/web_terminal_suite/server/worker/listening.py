@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import resource
 import select
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    import socket
     from collections.abc import Callable
 
 # Connections the kernel completes before we accept them; net.core.somaxconn caps it.
@@ -45,7 +45,8 @@ class Listening:
         Raises:
             OSError: no descriptor is left for it.
         """
-        self._server = await self._loop.create_server(self._accept, sock=self._listener.dup(), backlog=_BACKLOG)
+        create = self._loop.create_unix_server if self._listener.family == socket.AF_UNIX else self._loop.create_server
+        self._server = await create(self._accept, sock=self._listener.dup(), backlog=_BACKLOG)
         if self._ended:
             self._server.close()
 

@@ -26,6 +26,7 @@ from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.audit import AuditLog
+from web_terminal_suite.server.listener import number_of
 from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.service_manager import expose_to_oom
 from web_terminal_suite.server.tls import TlsProblem
@@ -74,9 +75,11 @@ def _strangers(settings: Settings, table: SharedTable) -> Strangers:
     most = min(settings.max_strangers, max(1, descriptors // _STRANGERS_SHARE))
     if most < settings.max_strangers:
         log.info("max_strangers is %d here, a quarter of %d descriptors", most, descriptors)
-    return Strangers(
-        most, settings.max_strangers_per_address, ConnectionRates(settings.max_strangers_per_second, table)
+    # The clients of a Unix socket have no addresses.
+    of_one, a_second = (
+        (most, 0) if settings.unix else (settings.max_strangers_per_address, settings.max_strangers_per_second)
     )
+    return Strangers(most, of_one, ConnectionRates(a_second, table))
 
 
 class WorkerProcess:
@@ -91,7 +94,7 @@ class WorkerProcess:
         self._context = WorkerContext(
             settings=settings,
             loop=loop,
-            access=Access(settings, listener.getsockname()[1], LoginLimits(settings.login_attempts_per_minute, logins)),
+            access=Access(settings, number_of(listener), LoginLimits(settings.login_attempts_per_minute, logins)),
             audit=AuditLog(settings.audit_log),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
@@ -100,8 +103,9 @@ class WorkerProcess:
             strangers=_strangers(settings, connections),
             proxies=Proxies(settings),
         )
-        for level, option, value in _KEEP_ALIVE:
-            listener.setsockopt(level, option, value)
+        if listener.family != socket.AF_UNIX:
+            for level, option, value in _KEEP_ALIVE:
+                listener.setsockopt(level, option, value)
         self._listener = listener
         self._row = row
         self._control = control

@@ -7,6 +7,7 @@ minor version is pinned. It is told of the handshake in a form of ours; what a c
 from __future__ import annotations
 
 import logging
+import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,8 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
 
     def connection_made(self, transport: Any) -> None:
         self._context.connections.enter(self)
+        if transport.get_extra_info("socket").family == socket.AF_UNIX:
+            transport = _UnixTransport(transport)
         super().connection_made(transport)
 
     def open(self, key: str) -> None:
@@ -108,6 +111,41 @@ class WebSocket(WSProtocol):  # type: ignore[misc]  # compiled, not in the stubs
         if self._context.leaving is not None:
             reason = "the server stops" if self._context.stopping else "reconnect and resume"
             self.connection.close(self._context.leaving, reason)
+
+
+class _UnixTransport:
+    """A transport over a Unix socket as picows needs it.
+
+    picows sets options of TCP on any socket. Where that fails, it has no transport, and ends the process with SIGSEGV
+    when the connection is lost.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        found = self._transport.get_extra_info(name, default)
+        return _WithoutTcp(found) if name == "socket" else found
+
+
+class _WithoutTcp:
+    """A socket on which options of TCP have no effect."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        return int(self._sock.fileno())
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        if level != socket.IPPROTO_TCP:
+            self._sock.setsockopt(level, option, value)
+
+    def getsockopt(self, level: int, option: int) -> int:
+        return 0 if level == socket.IPPROTO_TCP else int(self._sock.getsockopt(level, option))
 
 
 class _Answer(WSUpgradeResponse):
