@@ -164,13 +164,13 @@ class _Soak:
         )
 
     def growth(self) -> Row:
-        """The last third of the samples next to the first, by role."""
+        """The last third of the samples next to the one before, by role; the first third is for warming up."""
         third = max(1, len(self._samples) // 3)
         parts, good = [], True
         for role in ("supervisor", "host", "worker"):
             first, last = (
                 [each for samples in part for each in samples if each.role == role]
-                for part in (self._samples[:third], self._samples[-third:])
+                for part in (self._samples[-2 * third : -third], self._samples[-third:])
             )
             (memory, more), (descriptors, more_descriptors) = (
                 (statistics.median(getattr(each, name) for each in first),

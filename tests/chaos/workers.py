@@ -17,8 +17,10 @@ import pytest
 
 from tests.chaos.room import Row, main
 from tests.chaos.server import chaos_server
-from tests.chaos.sessions import back, lost, make, until, worst
+from tests.chaos.sessions import back, lasting, lost, make, until, worst
+from tests.conftest import TOKEN
 from tests.server.test_workers import no_process_left
+from web_terminal_suite.client.connection import connect
 
 if TYPE_CHECKING:
     import argparse
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     from tests.chaos.room import Rows
     from tests.chaos.server import ChaosServer
     from tests.chaos.sessions import Shell
+    from web_terminal_suite.client.connection import ClientConnection
 
 OPTIONS = {"shells": 40, "workers": 4}
 BAR_SECONDS = 2.0
 _TIMES = 10
 _BAR = "0 shells lost, back within 2 s, workers as asked for"
 _PIPE_BYTES = 4096
+_VIEWERS = 12
 
 
 class _Fixture:
@@ -128,13 +132,28 @@ async def _at_the_process_limit(own: _Fixture, fault: str) -> Row:
 async def _stopped(own: _Fixture) -> Row:
     """The watchdog kills it; until then its own viewers wait, and new connections are another worker's."""
     victim = own.server.workers[0]
-    os.kill(victim.pid, signal.SIGSTOP)
-    began = time.monotonic()
-    new = await own.back()
-    await until(lambda: not victim.is_running() or victim.status() == "zombie")
-    noticed = time.monotonic() - began
-    remark = f" (new viewers served after {new:.2f} s, stopped worker killed after {noticed:.1f} s)"
-    return await own.row("SIGSTOP of a worker", [await own.back()], remark)
+    async with contextlib.AsyncExitStack() as stack:
+        viewers = []
+        for shell in own.shells[:_VIEWERS]:
+            viewers.append(await stack.enter_async_context(connect(own.server.url, token=TOKEN, timeout=5)))
+            await viewers[-1].attach(shell.session)
+        os.kill(victim.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        waits = [asyncio.create_task(lasting(lambda viewer=viewer: _answered(viewer))) for viewer in viewers]
+        new = await back(own.server, own.shells[-1])
+        await until(lambda: not victim.is_running() or victim.status() == "zombie")
+        noticed = time.monotonic() - began
+        waited = max(await asyncio.gather(*waits))
+    remark = (
+        f" (new connections at once; its own viewers after {waited:.1f} s, since it was killed after {noticed:.1f} s)"
+    )
+    return await own.row("SIGSTOP of a worker", [new, max(0.0, waited - noticed)], remark)
+
+
+async def _answered(viewer: ClientConnection) -> None:
+    if viewer.closed is not None:
+        await viewer.reconnect()
+    await viewer.run("echo here")
 
 
 async def _unread(options: argparse.Namespace, folder: Path) -> Row:

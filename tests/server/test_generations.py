@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from web_terminal_suite.server.generations import (
     FIRST_ATTEMPTS,
+    HEAD_START_SECONDS,
     LONGEST_DELAY_SECONDS,
     STEADY_SECONDS,
     Generations,
@@ -161,6 +162,23 @@ def test_a_dead_worker_is_replaced_and_nobody_else_is_touched():
         assert server.ready[:-1] == others
         assert len(server.ready) == 4
         assert not server.leaving
+
+
+def test_the_first_worker_that_is_to_serve_again_has_a_head_start():
+    """Together they would be ready later on a machine with few processors."""
+    server = serving(4)
+    server.end(*server.ready)
+    began = server.now
+    server.wait_for_start()
+    (first,) = server.starting
+    server.make_ready(first)
+    assert len(server.starting) == 3
+    server.all_ready()
+    server.end(*server.ready)
+    server.wait_for_start()
+    assert server.wait_for_start() == pytest.approx(HEAD_START_SECONDS)
+    assert len(server.starting) == 4
+    assert server.now - began < 2.0
 
 
 def test_the_delay_doubles_from_a_tenth_of_a_second_to_thirty_and_never_ends():

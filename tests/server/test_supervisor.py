@@ -131,6 +131,25 @@ async def test_a_supervisor_that_died_is_replaced_and_viewers_do_not_notice(tmp_
             server.look()
 
 
+async def test_shells_of_a_dead_host_cost_no_more_descriptors_with_each_supervisor_that_dies(tmp_path):
+    """They are no children of the host, which watches them itself while there is no supervisor."""
+    with supervised(tmp_path) as server:
+        async with rest(server.serving.url) as api:
+            for _ in range(10):
+                await api.call("POST", "/sessions", {})
+        server.look()
+        server.living("server.host")[0].kill()
+        await until(lambda: server.logged("PTY host 0 is ready"))
+        held = []
+        for times in (1, 2):
+            server.kill()
+            await asyncio.to_thread(server.start)
+            await until(lambda times=times: server.log.read_text().count("workers were adopted") == times)
+            (host,) = server.living("server.host")
+            held.append(host.num_fds())
+        assert held[1] <= held[0]
+
+
 async def listed(url: str) -> dict[str, str]:
     """The state of each session; nothing while no worker answers."""
     with contextlib.suppress(Unreachable, Closed, OSError):

@@ -27,6 +27,8 @@ FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 30.0
 # A worker that was ready for so long owes nothing to what went wrong before it.
 STEADY_SECONDS = 10.0
+# When no worker serves any more, the first one is started this long before the others.
+HEAD_START_SECONDS = 1.0
 # A worker that was ready and then ended young says less about the next start than one that never was ready.
 _YOUNG_DEATHS_PER_DOUBLING = 4
 # So often a server may fail to start its first worker before it gives up.
@@ -288,12 +290,23 @@ class Generations:
 
     def next_start(self, now: float) -> Place | None:
         """A place whose worker is due. Answer with ``started`` or ``start_failed``."""
+        if now < self._held_back_until():
+            return None
         return next((place for place in self._vacant() if place.due <= now), None)
+
+    def _held_back_until(self) -> float:
+        """Until when others wait for the first worker that is to serve again: together all of them start later."""
+        if not self._was_ready or self._current.ready:
+            return -math.inf
+        starting = (place.worker for place in self._current.places if place.worker is not None)
+        begun = [each.since for each in starting if each.stage is WorkerStage.STARTING]
+        return min(begun) + HEAD_START_SECONDS if begun else -math.inf
 
     def wake_at(self) -> float | None:
         """When something is due although nothing happens."""
         times = [self._deadline(worker) for worker in self._workers.values()]
-        times += [place.due for place in self._vacant()]
+        held_back_until = self._held_back_until()
+        times += [max(place.due, held_back_until) for place in self._vacant()]
         earliest = min(times, default=math.inf)
         return None if earliest == math.inf else earliest
 

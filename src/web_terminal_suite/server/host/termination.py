@@ -52,6 +52,8 @@ class Termination:
         self._store = store
         self._audit = audit
         self._by_pid: dict[int, SessionEntry] = {}
+        self._strangers: set[int] = set()
+        """Shells whose end is watched because they are no children of this process."""
         self.expired = 0
         self.stopping = False
         loop.later(_SWEEP_SECONDS, self._sweep)
@@ -70,6 +72,8 @@ class Termination:
         """Notice the end of a shell that is no child of this process."""
         assert entry.session is not None
         pty = entry.session.pty
+        if pty.pid in self._strangers:  # since a supervisor died before this one
+            return
         try:
             fd = os.pidfd_open(pty.pid)
         except ProcessLookupError:
@@ -80,6 +84,7 @@ class Termination:
             log.warning("session %s: its shell cannot be watched: %s", entry.id, (error.strerror or "").lower())
             return
         if runs_on(pty.pid, pty.fd):
+            self._strangers.add(pty.pid)
             self._loop.watch(fd, READ, partial(self._on_stranger, fd, pty.pid))
         else:  # the id is another process's by now
             os.close(fd)
@@ -88,6 +93,7 @@ class Termination:
     def _on_stranger(self, fd: int, pid: int, _events: int) -> None:
         self._loop.forget(fd)
         os.close(fd)
+        self._strangers.discard(pid)
         self._stranger_ended(pid)
 
     def _stranger_ended(self, pid: int) -> None:
