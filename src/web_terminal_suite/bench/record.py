@@ -24,6 +24,7 @@ from web_terminal_suite.bench.samples import (
     BenchmarkFacts,
     Cell,
     CpuUsage,
+    Filmstrip,
     FlameGraphFile,
     Outcome,
     Phase,
@@ -72,6 +73,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     pictures: tuple[FlameGraphFile, ...] = ()
     courses: tuple[TimeSeries, ...] = ()
+    filmstrips: tuple[Filmstrip, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,6 +278,7 @@ def to_columns(trial: Trial) -> Columns:
         warnings=trial.warnings,
         pictures=trial.pictures,
         courses=trial.courses,
+        filmstrips=trial.filmstrips,
     )
 
 
@@ -314,6 +317,7 @@ def from_columns(columns: Columns) -> Trial:
         warnings=columns.warnings,
         pictures=columns.pictures,
         courses=columns.courses,
+        filmstrips=columns.filmstrips,
     )
 
 
