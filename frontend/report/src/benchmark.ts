@@ -9,6 +9,8 @@ import { parametersChart } from './charts/parameters';
 import { percentileChart } from './charts/percentiles';
 import { samplesChart } from './charts/samples';
 import { violinsChart } from './charts/violins';
+import { waterfallChart } from './charts/waterfall';
+import { filmstrip } from './filmstrip';
 import type { BenchmarkSection, ResultDetails, MetricPanel } from './data';
 import { breakable, h, type Child } from './dom';
 import { colourOf } from './appearance';
@@ -74,6 +76,7 @@ export function section(benchmark: BenchmarkSection, level: string): Section {
     many && summary(benchmark),
     isTimeSeries && h('div', {}, ...judged(benchmark.panels)),
     overTime(benchmark),
+    steps(benchmark),
     !isTimeSeries && overall(benchmark, level),
     panels.length > 1 && h('div', { class: 'tabs', role: 'tablist', 'aria-label': `Charts of ${benchmark.name}` }, ...tabs),
     stage,
@@ -109,6 +112,15 @@ function judged(panels: readonly MetricPanel[]): HTMLElement[] {
 /** How the run went, chart below chart, so that a second is at the same place in all. */
 function overTime(benchmark: BenchmarkSection): HTMLElement | null {
   return benchmark.time_series.length === 0 ? null : h('div', { class: 'time-series' }, ...benchmark.time_series.map((chart) => figure(timeSeriesChart(chart), 'wide')));
+}
+
+/** Where the time goes, and what was on the screen meanwhile. */
+function steps(benchmark: BenchmarkSection): HTMLElement | null {
+  const parts = [...benchmark.waterfalls.map((chart) => figure(waterfallChart(chart), 'wide')), ...benchmark.filmstrips.map(filmstrip)];
+  if (benchmark.filmstrips.length > 0) {
+    parts.push(h('p', { class: 'note' }, 'Pictures are of the warm-up: each takes the browser some milliseconds, so the keys that count are typed without.'));
+  }
+  return parts.length === 0 ? null : h('div', { class: 'steps' }, ...parts);
 }
 
 function summary(benchmark: BenchmarkSection): HTMLElement {

@@ -189,6 +189,39 @@ export interface ViolinChart {
   violins: Violin[];
 }
 
+/** Where the time of some operations went, on average; the segments add up to the whole. */
+export interface WaterfallRow {
+  label: string;
+  terminal: string;
+  /** In the order of the chart's `steps`. */
+  segments: number[];
+}
+
+/** The steps of an operation one after the other, for each terminal. */
+export interface WaterfallChart {
+  title: string;
+  unit: string;
+  steps: string[];
+  rows: WaterfallRow[];
+  note: string;
+}
+
+/** A picture of the screen, and when that was shown. */
+export interface FilmstripFrame {
+  words: string;
+  /** In base64. */
+  jpeg: string;
+}
+
+/** What was on the screen around one slow operation. */
+export interface ScreenStrip {
+  terminal: string;
+  words: string;
+  width: number;
+  height: number;
+  frames: FilmstripFrame[];
+}
+
 /** A judged statistic as a part of its limit: below 1 it keeps the limit, whichever side is the good one. */
 export interface BulletBar {
   value: number | null;
@@ -354,6 +387,8 @@ export interface BenchmarkSection {
   violins: ViolinChart[];
   panels: MetricPanel[];
   time_series: TimeSeriesChart[];
+  waterfalls: WaterfallChart[];
+  filmstrips: ScreenStrip[];
 }
 
 /** One line of the overview. */

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
-from web_terminal_suite.bench.samples import BenchmarkFacts, Metric, Point, Sample, Target
+from web_terminal_suite.bench.samples import BenchmarkFacts, Filmstrip, Metric, Point, Sample, Target
 from web_terminal_suite.bench.stats import quantiles
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class OperationResult:
 
     samples: tuple[Sample, ...] = ()
     points: tuple[Point, ...] = ()
+    filmstrips: tuple[Filmstrip, ...] = ()
+    """Kept of the warm-up too."""
 
     def __iter__(self) -> Iterator[Point]:
         return iter(self.points)

@@ -15,7 +15,7 @@ import msgspec
 
 from web_terminal_suite.bench.benchmark import BenchmarkContext, OperationResult
 from web_terminal_suite.bench.clock import now_ns
-from web_terminal_suite.bench.samples import CpuUsage, FlameGraphFile, Outcome, Phase, Point, Sample, Trial
+from web_terminal_suite.bench.samples import CpuUsage, Filmstrip, FlameGraphFile, Outcome, Phase, Point, Sample, Trial
 from web_terminal_suite.client.errors import ClientError, Refused, TimedOut, Unreachable, Violated
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Measurement:
         self._stage = BenchmarkContext(running, slot.cell.parameter, markers)
         self._samples: list[Sample] = []
         self._points: list[Point] = []
+        self._filmstrips: list[Filmstrip] = []
         self._usage: CpuUsage | None = None
         self._failures = 0
         self._operations = 0
@@ -108,6 +109,7 @@ class Measurement:
             infeasible=self.infeasible,
             warnings=tuple(self.warnings),
             pictures=tuple(self.pictures),
+            filmstrips=tuple(self._filmstrips),
         )
 
     async def run(self) -> None:
@@ -154,6 +156,7 @@ class Measurement:
             result = OperationResult((result,))
         elif not isinstance(result, OperationResult):
             result = OperationResult(points=result)
+        self._filmstrips += result.filmstrips
         if phase is Phase.MEASURE:
             self._samples += result.samples
             self._points += result.points

@@ -26,6 +26,7 @@ from web_terminal_suite.bench.samples import (
     BenchmarkFacts,
     Cell,
     CpuUsage,
+    Filmstrip,
     FlameGraphFile,
     Outcome,
     Phase,
@@ -74,6 +75,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     pictures: tuple[FlameGraphFile, ...] = ()
     courses: tuple[TimeSeries, ...] = ()
+    filmstrips: tuple[Filmstrip, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +280,7 @@ def to_columns(trial: Trial) -> Columns:
         warnings=trial.warnings,
         pictures=trial.pictures,
         courses=trial.courses,
+        filmstrips=trial.filmstrips,
     )
 
 
@@ -312,6 +315,7 @@ def from_columns(columns: Columns) -> Trial:
         warnings=columns.warnings,
         pictures=columns.pictures,
         courses=columns.courses,
+        filmstrips=columns.filmstrips,
     )
 
 

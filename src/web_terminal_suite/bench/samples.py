@@ -97,6 +97,25 @@ class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
     y: list[float | None]
 
 
+class FilmFrame(msgspec.Struct, frozen=True):
+    """One frame that was displayed: when, counted from the key, and its part around what the key changed."""
+
+    at_ns: int
+    jpeg: str
+    """In base64."""
+
+
+class Filmstrip(msgspec.Struct, frozen=True, kw_only=True):
+    """What was on the screen around one key, the slowest of those whose frames were kept as pictures."""
+
+    latency_ns: int
+    frames: tuple[FilmFrame, ...]
+    """From the last one without the glyph to the first with it, in order."""
+    width: int
+    height: int
+    """Of each, in pixels."""
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One block of one cell. ``problem`` says why it is void or partial; ``warnings`` stay with the result.
 
@@ -113,6 +132,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     pictures: tuple[FlameGraphFile, ...] = ()
     courses: tuple[TimeSeries, ...] = ()
+    filmstrips: tuple[Filmstrip, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +170,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Targets on the ratio to the floor (``ratio_p50``, ``ratio_p95``), by parameter like ``targets``."""
     exact: bool = False
     """A level that is a plain count (sessions reached): it has no error of measurement, so one reading decides."""
+    step: str = ""
+    """What the time up to this moment, from the step before, is spent on; benchmarks with steps have a waterfall."""
     drifts: bool = False
     """A slope over readings of one process, one after the other, whose errors add up: what changed once stays."""
 

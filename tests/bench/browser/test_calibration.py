@@ -10,9 +10,11 @@ from playwright.async_api import Error
 from web_terminal_suite.bench.browser import calibration, chromium
 from web_terminal_suite.bench.browser.calibration import LATENESSES, PageCalibration, PagesNotProven, judge
 from web_terminal_suite.bench.browser.errors import PageFailed
+from web_terminal_suite.bench.browser.facts import UNLIMITED, BrowserFacts
 from web_terminal_suite.bench.browser.known_page import CharacterPage, CharacterPageDriver
 from web_terminal_suite.bench.browser.stamps import key_stamps
 from web_terminal_suite.bench.browser.tab import opened
+from web_terminal_suite.bench.browser.trace_cost import TraceCost, trace_cost
 from web_terminal_suite.bench.errors import RunFailed
 
 MS = 1_000_000
@@ -83,3 +85,38 @@ async def test_a_crashed_tab_is_an_outcome_with_its_reason(chromium_path):
         async with opened(browser) as tab:
             await CharacterPageDriver().open(tab, running)
             await tab.press("a")
+
+
+def test_without_a_frame_limit_no_more_than_a_millisecond_may_be_missing():
+    calibration = PageCalibration(unlimited=True)
+    assert [each.text for each in calibration.latenesses] == ["30ms", "60ms"]
+    within, beyond = (
+        [[at + each.set_ns + off for at in AT_ONCE] for each in calibration.latenesses] for off in (MS, MS + 1)
+    )
+    assert len(judge(AT_ONCE, within, calibration.latenesses, calibration.tolerance_ns)) == 2
+    with pytest.raises(PagesNotProven, match=r"it may differ by 1\.0 ms"):
+        judge(AT_ONCE, beyond, calibration.latenesses, calibration.tolerance_ns)
+
+
+def test_a_run_of_everything_keeps_both_calibrations_and_what_the_trace_costs():
+    without = PageCalibration(unlimited=True, attempts=2, failed=["a reason"])
+    calibration = PageCalibration(attempts=1, without_limit=without, trace_cost=TraceCost(4.2e6, 4.1e6, 5e6))
+    found = calibration.facts()
+    assert found["without_limit"]["tolerance_ns"] == MS
+    assert found["trace_cost_ns"] == {"without_trace": 4.2e6, "traced": 4.1e6, "with_pictures": 5e6}
+    assert [each["kind"] for each in calibration.warnings()] == ["calibration"]
+    assert calibration.summary().endswith(
+        "without a frame limit: ; a key costs the page 4.2 ms without a trace, 4.1 ms with one, 5.0 ms with pictures"
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+async def test_a_browser_without_a_frame_limit_draws_more_and_a_trace_costs_what_the_page_says(chromium_path):
+    facts = BrowserFacts()
+    async with chromium.kept(facts), CharacterPage().launch() as running:
+        async with chromium.started(unlimited=True) as browser:
+            found = await trace_cost(browser, running, rounds=1)
+        assert all(each > 0 for each in found)
+        assert facts.frames_per_second[UNLIMITED] > 70
+        assert facts.frame_limits == [UNLIMITED]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import pytest
 
+from tests.bench.records import MS, run, samples, trial
 from web_terminal_suite.bench.analysis.comparison.machine import differences, fingerprint
 from web_terminal_suite.bench.browser import chromium
 from web_terminal_suite.bench.browser.drivers.registry import DRIVERS
@@ -13,7 +15,10 @@ from web_terminal_suite.bench.browser.facts import LIMITED, UNLIMITED, BrowserFa
 from web_terminal_suite.bench.browser.keys import PageTypist
 from web_terminal_suite.bench.browser.known_page import CharacterPage
 from web_terminal_suite.bench.browser.tab import opened
+from web_terminal_suite.bench.errors import OptionsError
+from web_terminal_suite.bench.pipeline.comparison import compare
 from web_terminal_suite.bench.report.common import environment
+from web_terminal_suite.bench.samples import Run
 
 MACHINE = {"cpu_model": "a model", "cpu_count": 2, "kernel": "6.1.0", "python": "3.11.7", "memory_total": 8 << 30}
 BROWSER = {
@@ -59,6 +64,18 @@ def test_runs_in_one_browser_are_of_one_machine():
 )
 def test_a_browser_that_differs_is_told(changed, said):
     assert differences(made_on(), made_on(**changed)) == (said,)
+
+
+def test_runs_in_different_browsers_are_compared_by_force_only():
+    def made(**changed: object) -> Run:
+        return msgspec.structs.replace(run(trial(samples([MS] * 10))), machine={**made_on(**changed), "warnings": []})
+
+    sides = ("before", made()), ("after", made(renderers={"ttyd": "WebGL"}))
+    said = "what draws the page of ttyd was DOM, is WebGL"
+    with pytest.raises(OptionsError, match=said):
+        compare(*sides)
+    (found,) = compare(*sides, force=True)
+    assert found.machine == (said,)
 
 
 def test_a_run_that_measured_no_page_is_of_the_same_machine():

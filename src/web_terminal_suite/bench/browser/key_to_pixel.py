@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.benchmark import Benchmark, OperationResult
 from web_terminal_suite.bench.browser import chromium, tab
 from web_terminal_suite.bench.browser.drivers.registry import DRIVERS
 from web_terminal_suite.bench.browser.keys import PageTypist, samples
-from web_terminal_suite.bench.samples import Metric, Point
+from web_terminal_suite.bench.samples import Metric
 from web_terminal_suite.bench.terminals.terminal import Capability
 from web_terminal_suite.client.errors import Violated
 
@@ -37,11 +38,11 @@ _PROGRAMS: Final = {
 
 
 @asynccontextmanager
-async def _key_to_pixel(context: BenchmarkContext) -> AsyncIterator[Operation]:
+async def _key_to_pixel(context: BenchmarkContext, *, unlimited: bool = False) -> AsyncIterator[Operation]:
     running = context.running
     driver = DRIVERS[running.terminal.page]
     async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(chromium.started())
+        browser = await stack.enter_async_context(chromium.started(unlimited=unlimited))
         page = await stack.enter_async_context(tab.opened(browser))
         stack.push_async_callback(driver.end, page, running)
         await driver.open(page, running)
@@ -57,13 +58,13 @@ async def _key_to_pixel(context: BenchmarkContext) -> AsyncIterator[Operation]:
                 if not confirmation.holds:
                     raise Violated(str(confirmation))
                 is_confirmed = True
-                points: tuple[Point, ...] = ()
+                filmed = (typist.filmstrip,) if typist.filmstrip is not None else ()
             else:
                 stamps = await typist.type_keys(_KEYS)
-                points = ()
+                filmed = ()
             await page.press(_PROGRAMS[context.parameter][1] if driver.has_shell else "Enter")
             await asyncio.sleep(_PAUSE_SECONDS)  # a person's pause; the next burst begins on a page at rest
-            return OperationResult(samples(stamps), points)
+            return OperationResult(samples(stamps), filmstrips=filmed)
 
         yield operate
 
@@ -77,14 +78,18 @@ async def _run_program(context: BenchmarkContext, driver: PageDriver, page: Tab)
     await asyncio.sleep(2 * _PAUSE_SECONDS)  # until the program, which says nothing, reads keys
 
 
+_unlimited = partial(_key_to_pixel, unlimited=True)
+
 CHARACTER: Final = "browser/character_page"
 """The floor."""
 
+_CHARACTER_UNLIMITED: Final = "browser/character_page_unlimited"
+
 STEPS: Final = (
-    Metric(name="latency"),
-    Metric(name="to frame sent", mark="sent"),
-    Metric(name="to echo received", mark="received"),
-    Metric(name="to output parsed", mark="parsed"),
+    Metric(name="latency", step="drawing and display"),
+    Metric(name="to frame sent", mark="sent", step="browser and page, key to frame"),
+    Metric(name="to echo received", mark="received", step="network, server and shell"),
+    Metric(name="to output parsed", mark="parsed", step="parsing"),
 )
 
 BENCHMARKS: Final = (
@@ -107,6 +112,22 @@ BENCHMARKS: Final = (
         quick=("tty",),
     ),
     Benchmark(
+        id="browser/key_to_pixel_unlimited",
+        description=(
+            "As key_to_pixel, in a browser that draws frames as fast as it can: differences of less than a frame show."
+        ),
+        limitations="Nobody has such a screen: figures are smaller than what people wait for, and processors busier.",
+        prepare=_unlimited,
+        needs=frozenset({Capability.PAGE, Capability.SHELL}),
+        parameters=("tty",),
+        metrics=STEPS,
+        floor=_CHARACTER_UNLIMITED,
+        repeats=_KEYS * _BLOCKS,
+        min_operations=_KEYS,
+        quick=(),
+        full=("tty",),
+    ),
+    Benchmark(
         id=CHARACTER,
         description="A key pressed in the browser, until the frame is displayed in which a page shows it by itself.",
         limitations="Not a terminal: there is no server, no WebSocket and no xterm.js.",
@@ -115,5 +136,17 @@ BENCHMARKS: Final = (
         is_floor=True,
         repeats=_KEYS * _BLOCKS,
         min_operations=_KEYS,
+    ),
+    Benchmark(
+        id=_CHARACTER_UNLIMITED,
+        description="As character_page, in a browser that draws frames as fast as it can.",
+        limitations="Not a terminal, and no screen that anybody has.",
+        prepare=_unlimited,
+        needs=frozenset({Capability.PAGE, Capability.NO_SHELL}),
+        is_floor=True,
+        repeats=_KEYS * _BLOCKS,
+        min_operations=_KEYS,
+        quick=(),
+        full=("",),
     ),
 )

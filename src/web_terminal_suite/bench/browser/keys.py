@@ -8,7 +8,7 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.browser.confirmation import confirm, questions
-from web_terminal_suite.bench.browser.pictures import first_with_glyph
+from web_terminal_suite.bench.browser.pictures import filmstrip, first_with_glyph
 from web_terminal_suite.bench.browser.stamps import KeyStamps, key_stamps
 from web_terminal_suite.bench.clock import now_ns
 from web_terminal_suite.bench.samples import Outcome, Sample
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.browser.stamps import LostKey
     from web_terminal_suite.bench.browser.tab import Tab
     from web_terminal_suite.bench.browser.trace import Trace
+    from web_terminal_suite.bench.samples import Filmstrip
 
     FindStamps = Callable[[Trace], list[KeyStamps | LostKey]]
 
@@ -43,6 +44,8 @@ class PageTypist:
         self._find = find or (lambda trace: key_stamps(trace, through_socket=through_socket))
         self._random = random.Random(0)
         self._typed = 0
+        self.filmstrip: Filmstrip | None = None
+        """Around the slowest of the keys that were last confirmed."""
 
     async def type_keys(self, count: int) -> list[KeyStamps | LostKey]:
         """Type ``count`` keys, and give the way of each.
@@ -62,6 +65,7 @@ class PageTypist:
         """
         trace, answers = await self._pictured(count)
         stamps = self._find(trace)
+        self.filmstrip = await self._film(trace, stamps, answers)
         return confirm(trace, stamps, answers), stamps
 
     async def confirm_and_sabotage(
@@ -76,12 +80,34 @@ class PageTypist:
         honest, wrong = self._find(trace), sabotage(self._find)(trace)
         return confirm(trace, honest, answers), confirm(trace, wrong, answers)
 
+    async def type_untraced(self, count: int) -> None:
+        """Type ``count`` keys without a trace, so nothing is known of them.
+
+        Raises:
+            TimedOut, PageFailed
+        """
+        await self._press(count)
+
     async def _pictured(self, count: int) -> tuple[Trace, list[tuple[Question, int | None]]]:
         async with self._tab.traced(pictures=True) as trace:
             # The first picture, so that there is one before the first key.
             await asyncio.sleep(_SETTLE_SECONDS)
             await self._press(count)
         return trace, await first_with_glyph(self._browser, trace.pictures, questions(trace))
+
+    async def _film(
+        self, trace: Trace, stamps: list[KeyStamps | LostKey], answers: list[tuple[Question, int | None]]
+    ) -> Filmstrip | None:
+        """What was on the screen around the slowest key that pictures show, if they show any."""
+        shown = [
+            (stamp.presented_ns - stamp.pressed_ns, stamp, question, place)
+            for question, place in answers
+            if place is not None and isinstance(stamp := stamps[question.key], KeyStamps)
+        ]
+        if not shown:
+            return None
+        _, stamp, question, place = max(shown, key=lambda each: each[0])
+        return await filmstrip(self._browser, trace, stamp, question, place)
 
     async def _press(self, count: int) -> None:
         due_ns = now_ns()

@@ -1,6 +1,7 @@
 """A page that draws one character for each key, without a terminal: a floor, and late by a known time where it is told.
 
 Its address says how late it draws: ``#late=40ms`` by a timer, ``#late=2f`` by frames; without that it draws at once.
+With ``#timed`` it also takes the time of each key itself, up to the task after the frame, which needs no trace.
 """
 
 from __future__ import annotations
@@ -30,11 +31,22 @@ PAGE: Final = b"""<!doctype html>
     if (left === 0) draw();
     else requestAnimationFrame(() => afterFrames(left - 1, draw));
   }
+  window.took = [];
+  function afterFrame(done) {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = done;
+    requestAnimationFrame(() => port2.postMessage(0));
+  }
   addEventListener('keydown', (event) => {
     const draw = () => { screen.textContent = event.key === 'Enter' ? '' : screen.textContent + event.key; };
+    if (location.hash === '#timed') afterFrame(() => took.push(performance.now() - event.timeStamp));
     if (event.key.length > 1 && event.key !== 'Enter') return;
     if (late === '0') draw();
-    else if (unit === 'ms') setTimeout(draw, Number(late));
+    else if (unit === 'ms') {
+      // A timer has whole milliseconds and fires late; the rest is waited for exactly.
+      const due = performance.now() + Number(late);
+      setTimeout(() => { while (performance.now() < due); draw(); }, Number(late) - 3);
+    }
     // The first animation frame is the one that draws at once.
     else afterFrames(Number(late) + 1, draw);
   });
@@ -91,9 +103,9 @@ class CharacterPageDriver(PageDriver):
     has_socket = False
 
     def __init__(self, late: str = "") -> None:
-        """``late`` as the page's address has it."""
-        self._late = late
+        """``late`` as the page's address has it, or ``timed``."""
+        self._fragment = late if late in ("", "timed") else f"late={late}"
 
     def url(self, running: Running) -> str:
         address = running.addresses[0]
-        return f"http://{address.authority}/" + (f"#late={self._late}" if self._late else "")
+        return f"http://{address.authority}/" + (f"#{self._fragment}" if self._fragment else "")

@@ -213,7 +213,7 @@ async def measure(
     """
     options = plan.options
     if browser_suite.is_of(plan):
-        proof = await page_calibration.prove()
+        proof = await page_calibration.prove(everything=options.full)
         (progress or NoProgress()).say(proof.summary())
         if calibrated is not None:
             calibrated(proof)

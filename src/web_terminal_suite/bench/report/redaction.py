@@ -27,7 +27,9 @@ def redacted(run: Run, analysis: Analysis) -> tuple[Run, Analysis]:
             run,
             machine=_machine(run.machine),
             terminals=tuple(map(_terminal, run.terminals)),
-            trials=tuple(_trial(each) if each.problem or each.warnings else each for each in run.trials),
+            trials=tuple(
+                _trial(each) if each.problem or each.warnings or each.filmstrips else each for each in run.trials
+            ),
         ),
         replace(
             analysis,
@@ -54,7 +56,10 @@ def _terminal(facts: TerminalFacts) -> TerminalFacts:
 
 
 def _trial(trial: Trial) -> Trial:
-    return msgspec.structs.replace(trial, problem=placeless(trial.problem), warnings=_all(trial.warnings))
+    # A picture shows whatever was on the screen: a prompt names its machine.
+    return msgspec.structs.replace(
+        trial, problem=placeless(trial.problem), warnings=_all(trial.warnings), filmstrips=()
+    )
 
 
 def _result(result: Result) -> Result:

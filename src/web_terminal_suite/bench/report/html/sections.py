@@ -10,7 +10,7 @@ import msgspec
 
 from web_terminal_suite.bench.analysis import Verdict
 from web_terminal_suite.bench.report.common import changes, rows, units
-from web_terminal_suite.bench.report.html import curves, details, time_series
+from web_terminal_suite.bench.report.html import curves, details, time_series, waterfall
 from web_terminal_suite.bench.report.html.schema.charts import (
     HistoryChart,
     LineFit,
@@ -83,6 +83,7 @@ def benchmark_section(
         for key in keys
     ]
     shown = [metric for metric in metrics if metric.targets] or metrics[:1]
+    cells = list(dict.fromkeys(result.cell for result in results))
     found = {judgement.verdict for result in results for judgement in result.judgements}
     columns = _columns(results)
     return msgspec.structs.replace(
@@ -100,6 +101,8 @@ def benchmark_section(
         time_series=time_series.time_series_charts(
             [trial for trial in of.run.trials if trial.cell.benchmark == facts.id]
         ),
+        waterfalls=waterfall.waterfalls(facts, cells, of),
+        filmstrips=waterfall.filmstrips(cells, of),
     )
 
 

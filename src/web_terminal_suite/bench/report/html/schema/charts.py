@@ -206,6 +206,43 @@ class ViolinChart(msgspec.Struct, frozen=True, kw_only=True):
     violins: list[Violin]
 
 
+class WaterfallRow(msgspec.Struct, frozen=True):
+    """Where the time of some operations went, on average; the segments add up to the whole."""
+
+    label: str
+    terminal: str
+    segments: list[float]
+    """In the order of the chart's ``steps``."""
+
+
+class WaterfallChart(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps of an operation one after the other, for each terminal."""
+
+    title: str
+    unit: str
+    steps: list[str]
+    rows: list[WaterfallRow]
+    note: str = ""
+
+
+class FilmstripFrame(msgspec.Struct, frozen=True):
+    """A picture of the screen, and when that was shown."""
+
+    words: str
+    jpeg: str
+    """In base64."""
+
+
+class ScreenStrip(msgspec.Struct, frozen=True, kw_only=True):
+    """What was on the screen around one slow operation."""
+
+    terminal: str
+    words: str
+    width: int
+    height: int
+    frames: list[FilmstripFrame]
+
+
 class BulletBar(msgspec.Struct, frozen=True):
     """A judged statistic as a part of its limit: below 1 it keeps the limit, whichever side is the good one."""
 

@@ -14,8 +14,10 @@ from web_terminal_suite.bench.report.html.schema.charts import (
     ParameterChart,
     SampleCurves,
     ScaleKind,
+    ScreenStrip,
     TimeSeriesChart,
     ViolinChart,
+    WaterfallChart,
 )
 from web_terminal_suite.bench.report.html.schema.terminal_comparison import ComparisonSection
 
@@ -121,6 +123,8 @@ class BenchmarkSection(msgspec.Struct, frozen=True, kw_only=True):
     violins: list[ViolinChart] = []
     panels: list[MetricPanel] = []
     time_series: list[TimeSeriesChart] = []
+    waterfalls: list[WaterfallChart] = []
+    filmstrips: list[ScreenStrip] = []
 
 
 class OverviewRow(msgspec.Struct, frozen=True, kw_only=True):
