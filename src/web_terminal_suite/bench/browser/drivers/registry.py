@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from web_terminal_suite.bench.browser.bare_page import BarePageDriver
 from web_terminal_suite.bench.browser.drivers.driver import PageDriver
 from web_terminal_suite.bench.browser.drivers.gotty import GottyPage
 from web_terminal_suite.bench.browser.drivers.ttyd import TtydPage
@@ -9,6 +10,6 @@ from web_terminal_suite.bench.browser.drivers.web_terminal import WebTerminalPag
 from web_terminal_suite.bench.browser.drivers.wetty import WettyPage
 from web_terminal_suite.bench.browser.known_page import CharacterPageDriver
 
-_PAGES = (WebTerminalPage, TtydPage, GottyPage, WettyPage, CharacterPageDriver)
+_PAGES = (WebTerminalPage, TtydPage, GottyPage, WettyPage, CharacterPageDriver, BarePageDriver)
 
 DRIVERS: dict[str, PageDriver] = {each.name: each() for each in _PAGES}
