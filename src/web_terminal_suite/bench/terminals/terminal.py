@@ -63,6 +63,8 @@ class Capability(StrEnum):
     KNOWN_DELAYS = "known delays"
     PAGE = "page"
     """A page for people, that a browser can be pointed at."""
+    BARE_PAGE = "bare page"
+    """xterm.js alone, with a server that has no shell."""
 
 
 _MUST_GO: Final = ("processes", "descriptors", "sessions")

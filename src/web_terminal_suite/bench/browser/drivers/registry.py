@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from web_terminal_suite.bench.browser.bare_page import BarePageDriver
 from web_terminal_suite.bench.browser.drivers.any_page import AnyPage
 from web_terminal_suite.bench.browser.drivers.driver import PageDriver
 from web_terminal_suite.bench.browser.drivers.gotty import GottyPage
@@ -11,6 +12,8 @@ from web_terminal_suite.bench.browser.drivers.web_terminal import WebTerminalPag
 from web_terminal_suite.bench.browser.drivers.wetty import WettyPage
 from web_terminal_suite.bench.browser.known_page import CharacterPageDriver
 
-_PAGES = (WebTerminalPage, TtydPage, GottyPage, WettyPage, JupyterLabPage, AnyPage, CharacterPageDriver)
+_PAGES = (
+    WebTerminalPage, TtydPage, GottyPage, WettyPage, JupyterLabPage, AnyPage, CharacterPageDriver, BarePageDriver,
+)  # fmt: skip
 
 DRIVERS: dict[str, PageDriver] = {each.name: each() for each in _PAGES}

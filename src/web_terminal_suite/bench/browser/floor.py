@@ -1,0 +1,44 @@
+"""The bare xterm.js page as the floor of a benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from web_terminal_suite.bench.samples import Target
+from web_terminal_suite.bench.terminals.terminal import Capability
+
+if TYPE_CHECKING:
+    from web_terminal_suite.bench.benchmark import Benchmark
+
+
+def goal_over_bare_page(times: float) -> dict[str, Target]:
+    """The goal that a median is at most so many times the bare page's."""
+    text = f"goal: p50 at most {times:g} x the bare page's"
+    return {"*": Target(statistic="ratio_p50", goal=times, text=text)}
+
+
+def on_bare_page(
+    benchmark: Benchmark, floor: str = "", parameters: tuple[str, ...] = ()
+) -> tuple[Benchmark, Benchmark]:
+    """The benchmark, and the same on the bare page, which is its floor.
+
+    Args:
+        floor: the benchmark that is the floor of the bare page.
+        parameters: those that the bare page has, where it has not all of them.
+    """
+    suite, _, name = benchmark.id.partition("/")
+    bare = replace(
+        benchmark,
+        id=f"{suite}/bare_{name}",
+        description=f"The floor of {name}: the same on a page that is xterm.js alone, with a server that has no shell.",
+        limitations="Not a terminal: its server answers at once, and has no login, no session and no program.",
+        needs=frozenset({Capability.PAGE, Capability.BARE_PAGE}),
+        parameters=parameters or benchmark.parameters,
+        metrics=tuple(structs.replace(each, targets={}, floor_targets={}) for each in benchmark.metrics),
+        floor=floor,
+        is_floor=True,
+    )
+    return replace(benchmark, floor=bare.id), bare
