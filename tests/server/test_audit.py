@@ -110,16 +110,28 @@ def test_a_file_is_the_accounts_own_and_is_made_again_after_a_rotation(tmp_path)
 def test_another_file_in_its_place_is_written_to_as_well(tmp_path):
     path = tmp_path / "audit.log"
     log = AuditLog(str(path))
+    log.note("logout")
     path.unlink()
     path.touch()
+    log._destination._look_at = 0.0
     log.note("login")
     log.close()
     assert json.loads(path.read_text())["event"] == "login"
 
 
+def test_a_place_that_is_away_for_a_while_loses_its_lines_and_nothing_else(tmp_path, caplog):
+    log = AuditLog(str(tmp_path / "away" / "audit.log"))
+    log.note("login")
+    assert caplog.messages == ["1 lines of the audit log were lost: no such file or directory"]
+    (tmp_path / "away").mkdir()
+    log.note("logout")
+    log.close()
+    assert json.loads((tmp_path / "away" / "audit.log").read_text())["event"] == "logout"
+
+
 def test_a_file_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(AuditFailed, match=f"audit log '{tmp_path}/none/audit': no such file or directory"):
-        AuditLog(f"{tmp_path}/none/audit")
+        AuditLog(f"{tmp_path}/none/audit").check()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

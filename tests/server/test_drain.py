@@ -94,8 +94,7 @@ async def test_old_sessions_live_on_new_ones_are_refused_and_it_ends_with_the_la
             # Workers may still be replaced and upgraded.
             server.process.send_signal(signal.SIGHUP)
             await logged(server, "generation 2 is ready")
-            async with reached(server) as fourth:
-                await fourth.attach(session)
+            async with reached(server, session) as fourth:
                 assert fourth.status.draining
                 assert server.process.poll() is None
                 await fourth.close(destroy=True)

@@ -100,13 +100,16 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def reached(server: Serving):
-    """A connection, as soon as a worker accepts one."""
+async def reached(server: Serving, session: str | None = None):
+    """A connection, as soon as a worker accepts one; attached to ``session``, as soon as that worker does not leave."""
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(90):
         connection = None
         while connection is None:
             with contextlib.suppress(Unreachable, Closed):
-                connection = await stack.enter_async_context(connect(server.url, timeout=30))
+                found = await stack.enter_async_context(connect(server.url, timeout=30))
+                if session is not None:
+                    await found.attach(session)
+                connection = found
         yield connection
 
 

@@ -50,8 +50,7 @@ class _Destination(Protocol):
 class AuditLog:
     """The log of one process. ``place`` is ``stderr``, ``journal``, ``none`` or a file's path.
 
-    Raises:
-        AuditFailed: the file cannot be opened.
+    A file is opened at the first event and, after a failure, at the next: a process that holds sessions must start.
     """
 
     def __init__(self, place: str, journal: str = JOURNAL_SOCKET) -> None:
@@ -84,6 +83,15 @@ class AuditLog:
         """Let go of the file or socket."""
         if self._destination is not None:
             self._destination.close()
+
+    def check(self) -> None:
+        """Whether the file can be opened, at the start of a server.
+
+        Raises:
+            AuditFailed: it cannot.
+        """
+        if isinstance(self._destination, _ToFile):
+            self._destination.check()
 
     def _may_refuse(self, now: float) -> bool:
         filled = (now - self._allowance_at) * _REFUSALS_PER_SECOND
@@ -156,10 +164,12 @@ class _ToFile:
         self._fd = -1
         self._look_at = 0.0
         self._torn = False
+
+    def check(self) -> None:
         try:
             self._open()
         except OSError as error:
-            raise AuditFailed(f"audit log {path!r}: {(error.strerror or str(error)).lower()}") from error
+            raise AuditFailed(f"audit log {self._path!r}: {(error.strerror or str(error)).lower()}") from error
 
     def _open(self) -> None:
         fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o600)
@@ -169,9 +179,9 @@ class _ToFile:
 
     def write(self, line: bytes) -> None:
         now = time.monotonic()
-        if now >= self._look_at:
+        if self._fd < 0 or now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            if self._was_moved():
+            if self._fd < 0 or self._was_moved():
                 self._open()
         data = b"\n" * self._torn + line + b"\n"
         written = os.write(self._fd, data)
@@ -181,7 +191,8 @@ class _ToFile:
             raise OSError(f"{self._path} took {written} of {len(data)} bytes; the disk may be full")
 
     def close(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def _was_moved(self) -> bool:
         """Whether the path is another file by now, as after logrotate(8)."""

@@ -399,7 +399,9 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
-        AuditLog(public.audit_log).close()  # every process opens its own; only here a failure ends the start
+        audit = AuditLog(public.audit_log)
+        audit.check()  # every process opens its own; only here a failure ends the start
+        audit.close()
         beginnings = begin(public, settings_fd, shells_descriptors, inherited(os.environ, os.getpid()))
         raise SystemExit(Supervisor(beginnings).run())
     except (StartFailed, AuditFailed, meeting.CannotMeet) as error:

@@ -38,7 +38,7 @@ def test_a_run_is_a_record_like_any_other(chromium_path, tmp_path):
     floor, trial = sorted(run.trials, key=lambda each: each.cell.terminal)
     assert (floor.cell.terminal, floor.problem) == ("bare-xterm", "")
     assert not trial.problem
-    assert run.machine["browser"]["renderers"].keys() == {"character-page", "web-terminal"}
+    assert run.machine["browser"]["renderers"].keys() == {"bare-xterm", "character-page", "web-terminal"}
     (strip,) = trial.filmstrips
     assert strip.frames[0].at_ns < 0 < strip.frames[-1].at_ns == strip.latency_ns
     measured = [each for each in trial.samples if each.phase is Phase.MEASURE]
