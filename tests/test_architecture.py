@@ -29,7 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.stderr": (),
     "server.settings": (),
     "server.environment": ("server.settings",),
-    "server.access": ("server.login_limits", "server.settings"),
+    "server.access": ("server.jwt_tokens", "server.login_limits", "server.settings"),
     "server.log": (),
     "server.pty": ("protocol",),
     "server.screen": (),
@@ -53,7 +53,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager", "server.tls",
-        "server.login_limits", "server.network_address", "server.shared_table",
+        "server.jwt_tokens", "server.login_limits", "server.network_address", "server.shared_table",
         "server.client_input", "server.input_queue",
     ),
     "server.generations": (),
@@ -62,6 +62,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.tls": ("server.settings",),
     "server.network_address": (),
     "server.shared_table": (),
+    "server.jwt_tokens": ("server.settings",),
     "server.login_limits": ("server.network_address", "server.shared_table"),
     "server.self_signed": ("server.settings", "server.tls"),
     "server.service_manager": (),
@@ -179,7 +180,7 @@ STARTING = {
 STARTING_MODULES = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process"}
 
 WEB_LIBRARIES = {
-    "picows", "uvicorn", "websockets", "aiohttp", "starlette", "httptools", "httpx", "requests", "tornado",
+    "picows", "uvicorn", "websockets", "aiohttp", "starlette", "httptools", "httpx", "httpx2", "requests", "tornado",
     "wsproto", "h11",
 }  # fmt: skip
 # The null terminal is a floor: it measures the library itself. terminado is one, so its server is ours to write.
