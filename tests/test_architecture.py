@@ -29,7 +29,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.stderr": (),
     "server.settings": (),
     "server.environment": ("server.settings",),
-    "server.access": ("server.login_limits", "server.settings"),
+    "server.access": (
+        "server.jwt_tokens", "server.login_limits", "server.settings",
+    ),
     "server.audit": (),
     "server.log": (),
     "server.pty": ("protocol",),
@@ -56,8 +58,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.upgrade": ("server.in_place", "server.pty_hosts"),
     "server.worker": (
         "package", "protocol", "server.access", "server.audit", "server.client_input", "server.environment",
-        "server.input_queue", "server.ipc", "server.launch", "server.listener", "server.log",
-        "server.login_limits", "server.meeting", "server.network_address", "server.pty",
+        "server.input_queue", "server.ipc", "server.jwt_tokens", "server.launch", "server.listener",
+        "server.log", "server.login_limits", "server.meeting", "server.network_address", "server.pty",
         "server.service_manager", "server.session", "server.settings", "server.shared_table", "server.tls",
     ),
     "server.generations": (),
@@ -66,6 +68,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.tls": ("server.settings",),
     "server.network_address": (),
     "server.shared_table": (),
+    "server.jwt_tokens": ("server.settings",),
     "server.login_limits": ("server.network_address", "server.shared_table"),
     "server.self_signed": ("server.settings", "server.tls"),
     "server.service_manager": (),
@@ -202,7 +205,7 @@ STARTING = {
 STARTING_MODULES = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process"}
 
 WEB_LIBRARIES = {
-    "picows", "uvicorn", "websockets", "aiohttp", "starlette", "httptools", "httpx", "requests", "tornado",
+    "picows", "uvicorn", "websockets", "aiohttp", "starlette", "httptools", "httpx", "httpx2", "requests", "tornado",
     "wsproto", "h11",
 }  # fmt: skip
 # The null terminal is a floor: it measures the library itself. terminado is one, so its server is ours to write.

@@ -95,7 +95,7 @@ def test_a_server_without_credentials_gets_a_random_token():
 
 def test_the_flags_are_those_of_the_settings_and_the_file():
     assert {each.name for each in serve.params} == {each.name for each in SETTINGS if each.flag} | {"config"}
-    assert [each.name for each in SETTINGS if not each.flag] == ["users"]
+    assert [each.name for each in SETTINGS if not each.flag] == ["users", "jwt", "oidc"]
 
 
 def test_help_shows_every_flag_with_its_text_and_its_default():

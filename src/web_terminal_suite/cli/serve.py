@@ -65,6 +65,7 @@ def _serve(**options: Any) -> None:
 
     try:
         settings = _with_tls(settings_of(**options))
+        _check_installed(settings)
     except (SettingsError, TlsProblem) as error:
         fail(str(error))
     # The supervisor lives as long as the server: it takes over in an interpreter without the command line's modules.
@@ -91,6 +92,17 @@ def _with_tls(settings: Settings) -> Settings:
     if settings.serves_tls:
         tls.check(settings)
     return settings
+
+
+def _check_installed(settings: Settings) -> None:
+    from importlib.util import find_spec
+
+    from web_terminal_suite.server.settings import SettingsError
+
+    if settings.jwt is not None and find_spec("joserfc") is None:
+        raise SettingsError("jwt needs joserfc; install it with: pip install 'web-terminal-suite[jwt]'")
+    if settings.oidc is not None and not (find_spec("authlib") and find_spec("httpx2")):
+        raise SettingsError("oidc needs authlib and httpx2; install them with: pip install 'web-terminal-suite[oidc]'")
 
 
 def _variables(pairs: tuple[str, ...]) -> dict[str, str]:

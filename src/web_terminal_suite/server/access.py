@@ -7,6 +7,7 @@ how CVE-2026-39987 happened), so both ask here.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -16,12 +17,15 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 
+from web_terminal_suite.server.jwt_tokens import JwtVerifier, KeyUnknown, NotAccepted, named
 from web_terminal_suite.server.login_limits import UNGUESSABLE_CHARACTERS, LoginLimits
 from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -34,6 +38,8 @@ _HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
 _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _FOREIGN_SECONDS = 60.0
 _USER_CHARACTERS = 64
+# A header in JSON, in base64.
+_JWT_BEGINS = "eyJ"
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -57,6 +63,10 @@ class Denied(Exception):
         self.reason = reason
 
 
+class TryAgain(Denied):
+    """Access is refused for now: the key of a provider's token is not known yet, and is asked for."""
+
+
 class TooManyFailures(Denied):
     """Access is refused without a look at the credentials."""
 
@@ -65,6 +75,7 @@ class Access:
     """The rules of one server. Holds digests of tokens, not the tokens."""
 
     def __init__(self, settings: Settings, port: int, limits: LoginLimits | None = None) -> None:
+        self.jwt = JwtVerifier(settings.jwt) if settings.jwt is not None else None
         self._settings = settings
         self._principals: dict[bytes, Principal] = {}
         if settings.token:
@@ -75,6 +86,9 @@ class Access:
         # A changed token must end every login made with the old one, so cookies are signed with all of them.
         secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
         self._serializer = URLSafeTimedSerializer(secret, salt="login")
+        self._of_provider = URLSafeSerializer(secret, salt="login of a provider")
+        self._attempts = URLSafeTimedSerializer(secret, salt="login that has begun")
+        self.attempt_cookie_name = f"{'__Secure-' if settings.is_https else ''}web_terminal_{port}_login"
         # Cookies ignore ports, and several servers may run on one machine.
         self.cookie_name = f"{_cookie_prefix(settings)}web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
@@ -167,9 +181,20 @@ class Access:
 
     def cookie(self, principal: Principal) -> str:
         """The cookie's value that stands for ``principal`` from now on."""
+        if principal.until is not None:  # a provider's user, who is in no table of ours
+            return str(self._of_provider.dumps([principal.user, principal.role, principal.until]))
         return str(self._serializer.dumps(principal.user))
 
     def _by_cookie(self, value: str) -> Principal:
+        if self._settings.jwt is not None or self._settings.oidc is not None:
+            try:
+                known = Principal(*self._of_provider.loads(value))
+            except (BadSignature, ValueError):
+                pass  # it may be of a token of ours
+            else:
+                if known.until is None or time.time() >= known.until:
+                    raise Denied("the login is over")
+                return known
         try:
             user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
         except SignatureExpired as error:
@@ -185,6 +210,22 @@ class Access:
             raise Denied("the login is over")
         return Principal(principal.user, principal.role, until)
 
+    def sign_attempt(self, attempt: Mapping[str, str]) -> str:
+        """The value of the cookie that stands for a login that has begun."""
+        return str(self._attempts.dumps(dict(attempt)))
+
+    def read_attempt(self, cookie: str | None, seconds: int) -> dict[str, str]:
+        """What ``sign_attempt`` signed at most ``seconds`` ago.
+
+        Raises:
+            Denied: there is none in the header.
+        """
+        value = _cookie(cookie, self.attempt_cookie_name)
+        try:
+            return dict(self._attempts.loads(value or "", max_age=seconds))
+        except (BadSignature, ValueError) as error:
+            raise Denied("this browser began no login, or too long ago; begin again") from error
+
     # --- rate limit
 
     def try_token(self, token: str, address: str) -> Principal:
@@ -197,15 +238,31 @@ class Access:
             Denied: no user has this token.
         """
         now = time.monotonic()
-        try:
+        if self.jwt is not None and token.startswith(_JWT_BEGINS) and token.count(".") == 2:
+            return self._by_jwt(self.jwt, token, address, now)
+        principal: Principal | None = None
+        with contextlib.suppress(Denied):
             principal = self.by_token(token)
-        except Denied:
-            principal = None
         if principal is None or len(token) < UNGUESSABLE_CHARACTERS:
             self._check_limits(address, now)
         if principal is None:
             self._limits.note_failure(address, now)
             raise Denied("wrong token")
+        self._limits.note_success(address, now)
+        return principal
+
+    def _by_jwt(self, verifier: JwtVerifier, token: str, address: str, now: float) -> Principal:
+        """The principal of a provider's token: like one that cannot be guessed, it is let in if it is right."""
+        try:
+            claims = verifier.verify(token)
+            principal = Principal(*named(claims, verifier.rules), float(claims["exp"]))
+        except KeyUnknown as error:
+            self._check_limits(address, now)
+            raise TryAgain(str(error)) from error
+        except NotAccepted as error:
+            self._check_limits(address, now)
+            self._limits.note_failure(address, now)
+            raise Denied(str(error)) from error
         self._limits.note_success(address, now)
         return principal
 

@@ -33,6 +33,9 @@ PUBLIC_URL = re.compile(
 # unix(7): the address has 108 bytes, the last of which is zero.
 _UNIX_BYTES = 107
 
+# Tables that a flag or a variable cannot hold.
+_FILE_ONLY = ("users", "jwt", "oidc")
+
 _DAY = 24 * 3600
 _KIB = 1024
 _MIB = 1024 * 1024
@@ -50,6 +53,35 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __repr__(self) -> str:
         return f"User(token=<redacted>, role={self.role!r})"
+
+
+class ClaimRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which claims of a provider's token say who somebody is, and which role that gives. ``None`` is no role."""
+
+    user_claim: str = "sub"
+    roles_claim: str = ""
+    roles: dict[str, Role] = {}
+    default_role: Role | None = None
+
+
+class Jwt(ClaimRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tokens of an identity provider that clients may send as their own. ``jwks`` is a URL or a file."""
+
+    issuer: str
+    audience: str
+    jwks: str
+
+
+class Oidc(ClaimRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID provider at whose page people log in. Without ``client_secret`` the client is a public one."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = ""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+
+    def __repr__(self) -> str:
+        return f"Oidc(issuer={self.issuer!r}, client_id={self.client_id!r}, client_secret=<redacted>)"
 
 
 class Doc(msgspec.Struct, frozen=True):
@@ -102,6 +134,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     token: Annotated[str, Doc("Token to log in with; better in WEB_TERMINAL_TOKEN.", empty="random at each start")] = ""
     users: Annotated[dict[str, User], Doc("Further users, each with a token and a role; only in the TOML file.")] = {}
+    jwt: Annotated[
+        Jwt | None, Doc("Tokens of an identity provider (JWT) that log in too; only in the TOML file.", empty="none")
+    ] = None
+    oidc: Annotated[
+        Oidc | None, Doc("OpenID provider at whose page people log in; only in the TOML file.", empty="none")
+    ] = None
     insecure_no_auth: Annotated[bool, Doc("Ask for no token; loopback only.")] = False
     allow_hosts: Annotated[
         tuple[str, ...], Doc("A further Host header to accept; may be repeated.", flag="allow-host")
@@ -214,7 +252,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def without_secrets(self) -> Settings:
         """For a process that needs no credentials."""
-        return msgspec.structs.replace(self, token="", users={})
+        return msgspec.structs.replace(self, token="", users={}, jwt=None, oidc=None)
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -228,12 +266,12 @@ class Declaration(msgspec.Struct, frozen=True):
     @property
     def flag(self) -> str:
         """The option of ``serve``; empty for a table that only a file can hold."""
-        return "" if self.name == "users" else f"--{self.doc.flag or self.name.replace('_', '-')}"
+        return "" if self.name in _FILE_ONLY else f"--{self.doc.flag or self.name.replace('_', '-')}"
 
     @property
     def variable(self) -> str:
         """The environment variable; empty for a table."""
-        return "" if self.is_table else ENVIRONMENT_PREFIX + self.name.upper()
+        return "" if self.is_table or self.name in _FILE_ONLY else ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
     def is_table(self) -> bool:
@@ -327,6 +365,18 @@ def check(settings: Settings) -> Settings:
     _check_tokens(settings)
     _check_transport(settings)
     _check_proxies(settings)
+    if settings.jwt is not None:
+        _check_provider("jwt", settings.jwt, ("issuer", "audience", "jwks", "user_claim"))
+        if "://" in settings.jwt.jwks and not is_secure_place(settings.jwt.jwks):
+            raise SettingsError(f"jwt: jwks = {settings.jwt.jwks!r} could be changed on its way; use https")
+    if settings.oidc is not None:
+        _check_provider("oidc", settings.oidc, ("issuer", "client_id", "user_claim"))
+        if not is_secure_place(settings.oidc.issuer):
+            raise SettingsError(f"oidc: issuer = {settings.oidc.issuer!r} could be changed on its way; use https")
+        if "openid" not in settings.oidc.scopes:
+            raise SettingsError("oidc: scopes must hold 'openid'")
+        if not settings.public_url:
+            raise SettingsError("oidc needs public_url: the provider sends browsers back there")
     for origin in settings.allow_origins:
         if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
             raise SettingsError(
@@ -404,6 +454,22 @@ def _check_proxies(settings: Settings) -> None:
         raise SettingsError(f"user_header = {settings.user_header!r} needs trusted_proxies: nobody else may set it")
     if settings.insecure_no_auth:
         raise SettingsError("insecure_no_auth and user_header exclude each other; drop one of them")
+
+
+def is_secure_place(url: str) -> bool:
+    """Whether nobody on the way to ``url`` can change what is there: https, or this machine."""
+    found = PUBLIC_URL.fullmatch(url.partition("?")[0])
+    return found is not None and (found["scheme"] == "https" or is_loopback(found["host"]))
+
+
+def _check_provider(name: str, rules: Jwt | Oidc, required: tuple[str, ...]) -> None:
+    for each in required:
+        if not getattr(rules, each):
+            raise SettingsError(f"{name}: {each} is empty")
+    if bool(rules.roles) != bool(rules.roles_claim):
+        raise SettingsError(f"{name}: roles_claim and roles go together: a claim, and the role that each value gives")
+    if not rules.roles and rules.default_role is None:
+        raise SettingsError(f"{name}: nobody would have a role; set default_role, or roles_claim and roles")
 
 
 def plain_http_problem(where: str) -> str:

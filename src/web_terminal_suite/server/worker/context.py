@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.counters import Counters
     from web_terminal_suite.server.worker.host_pool import HostPool
+    from web_terminal_suite.server.worker.oidc_client import OidcClient
     from web_terminal_suite.server.worker.open_connections import OpenConnections
     from web_terminal_suite.server.worker.proxies import Proxies
     from web_terminal_suite.server.worker.strangers import Strangers
@@ -39,6 +40,7 @@ class WorkerContext:
     connections: OpenConnections
     strangers: Strangers
     proxies: Proxies
+    oidc: OidcClient | None
     input_acks: InputAcks = field(init=False)
     server: ServerState | None = None
     """What the supervisor said last; ``None`` until it has."""

@@ -39,6 +39,7 @@ from web_terminal_suite.server.worker.host_pool import HostPool
 from web_terminal_suite.server.worker.http.app import application
 from web_terminal_suite.server.worker.http.http_connection import HttpConnection
 from web_terminal_suite.server.worker.listening import Listening
+from web_terminal_suite.server.worker.oidc_client import OidcClient
 from web_terminal_suite.server.worker.open_connections import OpenConnections
 from web_terminal_suite.server.worker.proxies import Proxies
 from web_terminal_suite.server.worker.silence_watch import SilenceWatch
@@ -82,6 +83,12 @@ def _strangers(settings: Settings, table: SharedTable) -> Strangers:
     return Strangers(most, of_one, ConnectionRates(a_second, table))
 
 
+def _oidc(settings: Settings) -> OidcClient | None:
+    if settings.oidc is None:
+        return None
+    return OidcClient(settings.oidc, f"{settings.public_url.rstrip('/')}/api/v1/login/oidc/callback")
+
+
 class WorkerProcess:
     """The process: its listener, its HTTP server, and how it leaves."""
 
@@ -102,6 +109,7 @@ class WorkerProcess:
             connections=OpenConnections(self._state.connections),
             strangers=_strangers(settings, connections),
             proxies=Proxies(settings),
+            oidc=_oidc(settings),
         )
         if listener.family != socket.AF_UNIX:
             for level, option, value in _KEEP_ALIVE:
@@ -140,6 +148,10 @@ class WorkerProcess:
         self._loop.add_reader(self._control.fileno(), self._on_control)
         if not await self._hosts_answer():
             return
+        verifier = self._context.access.jwt
+        if verifier is not None:
+            await verifier.read()
+            self._context.spawn(verifier.keep_fresh())
         await listening.start()
         SilenceWatch(self._loop, self._state.connections).start()
         launch.settle()

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, Router
 
 from web_terminal_suite import __version__
-from web_terminal_suite.server.worker.http import api, jupyter, problem, ttyd
+from web_terminal_suite.server.worker.http import api, jupyter, oidc, problem, ttyd
 from web_terminal_suite.server.worker.http.auth_middleware import AuthMiddleware
 from web_terminal_suite.server.worker.http.operation import Endpoint, Operation
 from web_terminal_suite.server.worker.http.page import page_routes
@@ -50,6 +50,8 @@ def application(context: WorkerContext) -> ASGIApp:
 def _tables(settings: Settings) -> list[tuple[str, Operation]]:
     """Every operation with the path it is mounted at; those of ttyd and Jupyter where their protocols are on."""
     found: list[tuple[str, tuple[Operation, ...]]] = [("/api/v1", api.OPERATIONS)]
+    if settings.oidc is not None:
+        found.append(("/api/v1", oidc.OPERATIONS))
     if settings.ttyd_path:
         found.append((settings.ttyd_path, ttyd.OPERATIONS))
     if settings.terminado_path:

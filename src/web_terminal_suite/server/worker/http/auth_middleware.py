@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from web_terminal_suite.protocol.error_codes import CONSEQUENCES, ErrorCode
-from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFailures
+from web_terminal_suite.server.access import Access, Denied, Scheme, TooManyFailures, TryAgain
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +29,8 @@ _OPEN = {("POST", "/api/v1/login"), *_PROBES}
 # Asked for by address, or without a Host (HTTP/1.0), by what watches the server. Nothing else counts there than a token
 # in the request, which no page of another site has.
 _BY_ADDRESS = {*_PROBES, ("GET", "/api/v1/metrics")}
+# A browser that logs in at a provider; the routes are there only where there is one.
+_OPEN_LOGIN = {("GET", "/api/v1/login/oidc"), ("GET", "/api/v1/login/oidc/callback")}
 _OPEN_PAGE = ("/assets/",)
 _OPEN_FILES = ("", "/", "/index.html", "/favicon.svg", "/favicon.ico")
 
@@ -76,14 +78,23 @@ class AuthMiddleware:
                     event["headers"].append((b"cache-control", b"no-store"))
             await send(event)
 
-        refusal = self._refusal(scope, path, scheme)
+        try:
+            refusal = self._refusal(scope, path, scheme)
+        except TryAgain:
+            assert self._access.jwt is not None  # who raised it
+            await self._access.jwt.refreshed()
+            refusal = self._refusal(scope, path, scheme, again=True)
         if refusal is None:
             await self._application(scope, receive, send_with_headers)
         else:
             await _refuse(send_with_headers, *refusal, scheme)
 
-    def _refusal(self, scope: Scope, path: str, scheme: Scheme) -> tuple[ErrorCode, str] | None:
-        """Code and text of what is not let in; else puts the principal into the scope."""
+    def _refusal(self, scope: Scope, path: str, scheme: Scheme, *, again: bool = False) -> tuple[ErrorCode, str] | None:
+        """Code and text of what is not let in; else puts the principal into the scope.
+
+        Raises:
+            TryAgain: it may be let in soon; not ``again``.
+        """
         if "\0" in path:  # no file and no route has one, and the file system raises
             return ErrorCode.BAD_REQUEST, "the path contains a NUL character"
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
@@ -115,8 +126,12 @@ class AuthMiddleware:
                 return None
             return ErrorCode.RATE_LIMIT, denied.reason
         except Denied as denied:
+            if isinstance(denied, TryAgain) and not again:
+                raise
             reason = denied.reason
             self._audit.note("refused", address=address, how="request", reason=reason)
+        if self._settings.oidc is not None and (scope["method"], path) in _OPEN_LOGIN:
+            return None
         if scope[PRINCIPAL] is None and not _is_open(scope["method"], path):
             return ErrorCode.AUTHENTICATION_FAILED, reason
         return None
