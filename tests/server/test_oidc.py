@@ -20,6 +20,7 @@ import werkzeug.serving
 
 from tests.conftest import serving
 from tests.server.raw import Answer, http, websocket
+from tests.server.test_lifecycle import until
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.jwt_tokens import NotAccepted
 from web_terminal_suite.server.settings import Oidc, Settings, SettingsError, check
@@ -235,6 +236,8 @@ async def test_a_person_logs_in_at_the_provider(server, sub, role):
     login = cookie_of(answer, "__Host-web_terminal")
     me = await http(server, "GET", "/api/v1/me", headers={"Cookie": login})
     assert me.json() == {"user": f"{sub}@example.org", "role": role}
+    noted = f'"user":"{sub}@example.org","role":"{role}","session":"","how":"oidc"'
+    await until(lambda: any('"event":"login"' in line and noted in line for line in server.log))
     async with websocket(server, token=None, headers={"Cookie": login}) as socket:
         assert (await socket.heard("authenticated"))["user"] == f"{sub}@example.org"
 

@@ -16,7 +16,7 @@ from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server.access import Denied, Principal
 from web_terminal_suite.server.jwt_tokens import NotAccepted, named
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.http.api import context_of, set_login_cookie
+from web_terminal_suite.server.worker.http.api import address_of, context_of, set_login_cookie
 from web_terminal_suite.server.worker.http.operation import Operation
 from web_terminal_suite.server.worker.oidc_client import Attempt, OidcClient, ProviderFailed
 
@@ -82,7 +82,9 @@ async def finish_login(request: Request, query: Returned) -> Response:
         raise TheirError(ErrorCode.NO_ANSWER, str(error)) from error
     except (Denied, NotAccepted) as error:
         context.counters.row[Counters.AUTHENTICATIONS_FAILED] += 1
+        context.audit.note("refused", address=address_of(request), how="oidc", reason=str(error))
         raise TheirError(ErrorCode.AUTHENTICATION_FAILED, str(error)) from error
+    context.audit.note("login", address=address_of(request), user=user, role=role, how="oidc")
     # A page of ours that goes on by itself: the strict cookie is not sent on a way that began at another site.
     page = html.escape(f"{context.settings.base_path}/", quote=True)
     response = HTMLResponse(
