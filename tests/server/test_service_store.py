@@ -106,13 +106,13 @@ class UnderSystemd(Supervised):
         launcher = ("-c", HANDS_BACK, ",".join(map(str, fds)), names)
         return super().start(launcher, env=env, pass_fds=fds)
 
-    def kill_all(self, *modules: str) -> None:
+    async def kill_all(self, *modules: str) -> None:
         self.kill()
         for module in modules:
             for each in self.living(module):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
-                    each.wait(10)
+            await until(lambda module=module: not self.living(module))
 
 
 @contextlib.contextmanager
@@ -150,7 +150,7 @@ async def test_shells_outlive_supervisor_and_hosts(systemd, tmp_path, modules):
         if "server.worker" in modules:  # an upgrade of the supervisor goes on with what is kept
             server.process.send_signal(signal.SIGHUP)
             await until(lambda: server.logged("the supervisor runs the installed code"))
-        server.kill_all(*modules)
+        await server.kill_all(*modules)
         os.kill(dead["pid"], signal.SIGKILL)
         stranger = os.memfd_create("stranger")
         await asyncio.to_thread(server.start, (("stranger", stranger), ("wt.0.master.99", stranger)))
@@ -185,7 +185,7 @@ async def test_sessions_of_another_version_are_refused_and_the_server_serves(sys
         async with connect(server.serving.url, timeout=30) as viewer:
             await viewer.attach()
         await until(lambda: systemd.count("record") == 1)
-        server.kill_all("server.host", "server.worker")
+        await server.kill_all("server.host", "server.worker")
         name, fd = next(each for each in systemd.stored if ".record." in each[0])
         stored = msgspec.msgpack.decode(os.pread(fd, 10_000, 0), type=StoredSession)
         os.pwrite(fd, msgspec.msgpack.encode(msgspec.structs.replace(stored, version=99)), 0)
