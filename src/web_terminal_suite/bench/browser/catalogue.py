@@ -15,6 +15,7 @@ from web_terminal_suite.bench.browser import (
     tab_memory,
 )
 from web_terminal_suite.bench.browser.bare_page import BarePage
+from web_terminal_suite.bench.browser.floor import on_bare_page
 from web_terminal_suite.bench.browser.known_page import CharacterPage
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 SUITE: Final = "browser"
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    *key_to_pixel.BENCHMARKS,
+    *on_bare_page(key_to_pixel.BENCHMARKS[0], floor=key_to_pixel.CHARACTER, parameters=("tty",), goal=1.2),
+    *key_to_pixel.BENCHMARKS[1:],
     *key_under_flood.BENCHMARKS,
     *open_to_prompt.BENCHMARKS,
     *draw_flood.BENCHMARKS,
