@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.browser import key_to_pixel
+from web_terminal_suite.bench.browser import (
+    draw_flood,
+    key_to_pixel,
+    key_under_flood,
+    open_to_prompt,
+    reconnect_to_pixel,
+    resize_storm,
+    scroll,
+    tab_memory,
+)
 from web_terminal_suite.bench.browser.bare_page import BarePage
+from web_terminal_suite.bench.browser.floor import on_bare_page
 from web_terminal_suite.bench.browser.known_page import CharacterPage
 
 if TYPE_CHECKING:
@@ -17,7 +27,17 @@ if TYPE_CHECKING:
 
 SUITE: Final = "browser"
 
-BENCHMARKS: tuple[Benchmark, ...] = (*key_to_pixel.BENCHMARKS,)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    *on_bare_page(key_to_pixel.BENCHMARKS[0], floor=key_to_pixel.CHARACTER, parameters=("tty",), goal=1.2),
+    *key_to_pixel.BENCHMARKS[1:],
+    *key_under_flood.BENCHMARKS,
+    *open_to_prompt.BENCHMARKS,
+    *draw_flood.BENCHMARKS,
+    *scroll.BENCHMARKS,
+    *resize_storm.BENCHMARKS,
+    *tab_memory.BENCHMARKS,
+    *reconnect_to_pixel.BENCHMARKS,
+)
 
 FLOORS: tuple[Terminal, ...] = (BarePage(), CharacterPage())
 """What no terminal is compared without."""

@@ -52,17 +52,25 @@ class Confirmation:
 
 
 def questions(trace: Trace) -> list[Question]:
-    """What to ask the pictures: for each key, those from the last before it to the last before the next key.
-
-    Keys without a picture before or after are left out.
-    """
+    """What to ask the pictures of a burst of keys."""
     shown = {each.sequence: each.presented_ns for each in trace.frames}
-    moments = [shown.get(each.sequence, each.captured_ns) for each in trace.pictures]
+    return asked([shown.get(each.sequence, each.captured_ns) for each in trace.pictures], trace.keys_ns)
+
+
+def asked(moments: Sequence[int], acted_ns: Sequence[int]) -> list[Question]:
+    """For each act the pictures from the last before it to the last before the next act.
+
+    Acts without a picture before or after are left out.
+
+    Args:
+        moments: when each picture was displayed.
+        acted_ns: when each key was pressed.
+    """
     found = []
-    for number, pressed_ns in enumerate(trace.keys_ns):
-        until_ns = trace.keys_ns[number + 1] if number + 1 < len(trace.keys_ns) else max([*moments, 0]) + 1
-        before = [place for place, at in enumerate(moments) if at < pressed_ns]
-        during = tuple(place for place, at in enumerate(moments) if pressed_ns <= at < until_ns)
+    for number, at_ns in enumerate(acted_ns):
+        until_ns = acted_ns[number + 1] if number + 1 < len(acted_ns) else max([*moments, 0]) + 1
+        before = [place for place, at in enumerate(moments) if at < at_ns]
+        during = tuple(place for place, at in enumerate(moments) if at_ns <= at < until_ns)
         if before and during:
             found.append(Question(number, before[-1], during, during[-1]))
     return found

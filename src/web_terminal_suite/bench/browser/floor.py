@@ -14,20 +14,15 @@ if TYPE_CHECKING:
     from web_terminal_suite.bench.benchmark import Benchmark
 
 
-def goal_over_bare_page(times: float) -> dict[str, Target]:
-    """The goal that a median is at most so many times the bare page's."""
-    text = f"goal: p50 at most {times:g} x the bare page's"
-    return {"*": Target(statistic="ratio_p50", goal=times, text=text)}
-
-
 def on_bare_page(
-    benchmark: Benchmark, floor: str = "", parameters: tuple[str, ...] = ()
+    benchmark: Benchmark, floor: str = "", parameters: tuple[str, ...] = (), goal: float = 0.0
 ) -> tuple[Benchmark, Benchmark]:
     """The benchmark, and the same on the bare page, which is its floor.
 
     Args:
         floor: the benchmark that is the floor of the bare page.
         parameters: those that the bare page has, where it has not all of them.
+        goal: how many times the bare page's the median of the latency shall be at most; 0 for no goal.
     """
     suite, _, name = benchmark.id.partition("/")
     bare = replace(
@@ -41,4 +36,8 @@ def on_bare_page(
         floor=floor,
         is_floor=True,
     )
-    return replace(benchmark, floor=bare.id), bare
+    first, *others = benchmark.metrics
+    if goal:
+        target = Target(statistic="ratio_p50", goal=goal, text=f"goal: p50 at most {goal:g} x the bare page's")
+        first = structs.replace(first, floor_targets={"*": target})
+    return replace(benchmark, floor=bare.id, metrics=(first, *others)), bare

@@ -7,12 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from msgspec import structs
-
 from web_terminal_suite.bench.benchmark import Benchmark, OperationResult
 from web_terminal_suite.bench.browser import chromium, tab
 from web_terminal_suite.bench.browser.drivers.registry import DRIVERS
-from web_terminal_suite.bench.browser.floor import goal_over_bare_page, on_bare_page
 from web_terminal_suite.bench.browser.keys import PageTypist, samples
 from web_terminal_suite.bench.samples import Metric
 from web_terminal_suite.bench.terminals.terminal import Capability
@@ -33,7 +30,7 @@ _PAUSE_SECONDS: Final = 0.1
 
 # By whom a key is drawn: the line that makes it so, which prints a marker when that holds, and the key that clears
 # what was typed between two bursts. The application has a status line above what is typed, on the alternate screen.
-PROGRAMS: Final = {
+_PROGRAMS: Final = {
     "tty": ("stty -icanon min 1; {marker}; echo; cat > /dev/null", "Enter"),
     "readline": ("{marker}; echo; HISTFILE= exec bash --noprofile --norc", "Control+u"),
     "app": (r"stty raw -echo; printf '\033[?1049h\033[H\033[7m'; {marker}; printf '\033[m\r\n'; cat", "Enter"),
@@ -65,7 +62,7 @@ async def _key_to_pixel(context: BenchmarkContext, *, unlimited: bool = False) -
             else:
                 stamps = await typist.type_keys(_KEYS)
                 filmed = ()
-            await page.press(PROGRAMS[context.parameter][1] if driver.has_shell else "Enter")
+            await page.press(_PROGRAMS[context.parameter][1] if driver.has_shell else "Enter")
             await asyncio.sleep(_PAUSE_SECONDS)  # a person's pause; the next burst begins on a page at rest
             return OperationResult(samples(stamps), filmstrips=filmed)
 
@@ -74,7 +71,7 @@ async def _key_to_pixel(context: BenchmarkContext, *, unlimited: bool = False) -
 
 async def _run_program(context: BenchmarkContext, driver: PageDriver, page: Tab) -> None:
     """Have the parameter's program run in the page's shell, until it waits for keys."""
-    line, _ = PROGRAMS[context.parameter]
+    line, _ = _PROGRAMS[context.parameter]
     marker = context.markers.fresh()
     await page.type_line(line.replace("{marker}", marker.command))
     await driver.until_text(page, marker.seen.decode())
@@ -95,26 +92,25 @@ STEPS: Final = (
     Metric(name="to output parsed", mark="parsed", step="parsing"),
 )
 
-_KEY: Final = Benchmark(
-    id="browser/key_to_pixel",
-    description=(
-        "A key pressed in a real browser on the terminal's own page, until the frame that shows it is displayed: "
-        "echoed by the kernel, by bash's line editor, or by a program on the alternate screen."
-    ),
-    limitations=(
-        "Not a keyboard or a panel. Frames come 60 times a second, and software draws them where there is no GPU."
-    ),
-    prepare=_key_to_pixel,
-    needs=frozenset({Capability.PAGE, Capability.SHELL}),
-    parameters=tuple(PROGRAMS),
-    metrics=(structs.replace(STEPS[0], floor_targets=goal_over_bare_page(1.2)), *STEPS[1:]),
-    repeats=_KEYS * _BLOCKS,
-    min_operations=_KEYS,
-    quick=("tty",),
-)
-
 BENCHMARKS: Final = (
-    *on_bare_page(_KEY, floor=CHARACTER, parameters=("tty",)),
+    Benchmark(
+        id="browser/key_to_pixel",
+        description=(
+            "A key pressed in a real browser on the terminal's own page, until the frame that shows it is displayed: "
+            "echoed by the kernel, by bash's line editor, or by a program on the alternate screen."
+        ),
+        limitations=(
+            "Not a keyboard or a panel. Frames come 60 times a second, and software draws them where there is no GPU."
+        ),
+        prepare=_key_to_pixel,
+        needs=frozenset({Capability.PAGE, Capability.SHELL}),
+        parameters=tuple(_PROGRAMS),
+        metrics=STEPS,
+        floor=CHARACTER,
+        repeats=_KEYS * _BLOCKS,
+        min_operations=_KEYS,
+        quick=("tty",),
+    ),
     Benchmark(
         id="browser/key_to_pixel_unlimited",
         description=(

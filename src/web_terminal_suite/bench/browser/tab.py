@@ -60,6 +60,18 @@ class Tab:
             await self.page.keyboard.press("Enter")
         self.check()
 
+    async def busy_ns(self) -> int:
+        """For how long the page's main thread has been in tasks so far.
+
+        Raises:
+            TimedOut, PageFailed
+        """
+        with explained("figures of the page", WAIT_SECONDS):
+            await self._cdp.send("Performance.enable")
+            found = await self._cdp.send("Performance.getMetrics")
+        seconds = next(float(each["value"]) for each in found["metrics"] if each["name"] == "TaskDuration")
+        return round(seconds * 1e9)
+
     def check(self) -> None:
         """Raise what went wrong in the page meanwhile.
 
@@ -70,8 +82,12 @@ class Tab:
             raise PageFailed(self._problems[0])
 
     @asynccontextmanager
-    async def traced(self, *, pictures: bool = False) -> AsyncIterator[Trace]:
+    async def traced(self, *, pictures: bool = False, slim: bool = False) -> AsyncIterator[Trace]:
         """Trace the page for the length of the block; the trace is filled when the block is over.
+
+        Args:
+            pictures: each displayed frame as a picture.
+            slim: nothing but those, where a whole trace of the browser would take minutes.
 
         Raises:
             ClockWrong: the trace is not on this process' clock.
@@ -88,7 +104,7 @@ class Tab:
 
         self._cdp.on("Tracing.dataCollected", collect)
         self._cdp.on("Tracing.tracingComplete", end)
-        categories = [*CATEGORIES, *((PICTURES,) if pictures else ())]
+        categories = [*(() if slim else CATEGORIES), *((PICTURES,) if pictures else ())]
         trace = Trace()
         try:
             with explained("trace begun", WAIT_SECONDS):
@@ -110,7 +126,8 @@ class Tab:
             self._cdp.remove_listener("Tracing.dataCollected", collect)
             self._cdp.remove_listener("Tracing.tracingComplete", end)
         vars(trace).update(vars(page_trace(events, self._frame_id, before_ns)))
-        check([each for each in trace.marks if each.name == _MARK], before_ns, after_ns)
+        if not slim:
+            check([each for each in trace.marks if each.name == _MARK], before_ns, after_ns)
         self.check()
 
     async def _refuse(self, dialog: Dialog) -> None:
@@ -136,6 +153,17 @@ async def opened(browser: Browser, *, init_scripts: Sequence[str] = ()) -> Async
         yield tab
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def opened_next_to(other: Tab) -> AsyncIterator[Tab]:
+    """An empty tab that shares cache and cookies with another one."""
+    with explained("tab opened", WAIT_SECONDS):
+        tab = await _tab(other.page.context, ())
+    try:
+        yield tab
+    finally:
+        await tab.page.close()
 
 
 async def _tab(context: BrowserContext, init_scripts: Sequence[str]) -> Tab:

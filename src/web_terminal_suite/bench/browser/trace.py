@@ -63,6 +63,10 @@ class Trace:
     """How long the page's main thread was in tasks."""
     pictures: list[Picture] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    handled_ns: list[int] = field(default_factory=list)
+    """When the page had handled each key of ``keys_ns``."""
+    process: int = 0
+    """That draws the page; 0 where the trace has nothing of it."""
 
 
 def page_trace(events: Iterable[dict[str, Any]], frame_id: str, from_ns: int = 0) -> Trace:
@@ -71,12 +75,13 @@ def page_trace(events: Iterable[dict[str, Any]], frame_id: str, from_ns: int = 0
     Keys before ``from_ns`` are left out: the browser tells of a key once it is over.
     """
     events = sorted((each for each in events if "ts" in each), key=lambda each: int(each["ts"]))
-    found = Trace()
-    process = next((each["pid"] for each in events if _frame(each) == frame_id), None)
+    # A page that is opened from an empty one may be drawn by another process from then on.
+    processes = list(dict.fromkeys(each["pid"] for each in events if _frame(each) == frame_id))
+    found = Trace(process=processes[-1] if processes else 0)
     for each in events:
         if each["name"] == "Screenshot":
             found.pictures.append(_picture(each))
-        elif each["pid"] != process:
+        elif each["pid"] not in processes:
             continue
         elif _frame(each) == frame_id:
             _note(found, each)
@@ -84,9 +89,10 @@ def page_trace(events: Iterable[dict[str, Any]], frame_id: str, from_ns: int = 0
             found.begun_ns.append(_ns(each))
         elif each.get("cat") == "blink.user_timing":
             found.marks += _marks(each)
-    of_page = [each for each in events if each["pid"] == process]
+    of_page = [each for each in events if each["pid"] in processes]
     found.frames += _frames(of_page)
-    found.keys_ns = [each for each in found.keys_ns if each >= from_ns]
+    early = sum(each < from_ns for each in found.keys_ns)
+    del found.keys_ns[:early], found.handled_ns[:early]
     main = next((each["tid"] for each in of_page if _frame(each) == frame_id), None)
     found.busy_ns = sum(
         int(each.get("dur", 0)) * _NS_PER_US for each in of_page if each["name"] == "RunTask" and each["tid"] == main
@@ -107,6 +113,8 @@ def _note(found: Trace, event: dict[str, Any]) -> None:
     name, data = event["name"], event["args"]["data"]
     if name == "EventTiming" and event["ph"] == "b" and data.get("type") == "keydown":
         found.keys_ns.append(_ns(event))
+        handling_ms = data.get("processingEnd", 0.0) - data.get("timeStamp", 0.0)
+        found.handled_ns.append(_ns(event) + round(handling_ms * 1_000_000))
     elif name == "WebSocketSend":
         found.sent_ns.append(_ns(event))
     elif name == "WebSocketReceive":
