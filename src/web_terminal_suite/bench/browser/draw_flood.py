@@ -111,7 +111,7 @@ BENCHMARK: Final = Benchmark(
         *frame_rhythm.METRICS,
         Metric(name=SLOWEST_KEY, kind="level", unit="ns"),
     ),
-    elements={"*": SIZE_BYTES},
+    elements=dict.fromkeys(OUTPUTS, SIZE_BYTES),
     element_unit="B",
     repeats=6,
     min_operations=6,
