@@ -44,6 +44,7 @@ class Oracle {
     this.terminal.unicode.activeVersion = UNICODE_WIDTHS.version;
     guardSequences(this.terminal);
     this.joiner = new CharacterJoiner();
+    this.comparesLinks = true;
     this.colours = {};
     this.core._inputHandler.onColor((events) => {
       for (const { type, index, color } of events) {
@@ -65,6 +66,7 @@ class Oracle {
 
   /** A link of the cell or pen with these extended attributes. */
   link(extended) {
+    if (!this.comparesLinks) return '';
     const entry = this.core._oscLinkService._dataByLinkId.get(extended.urlId);
     return entry === undefined ? '' : `${entry.data.id ?? ''} ${entry.data.uri}`;
   }
@@ -193,9 +195,10 @@ const OPERATIONS = {
     const cells = (line) => Array.from({ length: oracle.terminal.cols }, (_, x) => oracle.cell(line, x));
     return ['normal', 'alt'].some((which) => oracle.lines(which).some((line) => cells(line).includes(HALF)));
   },
-  compare: ({ id, other }) => {
+  compare: ({ id, other, links = true }) => {
     const found = [];
     const [first, second] = [oracles.get(id), oracles.get(other)];
+    first.comparesLinks = second.comparesLinks = links;
     differing('', first.state(), second.state(), found);
     differingLines('normal', first, second, found);
     if (first.core.buffers.active === first.core.buffers.alt) differingLines('alt', first, second, found);

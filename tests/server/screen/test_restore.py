@@ -54,7 +54,7 @@ def test_every_kind_of_sequence(oracle, kind):
     assert failures(oracle, streams.of_kind(kind, 0), 2) == []
 
 
-@pytest.mark.parametrize("kind", ["lines", "coloured", "long_line", "saves", "strings", "tabs", "protects"])
+@pytest.mark.parametrize("kind", ["lines", "coloured", "long_line", "saves", "region", "strings", "tabs", "protects"])
 def test_output_during_which_the_size_changes(oracle, kind):
     assert failures(oracle, streams.with_resizes(streams.of_kind(kind, 1), 3), 4) == []
 

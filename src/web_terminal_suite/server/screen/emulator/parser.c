@@ -200,6 +200,10 @@ static void parse(Terminal *t, uint32_t code) {
         print_codepoint(t, code);
         return;
     }
+    if ((parser->state == CSI_ENTRY || parser->state == CSI_PARAM) && code >= 0x30 && code < DEL) {
+        in_csi(t, code);
+        return;
+    }
     if (t->printing) print_end(t);
     if ((parser->state == OSC || parser->state == DCS_PASSTHROUGH) && in_string(t, code)) return;
     if (anywhere(t, code)) return;

@@ -26,11 +26,14 @@ static void text_free(Text *text) {
     free(text->starts);
 }
 
+/* A line that was there when wrapping began, although it may have been taken from the end since. */
+static Line *line_there(const Buffer *b, int at) { return b->ring[(b->start + at) & (b->room - 1)]; }
+
 /* How many cells of a line are text of its group: without the cell that a wide character did not fit into. */
 static int text_cells(const Buffer *b, int at, int end, int cols) {
-    const Line *line = buffer_line(b, at);
+    const Line *line = line_there(b, at);
     if (at == end - 1) return line_text_length(line);
-    Cell last = line_cell(line, cols - 1), next = line_cell(buffer_line(b, at + 1), 0);
+    Cell last = line_cell(line, cols - 1), next = line_cell(line_there(b, at + 1), 0);
     return !HAS_TEXT(last) && WIDTH_OF(last) == 1 && WIDTH_OF(next) == 2 ? cols - 1 : cols;
 }
 
@@ -43,7 +46,7 @@ static void text_gather(Terminal *t, Text *text, const Buffer *b, Group group, i
     }
     for (int at = group.first; at < group.end; at++) {
         int cells = text_cells(b, at, group.end, cols);
-        for (int x = 0; x < cells; x++) text->cells[text->count++] = line_cell(buffer_line(b, at), x);
+        for (int x = 0; x < cells; x++) text->cells[text->count++] = line_cell(line_there(b, at), x);
     }
 }
 
@@ -155,7 +158,7 @@ static void screen_follow_insertion(Buffer *b, const Insertions *all, int lines,
     for (int at = 0; at < lines; at++) {
         if (b->base == 0 && b->y < rows - 1) {
             b->y++;
-            line_free(buffer_line(b, --b->count));
+            b->count--; /* and is still wrapped in its turn, as by xterm.js */
         } else if (b->base == 0)
             b->base++;
         else {
@@ -175,7 +178,7 @@ static void split_group(Terminal *t, Buffer *b, Group group, Text *text, Inserti
     Insertion insertion = {NULL, added, group.end - 1};
     if (added > 0) insertion.lines = memory_resize(t, NULL, (size_t)added * sizeof(Line *));
     for (int row = 0; row < text->rows; row++) {
-        Line *line = row < lines ? buffer_line(b, group.first + row) : line_new(t, old_cols, 0);
+        Line *line = row < lines ? line_there(b, group.first + row) : line_new(t, old_cols, 0);
         text_put(t, text, row, line);
         int count = text->starts[row + 1] - text->starts[row];
         if (count < cols) line_set(t, line, count, 0, 0);
@@ -218,14 +221,16 @@ static void insert_all(Terminal *t, Buffer *b, Insertions *all) {
 
 static void reflow_narrower(Terminal *t, Buffer *b, Text *text, int old_cols, int cols, int rows) {
     Insertions all = {NULL, 0, 0, 0};
-    for (int at = b->count - 1; at >= 0; at--) {
-        Line *line = buffer_line(b, at);
-        if (line == NULL || (!line->wrapped && line_text_length(line) <= cols)) continue;
+    int count = b->count;
+    for (int at = count - 1; at >= 0; at--) {
+        Line *line = line_there(b, at);
+        if (!line->wrapped && line_text_length(line) <= cols) continue;
         Group group = {at, at + 1};
-        while (group.first > 0 && buffer_line(b, group.first)->wrapped) group.first--;
+        while (group.first > 0 && line_there(b, group.first)->wrapped) group.first--;
         at = group.first;
         if (!has_cursor(b, group)) split_group(t, b, group, text, &all, old_cols, cols, rows);
     }
+    for (int at = b->count; at < count; at++) line_free(line_there(b, at));
     insert_all(t, b, &all);
     for (int at = 0; at < all.count; at++) free(all.entries[at].lines);
     free(all.entries);

@@ -144,7 +144,8 @@ static int write_cells(Writer *w, const Line *line, int x, int end, int cols) {
             cursor = ++x;
             continue;
         }
-        if (is_cut(line, x, cols)) {
+        /* A mark that was printed in the first column and moved since cannot be printed here. */
+        if (is_cut(line, x, cols) || (x > 0 && WIDTH_OF(cell) == 0 && HAS_TEXT(cell))) {
             x++;
             continue;
         }
