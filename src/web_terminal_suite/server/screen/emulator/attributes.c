@@ -182,10 +182,16 @@ size_t tables_memory(const Terminal *t) {
 void pen_use(Terminal *t) {
     AttributeTable *attributes = &t->attributes;
     if (attributes->index.count >= attributes->index.limit) tables_collect(t);
-    Attributes erased = {.bg = t->pen.bg};
     t->pen_number = attributes_number(t, &t->pen);
-    t->erase_number = attributes_number(t, &erased);
     t->pen_changed = 0;
+}
+
+/* Collects nothing: callers may hold the number of the pen. */
+void erase_use(Terminal *t) {
+    Attributes erased = {.bg = t->pen.bg};
+    t->erase_number = attributes_number(t, &erased);
+    t->erase_bg = t->pen.bg;
+    t->erase_changed = 0;
 }
 
 /* ---- collection: numbers are given anew, to those that a cell or the pen has */
@@ -303,5 +309,5 @@ void tables_collect(Terminal *t) {
     t->attributes.index.limit = later(attributes, cells);
     t->clusters.index.limit = later(clusters, cells);
     t->links.limit = t->links.bytes * 2 > MOST_LINK_BYTES / 4 ? t->links.bytes * 2 : MOST_LINK_BYTES / 4;
-    t->pen_changed = 1;
+    t->pen_changed = t->erase_changed = 1;
 }

@@ -176,7 +176,8 @@ typedef struct Terminal {
     Buffer *buffer; /* the one that is shown */
     Attributes pen;
     uint32_t pen_number, erase_number; /* of the pen, and of what it erases with */
-    uint8_t pen_changed;
+    uint32_t erase_bg;
+    uint8_t pen_changed, erase_changed;
     uint8_t charset;         /* in use: index into the table of charsets */
     uint8_t charsets[4], level;
     uint8_t join;            /* how a mark joins the last character, see print.c */
@@ -233,12 +234,13 @@ void tables_free(Terminal *t);
 void tables_collect(Terminal *t);
 size_t tables_memory(const Terminal *t);
 void pen_use(Terminal *t);
+void erase_use(Terminal *t);
 static inline uint32_t pen_number(Terminal *t) {
     if (t->pen_changed) pen_use(t);
     return t->pen_number;
 }
 static inline uint32_t erase_number(Terminal *t) {
-    if (t->pen_changed) pen_use(t);
+    if (t->erase_changed || t->erase_bg != t->pen.bg) erase_use(t);
     return t->erase_number;
 }
 

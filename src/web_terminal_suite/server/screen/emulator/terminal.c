@@ -20,7 +20,7 @@ Terminal *terminal_new(int cols, int rows, int scrollback) {
     t->cols = cols < FEWEST_COLS ? FEWEST_COLS : cols;
     t->rows = rows;
     t->scrollback = scrollback;
-    t->pen_changed = 1;
+    t->pen_changed = t->erase_changed = 1;
     t->buffer = &t->normal;
     params_clear(&t->parser.params);
     if (set_up(t) == 0) return t;
