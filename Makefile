@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 WIDTHS := src/web_terminal_suite/server/screen/character_widths.json
 PAGE_SOURCES := $(WIDTHS) $(shell find frontend -type f -not -path '*/node_modules/*' 2>/dev/null)
 SOURCES := src tests hatch_build.py
-FAST_PATH_SOURCE := src/web_terminal_suite/server/worker/_fast_path.pyx
+COMPILED_SOURCES := $(shell find src/web_terminal_suite/server -name '*.pyx' -o -name '*.[ch]')
 # What every terminal can be measured with and people feel; with six others installed it takes 34 minutes.
 COMPARED := keystroke_echo time_to_prompt/warm output_flood typing_under_flood interrupt_under_flood stalled_reader paste \
 	execute_echo_simple create_session_basic session_memory_footprint pty_output_to_websocket_messages/1MB
@@ -80,14 +80,14 @@ types: $(VENV)/.dev ## TypeScript types of messages and of the report's data, fr
 
 clean: ## remove everything that is made
 	rm -rf $(VENV) dist build frontend/node_modules src/web_terminal_suite/server/page src/web_terminal_suite/bench/report/page src/web_terminal_suite/bench/browser/page
-	rm -f src/web_terminal_suite/server/worker/_fast_path.*.so
+	rm -f src/web_terminal_suite/server/worker/_fast_path.*.so src/web_terminal_suite/server/screen/_emulator.*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.bench: $(VENV)/bin/python pyproject.toml requirements/bench.txt hatch_build.py $(PAGE_SOURCES) $(FAST_PATH_SOURCE)
+$(VENV)/.bench: $(VENV)/bin/python pyproject.toml requirements/bench.txt hatch_build.py $(PAGE_SOURCES) $(COMPILED_SOURCES)
 	$(LOCKED) requirements/bench.txt
 	$(HAS_NODE) || $(LOCKED) requirements/node.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .

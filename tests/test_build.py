@@ -168,6 +168,24 @@ def test_the_fast_path_is_compiled_where_there_is_a_compiler_and_only_when_it_is
         hatch_build.compile_fast_path(tmp_path)
 
 
+def test_the_emulator_is_compiled_anew_where_one_of_its_sources_changed(tmp_path):
+    pytest.importorskip("Cython", reason="Cython is the build's, not the project's")
+    if not hatch_build._has_compiler():
+        pytest.skip("this machine has no C compiler, or no headers of Python")
+    directory = tmp_path / "src/web_terminal_suite/server/screen"
+    (directory / "emulator").mkdir(parents=True)
+    (directory / "_emulator.pyx").write_text("")
+    header, source = directory / "emulator/emulator.h", directory / "emulator/one.c"
+    header.write_text("typedef int number;\n")
+    source.write_text('#include "emulator.h"\nnumber one(void) { return 1; }\n')
+    made_ns = hatch_build.compile_emulator(tmp_path).stat().st_mtime_ns
+    assert hatch_build.compile_emulator(tmp_path).stat().st_mtime_ns == made_ns
+    header.write_text("#error changed\n")
+    os.utime(header, ns=(made_ns + 10**9, made_ns + 10**9))
+    with pytest.raises(Exception, match=r"one\.c"):
+        hatch_build.compile_emulator(tmp_path)
+
+
 def test_it_can_be_left_alone(project, monkeypatch):
     monkeypatch.setenv("WEB_TERMINAL_SKIP_FAST_PATH", "1")
     assert hook(project).dependencies() == []

@@ -15,17 +15,18 @@ _TABLE: Final = json.loads(files(__package__).joinpath("character_widths.json").
 
 UNICODE_VERSION: Final[str] = _TABLE["unicode"]
 
-_RANGES: Final[list[tuple[int, int, int]]] = sorted(
+# First and last code point, and the cells that each takes.
+RANGES: Final[list[tuple[int, int, int]]] = sorted(
     (first, last, width) for name, width in (("zero", 0), ("wide", 2)) for first, last in _TABLE[name]
 )
-_STARTS: Final = [first for first, _, _ in _RANGES]
+_STARTS: Final = [first for first, _, _ in RANGES]
 
 
 def character_width(codepoint: int) -> int:
     """0, 1 or 2 cells."""
     at = bisect_right(_STARTS, codepoint) - 1
-    if at >= 0 and codepoint <= _RANGES[at][1]:
-        return _RANGES[at][2]
+    if at >= 0 and codepoint <= RANGES[at][1]:
+        return RANGES[at][2]
     return 1
 
 
