@@ -88,8 +88,9 @@ class ChaosServer:
     def _is_ours(self, process: psutil.Process) -> bool:
         if process in self._strangers:
             return False
-        ours = process.environ().get(_MARK) == self._mark
-        if not ours and time.time() - process.create_time() > _YOUNG_SECONDS:
+        environment = process.environ()  # empty for a moment where a host executes other code
+        ours = environment.get(_MARK) == self._mark
+        if environment and not ours and time.time() - process.create_time() > _YOUNG_SECONDS:
             self._strangers.add(process)
         return ours
 
