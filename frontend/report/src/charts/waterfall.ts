@@ -11,7 +11,7 @@ import { quantity } from '../units';
 const ROW = 46;
 const BAR = 18;
 /** Shorter segments are not labelled. */
-const ROOM = 46;
+const ROOM = 60;
 
 export function waterfallChart(chart: WaterfallChart): Chart {
   return {
