@@ -16,7 +16,7 @@ SETTINGS = declarations()
 # A value that is not the default and can be used with the defaults of the others, where not every value can.
 VALUES = {
     "base_path": "/term", "ttyd_path": "/tty", "terminado_path": "/jupyter", "token": "0123456789abcdef",
-    "host": "::1", "public_url": "https://a.example",
+    "host": "::1", "unix_mode": "660", "public_url": "https://a.example",
     "allow_origins": ("https://a.example", "https://b.example"), "log_size": 512 * 1024, "window": 4096,
     "trusted_proxies": ("10.0.0.0/8", "::1"), "audit_log": "/var/log/audit.log",
 }  # fmt: skip

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.browser.bare_server import PAGE
 from web_terminal_suite.bench.browser.drivers.driver import PageDriver, xterm_text
 from web_terminal_suite.bench.samples import TerminalFacts
 from web_terminal_suite.bench.terminals.processes import started
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from playwright.async_api import Page
+
+PAGE: Final = Path(__file__).parent / "page"
+"""Built from ``frontend/bare``."""
 
 _READY_SECONDS = 20.0
 

@@ -11,15 +11,12 @@ import asyncio
 import mimetypes
 import re
 import signal
-from pathlib import Path
 from typing import Final
 
 import picows
 
+from web_terminal_suite.bench.browser.bare_page import PAGE
 from web_terminal_suite.bench.browser.outputs import BLUE, FUNCTION, written
-
-PAGE: Final = Path(__file__).parent / "page"
-"""Built from ``frontend/bare``."""
 
 PROMPT: Final = b"$ "
 _KILL_LINE: Final = b"\x15"

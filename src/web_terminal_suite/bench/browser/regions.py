@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
 from web_terminal_suite.bench.browser.confirmation import asked
 from web_terminal_suite.bench.browser.errors import PageFailed, explained
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
@@ -17,6 +15,7 @@ from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import numpy.typing as npt
     from playwright.async_api import Browser, Page
 
@@ -88,6 +87,8 @@ async def greys(page: Page, pictures: Sequence[Picture], region: Region) -> list
     """
     with explained("pictures compared", WAIT_SECONDS):
         found = await page.evaluate(_GREYS, [[each.jpeg for each in pictures], region._asdict(), _MOST_PIXELS])
+    import numpy as np
+
     return [np.frombuffer(base64.b64decode(each), np.uint8).astype(np.int16) for each in found]
 
 
@@ -155,6 +156,8 @@ async def first_changes(browser: Browser, trace: Trace, region: Region, acted_ns
 
 def likeness(one: Greys, other: Greys) -> float:
     """The share of pixels that are nearly the same; 0 for pictures of two sizes."""
+    import numpy as np
+
     return float(np.mean(np.abs(one - other) < _NEAR)) if one.size == other.size else 0.0
 
 
@@ -163,6 +166,8 @@ def first_changed(before: Greys, during: Sequence[Greys]) -> int | None:
     last = during[-1]
     if any(each.size != last.size for each in (before, *during)):
         return None
+    import numpy as np
+
     changed = np.abs(before - last) > _CHANGED
     if changed.sum() < 3:
         return None
