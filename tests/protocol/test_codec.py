@@ -285,3 +285,14 @@ def test_base64_is_strict(data):
 @given(st.binary(max_size=60))
 def test_base64_of_any_bytes_is_typed_as_those_bytes(data):
     assert codec.input_bytes(m.Input(data=base64.b64encode(data).decode(), encoding="base64")) == data
+
+
+def test_a_lone_surrogate_is_no_text():
+    with pytest.raises(InvalidText, match="input contains a lone surrogate at character 1"):
+        codec.input_bytes(m.Input(data="a\ud800"))
+
+
+def test_what_is_nested_too_deeply_is_refused():
+    payload = b'{"id":' + b"[" * 100_000 + b"]" * 100_000 + b',"type":"ping"}'
+    with pytest.raises(Malformed, match="JSON nested too deeply"):
+        codec.decode_client(Subprotocol.JSON, True, payload, 1 << 20)

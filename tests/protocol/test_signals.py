@@ -8,7 +8,7 @@ import pytest
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
-from web_terminal_suite.protocol.signals import signal_number
+from web_terminal_suite.protocol.signals import signal_name, signal_number
 
 
 @pytest.mark.parametrize("number", signal.Signals)
@@ -22,3 +22,7 @@ def test_anything_else_is_refused_by_name(name):
         signal_number(name)
     assert refused.value.code is ErrorCode.UNKNOWN_SIGNAL
     assert repr(name[:40]) in refused.value.message
+
+
+def test_a_number_without_a_name_has_the_number_in_it():
+    assert [signal_name(number) for number in (signal.SIGHUP, 40)] == ["SIGHUP", "SIG40"]

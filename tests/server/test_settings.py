@@ -166,6 +166,9 @@ def test_not_a_number_is_out_of_range():
         ({"allow_origins": ("example.org",)}, "'example.org'"),
         ({"allow_origins": ("https://example.org/",)}, "no slash"),
         ({"allow_origins": ("null",)}, "'null'"),
+        ({"audit_log": "syslog"}, "audit_log = 'syslog' is neither stderr, journal nor none"),
+        ({"unix": "/" + "n" * 107}, "is longer than the 107 bytes that a socket's path may be"),
+        ({"unix_mode": "rw-------"}, "unix_mode = 'rw-------' is not octal permissions such as 600 or 660"),
     ],
 )
 def test_what_cannot_be_used_together_is_refused(fields, words):

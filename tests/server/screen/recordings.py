@@ -49,7 +49,7 @@ PROGRAMS = (
         "\x06", ":split\r", "/def\r", "n", "3dd", "u", "ihello \x1b", ":set number\r", "\x06", ":only\r", "gg", "G",
         "v}", "\x1b", ":q!\r")),
     Program("vim with resizes", ("vim", "-u", "NONE", "-N", "--cmd", "syntax on", str(SOURCE)), (
-        "\x06", OTHER_SIZES[0], ":vsplit\r", "/self\r", OTHER_SIZES[1], "\x06", SIZE, "G", ":q!\r", ":q!\r")),
+        "\x06", ":vsplit\r", "/self\r", OTHER_SIZES[1], "\x06", "G", ":q!\r", ":q!\r")),
     Program("less", ("less", "-N", str(SOURCE)), (" ", " ", "/def\r", "n", "b", "G", "g", "\x1b[C", "-S", "q")),
     Program("less with resizes", ("less", "-R", str(SOURCE)), (
         " ", OTHER_SIZES[0], " ", OTHER_SIZES[1], "b", SIZE, "q")),

@@ -55,7 +55,7 @@ function draw(chart: WaterfallChart, width: number): Drawing {
       if (right - left > ROOM) svg.append(s('text', { class: 'segment-value', x: (left + right) / 2, y: top + BAR / 2 + 4, 'text-anchor': 'middle' }, quantity(value, chart.unit)));
       from += value;
     }
-    svg.append(s('text', { class: 'row-value', x: x(from) + 8, y: top + BAR / 2 + 4 }, quantity(from, chart.unit)));
+    svg.append(s('text', { class: 'row-total', x: x(from) + 8, y: top + BAR / 2 + 4 }, quantity(from, chart.unit)));
     stops.push({ x: (x(0) + x(from)) / 2, y: top + BAR / 2, words: `${row.label}: ${said(chart, row)}`, marks: [] });
   }
   return { svg, stops, top: area.top, bottom: area.bottom };
