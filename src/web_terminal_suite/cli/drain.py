@@ -59,7 +59,10 @@ def _only_server() -> int:
 def _is_server(pid: int | str) -> bool:
     try:
         process = Path(f"/proc/{pid}")
-        return process.stat().st_uid == os.geteuid() and _SUPERVISOR in (process / "cmdline").read_bytes().split(b"\0")
+        # Not the directory's owner: that is root's, since a server guards its memory.
+        lines = (process / "status").read_text().splitlines()
+        user = next(int(line.split()[1]) for line in lines if line.startswith("Uid:"))
+        return user == os.geteuid() and _SUPERVISOR in (process / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False  # it has ended
 

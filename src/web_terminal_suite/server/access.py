@@ -1,4 +1,4 @@
-"""Authentication and authorisation: tokens, the login cookie, the allow-lists for Host and Origin.
+"""Authentication and authorisation: credentials, the login cookie, the allow-lists for Host and Origin.
 
 It only decides; the handshake and the auth middleware ask it. Middleware does not run in a WebSocket handshake (that is
 how CVE-2026-39987 happened), so both ask here.
@@ -7,10 +7,10 @@ how CVE-2026-39987 happened), so both ask here.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import hmac
 import logging
 import re
+import secrets
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
+from web_terminal_suite.server.credentials import EndedLogin, digest_of
 from web_terminal_suite.server.settings import OWNER, is_loopback
 
 if TYPE_CHECKING:
+    from web_terminal_suite.server.credentials import Credentials
     from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.worker")
@@ -34,14 +36,22 @@ _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _ATTEMPT_SECONDS = 60.0
 _FOREIGN_SECONDS = 60.0
 _ADDRESSES_REMEMBERED = 10_000
+_LOGIN_BYTES = 12
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """An authenticated user and its role. ``until`` is the epoch second the login ends, ``None`` for a token."""
+    """An authenticated user and its role.
+
+    ``until`` is the epoch second at which the login or the token is over, if there is one.
+    """
 
     user: str
     role: str
     until: float | None = None
+    binding: str = ""
+    """Stands for the credential that it logged in with; empty where there is no authentication."""
+    login: str = ""
+    """The id of a login by cookie; empty for a token."""
 
     @property
     def may_write(self) -> bool:
@@ -62,25 +72,24 @@ class TooManyFailures(Denied):
 
 
 class Access:
-    """The rules of one server. Holds digests of tokens, not the tokens."""
+    """The rules of one server, whose ``credentials`` may change."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
+    def __init__(self, settings: Settings, port: int, credentials: Credentials) -> None:
         self._settings = settings
-        self._principals: dict[bytes, Principal] = {}
-        if settings.token:
-            self._principals[_digest(settings.token)] = Principal(OWNER, "owner")
-        for name, user in settings.users.items():
-            self._principals[_digest(user.token)] = Principal(name, user.role)
-        self._by_user = {principal.user: principal for principal in self._principals.values()}
-        # A changed token must end every login made with the old one, so cookies are signed with all of them.
-        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
-        self._serializer = URLSafeTimedSerializer(secret, salt="login")
+        self.use(credentials)
         # Cookies ignore ports, and several servers may run on one machine.
         self.cookie_name = f"web_terminal_{port}"
         self._hosts = _allowed_hosts(settings)
         self._foreign_at = 0.0
         """When a refused Origin is logged again."""
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def use(self, credentials: Credentials) -> None:
+        """Check against these from now on."""
+        self.credentials = credentials
+        self._serializer = URLSafeTimedSerializer(credentials.key, salt="login")
+        self._by_binding = {credentials.binding(each): each for each in credentials.all}
+        self._tokens = {each.digest: binding for binding, each in self._by_binding.items() if not each.is_password}
 
     # --- Host and Origin
 
@@ -126,13 +135,36 @@ class Access:
         """The principal of a token.
 
         Raises:
-            Denied: no user has this token.
+            Denied: no user has this token, or it has expired.
         """
-        offered = _digest(token)
-        for digest, principal in self._principals.items():
+        offered = digest_of(token)
+        for digest, binding in self._tokens.items():
             if hmac.compare_digest(digest, offered):
-                return principal
+                return self._present(binding)
         raise Denied("wrong token")
+
+    def _present(self, binding: str) -> Principal:
+        """Who a credential stands for now.
+
+        Raises:
+            Denied: it was revoked or has expired.
+        """
+        credential = self._by_binding.get(binding)
+        if credential is None:
+            raise Denied("wrong cookie")
+        if credential.expires is not None and time.time() >= credential.expires:
+            raise Denied("the token has expired")
+        return Principal(credential.user, credential.role, credential.expires, binding)
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether what a principal logged in with is still good."""
+        if not principal.binding:
+            return True
+        return principal.binding in self._by_binding and principal.login not in self.credentials.ended
+
+    def role_of(self, principal: Principal) -> str:
+        """The role that what a principal logged in with has now; only where it ``holds``."""
+        return self._by_binding[principal.binding].role if principal.binding else principal.role
 
     def by_headers(
         self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
@@ -152,23 +184,33 @@ class Access:
 
     def cookie(self, principal: Principal) -> str:
         """The cookie's value that stands for ``principal`` from now on."""
-        return str(self._serializer.dumps(principal.user))
+        return str(self._serializer.dumps([secrets.token_urlsafe(_LOGIN_BYTES), principal.binding]))
+
+    def end_login(self, principal: Principal) -> EndedLogin | None:
+        """Let the login of a cookie be good no more, here; what others must know of it, if it was one."""
+        if not principal.login or principal.until is None:
+            return None
+        ended = EndedLogin(principal.user, principal.until)
+        self.use(self.credentials.without(principal.login, ended, time.time()))
+        return ended
 
     def _by_cookie(self, value: str) -> Principal:
         try:
-            user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
+            content, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
+            login, binding = content
         except SignatureExpired as error:
             raise Denied("the login is over") from error
-        except (BadSignature, ValueError) as error:
+        except (BadSignature, ValueError, TypeError) as error:
             raise Denied("wrong cookie") from error
         # The role is the present one: a user may have been given another since the login.
-        principal = self._by_user.get(user) if isinstance(user, str) else None
-        if principal is None:
-            raise Denied("wrong cookie")
+        principal = self._present(binding)
         until = made.timestamp() + self._settings.login_seconds
-        if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
+        # The signature's own age is in whole seconds, and lets the last one pass.
+        if time.time() >= until or login in self.credentials.ended:
             raise Denied("the login is over")
-        return Principal(principal.user, principal.role, until)
+        if principal.until is not None:
+            until = min(until, principal.until)
+        return Principal(principal.user, principal.role, until, binding, login)
 
     # --- rate limit
 
@@ -217,10 +259,6 @@ def _token_in(authorization: str, scheme: Scheme) -> str:
         return binascii.a2b_base64(value, strict_mode=True).decode().partition(":")[2]
     except ValueError as error:  # also binascii's and a decoder's
         raise Denied("the Basic credentials are not base64 of user:token") from error
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _authority(origin: str) -> str:

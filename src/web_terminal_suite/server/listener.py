@@ -72,9 +72,8 @@ def _bind_problem(settings: Settings, error: OSError) -> str:
     return f"cannot listen on {where}: {(error.strerror or str(error)).lower()}"
 
 
-def url(settings: Settings, listener: socket.socket) -> str:
-    """Where to point a browser; the token is behind ``#``, which browsers never send."""
+def url(settings: Settings, listener: socket.socket, token: str = "") -> str:
+    """Where to point a browser; a token is behind ``#``, which browsers never send."""
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    token = settings.token or next((user.token for user in settings.users.values()), "")
     return f"http://{shown}:{port}{settings.base_path}/" + (f"#token={token}" if token else "")

@@ -28,6 +28,8 @@ import msgspec
 from web_terminal_suite.server import control, launch, meeting
 from web_terminal_suite.server.arrivals import Arrivals, meet
 from web_terminal_suite.server.audit import AuditFailed, AuditLog
+from web_terminal_suite.server.credential_store import CredentialStore
+from web_terminal_suite.server.credentials import random_token
 from web_terminal_suite.server.drain import Drain
 from web_terminal_suite.server.generations import Generations
 from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of, url
@@ -43,6 +45,7 @@ from web_terminal_suite.server.processes import (
 from web_terminal_suite.server.pty_hosts import PtyHost, PtyHosts
 from web_terminal_suite.server.service_manager import ServiceManager, inherited_sockets, protect_from_oom
 from web_terminal_suite.server.settings import MAX_HOSTS, Settings
+from web_terminal_suite.server.tokens_file import TokensFileError
 from web_terminal_suite.server.upgrade import Asked, Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import ROWS, counters_memory
@@ -69,6 +72,8 @@ class _Child:
     pid: int
     control: socket.socket
     number: int
+    knows: int = 0
+    """The version of the credentials that it was given."""
 
 
 class Supervisor:
@@ -83,8 +88,14 @@ class Supervisor:
         directory: meeting.StateDirectory | None = None,
         door: socket.socket | None = None,
         counters: int | None = None,
+        *,
+        credentials: CredentialStore,
+        random_token: str = "",
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
+        self._random_token = random_token
+        """Shown once, on a terminal."""
         self._listener = listener
         self._shells_descriptors = shells_descriptors
         self._directory = directory
@@ -97,8 +108,7 @@ class Supervisor:
             silent=self._kill_silent,
             alive=self._on_alive,
         )
-        self._settings_fd = launch.settings_memory(settings)
-        self._host_settings_fd = launch.settings_memory(settings.without_secrets())
+        self._settings_fd = launch.settings_memory(settings.without_secrets())
         self._counters_fd = counters_memory() if counters is None else counters
         self._workers: dict[int, _Child] = {}
         self._generations = Generations(
@@ -133,6 +143,9 @@ class Supervisor:
                 signal.signal(number, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_sender, warn_on_full_buffer=False)
         self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._on_signals)
+        if credentials.watch is not None:
+            on_change = partial(credentials.reload, if_changed=True)
+            self._selector.register(credentials.watch, selectors.EVENT_READ, on_change)
         if door is not None:
             self._selector.register(door, selectors.EVENT_READ, lambda: self._turn_away(door))
 
@@ -227,6 +240,7 @@ class Supervisor:
             self._directory.note(frozenset({*self._workers, *(host.pid for host in self._hosts.all if host.pid)}))
         if self._generations.hopeless:
             raise StartFailed("no worker became ready; what is logged above says why")
+        self._tell_credentials()
         self._tell_state()
 
     def _follow_orders(self, word: bytes) -> None:
@@ -243,6 +257,17 @@ class Supervisor:
             child.control.send(packet, socket.MSG_DONTWAIT)
         except OSError:
             pass  # it is gone, or does not read, which the watchdog notices
+
+    def _tell_credentials(self) -> None:
+        """Let every worker have the present credentials; one that does not read is tried again."""
+        for child in self._workers.values():
+            if child.knows == self._credentials.version:
+                continue
+            try:
+                socket.send_fds(child.control, [launch.CREDENTIALS], [self._credentials.fd], socket.MSG_DONTWAIT)
+            except OSError:
+                continue  # it is gone, or will be killed by the watchdog if it reads nothing
+            child.knows = self._credentials.version
 
     def _start_worker(self) -> int:
         """A new worker's process id.
@@ -270,7 +295,9 @@ class Supervisor:
                 launch.COUNTERS_FD: self._counters_fd,
                 **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
             }
-            child = _Child(0, near, row)
+            child = _Child(0, near, row, knows=self._credentials.version)
+            # Not at a descriptor of its own: until the process guards its memory, others could read that one.
+            socket.send_fds(near, [launch.CREDENTIALS], [self._credentials.fd])
             # Before there is a process that would be lost if this failed.
             self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
             ours.callback(self._selector.unregister, near)
@@ -283,7 +310,7 @@ class Supervisor:
         if child.pid not in self._workers:
             return  # buried earlier in this round
         try:
-            word = child.control.recv(64)
+            word = child.control.recv(launch.CONTROL_BYTES)
         except ConnectionResetError:
             word = b""  # it ended before it read what we told it
         if not word:  # it ended; SIGCHLD says how
@@ -298,6 +325,8 @@ class Supervisor:
             self._generations.ready(child.pid, now)
             if self._generations.serves and not self._announced:
                 self._announce()
+        elif word.startswith(launch.LOGGED_OUT):
+            self._credentials.end_login(word.removeprefix(launch.LOGGED_OUT))
         elif word.startswith(launch.LOST):
             self._on_lost(child, self._hosts.all[int(word.removeprefix(launch.LOST))])
 
@@ -308,7 +337,7 @@ class Supervisor:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as ours, far:
             ours.enter_context(near)
-            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: far.fileno()}
+            places = {launch.SETTINGS_FD: self._settings_fd, launch.CONTROL_FD: far.fileno()}
             host.take(start(HOST_MODULE, [str(host.number), str(self._shells_descriptors)], places), near)
             ours.pop_all()
 
@@ -316,7 +345,7 @@ class Supervisor:
         """Start the installed code of a host, to ask whether it takes over from the one that runs."""
         answer, theirs = os.pipe2(os.O_CLOEXEC)
         try:
-            places = {launch.SETTINGS_FD: self._host_settings_fd, launch.CONTROL_FD: theirs}
+            places = {launch.SETTINGS_FD: self._settings_fd, launch.CONTROL_FD: theirs}
             return Asked(start(HOST_MODULE, ["--takes-over", str(control.HANDED_OVER_VERSION)], places), answer)
         except BaseException:
             os.close(answer)
@@ -444,8 +473,15 @@ class Supervisor:
 
     def _announce(self) -> None:
         self._announced = True
+        token, self._random_token = self._random_token, ""
+        if token and not (sys.stdout is not None and sys.stdout.isatty()):
+            log.warning(
+                "the server's random token is not shown, because standard output is no terminal and may be kept; "
+                "set one with --token-file FILE, which is made with a random token if it is missing"
+            )
+            token = ""
         try:
-            print(f"web-terminal listening on {url(self._settings, self._listener)}", flush=True)
+            print(f"web-terminal listening on {url(self._settings, self._listener, token)}", flush=True)
         except OSError as error:
             log.warning("the URL could not be written to standard output: %s", error.strerror)
         self._manager.ready(self._status())
@@ -464,6 +500,7 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
+                self._credentials.reload()
                 self._reloading = True
                 self._manager.reloading()
                 self._upgrade.request()
@@ -536,15 +573,6 @@ class Supervisor:
                     key.data()
 
 
-def with_token(settings: Settings) -> Settings:
-    """The settings, with a random token if there would be no way to log in otherwise."""
-    if settings.token or settings.users or settings.insecure_no_auth:
-        return settings
-    import secrets
-
-    return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
-
-
 def with_hosts(settings: Settings) -> Settings:
     """The settings with the number of hosts that ``max_sessions`` needs, where none was asked for.
 
@@ -566,8 +594,11 @@ def with_hosts(settings: Settings) -> Settings:
 
 
 def main() -> None:
-    """Run a server with the settings in two descriptors named on the command line: without secrets, and with them."""
-    public_fd, settings_fd = map(int, sys.argv[1:])
+    """Run a server with the settings in two descriptors named on the command line, without secrets and with them, and
+    with the file that they came from, if there is one.
+    """
+    public_fd, settings_fd = map(int, sys.argv[1:3])
+    config = sys.argv[3]
     try:
         public = launch.read_settings(public_fd)
         os.close(public_fd)
@@ -575,6 +606,7 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
+        launch.guard_memory(public)
         AuditLog(public.audit_log).close()  # every process opens its own; only here a failure ends the start
         inherited = inherited_sockets(os.environ, os.getpid())
         directory, door, arrivals = None, None, Arrivals()
@@ -584,27 +616,42 @@ def main() -> None:
             arrivals = meet(directory, door)
         listener = arrivals.listener or (adopt(public, inherited) if inherited else None)
         if arrivals.hosts:
-            own = launch.read_settings(settings_fd)
-            supervisor = _of_arrived(arrivals, own, listener, shells_descriptors, directory, door)
+            own, token = _with_token(launch.read_settings(settings_fd))
+            supervisor = _of_arrived(arrivals, own, token, config, listener, shells_descriptors, directory, door)
         else:
             public = with_hosts(public)
             listener = listener or bind(public)
             launch.settle()
             hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
-            settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+            settings, token = _with_token(launch.read_settings(settings_fd))
+            settings = msgspec.structs.replace(settings, hosts=public.hosts)
             if inherited:
                 settings = msgspec.structs.replace(settings, **place_of(listener))
-            supervisor = Supervisor(settings, listener, hosts, shells_descriptors, directory, door)
+            store = CredentialStore(settings, config)
+            supervisor = Supervisor(
+                settings.without_secrets(), listener, hosts, shells_descriptors, directory, door,
+                credentials=store, random_token=token,
+            )  # fmt: skip
         os.close(settings_fd)
         raise SystemExit(supervisor.run())
-    except (StartFailed, AuditFailed, meeting.CannotMeet) as error:
+    except (StartFailed, AuditFailed, TokensFileError, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def _with_token(settings: Settings) -> tuple[Settings, str]:
+    """The settings, with a random token if there would be no way to log in otherwise; and that token."""
+    if settings.has_credentials or settings.insecure_no_auth:
+        return settings, ""
+    token = random_token()
+    return msgspec.structs.replace(settings, token=token), token
 
 
 def _of_arrived(
     arrivals: Arrivals,
     own: Settings,
+    token: str,
+    config: str,
     listener: socket.socket | None,
     shells_descriptors: int,
     directory: meeting.StateDirectory | None,
@@ -619,7 +666,7 @@ def _of_arrived(
     differing = [
         name
         for name in own.__struct_fields__
-        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
+        if name not in ("token", "users", "hosts") and getattr(own, name) != getattr(settings, name)
     ]
     if differing:
         log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
@@ -630,9 +677,14 @@ def _of_arrived(
                 f"process {each.pid} says that it is PTY host {each.number} of {len(hosts)}; end it first"
             )
         hosts[each.number].take(each.pid, each.control)
+    # A worker brought them, or there is none that could have served with them.
+    brought = arrivals.credentials
+    store = CredentialStore(own if brought is None else settings, config, brought)
+    store.reload()
     supervisor = Supervisor(
-        settings, listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters
-    )
+        settings, listener or bind(settings), hosts, shells_descriptors, directory, door, arrivals.counters,
+        credentials=store, random_token="" if brought else token,
+    )  # fmt: skip
     supervisor.adopt(arrivals)
     return supervisor
 

@@ -146,6 +146,7 @@ def _is_https(request: Request) -> bool:
 async def logout(request: Request) -> Response:
     context, caller = context_of(request), caller_of(request)
     context.audit.note("logout", address=caller.address, user=caller.user, role=caller.role)
+    context.log_out(principal_of(request))
     response = Response(status_code=204)
     response.delete_cookie(context.access.cookie_name, path=_cookie_path(context.settings))
     return response
@@ -214,7 +215,7 @@ _NO_SESSION = (404, 410)
 
 OPERATIONS = (
     Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login, body_bytes=_LOGIN_BYTES),
-    Operation("POST", "/logout", logout, "Forget the cookie", status=204),
+    Operation("POST", "/logout", logout, "End the login of the cookie, and its WebSockets", status=204),
     Operation("GET", "/me", me, "Who these credentials are", Me),
     Operation(
         "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(409, 503)
