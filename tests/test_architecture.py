@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.launch": ("server.settings", "server.stderr"),
     "server.credentials": ("server.settings",),
     "server.tokens_file": ("server.credentials",),
+    "server.passwords": (),
     "server.file_watch": (),
     "server.credential_store": (
         "server.credentials", "server.file_watch", "server.launch", "server.settings", "server.tokens_file",
@@ -60,7 +61,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "server.worker": (
         "package", "protocol", "server.settings", "server.launch", "server.access", "server.log", "server.pty",
         "server.environment", "server.session", "server.ipc", "server.meeting", "server.service_manager",
-        "server.client_input", "server.input_queue", "server.audit", "server.credentials",
+        "server.client_input", "server.input_queue", "server.audit", "server.credentials", "server.passwords",
+        "server.tokens_file",
     ),
     "server.generations": (),
     "server.watchdog": (),

@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
@@ -69,6 +69,14 @@ class Denied(Exception):
 
 class TooManyFailures(Denied):
     """Access is refused without a look at the credentials."""
+
+
+class OfferedPassword(NamedTuple):
+    """A password that somebody sent, and the digest it must be of; both empty for a user who has none."""
+
+    text: str
+    digest: str
+    binding: str
 
 
 class Access:
@@ -166,6 +174,37 @@ class Access:
         """The role that what a principal logged in with has now; only where it ``holds``."""
         return self._by_binding[principal.binding].role if principal.binding else principal.role
 
+    def password_in(self, text: str) -> OfferedPassword | None:
+        """What ``NAME:PASSWORD`` is to be checked against; ``None`` for a token, and where nobody has a password."""
+        name, colon, password = text.partition(":")
+        found = [(each.digest, binding) for binding, each in self._by_binding.items() if each.is_password]
+        if not colon or not found:
+            return None
+        own = [each for each in found if self._by_binding[each[1]].user == name]
+        digest, binding = own[0] if own else ("", "")
+        return OfferedPassword(password, digest, binding)
+
+    def by_password(self, offered: OfferedPassword, *, right: bool, address: str) -> Principal:
+        """The principal of a password that was checked.
+
+        Raises:
+            Denied: it is wrong, or has expired.
+        """
+        if not right or not offered.binding:
+            self.note_failure(address)
+            raise Denied("wrong password")
+        return self._present(offered.binding)
+
+    def check_attempts(self, address: str) -> None:
+        """Refuse an address that guessed too often.
+
+        Raises:
+            TooManyFailures: it sent too many wrong tokens lately.
+        """
+        if not self.may_try(address):
+            limit = self._settings.login_attempts_per_minute
+            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+
     def by_headers(
         self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
     ) -> Principal | None:
@@ -221,9 +260,7 @@ class Access:
             TooManyFailures: ``address`` sent too many wrong tokens lately.
             Denied: no user has this token.
         """
-        if not self.may_try(address):
-            limit = self._settings.login_attempts_per_minute
-            raise TooManyFailures(f"more than {limit} failed logins a minute from {address}")
+        self.check_attempts(address)
         try:
             return self.by_token(token)
         except Denied:

@@ -45,6 +45,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a person chose it, so that it can be guessed."""
         return not self.digest.startswith(_SHA256)
 
+    @property
+    def kind(self) -> str:
+        """What people call it."""
+        return "password" if self.is_password else "token"
+
     def __repr__(self) -> str:
         return f"Credential(user={self.user!r}, role={self.role!r}, id={self.id!r})"
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VERSION = 1
-_MAX_BYTES = 16 * 1024 * 1024
 _ID_BYTES = 5
 _NAME_CHARACTERS = 64
 
@@ -67,6 +66,8 @@ def add(path: str, user: str, role: str, digest: str, expires: float | None) -> 
         taken = {each.id for each in before}
         id = next(id for id in iter(lambda: secrets.token_hex(_ID_BYTES), "") if id not in taken)
         made = msgspec.convert({**fields, "id": id}, Credential)
+        if made.is_password and any(each.is_password and each.user == user for each in before):
+            raise TokensFileError(f"{user} has a password already; revoke it first")
         _write(path, (*before, made))
     return made
 
@@ -112,7 +113,7 @@ def _private(path: str, what: str) -> bytes | None:
         return None
     except OSError as error:
         raise TokensFileError(f"{what} {path!r}: {(error.strerror or str(error)).lower()}") from error
-    with open(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise TokensFileError(f"{what} {path!r} is no regular file")
@@ -121,7 +122,10 @@ def _private(path: str, what: str) -> bytes | None:
                 f"{what} {path!r} is open to other accounts (mode {stat.S_IMODE(found.st_mode):o}, owner "
                 f"{found.st_uid}); run: chmod 600 {path}, and let it belong to the server's account"
             )
-        return file.read(_MAX_BYTES)
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
 
 
 def _write(path: str, tokens: tuple[Credential, ...]) -> None:

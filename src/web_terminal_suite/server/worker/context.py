@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from web_terminal_suite.protocol.error_codes import CloseCode
 from web_terminal_suite.server.worker.input_acks import InputAcks
+from web_terminal_suite.server.worker.password_checks import PasswordChecks
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,6 +46,7 @@ class WorkerContext:
     """What connections are closed with once this worker leaves; ``None`` while it serves."""
     tell_logged_out: Callable[[str, EndedLogin], None] = lambda _login, _ended: None
     """Tells the server's other workers of a login that was given back."""
+    password_checks: PasswordChecks = field(default_factory=PasswordChecks)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
