@@ -19,9 +19,9 @@ import pytest
 import werkzeug.serving
 
 from tests.conftest import serving
+from tests.server.access_rules import access_of
 from tests.server.raw import Answer, http, websocket
 from tests.server.test_lifecycle import until
-from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.jwt_tokens import NotAccepted
 from web_terminal_suite.server.settings import Oidc, Settings, SettingsError, check
 from web_terminal_suite.server.worker.oidc_client import OidcClient, ProviderFailed
@@ -274,7 +274,7 @@ async def test_the_routes_are_there_only_with_a_provider(server):
 
 
 def test_a_login_that_began_too_long_ago_is_over(provider):
-    rules = Access(Settings(public_url=PUBLIC, oidc=provider.rules()), 1)
+    rules = access_of(Settings(public_url=PUBLIC, oidc=provider.rules()), 1)
     value = rules.sign_attempt({"state": "a"})
     assert rules.read_attempt(f"{rules.attempt_cookie_name}={value}", 600) == {"state": "a"}
     with pytest.raises(Exception, match="or too long ago"):
