@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import TOKEN, serving
 from tests.server.raw import Socket, http, ready, websocket
+from tests.server.test_supervisor_upgrade import upgrade
 from web_terminal_suite.server import tokens_file
 from web_terminal_suite.server.credentials import digest_of, random_token
 from web_terminal_suite.server.passwords import digest_of_password
@@ -267,3 +268,32 @@ async def test_guesses_of_passwords_are_limited_and_do_not_hold_up_a_session(tmp
         assert {each.status for each in answers} <= {401, 429}
         assert 429 in {each.status for each in answers}
         assert (await login(server, "pat:correct horse battery")).status == 429
+
+
+async def test_logins_and_revocation_go_on_over_an_upgrade(tmp_path):
+    """Also of the supervisor, which executes other code in its process and has the credentials after it."""
+    tokens = str(tmp_path / "tokens.json")
+    config = tmp_path / "config.toml"
+    write_users(config)
+    with serving("--config", str(config), "--tokens-file", tokens, "--workers", "2") as server:
+        revocable = Revocable(tmp_path, server)
+        token, id = revocable.add("eve")
+        async with asyncio.timeout(SECONDS):
+            while (await http(server, "GET", "/api/v1/me", token=token)).status != 200:
+                pass
+        cookies = [await logged_in(revocable, each) for each in (token, ANN)]
+        assert (await http(server, "POST", "/api/v1/logout", headers={"Cookie": cookies[1]})).status == 204
+        await upgrade(server)
+        for _ in range(6):
+            assert (await http(server, "GET", "/api/v1/me", headers={"Cookie": cookies[0]})).status == 200
+            assert (await http(server, "GET", "/api/v1/me", headers={"Cookie": cookies[1]})).status == 401
+            assert (await http(server, "GET", "/api/v1/me", token=TOKEN)).status == 200
+        tokens_file.remove(tokens, id=id)
+        async with asyncio.timeout(SECONDS):
+            while (await http(server, "GET", "/api/v1/me", headers={"Cookie": cookies[0]})).status != 401:
+                await asyncio.sleep(0.01)
+        write_users(config, bob=False)
+        server.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(SECONDS):
+            while (await http(server, "GET", "/api/v1/me", token=BOB)).status != 401:
+                await asyncio.sleep(0.01)

@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import TOKEN, serving
 from tests.server.raw import http, ready
 from tests.server.test_lifecycle import until
+from tests.server.test_supervisor_upgrade import upgrades
 from web_terminal_suite.cli.command_line import masked
 from web_terminal_suite.server.file_watch import FileWatch
 
@@ -150,14 +151,14 @@ async def test_a_shell_reads_neither_memory_nor_descriptors_of_the_server_also_a
             shell = (await client.heard("process_started"))["pid"]
             assert readable(shell, "fd")
             supervisor = psutil.Process(server.process.pid)
-            for _ in range(2):
+            for number in range(2):
                 for process in (supervisor, server.host, *server.workers):
                     for what in ("fd", "environ", "smaps_rollup", "io"):
                         assert not readable(process.pid, what), (process, what)
                 before = {each.pid for each in server.workers}
                 server.process.send_signal(signal.SIGHUP)
                 await until(lambda before=before: server.workers and not before & {each.pid for each in server.workers})
-                await until(lambda: any("is ready; generation" in line for line in server.log))
+                await until(lambda number=number: upgrades(server) == number + 1)
 
 
 async def test_an_inspectable_server_can_be_weighed(ordinary):
