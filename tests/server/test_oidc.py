@@ -22,6 +22,9 @@ from tests.conftest import serving
 from tests.server.access_rules import access_of
 from tests.server.raw import Answer, http, websocket
 from tests.server.test_lifecycle import until
+from web_terminal_suite.server import launch
+from web_terminal_suite.server.credential_store import CredentialStore
+from web_terminal_suite.server.credentials import decode
 from web_terminal_suite.server.jwt_tokens import NotAccepted
 from web_terminal_suite.server.settings import Oidc, Settings, SettingsError, check
 from web_terminal_suite.server.worker.oidc_client import OidcClient, ProviderFailed
@@ -186,6 +189,17 @@ def test_settings_of_a_provider_that_cannot_be_used(provider, fields, settings, 
         check(Settings(**{"public_url": PUBLIC, "oidc": provider.rules(**fields)} | settings))
     assert "secret'" not in repr(Settings(oidc=provider.rules()))
     assert Settings(oidc=provider.rules()).without_secrets().oidc is None
+
+
+def test_workers_get_the_secret_of_the_client_with_the_credentials_only(provider):
+    settings = Settings(oidc=provider.rules(), token="x" * 16)
+    public = settings.for_workers()
+    assert (public.oidc.client_id, public.oidc.client_secret, public.token) == ("terminal", "", "")
+    store = CredentialStore(settings)
+    given = decode(launch.content(store.fd))
+    assert given.client_secret == "secret"
+    # The next supervisor has it from a worker, or from the code that had its process.
+    assert decode(launch.content(CredentialStore(public, before=given).fd)) == given
 
 
 # --- a server

@@ -13,9 +13,11 @@ import pytest
 from tests.conftest import TOKEN, serving
 from tests.server.raw import Socket, http, ready, websocket
 from tests.server.test_supervisor_upgrade import upgrade
-from web_terminal_suite.server import tokens_file
-from web_terminal_suite.server.credentials import digest_of, random_token
+from web_terminal_suite.server import launch, tokens_file
+from web_terminal_suite.server.credential_store import CredentialStore
+from web_terminal_suite.server.credentials import decode, digest_of, random_token
 from web_terminal_suite.server.passwords import digest_of_password
+from web_terminal_suite.server.settings import Settings
 
 ANN, BOB = "ann-token-0123456789", "bob-token-0123456789"
 WORKERS = 4
@@ -297,3 +299,15 @@ async def test_logins_and_revocation_go_on_over_an_upgrade(tmp_path):
         async with asyncio.timeout(SECONDS):
             while (await http(server, "GET", "/api/v1/me", token=BOB)).status != 401:
                 await asyncio.sleep(0.01)
+
+
+def test_a_damaged_tokens_file_ends_the_first_start_and_no_later_one(tmp_path, caplog):
+    path = tmp_path / "tokens.json"
+    tokens_file.add(str(path), "eve", "user", digest_of("x" * 40), None)
+    settings = Settings(tokens_file=str(path))
+    before = decode(launch.content(CredentialStore(settings).fd))
+    path.write_text("{")
+    with pytest.raises(tokens_file.TokensFileError, match="is damaged"):
+        CredentialStore(settings)
+    assert decode(launch.content(CredentialStore(settings, before=before).fd)) == before
+    assert "tokens stay as they are: " in caplog.text

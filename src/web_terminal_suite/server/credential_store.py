@@ -79,7 +79,7 @@ class CredentialStore:
         self._take(msgspec.structs.replace(self._current, all=(*own, *users, *stored)))
 
     def end_login(self, message: bytes) -> None:
-        """A login was given back, as ``ended_login`` says it."""
+        """A login was given back, as ``launch.LOGGED_OUT`` says it."""
         login, ended = msgspec.msgpack.decode(message, type=tuple[str, c.EndedLogin])
         self._take(self._current.without(login, ended, time.time()))
         self._keep()
@@ -136,11 +136,6 @@ class CredentialStore:
             os.replace(f"{self._kept_in}.new", self._kept_in)
         except OSError as error:
             log.error("logins are not kept for the next start: %s", error)
-
-
-def ended_login(login: str, ended: c.EndedLogin) -> bytes:
-    """What a worker tells its supervisor of a login that was given back."""
-    return msgspec.msgpack.encode((login, ended))
 
 
 def _watch(path: str) -> FileWatch | None:

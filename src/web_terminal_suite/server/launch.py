@@ -39,7 +39,7 @@ HOST = b"host "
 CREDENTIALS = b"credentials"
 """With a descriptor: what logins are checked against from now on. The first packet that a worker gets."""
 LOGGED_OUT = b"logged out "
-"""With what ``credential_store.ended_login`` gives, to the supervisor: a login was given back."""
+"""With the login's id and its ``EndedLogin``, to the supervisor: a login was given back."""
 LOST = b"lost "
 """With a host's number, to the supervisor: the channel to it is closed."""
 CONTROL_BYTES = 4096
