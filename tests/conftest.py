@@ -85,7 +85,8 @@ def serving(
     ``stderr`` is a descriptor that its log goes to instead of ``Serving.log``.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
-    environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ "} | (env or {})
+    # Tests look into a server's processes, which only root may otherwise.
+    environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "WEB_TERMINAL_INSPECTABLE": "true", "PS1": "$ "} | (env or {})
     environment = {name: value for name, value in environment.items() if value}
     process = subprocess.Popen(
         [python, "-m", "web_terminal_suite", "serve", "--port", "0", "--shell", "/bin/sh", *flags],
@@ -101,7 +102,9 @@ def serving(
         line = process.stdout.readline()
         guard.cancel()
         assert "://" in line, f"no URL but {line!r}; stderr: {''.join(log)}"
-        yield Serving(process, line.split()[-1], log)
+        url, token = line.split()[-1], environment.get("WEB_TERMINAL_TOKEN", "")
+        # A configured token is never printed.
+        yield Serving(process, f"{url}#token={token}" if token and "#" not in url else url, log)
     finally:
         guard.cancel()
         tree = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []

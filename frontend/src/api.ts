@@ -36,6 +36,11 @@ export class Api {
     await this.call('POST', 'login', { token });
   }
 
+  /** End the login of the cookie, on all its connections. */
+  async logout(): Promise<void> {
+    await this.call('POST', 'logout');
+  }
+
   /** Whether the cookie is valid: `false` if the server asks for a login. */
   async isLoggedIn(): Promise<boolean> {
     try {

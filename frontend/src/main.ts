@@ -102,6 +102,10 @@ const menu = new Menu({
   end: async () => {
     if (connection.session !== null) await api.end(connection.session);
   },
+  logout: async () => {
+    await api.logout();
+    connection.askForLogin('');
+  },
   settings: () => settings,
   changed: (changed) => {
     settings = changed;

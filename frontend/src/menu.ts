@@ -17,6 +17,7 @@ export interface MenuActions {
   address(session: string | null): string;
   rename(name: string): Promise<void>;
   end(): Promise<void>;
+  logout(): Promise<void>;
   settings(): Settings;
   changed(settings: Settings): void;
   closed(): void;
@@ -43,6 +44,10 @@ export class Menu {
     this.menu.addEventListener('toggle', (event) => this.toggled((event as ToggleEvent).newState === 'open'));
     this.menu.addEventListener('keydown', (event) => this.arrow(event));
     element('new-session', HTMLButtonElement).addEventListener('click', () => location.assign(actions.address(null)));
+    element('logout', HTMLButtonElement).addEventListener('click', () => {
+      this.menu.hidePopover();
+      actions.logout().catch((error: unknown) => actions.failed(error));
+    });
     this.listenView();
     this.listenDialogs();
   }

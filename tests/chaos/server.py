@@ -45,7 +45,8 @@ class ChaosServer:
         (folder / "sitecustomize.py").write_text(_SITE)
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
         self._env |= {
-            "WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ ", "PYTHONPATH": os.pathsep.join([str(folder), *sys.path[:1]]),
+            "WEB_TERMINAL_TOKEN": TOKEN, "WEB_TERMINAL_INSPECTABLE": "true", "PS1": "$ ",
+            "PYTHONPATH": os.pathsep.join([str(folder), *sys.path[:1]]),
             _MARK: self._mark, "CHAOS_FAULT": str(self._fault),
         }  # fmt: skip
         self._env |= env or {}
@@ -72,7 +73,7 @@ class ChaosServer:
             line = self.process.stdout.readline()
         if "http://" not in line:
             raise RuntimeError(f"the server did not start: {self.log.read_text()[-500:]}")
-        self.url = line.split()[-1]
+        self.url = f"{line.split()[-1]}#token={TOKEN}"  # one that was configured is never printed
 
     def processes(self, module: str = "") -> list[psutil.Process]:
         """The living processes of this server, shells included, or those that run ``module``."""

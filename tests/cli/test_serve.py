@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from tests.server import settings_table
 from web_terminal_suite.cli.serve import serve, settings_of
-from web_terminal_suite.server.settings import Settings, declarations
+from web_terminal_suite.server.settings import Settings, SettingsError, declarations
+from web_terminal_suite.server.tokens_file import TokensFileError
 
 SETTINGS = declarations()
 # A value that is not the default and can be used with the defaults of the others, where not every value can.
@@ -28,7 +29,8 @@ NEEDED = {
 
 
 @pytest.fixture(autouse=True)
-def _no_variables(monkeypatch):
+def _no_variables(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # a file that a setting names may be made
     for name in [name for name in os.environ if name.startswith("WEB_TERMINAL_")]:
         monkeypatch.delenv(name)
 
@@ -88,9 +90,27 @@ def test_a_file_is_named_by_a_flag(tmp_path):
     assert (settings.port, list(settings.users)) == (1234, ["ann"])
 
 
-def test_a_server_without_credentials_gets_a_random_token():
-    assert len(started().token) >= 32
-    assert started().token != started().token
+def test_a_token_file_holds_the_token_and_is_made_if_it_is_missing(tmp_path):
+    path = tmp_path / "token"
+    token = started("--token-file", str(path)).token
+    assert token.startswith("wt_")
+    assert len(token) >= 40
+    assert path.read_text() == f"{token}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert started("--token-file", str(path)).token == token
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "said"),
+    [("0123456789abcdef", 0o640, "is open to other accounts"), ("a\nb", 0o600, "one line"), ("\n", 0o600, "one line"),
+     ("short", 0o600, "fewer than 16 characters")],
+)  # fmt: skip
+def test_a_token_file_that_cannot_be_used_ends_the_start(tmp_path, content, mode, said):
+    path = tmp_path / "token"
+    path.write_text(content)
+    path.chmod(mode)
+    with pytest.raises((SettingsError, TokensFileError), match=said):
+        started("--token-file", str(path))
 
 
 def test_the_flags_are_those_of_the_settings_and_the_file():

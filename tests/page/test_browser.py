@@ -191,3 +191,24 @@ def test_the_page_works_under_a_base_path(context):
         until_text(page, "under")
         assert page.evaluate("location.pathname").startswith("/term/")
         page.close()
+
+
+def test_logging_out_asks_for_a_token_and_the_session_goes_on(context, server):
+    page = opened(context, server.url)
+    other = opened(context, server.origin)  # with the same cookie
+    type_line(page, "echo st''ays")
+    until_text(page, "stays")
+    session = page.evaluate("webTerminal.stats().session")
+    page.locator("#menu-button").click()
+    page.locator("#logout").click()
+    until_state(page, "login")
+    until_state(other, "login")
+    page.reload()
+    until_state(page, "login")
+    page.locator("input[type=password]").fill(TOKEN)
+    page.locator("input[type=password]").press("Enter")
+    until_state(page, "connected")
+    assert page.evaluate("webTerminal.stats().session") == session
+    until_text(page, "stays")
+    end(page)
+    other.close()

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
+from tests.server.access_rules import access_of
 from web_terminal_suite.server.access import Access, Denied, TooManyFailures
+from web_terminal_suite.server.credentials import Credentials, configured
 from web_terminal_suite.server.settings import Settings, User
 
 TOKEN, ANN, BOB = "owner-token-0123456789", "ann-token-0123456789", "bob-token-0123456789"
@@ -17,7 +19,7 @@ HERE = "192.0.2.1"
 
 
 def access(**fields) -> Access:
-    return Access(msgspec.structs.replace(SETTINGS, **fields), 7681)
+    return access_of(msgspec.structs.replace(SETTINGS, **fields))
 
 
 @pytest.mark.parametrize(
@@ -74,12 +76,13 @@ def test_no_credentials_are_no_grant_and_no_error():
 
 
 def test_without_authentication_everybody_is_the_owner():
-    grant = Access(Settings(insecure_no_auth=True), 1).by_headers("Bearer whatever", "x=y", HERE)
+    grant = access_of(Settings(insecure_no_auth=True), 1).by_headers("Bearer whatever", "x=y", HERE)
     assert (grant.user, grant.role) == ("owner", "owner")
 
 
 def test_tokens_themselves_are_not_kept():
-    assert TOKEN not in repr(vars(access())["_principals"])
+    assert TOKEN not in repr(vars(access())["_tokens"])
+    assert TOKEN not in msgspec.json.encode(access().credentials).decode()
 
 
 # --- the cookie
@@ -107,7 +110,7 @@ def test_cookies_of_other_servers_do_not_hide_ours(noise):
 
 
 def test_the_cookie_is_named_after_the_port():
-    assert Access(SETTINGS, 1).cookie_name != Access(SETTINGS, 2).cookie_name
+    assert access_of(SETTINGS, 1).cookie_name != access_of(SETTINGS, 2).cookie_name
 
 
 def test_a_cookie_is_over_after_login_seconds(monkeypatch):
@@ -134,10 +137,19 @@ def test_a_tampered_or_foreign_cookie_is_denied():
             rules.by_headers(None, f"{name}={bad}", HERE)
 
 
-def test_a_changed_token_ends_every_login():
-    cookie = logged_in(access(), ANN)
+def test_a_changed_token_ends_every_login_that_was_made_with_it():
+    cookie, owners = logged_in(access(), ANN), logged_in(access(), TOKEN)
+    changed = access(token=TOKEN + "x")
     with pytest.raises(Denied):
-        access(token=TOKEN + "x").by_headers(None, cookie, HERE)
+        changed.by_headers(None, owners, HERE)
+    assert changed.by_headers(None, cookie, HERE).user == "ann"
+
+
+def test_a_cookie_of_another_key_is_wrong_although_the_tokens_are_the_same():
+    """What a token and a cookie say together must not tell other tokens: a guess could be tried without the server."""
+    other = Access(SETTINGS, 7681, Credentials(key=b"other" * 8, all=configured(SETTINGS)))
+    with pytest.raises(Denied, match="wrong cookie"):
+        access().by_headers(None, logged_in(other, ANN), HERE)
 
 
 def test_a_cookie_gives_the_role_its_user_has_now():

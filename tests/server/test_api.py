@@ -237,7 +237,7 @@ async def test_the_openapi_document_describes_what_is_served(either):
         ("post", "/login"), ("post", "/logout"), ("get", "/me"), ("post", "/sessions"), ("get", "/sessions"),
         ("get", "/sessions/{id}"), ("patch", "/sessions/{id}"), ("delete", "/sessions/{id}"),
         ("post", "/sessions/{id}/touch"), ("post", "/sessions/{id}/signal"), ("get", "/health"), ("get", "/metrics"),
-        ("get", "/health/live"),
+        ("get", "/health/live"), ("get", "/users"), ("get", "/tokens"), ("delete", "/tokens/{id}"),
     }  # fmt: skip
     # Every reference leads somewhere.
     text = json.dumps(document)

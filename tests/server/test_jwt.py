@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from joserfc import jwk, jws, jwt
 
 from tests.conftest import serving
+from tests.server.access_rules import access_of
 from tests.server.raw import http, ready, websocket
 from web_terminal_suite.cli.serve import settings_of
-from web_terminal_suite.server.access import Access, Denied, TooManyFailures, TryAgain
+from web_terminal_suite.server.access import Denied, TooManyFailures, TryAgain
 from web_terminal_suite.server.jwt_tokens import JwtVerifier, KeyUnknown, NotAccepted, named
 from web_terminal_suite.server.settings import ClaimRules, Jwt, Settings, SettingsError, User, check
 
@@ -282,12 +283,17 @@ def test_settings_of_a_provider_that_cannot_be_used(fields, text):
 
 async def test_a_token_of_a_provider_logs_in_like_one_of_ours(provider):
     users = {"bob": User(token="0123456789abcdef")}
-    rules = Access(Settings(users=users, jwt=provider.rules(), login_attempts_per_minute=2), 1)
+    rules = access_of(Settings(users=users, jwt=provider.rules(), login_attempts_per_minute=2), 1)
     await rules.jwt.read()
     principal = rules.try_token(token(exp=int(time.time()) + 100), "192.0.2.1")
     assert (principal.user, principal.role) == ("ann", "user")
     assert 90 < principal.until - time.time() <= 100
-    assert rules.by_headers(None, f"web_terminal_1={rules.cookie(principal)}", "192.0.2.1") == principal
+    known = rules.by_headers(None, f"web_terminal_1={rules.cookie(principal)}", "192.0.2.1")
+    assert msgspec.structs.replace(known, login="") == principal
+    assert rules.holds(known)
+    rules.end_login(known)
+    assert not rules.holds(known)
+    assert rules.holds(principal)
     over = msgspec.structs.replace(principal, until=time.time() - 1)
     with pytest.raises(Denied, match="the login is over"):
         rules.by_headers(None, f"web_terminal_1={rules.cookie(over)}", "192.0.2.1")
@@ -300,7 +306,7 @@ async def test_a_token_of_a_provider_logs_in_like_one_of_ours(provider):
         with pytest.raises(TooManyFailures):
             rules.try_token(bad, "192.0.2.1")
     assert rules.try_token(token(), "192.0.2.1").user == "ann"
-    plain = Access(Settings(users=users), 1)
+    plain = access_of(Settings(users=users), 1)
     with pytest.raises(Denied, match="wrong cookie"):
         plain.by_headers(None, f"web_terminal_1={rules.cookie(principal)}", "192.0.2.1")
 

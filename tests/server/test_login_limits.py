@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import serving
+from tests.server.access_rules import access_of
 from tests.server.raw import http
-from web_terminal_suite.server.access import Access, Denied, TooManyFailures
+from web_terminal_suite.server.access import Denied, TooManyFailures
 from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.settings import Settings, User
 from web_terminal_suite.server.shared_table import CAPACITY, TABLE_BYTES, Entry, SharedTable
@@ -118,7 +119,7 @@ def test_many_addresses_share_a_ceiling_that_holds_for_addresses_that_never_logg
 
 def test_a_right_token_that_cannot_be_guessed_is_let_in_after_any_number_of_wrong_ones():
     users = {"ann": User(token=LONG), "bob": User(token=SHORT)}
-    rules = Access(Settings(users=users, login_attempts_per_minute=2), 1)
+    rules = access_of(Settings(users=users, login_attempts_per_minute=2), 1)
     for _ in range(2):
         with pytest.raises(Denied, match="wrong token"):
             rules.try_token("wrong", HERE)

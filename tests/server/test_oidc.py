@@ -19,9 +19,12 @@ import pytest
 import werkzeug.serving
 
 from tests.conftest import serving
+from tests.server.access_rules import access_of
 from tests.server.raw import Answer, http, websocket
 from tests.server.test_lifecycle import until
-from web_terminal_suite.server.access import Access
+from web_terminal_suite.server import launch
+from web_terminal_suite.server.credential_store import CredentialStore
+from web_terminal_suite.server.credentials import decode
 from web_terminal_suite.server.jwt_tokens import NotAccepted
 from web_terminal_suite.server.settings import Oidc, Settings, SettingsError, check
 from web_terminal_suite.server.worker.oidc_client import OidcClient, ProviderFailed
@@ -188,6 +191,17 @@ def test_settings_of_a_provider_that_cannot_be_used(provider, fields, settings, 
     assert Settings(oidc=provider.rules()).without_secrets().oidc is None
 
 
+def test_workers_get_the_secret_of_the_client_with_the_credentials_only(provider):
+    settings = Settings(oidc=provider.rules(), token="x" * 16)
+    public = settings.for_workers()
+    assert (public.oidc.client_id, public.oidc.client_secret, public.token) == ("terminal", "", "")
+    store = CredentialStore(settings)
+    given = decode(launch.content(store.fd))
+    assert given.client_secret == "secret"
+    # The next supervisor has it from a worker, or from the code that had its process.
+    assert decode(launch.content(CredentialStore(public, before=given).fd)) == given
+
+
 # --- a server
 
 
@@ -274,7 +288,7 @@ async def test_the_routes_are_there_only_with_a_provider(server):
 
 
 def test_a_login_that_began_too_long_ago_is_over(provider):
-    rules = Access(Settings(public_url=PUBLIC, oidc=provider.rules()), 1)
+    rules = access_of(Settings(public_url=PUBLIC, oidc=provider.rules()), 1)
     value = rules.sign_attempt({"state": "a"})
     assert rules.read_attempt(f"{rules.attempt_cookie_name}={value}", 600) == {"state": "a"}
     with pytest.raises(Exception, match="or too long ago"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import TOKEN, serving
+from tests.server.access_rules import access_of
 from tests.server.raw import http, ready, websocket
 from web_terminal_suite.protocol.error_codes import CloseCode
-from web_terminal_suite.server.access import Access, Denied
+from web_terminal_suite.server.access import Denied
 from web_terminal_suite.server.settings import Settings, SettingsError, User, check
 from web_terminal_suite.server.worker.proxies import Proxies, RequestSource
 from web_terminal_suite.server.worker.request_head import RequestHead
@@ -99,10 +101,14 @@ def test_whatever_is_said_there_is_an_answer(said, name):
 
 
 def test_the_user_of_a_proxy_has_the_role_of_the_file_or_the_one_for_all():
-    rules = Access(Settings(token="x" * 16, users={"ann": User(token="y" * 16, role="viewer")}), 1)
+    rules = access_of(Settings(token="x" * 16, users={"ann": User(token="y" * 16, role="viewer")}), 1)
     assert rules.by_proxy("ann").role == "viewer"
     assert rules.by_proxy("bob@example.org").role == "user"
-    assert Access(Settings(user_header_role="viewer"), 1).by_proxy("bob").role == "viewer"
+    known = rules.by_proxy("ann")
+    rules.use(msgspec.structs.replace(rules.credentials, all=()))
+    assert rules.holds(known)
+    assert rules.role_of(known) == "user"
+    assert access_of(Settings(user_header_role="viewer"), 1).by_proxy("bob").role == "viewer"
     for name in ("owner", "", "a" * 65, "a\nb", "a\x1b[0m"):
         with pytest.raises(Denied, match="which nobody may be called"):
             rules.by_proxy(name)

@@ -51,7 +51,8 @@ class Supervised:
 
     def start(self, launcher: tuple[str, ...] = ("-m", "web_terminal_suite"), **options: Any) -> Serving:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WEB_TERMINAL_")}
-        environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "PS1": "$ ", **options.pop("env", {})}
+        environment |= {"WEB_TERMINAL_TOKEN": TOKEN, "WEB_TERMINAL_INSPECTABLE": "true", "PS1": "$ "}
+        environment |= options.pop("env", {})
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *launcher, "serve", "--port", "0", "--shell", "/bin/sh", *self.flags],
@@ -60,7 +61,7 @@ class Supervised:
         with self.process.stdout:
             line = self.process.stdout.readline()
         assert "http://" in line, f"no URL but {line!r}; log: {self.log.read_text()}"
-        self.serving = Serving(self.process, line.split()[-1])
+        self.serving = Serving(self.process, f"{line.split()[-1]}#token={TOKEN}")
         return self.serving
 
     def logged(self, *texts: str) -> bool:

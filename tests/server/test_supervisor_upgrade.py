@@ -80,7 +80,7 @@ if "web_terminal_suite.server.supervisor" in sys.orig_argv and "--takes-over" in
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        (_TOO_NEW, "the supervisor has a table of version 1, and the installed code takes over from 7, 8"),
+        (_TOO_NEW, "the supervisor has a table of version 2, and the installed code takes over from 7, 8"),
         (
             "import sys\nif 'web_terminal_suite.server.supervisor' in sys.orig_argv: sys.modules['msgspec'] = None",
             "the installed code ended with status 1",

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.conftest import TOKEN, serving
+from tests.server.access_rules import access_of
 from tests.server.certificates import NAME, Files, written
 from tests.server.raw import GUARD_SECONDS, read_answer
 from web_terminal_suite.bench.terminals.web_terminal import RemoteWebTerminal
@@ -28,7 +29,6 @@ from web_terminal_suite.cli.serve import serve
 from web_terminal_suite.client import Unreachable, connect
 from web_terminal_suite.client.tls import client_context
 from web_terminal_suite.server import tls
-from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.listener import StartFailed, adopt, url
 from web_terminal_suite.server.self_signed import with_certificate
 from web_terminal_suite.server.settings import Settings, SettingsError, check
@@ -207,7 +207,7 @@ def test_the_public_url_is_printed_and_served():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert url(settings, listener).startswith("https://Terminal.example.org/term/")
         assert url(Settings(tls_cert="c"), listener).startswith("https://127.0.0.1:")
-    rules = Access(settings, 7681)
+    rules = access_of(settings, 7681)
     rules.check_host("terminal.example.org")
     rules.check_origin("https://terminal.example.org", "127.0.0.1:7681")
 
@@ -223,7 +223,7 @@ def test_the_public_url_is_printed_and_served():
     ],
 )
 def test_the_cookie_is_named_for_what_protects_it(fields, prefix):
-    assert Access(check(Settings(**fields)), 7681).cookie_name == f"{prefix}web_terminal_7681"
+    assert access_of(check(Settings(**fields)), 7681).cookie_name == f"{prefix}web_terminal_7681"
 
 
 # --- a certificate of the server's own

@@ -13,6 +13,8 @@ from web_terminal_suite.cli.exit_status import Program
 COMMANDS = {
     "serve": "web_terminal_suite.cli.serve",
     "drain": "web_terminal_suite.cli.drain",
+    "token": "web_terminal_suite.cli.token",
+    "users": "web_terminal_suite.cli.users",
     "attach": "web_terminal_suite.cli.attach",
     "bench": "web_terminal_suite.cli.bench",
     "load": "web_terminal_suite.cli.load",

@@ -61,8 +61,11 @@ def _only_server() -> int:
 def _is_server(pid: int | str) -> bool:
     try:
         process = Path(f"/proc/{pid}")
+        # Not the directory's owner: that is root's, since a server guards its memory.
+        lines = (process / "status").read_text().splitlines()
+        user = next(int(line.split()[1]) for line in lines if line.startswith("Uid:"))
         words = (process / "cmdline").read_bytes().split(b"\0")
-        return process.stat().st_uid == os.geteuid() and _SUPERVISOR in words and _ASKED not in words
+        return user == os.geteuid() and _SUPERVISOR in words and _ASKED not in words
     except OSError:
         return False  # it has ended
 

@@ -171,8 +171,13 @@ def _main(command: Any, *args: Any, standalone_mode: bool = True, **options: Any
 
 
 def _name(ctx: click.Context) -> str:
-    """The subcommand; empty for the group itself."""
-    return "" if isinstance(ctx.command, click.Group) else ctx.command.name or ""
+    """The subcommand, with the group it is in; empty for the program itself."""
+    names: list[str] = []
+    above: click.Context | None = ctx
+    while above is not None and above.parent is not None:
+        names.insert(0, above.command.name or "")
+        above = above.parent
+    return " ".join(names) if names or isinstance(ctx.command, click.Group) else ctx.command.name or ""
 
 
 def _fault(error: OSError) -> str:

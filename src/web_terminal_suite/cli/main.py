@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from web_terminal_suite.cli import listing, streams
+from web_terminal_suite.cli import command_line, listing, streams
 
 
 def main() -> None:
     """Do what the command line asks for, and end with its exit status."""
+    command_line.hide_secrets()
     streams.prepare()
     words = sys.argv[1:]
     quick = listing.only_lists(words)

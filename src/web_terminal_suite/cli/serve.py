@@ -48,31 +48,40 @@ def settings_of(config: str | None, env: tuple[str, ...], **flags: Any) -> Setti
 
     Raises:
         SettingsError: they cannot be used.
+        TokensFileError: the file with the token cannot be used.
     """
-    from web_terminal_suite.server.settings import load
-    from web_terminal_suite.server.startup import with_token
+    from msgspec.structs import replace
+
+    from web_terminal_suite.server.settings import check, load
+    from web_terminal_suite.server.tokens_file import read_token
 
     given = {name: value for name, value in flags.items() if value not in (None, ())}
     if env:
         given["env"] = _variables(env)
-    return with_token(load(given, os.environ, config))
+    settings = load(given, os.environ, config)
+    return check(replace(settings, token=read_token(settings.token_file))) if settings.token_file else settings
 
 
 def _serve(**options: Any) -> None:
     from web_terminal_suite.server import launch
     from web_terminal_suite.server.settings import SettingsError
     from web_terminal_suite.server.tls import TlsProblem
+    from web_terminal_suite.server.tokens_file import TokensFileError
 
     try:
         settings = _with_tls(settings_of(**options))
         _check_installed(settings)
-    except (SettingsError, TlsProblem) as error:
+    except (SettingsError, TlsProblem, TokensFileError) as error:
         fail(str(error))
+    config = options["config"] or os.environ.get("WEB_TERMINAL_CONFIG", "")
+    if config and (settings.users or settings.token) and os.stat(config).st_mode & 0o044:
+        click.echo(f"warning: other accounts can read the tokens in {config}; run: chmod 600 {config}", err=True)
     # The supervisor lives as long as the server: it takes over in an interpreter without the command line's modules.
     memory = [launch.settings_memory(each) for each in (settings.without_secrets(), settings)]
     for fd in memory:
         os.set_inheritable(fd, True)
-    command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", *map(str, memory)]
+    config = os.path.abspath(config) if config else ""
+    command = [sys.executable, "-m", "web_terminal_suite.server.supervisor", *map(str, memory), config]
     os.execve(sys.executable, command, launch.public_environment())
 
 

@@ -1,4 +1,4 @@
-"""Authentication and authorisation: tokens, the login cookie, the allow-lists for Host and Origin.
+"""Authentication and authorisation: credentials, the login cookie, the allow-lists for Host and Origin.
 
 It only decides; the handshake and the auth middleware ask it. Middleware does not run in a WebSocket handshake (that is
 how CVE-2026-39987 happened), so both ask here.
@@ -7,18 +7,18 @@ how CVE-2026-39987 happened), so both ask here.
 from __future__ import annotations
 
 import binascii
-import contextlib
-import hashlib
 import hmac
 import logging
 import math
 import re
+import secrets
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 
+from web_terminal_suite.server.credentials import EndedLogin, digest_of
 from web_terminal_suite.server.jwt_tokens import JwtVerifier, KeyUnknown, NotAccepted, named
 from web_terminal_suite.server.login_limits import UNGUESSABLE_CHARACTERS, LoginLimits
 from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
@@ -26,7 +26,8 @@ from web_terminal_suite.server.settings import OWNER, PUBLIC_URL, is_loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from web_terminal_suite.server.settings import Settings
+    from web_terminal_suite.server.credentials import Credentials
+    from web_terminal_suite.server.settings import Role, Settings
 
 log = logging.getLogger("web_terminal_suite.worker")
 
@@ -37,17 +38,28 @@ _NAME = r"\[([0-9a-f:.]+)\]|([a-z0-9._~-]+)"
 _HOST = re.compile(rf"(?:{_NAME})(?::[0-9]{{1,5}})?")
 _ORIGIN = re.compile(rf"https?://((?:{_NAME})(?::[0-9]{{1,5}})?)")
 _FOREIGN_SECONDS = 60.0
+_LOGIN_BYTES = 12
 _USER_CHARACTERS = 64
+_ROLES: tuple[Role, ...] = ("viewer", "user", "owner")
 # A header in JSON, in base64.
 _JWT_BEGINS = "eyJ"
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """An authenticated user and its role. ``until`` is the epoch second the login ends, ``None`` for a token."""
+    """An authenticated user and its role.
+
+    ``until`` is the epoch second at which the login or the token is over, if there is one.
+    """
 
     user: str
     role: str
     until: float | None = None
+    binding: str = ""
+    """Stands for the credential that it logged in with; empty where there is no authentication."""
+    login: str = ""
+    """The id of a login by cookie; empty for a token."""
+    is_of_proxy: bool = False
+    """Whether a trusted proxy named the user."""
 
     @property
     def may_write(self) -> bool:
@@ -71,23 +83,23 @@ class TooManyFailures(Denied):
     """Access is refused without a look at the credentials."""
 
 
-class Access:
-    """The rules of one server. Holds digests of tokens, not the tokens."""
+class OfferedPassword(NamedTuple):
+    """A password that somebody sent, and the digest it must be of; both empty for a user who has none."""
 
-    def __init__(self, settings: Settings, port: int, limits: LoginLimits | None = None) -> None:
+    text: str
+    digest: str
+    binding: str
+
+
+class Access:
+    """The rules of one server, whose ``credentials`` may change."""
+
+    def __init__(
+        self, settings: Settings, port: int, credentials: Credentials, limits: LoginLimits | None = None
+    ) -> None:
         self.jwt = JwtVerifier(settings.jwt) if settings.jwt is not None else None
         self._settings = settings
-        self._principals: dict[bytes, Principal] = {}
-        if settings.token:
-            self._principals[_digest(settings.token)] = Principal(OWNER, "owner")
-        for name, user in settings.users.items():
-            self._principals[_digest(user.token)] = Principal(name, user.role)
-        self._by_user = {principal.user: principal for principal in self._principals.values()}
-        # A changed token must end every login made with the old one, so cookies are signed with all of them.
-        secret = hashlib.sha256(b"web-terminal cookie\0" + b"".join(sorted(self._principals))).digest()
-        self._serializer = URLSafeTimedSerializer(secret, salt="login")
-        self._of_provider = URLSafeSerializer(secret, salt="login of a provider")
-        self._attempts = URLSafeTimedSerializer(secret, salt="login that has begun")
+        self.use(credentials)
         self.attempt_cookie_name = f"{'__Secure-' if settings.is_https else ''}web_terminal_{port}_login"
         # Cookies ignore ports, and several servers may run on one machine.
         self.cookie_name = f"{_cookie_prefix(settings)}web_terminal_{port}"
@@ -97,6 +109,15 @@ class Access:
         self._foreign_at = 0.0
         """When a refused Origin is logged again."""
         self._limits = limits or LoginLimits(settings.login_attempts_per_minute)
+
+    def use(self, credentials: Credentials) -> None:
+        """Check against these from now on."""
+        self.credentials = credentials
+        self._serializer = URLSafeTimedSerializer(credentials.key, salt="login")
+        self._of_provider = URLSafeSerializer(credentials.key, salt="login of a provider")
+        self._attempts = URLSafeTimedSerializer(credentials.key, salt="login that has begun")
+        self._by_binding = {credentials.binding(each): each for each in credentials.all}
+        self._tokens = {each.digest: binding for binding, each in self._by_binding.items() if not each.is_password}
 
     # --- Host and Origin
 
@@ -142,13 +163,62 @@ class Access:
         """The principal of a token.
 
         Raises:
-            Denied: no user has this token.
+            Denied: no user has this token, or it has expired.
         """
-        offered = _digest(token)
-        for digest, principal in self._principals.items():
+        offered = digest_of(token)
+        for digest, binding in self._tokens.items():
             if hmac.compare_digest(digest, offered):
-                return principal
+                return self._present(binding)
         raise Denied("wrong token")
+
+    def _present(self, binding: str) -> Principal:
+        """Who a credential stands for now.
+
+        Raises:
+            Denied: it was revoked or has expired.
+        """
+        credential = self._by_binding.get(binding)
+        if credential is None:
+            raise Denied("wrong cookie")
+        if credential.expires is not None and time.time() >= credential.expires:
+            raise Denied("the token has expired")
+        return Principal(credential.user, credential.role, credential.expires, binding)
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether what a principal logged in with is still good."""
+        if principal.login in self.credentials.ended:
+            return False
+        return not principal.binding or principal.binding in self._by_binding
+
+    def role_of(self, principal: Principal) -> str:
+        """The role that what a principal logged in with has now; only where it ``holds``."""
+        if principal.is_of_proxy:
+            return self.by_proxy(principal.user).role
+        return self._by_binding[principal.binding].role if principal.binding else principal.role
+
+    def password_in(self, text: str) -> OfferedPassword | None:
+        """What ``NAME:PASSWORD`` is to be checked against; ``None`` for a token, and where nobody has a password."""
+        name, colon, password = text.partition(":")
+        found = [(each.digest, binding) for binding, each in self._by_binding.items() if each.is_password]
+        if not colon or not found or digest_of(text) in self._tokens:
+            return None
+        own = [each for each in found if self._by_binding[each[1]].user == name]
+        digest, binding = own[0] if own else ("", "")
+        return OfferedPassword(password, digest, binding)
+
+    def by_password(self, offered: OfferedPassword, *, right: bool, address: str) -> Principal:
+        """The principal of a password that was checked.
+
+        Raises:
+            Denied: it is wrong, or has expired.
+        """
+        now = time.monotonic()
+        if not right or not offered.binding:
+            self._limits.note_failure(address, now)
+            raise Denied("wrong password")
+        principal = self._present(offered.binding)
+        self._limits.note_success(address, now)
+        return principal
 
     def by_headers(
         self, authorization: str | None, cookie: str | None, address: str, scheme: Scheme = "bearer"
@@ -172,43 +242,54 @@ class Access:
         Raises:
             Denied: it is no name, or that of the server's own token.
         """
-        known = self._by_user.get(user)
-        if known is not None and user != OWNER:
-            return known
         if user == OWNER or not 0 < len(user) <= _USER_CHARACTERS or not user.isprintable():
             raise Denied(f"the proxy names a user {user[:100]!r}, which nobody may be called")
-        return Principal(user, self._settings.user_header_role)
+        # Of several credentials the one counts that allows least.
+        known = {each.role for each in self.credentials.all if each.user == user}
+        role = next((each for each in _ROLES if each in known), self._settings.user_header_role)
+        return Principal(user, role, is_of_proxy=True)
 
     def cookie(self, principal: Principal) -> str:
         """The cookie's value that stands for ``principal`` from now on."""
-        if principal.until is not None:  # a provider's user, who is in no table of ours
-            return str(self._of_provider.dumps([principal.user, principal.role, principal.until]))
-        return str(self._serializer.dumps(principal.user))
+        login = secrets.token_urlsafe(_LOGIN_BYTES)
+        if not principal.binding:  # a provider's user, who is in no table of ours
+            return str(self._of_provider.dumps([login, principal.user, principal.role, principal.until]))
+        return str(self._serializer.dumps([login, principal.binding]))
+
+    def end_login(self, principal: Principal) -> EndedLogin | None:
+        """Let the login of a cookie be good no more, here; what others must know of it, if it was one."""
+        if not principal.login or principal.until is None:
+            return None
+        ended = EndedLogin(principal.user, principal.until)
+        self.use(self.credentials.without(principal.login, ended, time.time()))
+        return ended
 
     def _by_cookie(self, value: str) -> Principal:
         if self._settings.jwt is not None or self._settings.oidc is not None:
             try:
-                known = Principal(*self._of_provider.loads(value))
+                login, user, role, until = self._of_provider.loads(value)
             except (BadSignature, ValueError):
                 pass  # it may be of a token of ours
             else:
-                if known.until is None or time.time() >= known.until:
+                if until is None or time.time() >= until or login in self.credentials.ended:
                     raise Denied("the login is over")
-                return known
+                return Principal(user, role, until, login=login)
         try:
-            user, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
+            content, made = self._serializer.loads(value, max_age=self._settings.login_seconds, return_timestamp=True)
+            login, binding = content
         except SignatureExpired as error:
             raise Denied("the login is over") from error
-        except (BadSignature, ValueError) as error:
+        except (BadSignature, ValueError, TypeError) as error:
             raise Denied("wrong cookie") from error
         # The role is the present one: a user may have been given another since the login.
-        principal = self._by_user.get(user) if isinstance(user, str) else None
-        if principal is None:
-            raise Denied("wrong cookie")
+        principal = self._present(binding)
         until = made.timestamp() + self._settings.login_seconds
-        if time.time() >= until:  # the signature's own age is in whole seconds, and lets the last one pass
+        # The signature's own age is in whole seconds, and lets the last one pass.
+        if time.time() >= until or login in self.credentials.ended:
             raise Denied("the login is over")
-        return Principal(principal.user, principal.role, until)
+        if principal.until is not None:
+            until = min(until, principal.until)
+        return Principal(principal.user, principal.role, until, binding, login)
 
     def sign_attempt(self, attempt: Mapping[str, str]) -> str:
         """The value of the cookie that stands for a login that has begun."""
@@ -240,14 +321,14 @@ class Access:
         now = time.monotonic()
         if self.jwt is not None and token.startswith(_JWT_BEGINS) and token.count(".") == 2:
             return self._by_jwt(self.jwt, token, address, now)
-        principal: Principal | None = None
-        with contextlib.suppress(Denied):
+        try:
             principal = self.by_token(token)
-        if principal is None or len(token) < UNGUESSABLE_CHARACTERS:
-            self._check_limits(address, now)
-        if principal is None:
+        except Denied:
+            self.check_attempts(address, now)
             self._limits.note_failure(address, now)
-            raise Denied("wrong token")
+            raise
+        if len(token) < UNGUESSABLE_CHARACTERS:
+            self.check_attempts(address, now)
         self._limits.note_success(address, now)
         return principal
 
@@ -257,16 +338,22 @@ class Access:
             claims = verifier.verify(token)
             principal = Principal(*named(claims, verifier.rules), float(claims["exp"]))
         except KeyUnknown as error:
-            self._check_limits(address, now)
+            self.check_attempts(address, now)
             raise TryAgain(str(error)) from error
         except NotAccepted as error:
-            self._check_limits(address, now)
+            self.check_attempts(address, now)
             self._limits.note_failure(address, now)
             raise Denied(str(error)) from error
         self._limits.note_success(address, now)
         return principal
 
-    def _check_limits(self, address: str, now: float) -> None:
+    def check_attempts(self, address: str, now: float | None = None) -> None:
+        """Refuse an address that guessed too often.
+
+        Raises:
+            TooManyFailures: it sent too many wrong tokens or passwords lately.
+        """
+        now = time.monotonic() if now is None else now
         seconds = math.ceil(self._limits.wait(address, now))
         if seconds:
             limit = self._settings.login_attempts_per_minute
@@ -293,10 +380,6 @@ def _token_in(authorization: str, scheme: Scheme) -> str:
         return binascii.a2b_base64(value, strict_mode=True).decode().partition(":")[2]
     except ValueError as error:  # also binascii's and a decoder's
         raise Denied("the Basic credentials are not base64 of user:token") from error
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _authority(origin: str) -> str:

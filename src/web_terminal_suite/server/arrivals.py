@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from web_terminal_suite.server import ipc, launch, meeting
+from web_terminal_suite.server.credentials import Credentials
+from web_terminal_suite.server.credentials import decode as decode_credentials
 from web_terminal_suite.server.settings import Settings
 
 log = logging.getLogger("web_terminal_suite.supervisor")
@@ -19,6 +21,8 @@ log = logging.getLogger("web_terminal_suite.supervisor")
 # Processes that do not arrive by then are stopped, or are not ours any more.
 _ARRIVE_SECONDS = 2.5
 _HELLO_SECONDS = 1.0
+# What a worker brings, see ``meeting.WorkerHello``.
+_DESCRIPTORS = 4
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Arrived:
 
 @dataclass
 class Arrivals:
-    """What is left of the server. The three descriptors come from a worker, and are ``None`` if none arrived."""
+    """What is left of the server. What comes with descriptors comes from a worker, and is ``None`` if none arrived."""
 
     hosts: list[Arrived] = field(default_factory=list)
     workers: list[Arrived] = field(default_factory=list)
@@ -40,6 +44,7 @@ class Arrivals:
     listener: socket.socket | None = None
     settings: Settings | None = None
     counters: int | None = None
+    credentials: Credentials | None = None
 
     def take(self, sock: socket.socket) -> int:
         """Meet the process at the other end of ``sock``; its id, or 0 if it is none of ours."""
@@ -48,7 +53,7 @@ class Arrivals:
         try:
             if peer.user != os.getuid():
                 raise PermissionError(f"it is user {peer.user}'s")
-            packet, fds = ipc.receive_descriptors(sock, 4096, 3)
+            packet, fds = ipc.receive_descriptors(sock, 4096, _DESCRIPTORS)
             hello = meeting.decode(packet)
         except (OSError, msgspec.DecodeError) as error:
             log.error("process %d is not one of this server: %s", peer.pid, error)
@@ -68,12 +73,13 @@ class Arrivals:
 
     def _keep(self, fds: list[int]) -> list[int]:
         """Keep what the first worker brought; what is not needed."""
-        if self.listener is not None or len(fds) != 3:
+        if self.listener is not None or len(fds) != _DESCRIPTORS:
             return fds
         self.listener = socket.socket(fileno=fds[0])
         self.settings = launch.read_settings(fds[1])
         self.counters = fds[2]
-        return [fds[1]]
+        self.credentials = decode_credentials(launch.content(fds[3]))
+        return [fds[1], fds[3]]
 
 
 def meet(directory: meeting.StateDirectory, door: socket.socket) -> Arrivals:

@@ -27,7 +27,7 @@ JOURNAL_SOCKET = "/run/systemd/journal/socket"
 
 # What a client chose is cut here: a header may have kilobytes.
 _TEXT_CHARACTERS = 200
-# So many refusals are written at once, and so many a minute from then on: a stranger must not fill the disk.
+# Refusals that are written at once; from then on they are slower. A stranger must not fill the disk.
 REFUSALS = 1000
 _REFUSALS_PER_SECOND = 2.0
 # ASCII only, which escapes the line ends of Unicode and what a terminal would obey.

@@ -24,6 +24,7 @@ FIRST_CHANNEL_FD = 7
 """A worker's to the first host; those to the others follow."""
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE = 4
 
 # What supervisor and worker say to each other on the control socket. What begins with a brace is a ``ServerState``.
 READY = b"ready"
@@ -35,6 +36,10 @@ STOP = b"stop"
 """Leave; the whole server stops."""
 HOST = b"host "
 """With a host's number and a descriptor: your new channel to it."""
+CREDENTIALS = b"credentials"
+"""With a descriptor: what logins are checked against from now on. The first packet that a worker gets."""
+LOGGED_OUT = b"logged out "
+"""With the login's id and its ``EndedLogin``, to the supervisor: a login was given back."""
 LOST = b"lost "
 """With a host's number, to the supervisor: the channel to it is closed."""
 CONTROL_BYTES = 4096
@@ -60,19 +65,26 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings_memory(settings: Settings) -> int:
     """A memfd that holds the settings: secrets reach children without showing in ``ps`` or ``/proc/*/environ``."""
-    fd = os.memfd_create("web-terminal-settings", os.MFD_CLOEXEC)
-    data = msgspec.json.encode(settings)
+    return memory("web-terminal-settings", msgspec.json.encode(settings))
+
+
+def memory(name: str, data: bytes) -> int:
+    """A memfd that holds ``data``, which is not empty."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
     os.ftruncate(fd, len(data))
-    with mmap.mmap(fd, len(data)) as memory:
-        memory[:] = data
+    with mmap.mmap(fd, len(data)) as mapped:
+        mapped[:] = data
     return fd
+
+
+def content(fd: int) -> bytes:
+    """What a memfd holds."""
+    return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
 def read_settings(fd: int = SETTINGS_FD) -> Settings:
     """The settings in a descriptor this process was started with, which stays open."""
-    size = os.fstat(fd).st_size
-    data = os.pread(fd, size, 0)
-    return msgspec.json.decode(data, type=Settings)
+    return msgspec.json.decode(content(fd), type=Settings)
 
 
 def with_descriptors() -> int:
@@ -86,6 +98,17 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose parent ends (PR_SET_CHILD_SUBREAPER, prctl(2))."""
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def guard_memory(settings: Settings) -> None:
+    """Keep other processes of the account from this one's memory, descriptors and environment (PR_SET_DUMPABLE,
+    prctl(2)).
+
+    Each process does so for itself, since the kernel forgets it at an ``execve``. What a process changes of itself in
+    ``/proc`` it changes before.
+    """
+    if not settings.inspectable and ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
 def close_descriptors(keep: int) -> None:

@@ -144,9 +144,8 @@ def _bind_problem(settings: Settings, error: OSError) -> str:
     return f"cannot listen on {where}: {(error.strerror or str(error)).lower()}"
 
 
-def url(settings: Settings, listener: socket.socket) -> str:
-    """Where to point a browser; the token is behind ``#``, which browsers never send."""
-    token = settings.token or next((user.token for user in settings.users.values()), "")
+def url(settings: Settings, listener: socket.socket, token: str = "") -> str:
+    """Where to point a browser; a token is behind ``#``, which browsers never send."""
     end = f"{settings.base_path}/" + (f"#token={token}" if token else "")
     if listener.family == socket.AF_UNIX:
         return f"http://unix:{listener.getsockname()}:{end}"  # as NGINX writes it

@@ -40,7 +40,7 @@ class HostHello(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=
 
 
 class WorkerHello(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="worker"):
-    """A worker that serves. Descriptors: the listening socket, the settings and the counters."""
+    """A worker that serves. Descriptors: the listening socket, the settings, the counters and the credentials."""
 
     row: int
 

@@ -140,6 +140,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     oidc: Annotated[
         Oidc | None, Doc("OpenID provider at whose page people log in; only in the TOML file.", empty="none")
     ] = None
+    token_file: Annotated[
+        str, Doc("File with that token alone; it is made, with a random one, if it is missing.", empty="none")
+    ] = ""
+    tokens_file: Annotated[
+        str, Doc("File with the tokens that `web-terminal token` makes, lists and revokes.", empty="none")
+    ] = ""
     insecure_no_auth: Annotated[bool, Doc("Ask for no token; loopback only.")] = False
     allow_hosts: Annotated[
         tuple[str, ...], Doc("A further Host header to accept; may be repeated.", flag="allow-host")
@@ -218,6 +224,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Doc("Seconds that they wait for it; 0 ends them at once. Needs --state-dir.", 0, 3600)
     ] = 30.0
 
+    inspectable: Annotated[
+        bool, Doc("Let other programs of the account read the server's memory, as profilers and the benchmarks do.")
+    ] = False
     audit_log: Annotated[
         str,
         Doc("Where it is written who came and did what: stderr, journal, none, or a file's path (with a slash)."),
@@ -253,6 +262,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def without_secrets(self) -> Settings:
         """For a process that needs no credentials."""
         return msgspec.structs.replace(self, token="", users={}, jwt=None, oidc=None)
+
+    def for_workers(self) -> Settings:
+        """For a process that checks credentials, which reach it on a way of their own."""
+        oidc = self.oidc if self.oidc is None else msgspec.structs.replace(self.oidc, client_secret="")
+        return msgspec.structs.replace(self, token="", users={}, oidc=oidc)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether somebody can log in without a random token."""
+        return bool(self.token or self.users or self.token_file or self.tokens_file)
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -328,6 +347,18 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: str | N
     return check(settings)
 
 
+def users_in(file: str) -> dict[str, User]:
+    """The users that a TOML file names now.
+
+    Raises:
+        SettingsError: it cannot be read, or a user's entry is wrong.
+    """
+    try:
+        return msgspec.convert(_from_file(file).get("users", {}), dict[str, User])
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"config file {file!r}: users: {error}") from error
+
+
 def check(settings: Settings) -> Settings:
     """The same settings, proved usable together.
 
@@ -360,7 +391,7 @@ def check(settings: Settings) -> Settings:
             f"host = {settings.host!r} is reachable from other machines and insecure_no_auth is set: "
             "anybody could run commands; set a token instead, or bind 127.0.0.1"
         )
-    if settings.insecure_no_auth and (settings.token or settings.users):
+    if settings.insecure_no_auth and settings.has_credentials:
         raise SettingsError("insecure_no_auth and a token or users exclude each other; drop one of them")
     _check_tokens(settings)
     _check_transport(settings)

@@ -13,6 +13,9 @@ import msgspec
 
 from web_terminal_suite.server import launch
 from web_terminal_suite.server.arrivals import Arrivals, Arrived, meet
+from web_terminal_suite.server.credential_store import CredentialStore
+from web_terminal_suite.server.credentials import decode as decode_credentials
+from web_terminal_suite.server.credentials import random_token
 from web_terminal_suite.server.listener import StartFailed, adopt, bind, place_of
 from web_terminal_suite.server.log import ARENA_SLOTS
 from web_terminal_suite.server.meeting import StateDirectory
@@ -36,6 +39,8 @@ class Beginnings:
     """What there is before the first round. ``counters`` is ``None`` where none were brought."""
 
     settings: Settings
+    """Those of workers, without secrets."""
+    credentials: CredentialStore
     listener: socket.socket
     hosts: list[PtyHost]
     shells_descriptors: int
@@ -46,13 +51,18 @@ class Beginnings:
     restored: Restored = field(default_factory=Restored)
     handed_over: HandedOverServer | None = None
     """What the code before this left in this process."""
+    random_token: str = ""
+    """To be shown once: the only one that can log in."""
 
 
-def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited: Inherited) -> Beginnings:
+def begin(public: Settings, settings_fd: int, config: str, shells_descriptors: int, inherited: Inherited) -> Beginnings:
     """Begin with what a supervisor left that died, if there is something, else with new hosts; closes ``settings_fd``.
+
+    ``config`` is the file that the settings came from, empty where there is none.
 
     Raises:
         StartFailed: the server cannot start.
+        TokensFileError: the tokens file cannot be used.
         CannotMeet: the state directory cannot be used.
     """
     directory, door, arrivals = None, None, Arrivals()
@@ -63,21 +73,30 @@ def begin(public: Settings, settings_fd: int, shells_descriptors: int, inherited
     restored = restore(inherited.stored)
     listener = arrivals.listener or (adopt(public, inherited.sockets) if inherited.sockets else None)
     if arrivals.hosts or restored.hosts:
-        settings = _settings_of(arrivals, restored, launch.read_settings(settings_fd))
+        own, token = _with_token(launch.read_settings(settings_fd))
+        settings = _settings_of(arrivals, restored, own.for_workers())
         hosts = _hosts_of(arrivals, restored, settings)
     else:
         public = with_hosts(public)
         listener = listener or bind(public)
         launch.settle()
         hosts = [fork_host(public, number, shells_descriptors) for number in range(public.hosts)]
-        settings = msgspec.structs.replace(launch.read_settings(settings_fd), hosts=public.hosts)
+        own, token = _with_token(launch.read_settings(settings_fd))
+        settings = msgspec.structs.replace(own.for_workers(), hosts=public.hosts)
     os.close(settings_fd)
     listener = listener or bind(settings)
     if inherited.sockets and arrivals.settings is None:
         settings = msgspec.structs.replace(settings, **place_of(listener))
+    # A worker brought them, or there is none that could have served with them.
+    brought = arrivals.credentials
+    credentials = CredentialStore(own if brought is None else settings, config, brought)
+    if brought is not None:
+        credentials.reload()
+        token = ""
     return Beginnings(
-        settings, listener, hosts, shells_descriptors, directory, door, arrivals.counters, arrivals, restored
-    )
+        settings, credentials, listener, hosts, shells_descriptors, directory, door, arrivals.counters, arrivals,
+        restored, random_token=token,
+    )  # fmt: skip
 
 
 def resume(memory: int) -> Beginnings:
@@ -85,6 +104,8 @@ def resume(memory: int) -> Beginnings:
     state = take_over(memory)
     settings = launch.read_settings(state.settings)
     os.close(state.settings)
+    credentials = CredentialStore(settings, state.config, decode_credentials(launch.content(state.credentials)))
+    os.close(state.credentials)
     hosts = [PtyHost(number) for number in range(settings.hosts)]
     for each, store in zip(state.hosts, state.stores, strict=True):
         host = hosts[each.number]
@@ -93,6 +114,7 @@ def resume(memory: int) -> Beginnings:
         host.store.take_over(store)
     return Beginnings(
         settings,
+        credentials,
         socket.socket(fileno=state.listener),
         hosts,
         state.shells_descriptors,
@@ -115,9 +137,7 @@ def _settings_of(arrivals: Arrivals, restored: Restored, own: Settings) -> Setti
         log_size=log_size,
     )
     differing = [
-        name
-        for name in own.__struct_fields__
-        if name not in ("token", "hosts") and getattr(own, name) != getattr(settings, name)
+        name for name in own.__struct_fields__ if name != "hosts" and getattr(own, name) != getattr(settings, name)
     ]
     if differing:
         log.warning("the server goes on with its settings; these are others now and need a restart: %s", differing)
@@ -146,13 +166,12 @@ def _hosts_of(arrivals: Arrivals, restored: Restored, settings: Settings) -> lis
     return hosts
 
 
-def with_token(settings: Settings) -> Settings:
-    """The settings, with a random token if there would be no way to log in otherwise."""
-    if settings.token or settings.users or settings.insecure_no_auth:
-        return settings
-    import secrets
-
-    return msgspec.structs.replace(settings, token=secrets.token_urlsafe(24))
+def _with_token(settings: Settings) -> tuple[Settings, str]:
+    """The settings, with a random token if there would be no way to log in otherwise; and that token."""
+    if settings.has_credentials or settings.insecure_no_auth:
+        return settings, ""
+    token = random_token()
+    return msgspec.structs.replace(settings, token=token), token
 
 
 def with_hosts(settings: Settings) -> Settings:

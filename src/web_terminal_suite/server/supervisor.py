@@ -16,6 +16,7 @@ import selectors
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -33,6 +34,7 @@ from web_terminal_suite.server.service_manager import ServiceManager, inherited,
 from web_terminal_suite.server.service_store import HostCopy, ServiceStore
 from web_terminal_suite.server.signal_pipe import SignalPipe
 from web_terminal_suite.server.startup import Beginnings, begin, resume
+from web_terminal_suite.server.tokens_file import TokensFileError
 from web_terminal_suite.server.upgrade import Upgrade
 from web_terminal_suite.server.watchdog import Watchdog
 from web_terminal_suite.server.worker.counters import counters_memory
@@ -53,6 +55,8 @@ class Supervisor:
     def __init__(self, beginnings: Beginnings) -> None:
         settings, hosts = beginnings.settings, beginnings.hosts
         self._settings = settings
+        self._credentials = beginnings.credentials
+        self._random_token = beginnings.random_token
         self._listener = beginnings.listener
         self._socket_file = SocketFile(self._listener)
         self._shells_descriptors = beginnings.shells_descriptors
@@ -76,6 +80,7 @@ class Supervisor:
             hosts,
             watchdog,
             beginnings.listener,
+            self._credentials,
             settings_fd=self._settings_fd,
             counters_fd=self._counters_fd,
             generation=1 if beginnings.handed_over is None else beginnings.handed_over.generation,
@@ -112,6 +117,9 @@ class Supervisor:
         self._hang_up_stops = sys.stdin is not None and sys.stdin.isatty()
         self._signals = SignalPipe(supervisor_handover.SIGNALS)
         self._selector.register(self._signals, selectors.EVENT_READ, lambda: self._obey(self._signals.read()))
+        if self._credentials.watch is not None:
+            on_change = partial(self._credentials.reload, if_changed=True)
+            self._selector.register(self._credentials.watch, selectors.EVENT_READ, on_change)
         self._strangers = AdoptedProcesses(self._selector, self._mourn, beginnings.door)
         if beginnings.handed_over is not None:
             self._take_over(beginnings, beginnings.handed_over)
@@ -154,6 +162,8 @@ class Supervisor:
             settings=self._settings_fd,
             listener=self._listener.fileno(),
             counters=self._counters_fd,
+            credentials=self._credentials.fd,
+            config=self._credentials.config,
             shells_descriptors=self._shells_descriptors,
             directory=-1 if self._directory is None else self._directory.fileno(),
             door=self._strangers.fileno(),
@@ -228,6 +238,7 @@ class Supervisor:
             self._directory.note(frozenset({*self._workers.pids, *(host.pid for host in self._hosts.all if host.pid)}))
         if self._generations.hopeless and not any(len(host.store) for host in self._hosts.all):
             raise StartFailed("no worker became ready; what is logged above says why")
+        self._workers.tell_credentials()
         self._tell_state()
 
     def _on_ready(self) -> None:
@@ -298,8 +309,15 @@ class Supervisor:
 
     def _announce(self) -> None:
         self._announced = True
+        token, self._random_token = self._random_token, ""
+        if token and not (sys.stdout is not None and sys.stdout.isatty()):
+            log.warning(
+                "the server's random token is not shown, because standard output is no terminal and may be kept; "
+                "set one with --token-file FILE, which is made with a random token if it is missing"
+            )
+            token = ""
         try:
-            print(f"web-terminal listening on {url(self._settings, self._listener)}", flush=True)
+            print(f"web-terminal listening on {url(self._settings, self._listener, token)}", flush=True)
         except OSError as error:
             log.warning("the URL could not be written to standard output: %s", error.strerror)
         self._manager.ready(self._status())
@@ -317,6 +335,7 @@ class Supervisor:
             if self._hang_up_stops:
                 self._stopping = True
             else:
+                self._credentials.reload()
                 self._reloading = True
                 self._manager.reloading()
                 self._upgrade.request()
@@ -382,7 +401,8 @@ class Supervisor:
 
 
 def main() -> None:
-    """Run a server with the settings in two descriptors named on the command line: without secrets, and with them.
+    """Run a server with the settings in two descriptors named on the command line, without secrets and with them, and
+    with the file that they came from, if there is one.
 
     Or go on in the process of the code before (``--hand-over``), or say whether this code could (``--takes-over``).
     """
@@ -391,7 +411,8 @@ def main() -> None:
         return
     if sys.argv[1] == "--hand-over":
         _resume(int(sys.argv[2]))
-    public_fd, settings_fd = map(int, sys.argv[1:])
+    public_fd, settings_fd = map(int, sys.argv[1:3])
+    config = sys.argv[3]
     try:
         public = launch.read_settings(public_fd)
         os.close(public_fd)
@@ -399,12 +420,13 @@ def main() -> None:
         shells_descriptors = launch.with_descriptors()
         launch.adopt_orphans()
         protect_from_oom()
+        launch.guard_memory(public)
         audit = AuditLog(public.audit_log)
         audit.check()  # every process opens its own; only here a failure ends the start
         audit.close()
-        beginnings = begin(public, settings_fd, shells_descriptors, inherited(os.environ, os.getpid()))
+        beginnings = begin(public, settings_fd, config, shells_descriptors, inherited(os.environ, os.getpid()))
         raise SystemExit(Supervisor(beginnings).run())
-    except (StartFailed, AuditFailed, meeting.CannotMeet) as error:
+    except (StartFailed, AuditFailed, TokensFileError, meeting.CannotMeet) as error:
         print(f"web-terminal serve: {error}", file=sys.stderr)
         raise SystemExit(1) from error
 
@@ -412,6 +434,7 @@ def main() -> None:
 def _resume(memory: int) -> NoReturn:
     """Go on with what the code before this left in this process."""
     beginnings = resume(memory)
+    launch.guard_memory(beginnings.settings)  # the kernel forgot it with the code before
     launch.log_to_stderr(beginnings.settings.log_level, "supervisor")
     supervisor = Supervisor(beginnings)
     launch.settle()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MODULE = "web_terminal_suite.server.supervisor"
-VERSION = 1
+VERSION = 2
 """To be raised with every change of ``HandedOverServer``, or of what supervisor and workers say to each other."""
-ACCEPTED_VERSIONS = (1,)
+ACCEPTED_VERSIONS = (2,)
 """What this code can take over from."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 
@@ -61,6 +61,9 @@ class HandedOverServer(msgspec.Struct, array_like=True, frozen=True):
     settings: int
     listener: int
     counters: int
+    credentials: int
+    config: str
+    """The file that users stand in, empty where there is none."""
     shells_descriptors: int
     directory: int
     """Its lock; -1 where there is no state directory."""
@@ -83,7 +86,7 @@ class HandedOverServer(msgspec.Struct, array_like=True, frozen=True):
 
     def descriptors(self) -> list[int]:
         """All that stay open."""
-        fds = [self.settings, self.listener, self.counters, self.directory, self.door]
+        fds = [self.settings, self.listener, self.counters, self.credentials, self.directory, self.door]
         fds += [each.fd for each in (*self.hosts, *self.workers)]
         fds += [fd for store in self.stores for fd in store.descriptors()]
         return [fd for fd in fds if fd >= 0]

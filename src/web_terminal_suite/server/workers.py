@@ -25,6 +25,7 @@ from web_terminal_suite.server.worker.counters import ROWS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from web_terminal_suite.server.credential_store import CredentialStore
     from web_terminal_suite.server.pty_hosts import PtyHost
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.watchdog import Watchdog
@@ -44,6 +45,8 @@ class WorkerChild:
     pid: int
     control: socket.socket
     row: int
+    knows: int = 0
+    """The version of the credentials that it was given."""
 
 
 class Workers:
@@ -59,6 +62,7 @@ class Workers:
         hosts: list[PtyHost],
         watchdog: Watchdog,
         listener: socket.socket,
+        credentials: CredentialStore,
         *,
         settings_fd: int,
         counters_fd: int,
@@ -68,6 +72,7 @@ class Workers:
         self._selector = selector
         self._hosts = hosts
         self._watchdog = watchdog
+        self._credentials = credentials
         self._ready = ready
         self._inherited = {
             launch.SETTINGS_FD: settings_fd,
@@ -150,7 +155,9 @@ class Workers:
                 launch.CONTROL_FD: far.fileno(),
                 **{launch.FIRST_CHANNEL_FD + number: sock.fileno() for number, sock in enumerate(channels)},
             }
-            child = WorkerChild(0, near, row)
+            child = WorkerChild(0, near, row, knows=self._credentials.version)
+            # Not at a descriptor of its own: until the process guards its memory, others could read that one.
+            socket.send_fds(near, [launch.CREDENTIALS], [self._credentials.fd])
             # Before there is a process that would be lost if this failed.
             self._selector.register(near, selectors.EVENT_READ, lambda: self._on_worker(child))
             ours.callback(self._selector.unregister, near)
@@ -193,11 +200,22 @@ class Workers:
         for pid in self._children:
             self.tell(pid, packet)
 
+    def tell_credentials(self) -> None:
+        """Let every worker have the present credentials; one that does not read is tried again."""
+        for child in self._children.values():
+            if child.knows == self._credentials.version:
+                continue
+            try:
+                socket.send_fds(child.control, [launch.CREDENTIALS], [self._credentials.fd], socket.MSG_DONTWAIT)
+            except OSError:
+                continue  # it is gone, or will be killed by the watchdog if it reads nothing
+            child.knows = self._credentials.version
+
     def _on_worker(self, child: WorkerChild) -> None:
         if child.pid not in self._children:
             return  # buried earlier in this round
         try:
-            word = child.control.recv(64)
+            word = child.control.recv(launch.CONTROL_BYTES)
         except ConnectionResetError:
             word = b""  # it ended before it read what we told it
         if not word:  # it ended; SIGCHLD says how
@@ -210,6 +228,8 @@ class Workers:
             self._watchdog.watch(child.pid, now)
             self.generations.ready(child.pid, now)
             self._ready()
+        elif word.startswith(launch.LOGGED_OUT):
+            self._credentials.end_login(word.removeprefix(launch.LOGGED_OUT))
         elif word.startswith(launch.LOST):
             self._on_lost(child, self._hosts[int(word.removeprefix(launch.LOST))])
 

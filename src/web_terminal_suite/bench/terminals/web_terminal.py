@@ -108,13 +108,14 @@ class WebTerminal(Terminal):
     async def launch(self) -> AsyncIterator[Running]:
         tokens = {f"user{number}": secrets.token_hex(16) for number in range(1, USERS)}
         owner = secrets.token_hex(16)
-        environment = {**self._environment(), "WEB_TERMINAL_TOKEN": owner}
+        # Not a flag: a revision that does not know the setting passes over it.
+        environment = {**self._environment(), "WEB_TERMINAL_TOKEN": owner, "WEB_TERMINAL_INSPECTABLE": "true"}
         several = Capability.USERS in self.capabilities
         with tempfile.TemporaryDirectory(prefix="web-terminal-bench-") as directory:
             users = ("--config", _write_users(directory, tokens)) if several else ()
             async with started((*self.command, *users), environment) as process:
-                line = await process.line("#token=", _READY_SECONDS)
-                url = next(word for word in line.split() if "#token=" in word)
+                line = await process.line("listening on http", _READY_SECONDS)
+                url = next(word for word in line.split() if word.startswith("http"))
                 first = parse_address(url, owner)
                 addresses = (first, *(first._replace(token=token) for token in tokens.values() if several))
                 running = Running(self, addresses, process)

@@ -354,6 +354,7 @@ def run(
 ) -> None:
     """Serve until the supervisor stops this process or is gone. With ``adopts``, after taking over from another."""
     launch.log_to_stderr(settings.log_level, "host")
+    launch.guard_memory(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     loop = EventLoop()
     host = Host(settings, supervisor, loop, number=number, shells_descriptors=shells_descriptors, adopts=adopts)

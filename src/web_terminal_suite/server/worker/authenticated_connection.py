@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from web_terminal_suite.protocol.error_codes import ErrorCode
+from web_terminal_suite.protocol.error_codes import CloseCode, ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.server import ipc
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
@@ -87,6 +87,23 @@ class AuthenticatedConnection(MessageConnection):
         self.tell_drain()
         if principal.until is not None:  # a socket must not outlive the login that opened it
             self._deadline = self._context.loop.call_later(max(0.0, principal.until - time.time()), self._login_over)
+
+    def check_login(self) -> None:
+        """Close where the login or the role is no longer good. The session goes on."""
+        access, principal = self._context.access, self._principal
+        if principal is None or self._closing:
+            return
+        if not access.holds(principal):
+            self._note_revoked(principal, "the login or token was revoked")
+            self.refuse(TheirError(ErrorCode.SESSION_EXPIRED, "the login is no longer valid; log in again"))
+        elif access.role_of(principal) != principal.role:
+            self._note_revoked(principal, "the role has changed")
+            self.close(CloseCode.TRY_AGAIN_LATER, "your role has changed; connect again")
+
+    def _note_revoked(self, principal: Principal, reason: str) -> None:
+        self._context.audit.note(
+            "revoke", address=self._address, user=principal.user, role=principal.role, reason=reason
+        )
 
     def tell_drain(self) -> None:
         """Tell the client if the server drains, and until when."""

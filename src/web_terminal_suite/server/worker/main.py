@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import socket
@@ -26,6 +27,7 @@ from web_terminal_suite.protocol.messages import Limits
 from web_terminal_suite.server import ipc, launch, meeting
 from web_terminal_suite.server.access import Access
 from web_terminal_suite.server.audit import AuditLog
+from web_terminal_suite.server.credentials import Credentials, EndedLogin, decode, encode
 from web_terminal_suite.server.listener import number_of
 from web_terminal_suite.server.login_limits import LoginLimits
 from web_terminal_suite.server.service_manager import expose_to_oom
@@ -83,25 +85,30 @@ def _strangers(settings: Settings, table: SharedTable) -> Strangers:
     return Strangers(most, of_one, ConnectionRates(a_second, table))
 
 
-def _oidc(settings: Settings) -> OidcClient | None:
+def _oidc(settings: Settings, credentials: Credentials) -> OidcClient | None:
     if settings.oidc is None:
         return None
-    return OidcClient(settings.oidc, f"{settings.public_url.rstrip('/')}/api/v1/login/oidc/callback")
+    rules = msgspec.structs.replace(settings.oidc, client_secret=credentials.client_secret)
+    return OidcClient(rules, f"{settings.public_url.rstrip('/')}/api/v1/login/oidc/callback")
 
 
 class WorkerProcess:
     """The process: its listener, its HTTP server, and how it leaves."""
 
-    def __init__(self, settings: Settings, row: int, listener: socket.socket, control: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, row: int, listener: socket.socket, control: socket.socket, credentials_fd: int
+    ) -> None:
         loop = asyncio.get_running_loop()
         channels = [socket.socket(fileno=launch.FIRST_CHANNEL_FD + number) for number in range(settings.hosts)]
         self._loop = loop
         self._state = ServerState()
         logins, connections = shared_tables(launch.COUNTERS_FD)
+        limits = LoginLimits(settings.login_attempts_per_minute, logins)
+        credentials = decode(launch.content(credentials_fd))
         self._context = WorkerContext(
             settings=settings,
             loop=loop,
-            access=Access(settings, number_of(listener), LoginLimits(settings.login_attempts_per_minute, logins)),
+            access=Access(settings, number_of(listener), credentials, limits),
             audit=AuditLog(settings.audit_log),
             counters=Counters(launch.COUNTERS_FD, row),
             hosts=HostPool(channels, loop, self._host_gone),
@@ -109,7 +116,7 @@ class WorkerProcess:
             connections=OpenConnections(self._state.connections),
             strangers=_strangers(settings, connections),
             proxies=Proxies(settings),
-            oidc=_oidc(settings),
+            oidc=_oidc(settings, credentials),
         )
         if listener.family != socket.AF_UNIX:
             for level, option, value in _KEEP_ALIVE:
@@ -117,6 +124,8 @@ class WorkerProcess:
         self._listener = listener
         self._row = row
         self._control = control
+        self._credentials_fd = credentials_fd
+        self._context.tell_logged_out = self._tell_logged_out
         self._serves = False
         self._left = asyncio.Event()
 
@@ -202,6 +211,13 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # it is gone, which is read next, or has enough to read
                 self._control.send(launch.ALIVE, socket.MSG_DONTWAIT)
             return
+        if command == launch.CREDENTIALS:
+            if fds:
+                self._use_credentials(fds[0])
+            else:
+                log.error("no descriptor is left for changed users and tokens; leaving")
+                self._leave(CloseCode.SERVICE_RESTART)
+            return
         if command.startswith(launch.HOST):
             number = int(command.removeprefix(launch.HOST))
             if fds:
@@ -228,10 +244,23 @@ class WorkerProcess:
                 if isinstance(connection, WebSocket):
                     connection.tell_drain()
 
+    def _use_credentials(self, fd: int) -> None:
+        os.close(self._credentials_fd)
+        self._credentials_fd = fd
+        self._context.access.use(decode(launch.content(fd)))
+        self._context.cut_revoked()
+
+    def _tell_logged_out(self, login: str, ended: EndedLogin) -> None:
+        """Let the other workers know, by way of the supervisor."""
+        try:
+            self._control.send(launch.LOGGED_OUT + encode((login, ended)), socket.MSG_DONTWAIT)
+        except OSError as error:
+            log.error("a login was ended only in this worker: the supervisor does not listen: %s", error.strerror)
+
     def _look_for_supervisor(self, deadline: float) -> None:
         if self._left.is_set():
             return
-        brought = (self._listener.fileno(), launch.SETTINGS_FD, launch.COUNTERS_FD)
+        brought = (self._listener.fileno(), launch.SETTINGS_FD, launch.COUNTERS_FD, self._credentials_fd)
         sock = meeting.find(self._context.settings.state_dir, meeting.WorkerHello(row=self._row), brought)
         if sock is not None:
             self._control.close()
@@ -283,11 +312,16 @@ class WorkerProcess:
 
 async def _main() -> None:
     settings = launch.read_settings()
+    launch.guard_memory(settings)  # before there is anything to guard
     launch.log_to_stderr(settings.log_level, "worker")
     listener = socket.socket(fileno=launch.LISTENER_FD)
     listener.setblocking(False)
-    worker = WorkerProcess(settings, int(sys.argv[1]), listener, socket.socket(fileno=launch.CONTROL_FD))
-    await worker.serve()
+    control = socket.socket(fileno=launch.CONTROL_FD)
+    word, fds = ipc.receive_descriptors(control, launch.CONTROL_BYTES, 1)
+    if word != launch.CREDENTIALS or not fds:
+        log.error("the supervisor gave no credentials: it is of another version; restart the server")
+        return
+    await WorkerProcess(settings, int(sys.argv[1]), listener, control, fds[0]).serve()
 
 
 def main() -> None:

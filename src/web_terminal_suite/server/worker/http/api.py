@@ -5,16 +5,20 @@ A new operation is a handler, a row of ``OPERATIONS``, a row of the table in ``d
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
 from web_terminal_suite.protocol.messages import SessionSpec
 from web_terminal_suite.protocol.signals import signal_number
-from web_terminal_suite.server import ipc
+from web_terminal_suite.server import ipc, tokens_file
 from web_terminal_suite.server.access import Denied, Principal, TooManyFailures
 from web_terminal_suite.server.ipc import SessionInfo
 from web_terminal_suite.server.worker.counters import Counters
@@ -22,12 +26,15 @@ from web_terminal_suite.server.worker.http.auth_middleware import PRINCIPAL
 from web_terminal_suite.server.worker.http.health import HOST_SECONDS
 from web_terminal_suite.server.worker.http.health import OPERATIONS as HEALTH_OPERATIONS
 from web_terminal_suite.server.worker.http.operation import CONTEXT, JSONResponse, Operation
+from web_terminal_suite.server.worker.password_checks import is_right
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from web_terminal_suite.server.settings import Settings
     from web_terminal_suite.server.worker.context import WorkerContext
+
+log = logging.getLogger("web_terminal_suite.worker")
 
 _PAGE_LIMIT = 1000
 # The one body that is read of somebody who has not logged in.
@@ -42,6 +49,25 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Me(msgspec.Struct, frozen=True):
     user: str
     role: str
+
+
+class UserInfo(msgspec.Struct, frozen=True):
+    """A user with a role, and how many tokens and passwords are good now."""
+
+    user: str
+    role: str
+    tokens: int
+
+
+class TokenInfo(msgspec.Struct, frozen=True):
+    """A token or password of the tokens file; times are seconds since the epoch."""
+
+    id: str
+    user: str
+    role: str
+    kind: str
+    created: float | None
+    expires: float | None
 
 
 class SessionPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +132,14 @@ async def login(request: Request, data: Login) -> Response:
     access = context.access
     address = address_of(request)
     try:
-        principal = access.try_token(data.token, address)
+        password = access.password_in(data.token)
+        if password is None:
+            principal = access.try_token(data.token, address)
+        else:
+            async with context.password_checks.turn():
+                access.check_attempts(address)
+                right = await is_right(password.digest, password.text)
+                principal = access.by_password(password, right=right, address=address)
     except TooManyFailures as denied:
         context.audit.note("refused", address=address, how="login", reason=denied.reason)
         raise TheirError(ErrorCode.RATE_LIMIT, denied.reason) from denied
@@ -146,6 +179,7 @@ def _is_https(request: Request) -> bool:
 async def logout(request: Request) -> Response:
     context, caller = context_of(request), caller_of(request)
     context.audit.note("logout", address=caller.address, user=caller.user, role=caller.role)
+    context.log_out(principal_of(request))
     response = Response(status_code=204)
     # A browser ignores a cookie with a prefix of its own that is not Secure, also where it is to be deleted.
     secure = context.settings.is_https
@@ -212,11 +246,49 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type=_METRICS)
 
 
+def _must_own(request: Request) -> None:
+    if principal_of(request).role != "owner":
+        raise TheirError(ErrorCode.FORBIDDEN, "only an owner may see or change who can log in")
+
+
+async def list_users(request: Request) -> tuple[UserInfo, ...]:
+    _must_own(request)
+    roles: dict[tuple[str, str], int] = {}
+    for each in context_of(request).access.credentials.all:
+        if each.expires is None or each.expires > time.time():
+            roles[each.user, each.role] = roles.get((each.user, each.role), 0) + 1
+    return tuple(UserInfo(user, role, count) for (user, role), count in roles.items())
+
+
+async def list_tokens(request: Request) -> tuple[TokenInfo, ...]:
+    _must_own(request)
+    stored = (each for each in context_of(request).access.credentials.all if each.id)
+    return tuple(TokenInfo(each.id, each.user, each.role, each.kind, each.created, each.expires) for each in stored)
+
+
+async def revoke_token(request: Request) -> None:
+    _must_own(request)
+    context, id = context_of(request), request.path_params["id"]
+    path = context.settings.tokens_file
+    try:
+        # The supervisor notices that the file is another one.
+        removed = await asyncio.to_thread(lambda: tokens_file.remove(path, id=id)) if path else ()
+    except tokens_file.TokensFileError as error:
+        log.error("token %r was not revoked: %s", id[:20], error)
+        raise TheirError(ErrorCode.INTERNAL_ERROR, "the tokens file cannot be changed; see the server's log") from error
+    if not removed:
+        raise HTTPException(404, f"no token of the tokens file has the id {id[:20]!r}")
+    caller, token = caller_of(request), removed[0]
+    context.audit.note(
+        "revoke", address=caller.address, user=caller.user, role=caller.role, owner=token.user, token=token.id
+    )
+
+
 _NO_SESSION = (404, 410)
 
 OPERATIONS = (
     Operation("POST", "/login", login, "Exchange a token for a cookie", Me, body=Login, body_bytes=_LOGIN_BYTES),
-    Operation("POST", "/logout", logout, "Forget the cookie", status=204),
+    Operation("POST", "/logout", logout, "End the login of the cookie, and its WebSockets", status=204),
     Operation("GET", "/me", me, "Who these credentials are", Me),
     Operation(
         "POST", "/sessions", create_session, "Create a session", SessionInfo, 201, SessionSpec | None, errors=(409, 503)
@@ -239,6 +311,9 @@ OPERATIONS = (
         "DELETE", "/sessions/{id}", delete_session, "End a session; answers when its shell is reaped",
         status=204, errors=_NO_SESSION,
     ),
+    Operation("GET", "/users", list_users, "List who may log in, for owners", tuple[UserInfo, ...]),
+    Operation("GET", "/tokens", list_tokens, "List the tokens of the tokens file, for owners", tuple[TokenInfo, ...]),
+    Operation("DELETE", "/tokens/{id}", revoke_token, "Revoke a token, for owners", status=204, errors=(404,)),
     *HEALTH_OPERATIONS,
     Operation("GET", "/metrics", metrics, "Prometheus metrics", str, media_type=_METRICS),
 )  # fmt: skip
