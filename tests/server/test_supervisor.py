@@ -189,9 +189,12 @@ def test_a_state_directory_that_others_may_use_is_refused(tmp_path):
     assert server.process.wait(20) == 1
 
 
-def test_a_list_of_processes_that_cannot_be_written_is_told_once_and_written_later(tmp_path, caplog):
+@pytest.mark.parametrize("upgraded", [False, True])
+def test_a_list_of_processes_that_cannot_be_written_is_told_once_and_written_later(tmp_path, caplog, upgraded):
     """As on a full disk, which must not end the supervisor."""
     directory = meeting.StateDirectory(str(tmp_path / "state"))
+    if upgraded:
+        directory = meeting.StateDirectory.take_over(str(tmp_path / "state"), directory.fileno())
     in_the_way = tmp_path / "state" / "processes.new"
     in_the_way.mkdir()
     for _ in range(2):

@@ -99,6 +99,7 @@ class StateDirectory:
         directory = cls.__new__(cls)
         directory._path, directory._lock = os.path.abspath(path), lock
         directory._noted = frozenset()
+        directory._out_of_date = False
         return directory
 
     def fileno(self) -> int:
