@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import msgspec
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
 from tests.server.access_rules import access_of
-from web_terminal_suite.server.access import Access, Denied, TooManyFailures
-from web_terminal_suite.server.credentials import Credentials, configured
-from web_terminal_suite.server.settings import Settings, User
+from web_terminal_suite.server.access import Access, Denied, Principal, TooManyFailures
+from web_terminal_suite.server.credentials import Credential, Credentials, configured, digest_of
+from web_terminal_suite.server.settings import Oidc, Settings, User
 
 TOKEN, ANN, BOB = "owner-token-0123456789", "ann-token-0123456789", "bob-token-0123456789"
 SETTINGS = Settings(token=TOKEN, users={"ann": User(token=ANN), "bob": User(token=BOB, role="viewer")})
@@ -272,3 +273,91 @@ def test_the_count_starts_anew_after_a_minute_and_success_is_not_counted():
     assert rules.may_try(HERE, 160.0)
     rules.note_failure(HERE, 161.0)
     assert rules.may_try(HERE, 162.0)
+
+
+# Credentials that change while somebody is logged in
+
+PASSWORD = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$b3V0cHV0b3V0cHV0"
+CAROL = Credential(user="carol", role="user", digest=PASSWORD)
+DAVE = Credential(user="dave", role="user", digest=digest_of("dave-token-0123456789"), id="d", expires=time.time() - 1)
+
+
+def rules_with(*credentials: Credential, **fields) -> Access:
+    settings = msgspec.structs.replace(SETTINGS, **fields)
+    return Access(settings, 7681, Credentials(key=b"k" * 32, all=(*configured(settings), *credentials)))
+
+
+def test_a_token_that_has_expired_is_denied():
+    with pytest.raises(Denied, match="the token has expired"):
+        rules_with(DAVE).by_headers("Bearer dave-token-0123456789", None, HERE)
+
+
+def test_what_a_principal_logged_in_with_holds_until_it_is_gone():
+    rules = access()
+    bob = rules.by_headers(f"Bearer {BOB}", None, HERE)
+    assert (rules.holds(bob), rules.role_of(bob)) == (True, "viewer")
+    promoted = Credential(user="bob", role="owner", digest=digest_of(BOB))
+    rules.use(Credentials(key=b"k" * 32, all=(promoted,)))
+    assert (rules.holds(bob), rules.role_of(bob)) == (True, "owner")
+    rules.use(Credentials(key=b"k" * 32))
+    assert not rules.holds(bob)
+
+
+def test_a_proxys_user_has_the_least_role_of_the_users_credentials():
+    rules = rules_with(Credential(user="ann", role="viewer", digest=digest_of("another-0123456789")))
+    ann = rules.by_proxy("ann")
+    assert (ann.role, rules.holds(ann), rules.role_of(ann)) == ("viewer", True, "viewer")
+    assert rules.by_proxy("nobody").role == SETTINGS.user_header_role
+
+
+def test_a_cookie_ends_with_its_logout():
+    rules = access()
+    header = f"{rules.cookie_name}={rules.cookie(rules.by_headers(f'Bearer {ANN}', None, HERE))}"
+    login = rules.by_headers(None, header, HERE)
+    assert rules.holds(login)
+    ended = rules.end_login(login)
+    assert (ended.user, ended.until) == ("ann", login.until)
+    assert not rules.holds(login)
+    with pytest.raises(Denied, match="the login is over"):
+        rules.by_headers(None, header, HERE)
+    assert rules.end_login(rules.by_headers(f"Bearer {ANN}", None, HERE)) is None
+
+
+def test_a_cookie_is_over_no_later_than_its_token():
+    expires = time.time() + 60
+    eve = Credential(user="eve", role="user", digest=digest_of("eve-token-0123456789"), id="e", expires=expires)
+    rules = rules_with(eve)
+    cookie = rules.cookie(rules.by_headers("Bearer eve-token-0123456789", None, HERE))
+    assert rules.by_headers(None, f"{rules.cookie_name}={cookie}", HERE).until == expires
+
+
+def test_a_password_is_offered_where_somebody_has_one_and_a_token_is_none():
+    assert access().password_in("carol:secret") is None
+    rules = rules_with(CAROL)
+    assert rules.password_in(ANN) is None
+    offered = rules.password_in("carol:secret")
+    assert (offered.text, offered.digest) == ("secret", PASSWORD)
+    assert rules.by_password(offered, right=True, address=HERE).user == "carol"
+    with pytest.raises(Denied, match="wrong password"):
+        rules.by_password(offered, right=False, address=HERE)
+
+
+def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password():
+    rules = rules_with(CAROL)
+    offered = rules.password_in("nobody:secret")
+    assert (offered.digest, offered.binding) == ("", "")
+    with pytest.raises(Denied, match="wrong password"):
+        rules.by_password(offered, right=True, address=HERE)
+
+
+def test_a_providers_login_has_a_cookie_of_its_own():
+    rules = rules_with(oidc=Oidc(issuer="https://id.example", client_id="c"))
+    until = time.time() + 60
+    cookie = rules.cookie(Principal("zoe@id.example", "user", until))
+    login = rules.by_headers(None, f"{rules.cookie_name}={cookie}", HERE)
+    assert (login.user, login.role, login.until, rules.role_of(login)) == ("zoe@id.example", "user", until, "user")
+    over = rules.cookie(Principal("zoe@id.example", "user", time.time() - 1))
+    with pytest.raises(Denied, match="the login is over"):
+        rules.by_headers(None, f"{rules.cookie_name}={over}", HERE)
+    of_a_token = rules.cookie(rules.by_headers(f"Bearer {ANN}", None, HERE))
+    assert rules.by_headers(None, f"{rules.cookie_name}={of_a_token}", HERE).user == "ann"

@@ -16,6 +16,7 @@ from web_terminal_suite.server.settings import (
     declarations,
     is_loopback,
     load,
+    users_in,
 )
 
 TOKEN = "0123456789abcdef"
@@ -210,3 +211,9 @@ def test_compat_protocols_are_off_until_they_have_a_path(file):
     assert (settings.base_path, settings.ttyd_path, settings.terminado_path) == ("/term", "/tty", "/jupyter/lab")
     # The same beginning is no overlap, and below a base path nothing of ours is met.
     check(Settings(ttyd_path="/x", terminado_path="/xy", base_path="/api"))
+
+
+def test_users_are_read_again_from_their_file(file):
+    assert users_in(file('[users.ann]\ntoken = "ann-token-0123456789"\nrole = "viewer"\n'))["ann"].role == "viewer"
+    with pytest.raises(SettingsError, match="users: "):
+        users_in(file("[users.ann]\ntoken = 5\n"))
