@@ -365,3 +365,20 @@ async def test_a_ninth_client_of_a_session_types_without_numbers(server):
         assert inputs == [0] * 7 + [None]
         clients[8].input(b"echo ni''nth\r")
         await clients[8].wait_for(b"ninth")
+
+
+async def test_pastes_that_are_read_at_once_are_acknowledged_as_they_go(server):
+    """A client may keep 8 MiB that are not acknowledged; these are twelve pastes of a MiB without a pause."""
+    async with connect(server.url) as connection:
+        await connection.attach()
+        await connection.run("true")
+        for number in range(12):
+            read = "stty raw -echo; printf 're%s\\n' ady; head -c 1048576 | wc -c; stty sane"
+            connection.command(f"{read}; printf 'do%s{number}\\n' ne")
+            await connection.wait_for(b"ready")
+            for _ in range(64):
+                connection.input(b"x" * 16383 + b"\n")
+                await connection.drain()
+            await connection.wait_for(b"done%d" % number)
+        await connection.input_taken()
+        await connection.close(destroy=True)

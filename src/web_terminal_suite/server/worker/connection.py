@@ -19,7 +19,7 @@ from web_terminal_suite.server.session import Cursor
 from web_terminal_suite.server.worker import outbox
 from web_terminal_suite.server.worker.authenticated_connection import AuthenticatedConnection
 from web_terminal_suite.server.worker.counters import Counters
-from web_terminal_suite.server.worker.input_acks import ACK_INPUT_SECONDS
+from web_terminal_suite.server.worker.input_acks import ACK_INPUT_BYTES, ACK_INPUT_SECONDS
 from web_terminal_suite.server.worker.protocols import protocol as p
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class ServerConnection(AuthenticatedConnection):
         if not attachment.write(data, client):
             text = f"{len(data)} bytes of input refused: the program has not read 1 MiB"
             raise TheirError(ErrorCode.INPUT_OVERFLOW, text)
+        if action.offset is not None and client is not None and client.taken - client.acked >= ACK_INPUT_BYTES:
+            self.acknowledge_input()
 
     def _see_to_input(self, client: ClientInput) -> None:
         """Input came: see to it that its acknowledgement is sent, also where no output follows."""

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 # Between two acknowledgements in front of output.
 ACK_INPUT_SECONDS = 0.1
+# Of a paste that the program reads at once. A client keeps what is not acknowledged, within limits.
+ACK_INPUT_BYTES = 128 * 1024
 # Nobody waits for these: what was typed is on the screen already.
 _TICK_SECONDS = 0.5
 
