@@ -24,7 +24,7 @@ _TOKEN_BYTES = 32
 _KEY_BYTES = 32
 _BINDING_BYTES = 18
 _SHA256 = "sha256:"
-# Of one user: whoever logs out again and again forgets only ends of their own.
+# Of one user, so that repeated logouts drop only that user's older ones.
 _ENDED_PER_USER = 1000
 
 

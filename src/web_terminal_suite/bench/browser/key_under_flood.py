@@ -7,14 +7,14 @@ import string
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, OperationResult, sample
+from web_terminal_suite.bench.benchmark import Benchmark, OperationResult
 from web_terminal_suite.bench.browser import frame_rhythm
 from web_terminal_suite.bench.browser.outputs import OUTPUTS
-from web_terminal_suite.bench.browser.regions import first_changes, first_row
+from web_terminal_suite.bench.browser.regions import displayed_samples, first_changes, first_row
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
 from web_terminal_suite.bench.browser.visit import REST_SECONDS, visit, visit_in
 from web_terminal_suite.bench.clock import now_ns
-from web_terminal_suite.bench.samples import Metric, Outcome, Sample
+from web_terminal_suite.bench.samples import Metric
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def flood_next_to(context: BenchmarkContext, visited: Visit, stack: AsyncE
 
 @asynccontextmanager
 async def typing(context: BenchmarkContext, visited: Visit, keys: int, *, flooded: bool) -> AsyncIterator[Operation]:
-    """The operation of so many keys in a page that is open, whose own session writes without end if ``flooded``."""
+    """The operation of ``keys`` keys in an open page, whose own session writes without end if ``flooded``."""
     tab = visited.tab
     marker = context.markers.fresh()
     line = _PROGRAM.replace("{flood}", _FLOOD if flooded else "").replace("{marker}", marker.command)
@@ -86,7 +86,8 @@ async def typing(context: BenchmarkContext, visited: Visit, keys: int, *, floode
                 await asyncio.sleep(_INTERVAL_SECONDS)  # longer than a key may take
             ended_ns, busy_ns = now_ns(), await tab.busy_ns() - busy_ns
         shown = await first_changes(visited.browser, trace, region, pressed_ns)
-        samples = tuple(_sample(at, seen) for at, seen in zip(pressed_ns, shown, strict=True))
+        late = f"not displayed within {_INTERVAL_SECONDS:g} s"
+        samples = displayed_samples(pressed_ns, shown, _INTERVAL_SECONDS, late)
         if typed + keys > _ROW:
             await tab.press("Enter")
             typed = 0
@@ -94,18 +95,6 @@ async def typing(context: BenchmarkContext, visited: Visit, keys: int, *, floode
         return OperationResult(samples, points if flooded else ())
 
     yield operate
-
-
-def _sample(pressed_ns: int, seen_ns: int | None) -> Sample:
-    if seen_ns is not None:
-        return sample(pressed_ns, seen_ns)
-    return Sample(
-        due_ns=pressed_ns,
-        sent_ns=pressed_ns,
-        seen_ns=pressed_ns + round(_INTERVAL_SECONDS * 1e9),
-        outcome=Outcome.TIMEOUT,
-        reason=f"not displayed within {_INTERVAL_SECONDS:g} s",
-    )
 
 
 BENCHMARKS: Final = (

@@ -8,9 +8,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from web_terminal_suite.bench.benchmark import sample
 from web_terminal_suite.bench.browser.confirmation import asked
 from web_terminal_suite.bench.browser.errors import PageFailed, explained
 from web_terminal_suite.bench.browser.tab import WAIT_SECONDS
+from web_terminal_suite.bench.samples import Outcome, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +55,7 @@ _CELL: Final = (9, 18)
 """Pixels of a cell of text as pages draw it, nearly."""
 
 _BATCH: Final = 12
-# A larger region is made smaller, to so many pixels.
+# A larger region is scaled down to this number of pixels.
 _MOST_PIXELS: Final = 6000
 
 _GREYS: Final = """async ([jpegs, region, most]) => {
@@ -152,6 +154,24 @@ async def first_changes(browser: Browser, trace: Trace, region: Region, acted_ns
         place = first_changed(seen[question.before], [seen[each] for each in question.during])
         found[question.key] = None if place is None else moments[question.during[place]]
     return found
+
+
+def displayed_samples(
+    acted_ns: Sequence[int], seen_ns: Sequence[int | None], limit_seconds: float, reason: str
+) -> tuple[Sample, ...]:
+    """One operation for each act; where nothing was seen, it timed out for ``reason``."""
+    return tuple(
+        sample(acted, seen)
+        if seen is not None
+        else Sample(
+            due_ns=acted,
+            sent_ns=acted,
+            seen_ns=acted + round(limit_seconds * 1e9),
+            outcome=Outcome.TIMEOUT,
+            reason=reason,
+        )
+        for acted, seen in zip(acted_ns, seen_ns, strict=True)
+    )
 
 
 def likeness(one: Greys, other: Greys) -> float:

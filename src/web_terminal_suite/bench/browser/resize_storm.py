@@ -46,7 +46,7 @@ async def _resize_storm(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
 @asynccontextmanager
 async def resizing(context: BenchmarkContext, visited: Visit, sizes: int) -> AsyncIterator[Operation]:
-    """The operation with so many sizes, in a page that is open."""
+    """The operation with ``sizes`` sizes, in an open page."""
     page = visited.tab
     marker = context.markers.fresh()
     await page.type_line(PROGRAM.replace("{marker}", marker.command))

@@ -6,16 +6,16 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from web_terminal_suite.bench.benchmark import Benchmark, OperationResult, sample
+from web_terminal_suite.bench.benchmark import Benchmark, OperationResult
 from web_terminal_suite.bench.browser import frame_rhythm
 from web_terminal_suite.bench.browser.errors import explained
 from web_terminal_suite.bench.browser.floor import on_bare_page
 from web_terminal_suite.bench.browser.outputs import BARS
-from web_terminal_suite.bench.browser.regions import first_changes, terminal_region
+from web_terminal_suite.bench.browser.regions import displayed_samples, first_changes, terminal_region
 from web_terminal_suite.bench.browser.tab import VIEWPORT, WAIT_SECONDS
 from web_terminal_suite.bench.browser.visit import REST_SECONDS, visit
 from web_terminal_suite.bench.clock import now_ns
-from web_terminal_suite.bench.samples import Metric, Outcome, Sample
+from web_terminal_suite.bench.samples import Metric
 from web_terminal_suite.bench.terminals.terminal import Capability
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ async def _scroll(context: BenchmarkContext) -> AsyncIterator[Operation]:
 
 @asynccontextmanager
 async def scrolling(context: BenchmarkContext, visited: Visit, lines: int, notches: int) -> AsyncIterator[Operation]:
-    """The operation of so many single notches over so many lines, in a page that is open."""
+    """The operation of ``notches`` single notches over ``lines`` lines, in an open page."""
     page = visited.tab.page
     await visited.run(context, f"yes \"$(printf '{BARS}')\" 2>/dev/null | head -n {lines}")
     region = await terminal_region(page)
@@ -63,7 +63,7 @@ async def scrolling(context: BenchmarkContext, visited: Visit, lines: int, notch
                 await turn()
                 await asyncio.sleep(_INTERVAL_SECONDS)  # longer than an animation of the browser
         seen = await first_changes(visited.browser, trace, region, turned_ns)
-        samples = tuple(_sample(at, shown) for at, shown in zip(turned_ns, seen, strict=True))
+        samples = displayed_samples(turned_ns, seen, _INTERVAL_SECONDS, "no picture shows that the lines moved")
         async with visited.tab.traced() as trace:
             busy_ns, began_ns = await visited.tab.busy_ns(), now_ns()
             for number in range(_FAST_NOTCHES):
@@ -74,18 +74,6 @@ async def scrolling(context: BenchmarkContext, visited: Visit, lines: int, notch
         return OperationResult(samples, frame_rhythm.rhythm(trace, began_ns, ended_ns, busy_ns))
 
     yield operate
-
-
-def _sample(sent_ns: int, seen_ns: int | None) -> Sample:
-    if seen_ns is not None:
-        return sample(sent_ns, seen_ns)
-    return Sample(
-        due_ns=sent_ns,
-        sent_ns=sent_ns,
-        seen_ns=sent_ns + round(_INTERVAL_SECONDS * 1e9),
-        outcome=Outcome.TIMEOUT,
-        reason="no picture shows that the lines moved",
-    )
 
 
 BENCHMARK: Final = Benchmark(

@@ -59,8 +59,6 @@ class Trace:
     """Those that changed what is displayed."""
     begun_ns: list[int] = field(default_factory=list)
     """Every frame that the main thread began, with or without a change."""
-    busy_ns: int = 0
-    """How long the page's main thread was in tasks."""
     pictures: list[Picture] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     handled_ns: list[int] = field(default_factory=list)
@@ -89,14 +87,9 @@ def page_trace(events: Iterable[dict[str, Any]], frame_id: str, from_ns: int = 0
             found.begun_ns.append(_ns(each))
         elif each.get("cat") == "blink.user_timing":
             found.marks += _marks(each)
-    of_page = [each for each in events if each["pid"] in processes]
-    found.frames += _frames(of_page)
+    found.frames += _frames([each for each in events if each["pid"] in processes])
     early = sum(each < from_ns for each in found.keys_ns)
     del found.keys_ns[:early], found.handled_ns[:early]
-    main = next((each["tid"] for each in of_page if _frame(each) == frame_id), None)
-    found.busy_ns = sum(
-        int(each.get("dur", 0)) * _NS_PER_US for each in of_page if each["name"] == "RunTask" and each["tid"] == main
-    )
     return found
 
 
