@@ -5,8 +5,8 @@ The count of bytes that the terminal took outlives the process that wrote them: 
 
 A process may be killed between its write to the terminal and the count of it. So a worker types through a pipe of
 which the host has the other end: it puts the bytes into the pipe, *claims* how far the terminal will have taken them,
-and moves them with ``splice(2)``, which takes out of the pipe exactly what the terminal takes. Whoever settles the
-claim of a worker that was killed counts what the pipe still holds.
+and moves them with ``splice(2)``, which takes out of the pipe exactly what the terminal takes. The claim of
+a worker that was killed is settled by counting what the pipe still holds.
 """
 
 from __future__ import annotations

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """Where a connection comes from; empty for one over a Unix socket, which has no address."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
 
 
 def network_of(address: str) -> str:

@@ -2,7 +2,7 @@
 
 A name is kept as a keyed digest, so nobody can choose names that displace others. Where its bucket is full, the entry
 that was written longest ago makes room. Two processes that write one entry at the same time may lose one of both
-writes, and one that dies while it writes may leave half of one: whoever counts here must be able to bear it.
+writes, and one that dies while it writes may leave half of one: callers must tolerate that.
 """
 
 from __future__ import annotations

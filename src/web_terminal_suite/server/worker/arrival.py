@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from web_terminal_suite.protocol.error_codes import ErrorCode
 from web_terminal_suite.protocol.errors import TheirError
-from web_terminal_suite.server.network_address import network_of
+from web_terminal_suite.server.network_address import network_of, peer_address
 from web_terminal_suite.server.worker.handshake import admit
 from web_terminal_suite.server.worker.request_head import (
     HEAD_END,
@@ -112,8 +112,7 @@ class Arrival(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        peer = transport.get_extra_info("peername")
-        self._peer = str(peer[0]) if peer else ""
+        self._peer = peer_address(transport)
         self._network = network_of(self._peer)
         self._context.connections.all.add(self)
         if not transport.can_write_eof():  # type: ignore[attr-defined]  # of TLS, which reads on while we do not

@@ -28,7 +28,7 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class ProviderFailed(Exception):
-    """The provider is away, or its answer cannot be used; the text is for whoever logs in."""
+    """The provider is away, or its answer cannot be used; the text is for the person who logs in."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

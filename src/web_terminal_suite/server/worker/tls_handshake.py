@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uvloop.loop import SSLProtocol  # type: ignore[attr-defined]  # compiled, not in the stubs
 
 from web_terminal_suite.server import tls
-from web_terminal_suite.server.network_address import network_of
+from web_terminal_suite.server.network_address import network_of, peer_address
 from web_terminal_suite.server.worker.request_head import HttpRefusal
 from web_terminal_suite.server.worker.strangers import TOO_OFTEN
 
@@ -102,8 +102,7 @@ class TlsHandshake(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if peer else ""
+        address = peer_address(transport)
         self._network = network_of(address)
         self._context.connections.all.add(self)
         try:
